@@ -1,0 +1,70 @@
+"""Neural architecture search inside the AutoML tool that you already run.
+
+The public names are handed on lazily: ``from cellwright import NASNetSpace`` imports the search
+spaces and nothing else, ``from cellwright import NASNetRLSampler`` imports Optuna too.
+"""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "cellwright.search_spaces": (
+        "Decision",
+        "Genotype",
+        "MnasNetGenotype",
+        "MnasNetSpace",
+        "NASNetSpace",
+        "SearchSpace",
+        "Skeleton",
+        "costs",
+        "load_genotype",
+        "register_operation",
+    ),
+    "cellwright.plugins": (
+        "AccuracyReward",
+        "Evaluation",
+        "KerasLatency",
+        "MnasNetReward",
+        "RandomSearch",
+        "Recipe",
+        "RegularizedEvolution",
+        "Reinforce",
+        "Strategy",
+        "load_dataset",
+    ),
+    "cellwright.adapters.optuna_sampler": (
+        "NASNetEvolutionSampler",
+        "NASNetRLSampler",
+        "StrategySampler",
+        "suggest",
+    ),
+    "cellwright.adapters.nni_tuner": ("NASNetEvolutionTuner", "NASNetRLTuner", "StrategyTuner"),
+    "cellwright.adapters.keras_oracle": (
+        "NASNetEvolutionOracle",
+        "NASNetHyperModel",
+        "NASNetRLOracle",
+        "StrategyOracle",
+    ),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME)
+
+if not (Path(__file__).parent / "search_spaces").is_dir():
+    raise ImportError(
+        "cellwright/search_spaces is not a folder: this checkout lost its symbolic links. "
+        "On Windows, turn on developer mode and run `git config core.symlinks true` before you "
+        "clone again, or install the wheel, which has none."
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'cellwright' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
