@@ -1,0 +1,55 @@
+"""What can be searched, and the child network that it describes."""
+
+from cellwright.search_spaces.costs import Costs, costs, multiply_adds
+from cellwright.search_spaces.errors import (
+    CellwrightError,
+    ChildFailed,
+    CorruptedState,
+    InvalidArchitecture,
+    InvalidData,
+    SpaceMismatch,
+    UnbuildableChild,
+)
+from cellwright.search_spaces.genotypes import GENOTYPES, load_genotype
+from cellwright.search_spaces.mnasnet import MnasBlock, MnasNetGenotype, MnasNetSpace
+from cellwright.search_spaces.nasnet import (
+    OPERATION_SETS,
+    Block,
+    Cell,
+    Genotype,
+    NASNetSpace,
+    Skeleton,
+    notation,
+    register_operation,
+)
+from cellwright.search_spaces.space import Decision, Params, SearchSpace, Value
+
+__all__ = [
+    "GENOTYPES",
+    "OPERATION_SETS",
+    "Block",
+    "Cell",
+    "CellwrightError",
+    "ChildFailed",
+    "CorruptedState",
+    "Costs",
+    "Decision",
+    "Genotype",
+    "InvalidArchitecture",
+    "InvalidData",
+    "MnasBlock",
+    "MnasNetGenotype",
+    "MnasNetSpace",
+    "NASNetSpace",
+    "Params",
+    "SearchSpace",
+    "Skeleton",
+    "SpaceMismatch",
+    "UnbuildableChild",
+    "Value",
+    "costs",
+    "load_genotype",
+    "multiply_adds",
+    "notation",
+    "register_operation",
+]

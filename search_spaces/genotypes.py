@@ -1,0 +1,45 @@
+"""Genotypes by name: the published networks, and those that a search left in a file."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+
+from cellwright.search_spaces.errors import InvalidArchitecture
+from cellwright.search_spaces.mnasnet import MNASNET_A1, MNASNET_B1, MnasNetGenotype
+from cellwright.search_spaces.nasnet.genotype import Genotype
+from cellwright.search_spaces.nasnet.published import AMOEBANET_A, NASNET_A
+
+GENOTYPES: dict[str, Genotype | MnasNetGenotype] = {
+    genotype.name: genotype for genotype in (NASNET_A, AMOEBANET_A, MNASNET_A1, MNASNET_B1)
+}
+
+
+def load_genotype(name: str | Path) -> Genotype | MnasNetGenotype:
+    """A published genotype by its name, or one from a JSON file (`Genotype.to_dict`).
+
+    Args:
+        name: ``"nasnet-a"``, ``"amoebanet-a"``, ``"mnasnet-a1"``, ``"mnasnet-b1"``, or the path of
+            a file whose name ends in ``.json``.
+
+    Raises:
+        ValueError: If nothing goes by this name.
+        InvalidArchitecture: If the file holds no genotype.
+        OSError: If the file cannot be read.
+    """
+    if str(name) in GENOTYPES:
+        return GENOTYPES[str(name)]
+    if not str(name).endswith(".json"):
+        near = difflib.get_close_matches(str(name), GENOTYPES, n=1)
+        raise ValueError(
+            f"unknown genotype {str(name)!r}; shipped are {sorted(GENOTYPES)}, and a path that "
+            "ends in .json names a file" + (f". Did you mean {near[0]!r}?" if near else "")
+        )
+    try:
+        data = json.loads(Path(name).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InvalidArchitecture(f"{name} is not JSON: {error}") from None
+    if isinstance(data, dict) and "blocks" in data:
+        return MnasNetGenotype.from_dict(data)
+    return Genotype.from_dict(data)

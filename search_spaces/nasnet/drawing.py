@@ -1,0 +1,228 @@
+"""A cell as a picture, in the manner of the NASNet paper (Zoph et al. 2018, figure 4).
+
+Drawn upwards with matplotlib alone. Nothing here uses pyplot: there is no global figure, and no
+display is needed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import FancyBboxPatch, Patch, PathPatch, Polygon
+from matplotlib.path import Path
+
+from cellwright.search_spaces.nasnet.genotype import Cell
+from cellwright.search_spaces.nasnet.layout import Hop, Item, used_states
+from cellwright.search_spaces.nasnet.page import (
+    CAPTION,
+    DPI,
+    FONT,
+    INPUT,
+    JOIN,
+    MARGIN,
+    NODE,
+    PAD,
+    SMALL,
+    TEXT,
+    TITLE,
+    Page,
+    arrange,
+    frame_width,
+    label_of,
+    operations,
+    wrapped,
+)
+
+# Paul Tol's light scheme, made for dark text and for every kind of colour vision.
+FAMILIES = {
+    "separable": "#77AADD",
+    "pooling": "#EEDD88",
+    "identity": "#DDDDDD",
+    "convolution": "#EE8866",
+    "other": "#BBCC33",
+}
+_PATTERNS = {
+    "separable": r"(^|_)sep",
+    "pooling": r"(^|_)(avg|max)(_|$)|pool",
+    "identity": r"^(identity|skip|none)",
+    "convolution": r"conv|dil|\dx\d",
+}
+# His high-contrast blue and red tell the two inputs apart.
+INPUT_COLOURS = ("#004488", "#BB5566")
+INPUTS = ("current input", "input from the cell before")
+INK, FRAME, PANEL, PALE = "#444444", "#BBBBBB", "#F6F6F6", 0.35
+
+Point = tuple[float, float]
+
+
+def draw_cell(cell: Cell, *, title: str) -> Figure:
+    """Draw a cell as a graph: inputs at the bottom, blocks above them, the output at the top.
+
+    A block is a frame with two operations and the combination that joins them; one whose output
+    reaches nothing is pale. Every part has a ``gid`` by which it is found, in an SVG file too:
+    ``input-0``, ``operation-3-1`` (block 3, its first operation), ``combination-3``, ``output``,
+    ``edge-0-to-operation-3-1``, ``edge-4-to-output``, and where an edge passes a layer,
+    ``edge-0-past-layer-1``.
+
+    Args:
+        cell: The cell; any number of blocks, each reading the inputs or earlier blocks.
+        title: Stands above the graph.
+
+    Returns:
+        A figure 1600 pixels wide at 150 dpi (wider only where a layer of blocks needs it), as
+        tall as its layers need, on white.
+    """
+    page = arrange(cell)
+    heading = wrapped(title, page.width - 2 * MARGIN, TITLE, "bold")
+    height = page.levels[-1][1] + 0.5 + 0.21 * heading.count("\n")
+    figure = Figure(figsize=(page.width, height), dpi=DPI, facecolor="white")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, page.width), ylim=(0, height))
+    axes.set_axis_off()
+    middle = height - 0.25 - 0.1 * heading.count("\n")
+    _Pen(axes).text((page.width / 2, middle), heading, TITLE, weight="bold")
+    _legend(axes, cell)
+
+    used = used_states(cell)
+    for item, x in page.x.items():
+        _paint_item(_Pen(axes, _strength(item, used)), cell, page, item, x)
+    for hop, x in page.ends.items():
+        pen = _Pen(axes, min(_strength(hop.lower, used), _strength(hop.upper, used)))
+        _paint_hop(pen, page, hop, x)
+        if hop.upper.kind == "block":
+            _paint_operation(_Pen(axes, _strength(hop.upper, used)), cell, page, hop, x)
+    return figure
+
+
+def family_of(operation: str) -> str:
+    """Which of `FAMILIES` an operation belongs to, by the words of its name."""
+    for family, pattern in _PATTERNS.items():
+        if re.search(pattern, operation.lower()):
+            return family
+    return "other"
+
+
+@dataclass(frozen=True)
+class _Pen:
+    """Puts words, boxes and lines on the axes, all in one strength (opacity)."""
+
+    axes: Axes
+    strength: float = 1.0
+
+    def text(self, at: Point, words: str, size: float, **options: str) -> None:
+        """Words around a height, by the baseline, so that ``max`` and ``sep`` agree."""
+        if not words:
+            return
+        y = at[1] - (0.36 + 0.54 * words.count("\n")) * size / 72
+        given = {"ha": "center", "va": "baseline", "color": "black", "family": FONT} | options
+        plain: dict[str, Any] = {"parse_math": False, "linespacing": 1.1} | given
+        self.axes.text(at[0], y, words, size=size, alpha=self.strength, **plain)
+
+    def box(self, foot: Point, size: Point, fill: str, edge: str, gid: str) -> None:
+        """A rounded box that stands on the point ``foot``."""
+        patch = FancyBboxPatch((foot[0] - size[0] / 2, foot[1]), *size)
+        patch.set_boxstyle("round", pad=0, rounding_size=0.06)
+        patch.set(facecolor=fill, edgecolor=edge, linewidth=1, zorder=2, gid=gid)
+        patch.set_alpha(self.strength)
+        self.axes.add_patch(patch)
+
+    def line(self, start: Point, end: Point, leads: Point, colour: str, gid: str) -> None:
+        """A curve upwards that leaves and arrives upright, straight over ``leads``."""
+        low, high = start[1] + leads[0], end[1] - leads[1]
+        bends = [(start[0], low), (start[0], (low + high) / 2), (end[0], (low + high) / 2)]
+        codes = [Path.MOVETO, Path.LINETO, *[Path.CURVE4] * 3, Path.LINETO]
+        patch = PathPatch(Path([start, *bends, (end[0], high), end], codes), fill=False)
+        patch.set(edgecolor=colour, linewidth=1.2, zorder=3, gid=gid)
+        patch.set_alpha(self.strength)
+        self.axes.add_patch(patch)
+
+    def arrow(self, tip: Point, colour: str) -> None:
+        """The head of an arrow upwards."""
+        corners = [tip, (tip[0] - 0.035, tip[1] - 0.085), (tip[0] + 0.035, tip[1] - 0.085)]
+        self.axes.add_patch(
+            Polygon(corners, facecolor=colour, linewidth=0, zorder=3, alpha=self.strength)
+        )
+
+
+def _paint_item(pen: _Pen, cell: Cell, page: Page, item: Item, x: float) -> None:
+    bottom, top = page.levels[item.layer]
+    unused = "unused" if pen.strength < 1 else ""
+    if item.kind == "output":
+        pen.box((x, bottom), page.output, "white", INK, "output")
+        pen.text((x, bottom + 0.32), "concatenation", TEXT)
+        pen.text((x, bottom + 0.14), "output of the cell", SMALL, color=INK)
+    elif item.kind == "block":
+        number, width = item.number + 1, frame_width(page.box[0])
+        pen.box((x, bottom), (width, top - bottom), PANEL, FRAME, f"block-{number}")
+        side = width / 2 - 0.06
+        pen.text((x - side, top - 0.1), f"block {number}", SMALL, ha="left", color=INK)
+        pen.text((x + side, top - 0.1), unused, SMALL, ha="right", color=INK)
+        foot = top - CAPTION - NODE[1]
+        pen.box((x, foot), NODE, "white", INK, f"combination-{number}")
+        pen.text((x, foot + NODE[1] / 2), cell.blocks[item.number].combination, TEXT)
+    elif item.layer == 0:
+        colour = INPUT_COLOURS[item.number]
+        pen.box((x, bottom), INPUT, "white", colour, f"input-{item.number}")
+        pen.text((x, bottom + 0.32), INPUTS[item.number], TEXT)
+        name = f"hidden state {item.number}" + (unused and f", {unused}")
+        pen.text((x, bottom + 0.14), name, SMALL, color=colour)
+
+
+def _paint_operation(pen: _Pen, cell: Cell, page: Page, hop: Hop, x: float) -> None:
+    """The operation that a hop leads into, and the line from it up to the combination."""
+    operation = operations(cell)[2 * hop.upper.number + hop.part]
+    name = f"operation-{hop.upper.number + 1}-{hop.part + 1}"
+    bottom = page.levels[hop.upper.layer][0] + PAD
+    pen.box((x, bottom), page.box, FAMILIES[family_of(operation)], INK, name)
+    words = wrapped(label_of(operation), page.box[0] - 0.1, TEXT)
+    pen.text((x, bottom + page.box[1] / 2), words, TEXT)
+    top = bottom + page.box[1]
+    middle = page.x[hop.upper]
+    end = (middle + (0.13 if x > middle else -0.13), top + JOIN)
+    pen.line((x, top), end, (0, 0), INK, f"edge-{name}-to-combination")
+    pen.arrow(end, INK)
+
+
+def _paint_hop(pen: _Pen, page: Page, hop: Hop, x: float) -> None:
+    """An edge from one layer to the next; a line that passes goes on to the top of its layer."""
+    colour = INPUT_COLOURS[hop.state] if hop.state < 2 else INK
+    below = CAPTION if hop.lower.kind == "block" else 0.0
+    start = (page.x[hop.lower], page.levels[hop.lower.layer][1] - below)
+    bottom, top = page.levels[hop.upper.layer]
+    above, to = {
+        "state": (top - bottom, f"past-layer-{hop.upper.layer}"),
+        "block": (PAD, f"to-operation-{hop.upper.number + 1}-{hop.part + 1}"),
+        "output": (0.0, "to-output"),
+    }[hop.upper.kind]
+    end = (x, bottom + above)
+    pen.line(start, end, (below, above), colour, f"edge-{hop.state}-{to}")
+    if hop.upper.kind != "state":
+        pen.arrow(end, colour)
+
+
+def _strength(item: Item, used: set[int]) -> float:
+    state = item.number + 2 if item.kind == "block" else item.number
+    return 1.0 if item.kind == "output" or state in used else PALE
+
+
+def _legend(axes: Axes, cell: Cell) -> None:
+    """The families of the operations that the cell has, in one row at the bottom."""
+    present = {family_of(name) for name in operations(cell)}
+    handles = [
+        Patch(facecolor=colour, edgecolor=INK, label=family)
+        for family, colour in FAMILIES.items()
+        if family in present
+    ]
+    axes.legend(
+        handles=handles,
+        loc="lower center",
+        ncols=len(handles),
+        frameon=False,
+        handlelength=1.4,
+        prop=FontProperties(family=FONT, size=TEXT),
+    )

@@ -1,0 +1,120 @@
+"""Genotype: what a published cell is, apart from any space that it was found in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from cellwright.search_spaces.errors import InvalidArchitecture
+
+if TYPE_CHECKING:
+    from cellwright.search_spaces.nasnet.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class Block:
+    """Two operations on two hidden states, combined (Zoph et al. 2018, section 3.1).
+
+    Hidden state 0 is the cell's current input, 1 the output of the cell before, and k + 2 the
+    output of the cell's block k (from 0).
+    """
+
+    input_1: int
+    input_2: int
+    operation_1: str
+    operation_2: str
+    combination: str = "add"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The blocks of one cell in order, and the hidden states whose concatenation it returns."""
+
+    blocks: tuple[Block, ...]
+    concatenation: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "blocks", tuple(self.blocks))
+        for number, block in enumerate(self.blocks):
+            for state in (block.input_1, block.input_2):
+                if not 0 <= state < number + 2:
+                    raise InvalidArchitecture(
+                        f"block {number + 1} reads hidden state {state}; "
+                        f"allowed are 0..{number + 1}"
+                    )
+            if block.combination not in ("add", "concat"):
+                raise InvalidArchitecture(
+                    f"block {number + 1} combines by {block.combination!r}; "
+                    "allowed are 'add' and 'concat'"
+                )
+        states = tuple(self.concatenation) or self.unused_states()
+        if not self.blocks or any(not 0 <= state < len(self.blocks) + 2 for state in states):
+            raise InvalidArchitecture(
+                f"a cell of {len(self.blocks)} blocks cannot concatenate hidden states {states}"
+            )
+        object.__setattr__(self, "concatenation", states)
+
+    def unused_states(self) -> tuple[int, ...]:
+        """The block outputs that no block reads: the paper's rule for what a cell returns."""
+        used = {state for block in self.blocks for state in (block.input_1, block.input_2)}
+        return tuple(k + 2 for k in range(len(self.blocks)) if k + 2 not in used)
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """A normal and a reduction cell: all that the child builder needs to know of a search.
+
+    ``operation_set`` is the one that the operations' names are of (`operation_sets`).
+    """
+
+    normal: Cell
+    reduction: Cell
+    name: str = ""
+    operation_set: str = "book"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, dictionaries, strings and numbers, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Genotype:
+        """The inverse of `to_dict`.
+
+        Raises:
+            InvalidArchitecture: If a cell, a block or one of its parts is missing or unfit.
+        """
+        try:
+            normal, reduction = (
+                Cell(
+                    tuple(Block(**block) for block in data[kind]["blocks"]),
+                    tuple(data[kind].get("concatenation", ())),
+                )
+                for kind in ("normal", "reduction")
+            )
+        except (AttributeError, KeyError, TypeError) as error:
+            raise InvalidArchitecture(f"not a genotype: {error}") from None
+        name, operation_set = data.get("name", ""), data.get("operation_set", "book")
+        return cls(normal, reduction, str(name), str(operation_set))
+
+    def build(
+        self,
+        input_shape: Sequence[int],
+        classes: int,
+        skeleton: Skeleton | None = None,
+        *,
+        seed: int | None = None,
+        **fields: Any,
+    ) -> Any:
+        """Make a network of these cells: what was found small is transferred by one call.
+
+        ``genotype.build((32, 32, 3), 10, Skeleton.cifar(6, 32))`` is NASNet-A 6 @ 768 if the cells
+        are NASNet-A's. See `child.build_child`.
+
+        Raises:
+            InvalidArchitecture: On an operation that its set does not have.
+            UnbuildableChild: If the network cannot be made for this input.
+        """
+        from cellwright.search_spaces.nasnet.child import build_child
+
+        return build_child(self, input_shape, classes, skeleton, seed=seed, **fields)

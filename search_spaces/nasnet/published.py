@@ -1,0 +1,56 @@
+"""The published cells, as data."""
+
+from __future__ import annotations
+
+from cellwright.search_spaces.nasnet.genotype import Block, Cell, Genotype
+
+
+def cell(blocks: str, concatenation: tuple[int, ...] = ()) -> Cell:
+    """A cell in one line: ``"0 sep_5x5 1 sep_3x3, 2 identity 0 avg_3x3 concat"``.
+
+    Each block is an input and an operation, another input and operation, and a combination where
+    it is not ``add``; inputs are numbered as in `Block`.
+
+    Raises:
+        InvalidArchitecture: If the blocks do not make a cell.
+        ValueError: If a block has another form.
+    """
+    made = []
+    for block in blocks.split(","):
+        input_1, operation_1, input_2, operation_2, *rest = block.split()
+        made.append(Block(int(input_1), int(input_2), operation_1, operation_2, *rest))
+    return Cell(tuple(made), concatenation)
+
+
+# Zoph et al. 2018, figure 4, with the concatenations of the authors' code: their normal cell also
+# returns its second input, and the reduction cell a state that another block reads.
+NASNET_A = Genotype(
+    cell(
+        "0 sep_5x5 1 sep_3x3, 1 sep_5x5 1 sep_3x3, 0 avg_3x3 1 identity, 1 avg_3x3 1 avg_3x3, "
+        "0 sep_3x3 0 identity",
+        (1, 2, 3, 4, 5, 6),
+    ),
+    cell(
+        "0 sep_5x5 1 sep_7x7, 0 max_3x3 1 sep_7x7, 0 avg_3x3 1 sep_5x5, 3 identity 2 avg_3x3, "
+        "2 sep_3x3 0 max_3x3",
+        (3, 4, 5, 6),
+    ),
+    "nasnet-a",
+    "nasnet",
+)
+
+# Real et al. 2018, figure 5.
+AMOEBANET_A = Genotype(
+    cell(
+        "0 avg_3x3 0 max_3x3, 1 sep_3x3 1 identity, 0 identity 1 avg_3x3, 0 sep_3x3 2 sep_5x5, "
+        "5 avg_3x3 0 sep_3x3",
+        (1, 3, 4, 6),
+    ),
+    cell(
+        "1 sep_3x3 0 avg_3x3, 0 max_3x3 2 sep_7x7, 1 max_3x3 0 max_3x3, 4 sep_3x3 0 conv_1x7_7x1, "
+        "1 avg_3x3 0 sep_7x7",
+        (2, 3, 4, 5, 6),
+    ),
+    "amoebanet-a",
+    "amoebanet",
+)

@@ -1,0 +1,207 @@
+"""Skeletons as data: how many cells of what width, what comes before and after them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cellwright.search_spaces.errors import UnbuildableChild
+
+KINDS = ("book", "cifar", "imagenet")
+POOL_PADDINGS = ("same", "zeros")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cell's place in a skeleton.
+
+    Attributes:
+        kind: ``"normal"`` or ``"reduction"``.
+        filters: Channels of each operation.
+        before: Whose output is hidden state 1, as the number of a cell (from 1; 0 is the stem);
+            None where there is none.
+    """
+
+    kind: str
+    filters: int
+    before: int | None
+
+    @property
+    def stride(self) -> int:
+        return 2 if self.kind == "reduction" else 1
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What a genotype is stacked into; the same genotype fits every skeleton.
+
+    Args:
+        kind: ``"book"``: the image enters the first cell as both of its inputs. ``"cifar"``: a 3x3
+            convolution first. ``"imagenet"``: a 3x3 convolution of stride 2 without padding, then
+            two reduction cells of F/4 and F/2 filters. The latter two are the paper's: ReLU before
+            every 1x1 convolution, and before the global average.
+        repeats: N, the normal cells in each of ``reductions + 1`` groups, at least 1.
+        filters: F, the channels of every operation in the first group, at least 1; each reduction
+            doubles them.
+        reductions: Reduction cells between normal cells, at least 0. The p-th stands before normal
+            cell int(p / (reductions + 1) x cells).
+        stem_filters: Channels of the first convolution; 0 is 3F (``"cifar"``) or 32
+            (``"imagenet"``). See `stem_width`.
+        older_input: The first normal cell after a reduction reads, beside the reduction's output,
+            the output of the cell before the reduction (False), or of the one before that (True,
+            as in NASNet-A large).
+        auxiliary: A second classifier after the last normal cell before the last reduction; the
+            model then has two outputs, ``classes`` and ``auxiliary``.
+        dropout: Share of the pooled features that is dropped in training, 0 up to below 1.
+        drop_path_keep: Probability with which the last cell keeps an operation at the end of the
+            schedule, above 0 up to 1; 1 leaves drop-path out.
+        drop_path_steps: Training steps over which drop-path grows to its full strength.
+        momentum, epsilon: Of the batch normalisations.
+        pool_padding: What pools of stride 2 see beyond the border: nothing (``"same"``, as in the
+            paper's code) or zeros (``"zeros"``, as in ``keras.applications``).
+
+    Raises:
+        UnbuildableChild: If an argument is out of range.
+    """
+
+    kind: str
+    repeats: int
+    filters: int
+    reductions: int = 2
+    stem_filters: int = 0
+    older_input: bool = False
+    auxiliary: bool = False
+    dropout: float = 0.0
+    drop_path_keep: float = 1.0
+    drop_path_steps: int = 1
+    momentum: float = 0.9
+    epsilon: float = 1e-3
+    pool_padding: str = "same"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("kind", KINDS), ("pool_padding", POOL_PADDINGS)):
+            if getattr(self, name) not in allowed:
+                raise UnbuildableChild(
+                    f"{name} must be one of {list(allowed)}, got {getattr(self, name)!r}"
+                )
+        least = {"filters": 1, "repeats": 1, "reductions": 0, "stem_filters": 0}
+        for name, bound in {**least, "drop_path_steps": 1}.items():
+            if getattr(self, name) < bound:
+                raise UnbuildableChild(
+                    f"{name} must be at least {bound}, got {getattr(self, name)}"
+                )
+        if self.kind == "imagenet" and self.filters < 4:
+            raise UnbuildableChild(
+                "filters must be at least 4, for the stem has cells of a quarter of them, "
+                f"got {self.filters}"
+            )
+        if not 0 <= self.dropout < 1:
+            raise UnbuildableChild(f"dropout must be in 0..1, 1 left out, got {self.dropout}")
+        if not 0 < self.drop_path_keep <= 1:
+            raise UnbuildableChild(
+                f"drop_path_keep must be above 0 and at most 1, got {self.drop_path_keep}"
+            )
+        if self.auxiliary and self.reductions < 1:
+            raise UnbuildableChild("auxiliary needs at least one reduction, got reductions 0")
+
+    @classmethod
+    def book(
+        cls, repeats: int = 1, filters: int = 16, *, reductions: int = 2, **others: Any
+    ) -> Skeleton:
+        """The book's: normal, reduction, normal, reduction, normal."""
+        return cls("book", repeats, filters, reductions, **others)
+
+    @classmethod
+    def cifar(
+        cls, repeats: int = 2, filters: int = 32, *, reductions: int = 2, **others: Any
+    ) -> Skeleton:
+        """The paper's for 32x32 images; N = 2 and F = 32, the defaults, is the search's own."""
+        others = {"epsilon": 1e-5, **others}
+        return cls("cifar", repeats, filters, reductions, **others)
+
+    @classmethod
+    def imagenet(
+        cls, repeats: int = 4, filters: int = 44, *, reductions: int = 2, **others: Any
+    ) -> Skeleton:
+        """The paper's for large images; the defaults are NASNet-A mobile, 4 @ 1056."""
+        others = {"momentum": 0.9997, **others}
+        return cls("imagenet", repeats, filters, reductions, **others)
+
+    @classmethod
+    def imagenet_large(cls, repeats: int = 6, filters: int = 168, **others: Any) -> Skeleton:
+        """The paper's for 331x331 images; the defaults are NASNet-A large, 6 @ 4032."""
+        others = {"stem_filters": 96, "older_input": True, **others}
+        return cls.imagenet(repeats, filters, **others)
+
+    def change(self, **fields: Any) -> Skeleton:
+        """The same skeleton with other ``fields``."""
+        return replace(self, **fields)
+
+    @property
+    def stem_width(self) -> int:
+        """Channels of the first convolution."""
+        return self.stem_filters or (32 if self.kind == "imagenet" else 3 * self.filters)
+
+    @property
+    def normal_cells(self) -> int:
+        return self.repeats * (self.reductions + 1)
+
+    @property
+    def cells(self) -> int:
+        """All cells, reductions and the stem's two included: what drop-path counts."""
+        return self.normal_cells + self.reductions + (2 if self.kind == "imagenet" else 0)
+
+    def places(self) -> tuple[Place, ...]:
+        """All cells in their order, the stem's two included."""
+        places: list[Place] = []
+        reductions = {p * self.repeats for p in range(1, self.reductions + 1)}
+        if self.kind == "imagenet":
+            self._add(places, "reduction", self.filters // 4)
+            self._add(places, "reduction", self.filters // 2)
+        filters = self.filters
+        for normal in range(self.normal_cells):
+            after_reduction = normal in reductions
+            if after_reduction:
+                filters *= 2
+                self._add(places, "reduction", filters)
+            self._add(places, "normal", filters, older=after_reduction and self.older_input)
+        return tuple(places)
+
+    @staticmethod
+    def _add(places: list[Place], kind: str, filters: int, older: bool = False) -> None:
+        before = len(places) - (2 if older else 1)
+        places.append(Place(kind, filters, before if before >= 0 else None))
+
+    @property
+    def auxiliary_after(self) -> int:
+        """The number of the cell (from 1) that the auxiliary head reads."""
+        return max(i for i, place in enumerate(self.places()) if place.kind == "reduction")
+
+    @property
+    def least_size(self) -> int:
+        """The smallest height and width of an image: each reduction halves what it gets.
+
+        Strides round up, so the paper's stem for large images, one convolution without padding and
+        two cells, leaves 4 pixels of 32.
+        """
+        size: int = 2 ** (self.reductions + (3 if self.kind == "imagenet" else 0))
+        return size
+
+
+def notation(text: str, *, normal_width: int = 6) -> tuple[int, int]:
+    """N and F from the paper's ``"N @ P"``, P being the channels before the classifier.
+
+    Args:
+        text: Such as ``"4 @ 1056"``.
+        normal_width: States that the normal cell concatenates; NASNet-A has 6, so F = P / 24.
+
+    Raises:
+        ValueError: If ``text`` is not of this form, or P is no multiple of 4 x ``normal_width``.
+    """
+    found = re.fullmatch(r"\s*(\d+)\s*@\s*(\d+)\s*", text)
+    if not found or int(found[2]) % (4 * normal_width):
+        raise ValueError(
+            f"text must be 'N @ P' with P a multiple of {4 * normal_width}, got {text!r}"
+        )
+    return int(found[1]), int(found[2]) // (4 * normal_width)

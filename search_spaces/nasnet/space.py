@@ -1,0 +1,173 @@
+"""The search space of NASNet cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cellwright.search_spaces.nasnet.genotype import Block, Cell, Genotype
+from cellwright.search_spaces.nasnet.operation_sets import OPERATION_SETS, check_operations
+from cellwright.search_spaces.nasnet.order import first_order
+from cellwright.search_spaces.nasnet.skeleton import Skeleton
+from cellwright.search_spaces.space import Decision, Params, SearchSpace, Value
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CELLS = ("normal", "reduction")
+COMBINATIONS = ("add", "concat")
+CONCATENATIONS = ("unused", "all")
+PARTS = ("input_1", "input_2", "operation_1", "operation_2", "combination")
+_KINDS = ("hidden state", "hidden state", "operation", "operation", "combination")
+
+
+class NASNetSpace(SearchSpace):
+    """A normal and a reduction cell of blocks; by default the book's, see docs/nasnet.md.
+
+    For each cell and block the decisions are, in this order, input 1, input 2, operation 1,
+    operation 2 and combination (left out where there is one alone). Hidden state 0 is the current
+    input of a cell, 1 the output of the cell before, k + 2 the output of block k (from 0).
+
+    Args:
+        blocks: Blocks in each cell, at least 1.
+        operations: Names in ``operation_set``, or your own (`register_operation`); the whole set by
+            default.
+        operation_set: What the names mean; see `operation_sets.OPERATION_SETS`.
+        combinations: ``"add"``, ``"concat"`` or both.
+        hierarchical: Whether a block may read the blocks before it, k + 2 states in all, or only
+            the cell's two inputs.
+        concatenation: What a cell returns: ``"all"`` of its blocks, or those ``"unused"`` by other
+            blocks.
+        skeleton: What children are built in where nothing else is said; the book's.
+
+    Raises:
+        ValueError: If an argument is out of range.
+        InvalidArchitecture: On an unknown operation or operation set.
+    """
+
+    def __init__(
+        self,
+        *,
+        blocks: int = 5,
+        operations: Sequence[str] | None = None,
+        operation_set: str = "book",
+        combinations: Sequence[str] = COMBINATIONS,
+        hierarchical: bool = False,
+        concatenation: str = "all",
+        skeleton: Skeleton | None = None,
+    ) -> None:
+        if blocks < 1:
+            raise ValueError(f"blocks must be at least 1, got {blocks}")
+        if not combinations or not set(combinations) <= set(COMBINATIONS):
+            raise ValueError(f"combinations must be of {COMBINATIONS}, got {combinations!r}")
+        if concatenation not in CONCATENATIONS:
+            raise ValueError(f"concatenation must be in {CONCATENATIONS}, got {concatenation!r}")
+        names = tuple(OPERATION_SETS.get(operation_set, ()) if operations is None else operations)
+        check_operations(operation_set, names)
+        self.blocks = blocks
+        self.operation_set = operation_set
+        self.concatenation = concatenation
+        self.combinations = tuple(combinations)
+        self.skeleton = skeleton or Skeleton.book()
+        self._parts = PARTS if len(self.combinations) > 1 else PARTS[:-1]
+
+        def choices(block: int) -> tuple[tuple[Value, ...], ...]:
+            states = tuple(range(block + 1 if hierarchical else 2))
+            return (states, states, names, names, self.combinations)
+
+        super().__init__(
+            Decision(f"{cell}/{block}/{part}", values, kind)
+            for cell in CELLS
+            for block in range(1, blocks + 1)
+            for part, values, kind in zip(self._parts, choices(block), _KINDS, strict=False)
+        )
+
+    @classmethod
+    def published(cls, **others: Any) -> NASNetSpace:
+        """The NASNet paper's space (Zoph et al. 2018): 13 operations, blocks that read blocks.
+
+        50 decisions: 518,400 choices of inputs and 2.3e18 cells of each kind. ``others`` are
+        arguments of `NASNetSpace` in place of these.
+        """
+        ours: dict[str, Any] = {
+            "operation_set": "nasnet",
+            "hierarchical": True,
+            "concatenation": "unused",
+            "skeleton": Skeleton.cifar(),
+        }
+        return cls(**{**ours, **others})
+
+    @classmethod
+    def amoebanet(cls, **others: Any) -> NASNetSpace:
+        """AmoebaNet's space (Real et al. 2018): 8 operations, always added; 40 decisions.
+
+        `mutate` is the paper's: hidden state or operation, equally likely, of one block.
+        """
+        ours = {"operation_set": "amoebanet", "combinations": ("add",)}
+        return cls.published(**{**ours, **others})
+
+    def canonical(self, params: Mapping[str, Any]) -> Params:
+        """Order the halves of each block and the blocks of each cell; the first order wins.
+
+        The halves of an ``add`` commute. Those of a ``concat``, and the blocks themselves, differ
+        only in the order of channels, which the next layer's weights undo. A block goes nowhere
+        before one that it reads, and what reads it follows it. So two cells that are the same
+        graph have one canonical form; graphs that only compute the same are not recognised.
+        """
+        indices = self.encode(params)
+        step, half = len(self._parts), len(indices) // 2
+        cells = (indices[:half], indices[half:])
+        ordered = (
+            first_order([cell[start : start + step] for start in range(0, half, step)])
+            for cell in cells
+        )
+        return self.decode([index for blocks in ordered for block in blocks for index in block])
+
+    def genotype(self, params: Mapping[str, Any]) -> Genotype:
+        """The two cells that ``params`` describe, their concatenation lists included."""
+        self.validate(params)
+        every = tuple(range(2, self.blocks + 2)) if self.concatenation == "all" else ()
+        fixed = self.combinations if len(self._parts) < len(PARTS) else ()
+        normal, reduction = (
+            Cell(
+                tuple(
+                    Block(*(params[f"{cell}/{block}/{part}"] for part in self._parts), *fixed)
+                    for block in range(1, self.blocks + 1)
+                ),
+                every,
+            )
+            for cell in CELLS
+        )
+        return Genotype(normal, reduction, operation_set=self.operation_set)
+
+    def build(
+        self, params: Mapping[str, Any], input_shape: Sequence[int], classes: int, **options: Any
+    ) -> Any:
+        """Make the child network; ``options`` are those of `child.build_child`.
+
+        Without a ``skeleton`` among them it is the space's own, with the fields of it that
+        ``options`` name: ``filters``, ``repeats``, ``reductions``.
+
+        Raises:
+            InvalidArchitecture: If ``params`` is no point of this space.
+            UnbuildableChild: If the network cannot be made for this input.
+        """
+        from cellwright.search_spaces.nasnet.child import build_child
+
+        return build_child(
+            self.genotype(params), input_shape, classes, **{"skeleton": self.skeleton, **options}
+        )
+
+    def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The genotype as plain data (`Genotype.to_dict`)."""
+        return self.genotype(params).to_dict()
+
+    def figures(self, params: Mapping[str, Any]) -> dict[str, Figure]:
+        """Both cells as graphs: ``"normal cell"`` and ``"reduction cell"``."""
+        from cellwright.search_spaces.nasnet.drawing import draw_cell
+
+        genotype = self.genotype(params)
+        return {
+            f"{name} cell": draw_cell(getattr(genotype, name), title=f"{name} cell")
+            for name in CELLS
+        }

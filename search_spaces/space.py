@@ -1,0 +1,214 @@
+"""Decisions and search spaces: what can be searched, as plain names and plain values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cellwright.search_spaces.errors import InvalidArchitecture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Value = str | int | float | bool
+Params = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One categorical choice of an architecture.
+
+    Args:
+        name: Unique in its space, and readable in a dashboard: ``"normal/2/operation_1"``.
+        choices: At least one value, all different, all of one type (``str``, ``int``, ``float``
+            or ``bool``), so that every host can store them and give them back unchanged.
+        kind: What sort of thing is decided, such as ``"operation"``. Mutation draws a kind first
+            (`SearchSpace.mutate`). The default is the name's last part without its number.
+
+    Raises:
+        ValueError: On an empty name, no choices, repeated choices, or unfit types.
+    """
+
+    name: str
+    choices: tuple[Value, ...]
+    kind: str = ""
+    _index: dict[Value, int] = field(init=False, repr=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        choices = tuple(self.choices)
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"name must be a non-empty string, got {self.name!r}")
+        if not choices:
+            raise ValueError(f"choices of {self.name!r} must hold at least one value")
+        types = {type(choice) for choice in choices}
+        if len(types) > 1 or not types <= {str, int, float, bool}:
+            raise ValueError(
+                f"choices of {self.name!r} must share one type of str, int, float, bool; "
+                f"got {choices!r}"
+            )
+        if any(isinstance(choice, float) and not math.isfinite(choice) for choice in choices):
+            raise ValueError(f"choices of {self.name!r} must be finite, got {choices!r}")
+        if len(set(choices)) < len(choices):
+            raise ValueError(f"choices of {self.name!r} must be different, got {choices!r}")
+        object.__setattr__(self, "choices", choices)
+        kind = self.kind or self.name.rsplit("/", 1)[-1].rstrip("0123456789").rstrip("_")
+        object.__setattr__(self, "kind", kind or self.name)
+        object.__setattr__(self, "_index", {choice: i for i, choice in enumerate(choices)})
+
+    def index(self, value: Any) -> int:
+        """Position of ``value`` among the choices; ``1``, ``1.0`` and ``True`` count as equal.
+
+        Raises:
+            InvalidArchitecture: If ``value`` is none of them.
+        """
+        try:
+            return self._index[value]
+        except (KeyError, TypeError):
+            raise InvalidArchitecture(
+                f"{self.name} = {value!r} is not allowed; choose one of {list(self.choices)}"
+            ) from None
+
+
+class SearchSpace:
+    """An ordered tuple of decisions, and the child network that they describe.
+
+    Used as it is, it is a plain categorical space, in which different parameters are different
+    networks. A space of networks overrides `canonical`, `build` and, where it can, `figures`.
+
+    Args:
+        decisions: In the order in which a controller takes them.
+
+    Raises:
+        ValueError: Without decisions, or with two of one name.
+    """
+
+    def __init__(self, decisions: Iterable[Decision]) -> None:
+        self.decisions = tuple(decisions)
+        self.names = tuple(decision.name for decision in self.decisions)
+        if not self.decisions:
+            raise ValueError("decisions must hold at least one Decision")
+        if len(set(self.names)) < len(self.names):
+            twice = sorted({name for name in self.names if self.names.count(name) > 1})
+            raise ValueError(f"decision names must be unique, got {twice} more than once")
+        self._name_set = frozenset(self.names)
+        kinds: dict[str, list[int]] = {}
+        for position, decision in enumerate(self.decisions):
+            if len(decision.choices) > 1:
+                kinds.setdefault(decision.kind, []).append(position)
+        self._kinds = tuple(kinds.values())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.decisions)} decisions, {self.size:.3g} points)"
+
+    @property
+    def size(self) -> int:
+        """Number of different parameter sets (not of different networks: see `canonical`)."""
+        return math.prod(len(decision.choices) for decision in self.decisions)
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that two spaces share if all their decisions agree."""
+        text = json.dumps([[d.name, list(d.choices)] for d in self.decisions])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def sample(self, rng: np.random.Generator) -> Params:
+        """Draw every decision uniformly and independently."""
+        draws = rng.random(len(self.decisions))
+        return {
+            d.name: d.choices[int(u * len(d.choices))]
+            for d, u in zip(self.decisions, draws, strict=True)
+        }
+
+    def validate(self, params: Mapping[str, Any]) -> None:
+        """Check that ``params`` is a point of this space.
+
+        Raises:
+            InvalidArchitecture: Naming the missing, unknown or wrong decisions.
+        """
+        self.encode(params)
+
+    def encode(self, params: Mapping[str, Any]) -> tuple[int, ...]:
+        """Positions of the chosen values, shape ``(decisions,)``.
+
+        Raises:
+            InvalidArchitecture: Naming the missing, unknown or wrong decisions.
+        """
+        if params.keys() != self._name_set:
+            missing = [name for name in self.names if name not in params]
+            unknown = sorted(str(name) for name in params.keys() - self._name_set)
+            raise InvalidArchitecture(
+                f"parameters do not fit {self!r}:"
+                + (f" missing {_some(missing)}" if missing else "")
+                + (f" unknown {_some(unknown)}" if unknown else "")
+            )
+        return tuple(decision.index(params[decision.name]) for decision in self.decisions)
+
+    def decode(self, indices: Sequence[int]) -> Params:
+        """Parameters of the given positions; the inverse of `encode`.
+
+        Raises:
+            InvalidArchitecture: On a wrong number of positions, or one out of range.
+        """
+        if len(indices) != len(self.decisions):
+            raise InvalidArchitecture(
+                f"indices must hold {len(self.decisions)} positions, got {len(indices)}"
+            )
+        params: Params = {}
+        for decision, index in zip(self.decisions, indices, strict=True):
+            if not 0 <= index < len(decision.choices):
+                raise InvalidArchitecture(
+                    f"{decision.name}: position {index} is not in 0..{len(decision.choices) - 1}"
+                )
+            params[decision.name] = decision.choices[int(index)]
+        return params
+
+    def mutate(self, params: Mapping[str, Any], rng: np.random.Generator) -> Params:
+        """Change one decision: draw a kind, a decision of that kind, and another of its values.
+
+        The kinds are equally likely, as hidden-state and operation mutations are in Real et al.
+        2018, section 3.1. A space of one point returns it unchanged.
+        """
+        indices = list(self.encode(params))
+        if self._kinds:
+            positions = self._kinds[int(rng.integers(len(self._kinds)))]
+            position = positions[int(rng.integers(len(positions)))]
+            shift = 1 + int(rng.integers(len(self.decisions[position].choices) - 1))
+            indices[position] = (indices[position] + shift) % len(self.decisions[position].choices)
+        return self.decode(indices)
+
+    def canonical(self, params: Mapping[str, Any]) -> Params:
+        """The one representative of all parameters that describe the same network."""
+        return self.decode(self.encode(params))
+
+    def key(self, params: Mapping[str, Any]) -> tuple[int, ...]:
+        """Hashable identity of the network: `encode` of `canonical`."""
+        return self.encode(self.canonical(params))
+
+    def build(
+        self, params: Mapping[str, Any], input_shape: Sequence[int], classes: int, **options: Any
+    ) -> Any:
+        """Make the child network, a ``keras.Model``, for images of (height, width, channels).
+
+        Raises:
+            NotImplementedError: If this space describes no network.
+        """
+        raise NotImplementedError(f"{type(self).__name__} describes no network to build")
+
+    def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """What was found, ready for JSON; a space of cells gives a genotype."""
+        return dict(self.decode(self.encode(params)))
+
+    def figures(self, params: Mapping[str, Any]) -> dict[str, Figure]:
+        """Pictures of the architecture by name; none for a plain categorical space."""
+        return {}
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
+    shown = ", ".join(names[:most])
+    return shown + (f" and {len(names) - most} more;" if len(names) > most else ";")

@@ -1,0 +1,109 @@
+"""The book's NASNet space and its genotypes."""
+
+import json
+from itertools import product
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellwright.search_spaces import Block, Cell, Genotype, InvalidArchitecture, NASNetSpace
+
+SPACE = NASNetSpace()
+ONE = NASNetSpace(blocks=1)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def test_fifty_decisions_in_the_order_of_the_book():
+    assert len(SPACE.decisions) == 50
+    assert SPACE.names[:6] == (
+        "normal/1/input_1",
+        "normal/1/input_2",
+        "normal/1/operation_1",
+        "normal/1/operation_2",
+        "normal/1/combination",
+        "normal/2/input_1",
+    )
+    assert SPACE.names[25] == "reduction/1/input_1"
+    assert SPACE.size == 288**10
+
+
+def test_canonical_counts_the_networks_of_one_block():
+    """Two halves of 12 (input, operation) pairs commute: 78 pairs for each combination."""
+    cells = {
+        ONE.key(ONE.decode((*indices, 0, 0, 0, 0, 0)))
+        for indices in product(range(2), range(2), range(6), range(6), range(2))
+    }
+    assert len(cells) == 2 * comb(12 + 1, 2)
+
+
+def test_canonical_space_has_the_known_size():
+    blocks = 2 * comb(13, 2)
+    assert comb(blocks + 4, 5) ** 2 == pytest.approx(6.7e17, rel=0.01)
+
+
+@given(seed=seeds)
+def test_canonical_forgets_the_order_of_halves_and_blocks(seed):
+    rng = np.random.default_rng(seed)
+    params = SPACE.sample(rng)
+    shuffled = {}
+    for cell in ("normal", "reduction"):
+        for new, old in enumerate(rng.permutation(5) + 1, start=1):
+            first, second = rng.permutation(["1", "2"])
+            for part in ("input", "operation"):
+                shuffled[f"{cell}/{new}/{part}_1"] = params[f"{cell}/{old}/{part}_{first}"]
+                shuffled[f"{cell}/{new}/{part}_2"] = params[f"{cell}/{old}/{part}_{second}"]
+            shuffled[f"{cell}/{new}/combination"] = params[f"{cell}/{old}/combination"]
+    assert SPACE.key(shuffled) == SPACE.key(params)
+
+
+@given(seed=seeds)
+def test_genotype_survives_json(seed):
+    genotype = SPACE.genotype(SPACE.sample(np.random.default_rng(seed)))
+    assert genotype.normal.concatenation == (2, 3, 4, 5, 6)
+    assert Genotype.from_dict(json.loads(json.dumps(genotype.to_dict()))) == genotype
+
+
+def test_genotype_holds_what_was_chosen():
+    params = SPACE.decode((0,) * 50) | {
+        "reduction/3/input_2": 1,
+        "reduction/3/operation_2": "max_3x3",
+        "reduction/3/combination": "concat",
+    }
+    genotype = SPACE.genotype(params)
+    assert genotype.reduction.blocks[2] == Block(0, 1, "sep_3x3", "max_3x3", "concat")
+    assert genotype.normal.blocks == (Block(0, 0, "sep_3x3", "sep_3x3", "add"),) * 5
+
+
+def test_concatenation_defaults_to_the_unused_states():
+    cell = Cell((Block(0, 1, "identity", "identity"), Block(2, 0, "identity", "identity")))
+    assert cell.concatenation == (3,)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "concatenation", "message"),
+    [
+        ((Block(0, 2, "identity", "identity"),), (), "block 1 reads hidden state 2"),
+        ((Block(0, 1, "identity", "identity", "mul"),), (), "'mul'"),
+        ((Block(0, 1, "identity", "identity"),), (5,), "cannot concatenate"),
+        ((), (), "0 blocks"),
+    ],
+)
+def test_impossible_cells_are_refused(blocks, concatenation, message):
+    with pytest.raises(InvalidArchitecture, match=message):
+        Cell(blocks, concatenation)
+
+
+@pytest.mark.parametrize("data", [{}, {"normal": {"blocks": []}}, {"normal": 3, "reduction": 4}])
+def test_other_data_is_no_genotype(data):
+    with pytest.raises(InvalidArchitecture):
+        Genotype.from_dict(data)
+
+
+def test_unknown_operations_and_no_blocks_are_refused():
+    with pytest.raises(InvalidArchitecture, match="conv_9x9"):
+        NASNetSpace(operations=("conv_9x9",))
+    with pytest.raises(ValueError, match="blocks"):
+        NASNetSpace(blocks=0)
