@@ -1,0 +1,48 @@
+"""How to search and how to score: strategies, rewards, meters, and how a child is trained."""
+
+from typing import TYPE_CHECKING, Any
+
+from cellwright.plugins.baseline import Baseline, MovingAverage, RollingWindow
+from cellwright.plugins.datasets import Dataset, load_dataset
+from cellwright.plugins.evaluation import Evaluation
+from cellwright.plugins.evolution import RegularizedEvolution
+from cellwright.plugins.meters import KerasLatency, Measurement, Meter
+from cellwright.plugins.random_search import RandomSearch
+from cellwright.plugins.registry import make_space, make_strategy
+from cellwright.plugins.reinforce import Reinforce
+from cellwright.plugins.rewards import AccuracyReward, MnasNetReward, Reward
+from cellwright.plugins.strategy import Strategy, Told
+
+if TYPE_CHECKING:
+    from cellwright.plugins.recipe import Recipe
+
+__all__ = [
+    "AccuracyReward",
+    "Baseline",
+    "Dataset",
+    "Evaluation",
+    "KerasLatency",
+    "Measurement",
+    "Meter",
+    "MnasNetReward",
+    "MovingAverage",
+    "RandomSearch",
+    "Recipe",
+    "RegularizedEvolution",
+    "Reinforce",
+    "Reward",
+    "RollingWindow",
+    "Strategy",
+    "Told",
+    "load_dataset",
+    "make_space",
+    "make_strategy",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Recipe":  # the only part that imports Keras
+        from cellwright.plugins.recipe import Recipe
+
+        return Recipe
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

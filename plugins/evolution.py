@@ -1,0 +1,60 @@
+"""Regularized (aging) evolution."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from cellwright.plugins.strategy import Strategy
+from cellwright.search_spaces import Params, SearchSpace
+
+
+class RegularizedEvolution(Strategy):
+    """Tournament selection from a population that loses its oldest member to each child.
+
+    Real, Aggarwal, Huang and Le, "Regularized Evolution for Image Classifier Architecture Search",
+    2018, algorithm 1. The population is the last ``population`` children that scored; until there
+    are so many, architectures are drawn at random. Then a tournament sample is drawn with
+    replacement, and its best becomes the parent of a mutation (`SearchSpace.mutate`). The paper's
+    rare identity mutation is left out: it would train a network twice.
+
+    Args:
+        space: Where to search.
+        seed: See `Strategy`.
+        population: P of the paper (there 100, for 20,000 children), at least 2.
+        sample: S of the paper (there 25), at least 1.
+
+    Raises:
+        ValueError: On a population or sample out of range.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | None = None,
+        population: int = 50,
+        sample: int = 15,
+    ) -> None:
+        super().__init__(space, seed=seed)
+        if population < 2:
+            raise ValueError(f"population must be at least 2, got {population}")
+        if sample < 1:
+            raise ValueError(f"sample must be at least 1, got {sample}")
+        self.population = population
+        self.sample = sample
+        self._members: deque[tuple[tuple[int, ...], float]] = deque(maxlen=population)
+
+    def _propose(self, number: int, rng: np.random.Generator) -> Params:
+        if len(self._members) < self.population:
+            return self.space.sample(rng)
+        contestants = rng.integers(self.population, size=self.sample)
+        parent, _ = max((self._members[i] for i in contestants), key=lambda member: member[1])
+        return self.space.mutate(self.space.decode(parent), rng)
+
+    def _learn(self, indices: tuple[int, ...], reward: float) -> None:
+        self._members.append((indices, reward))
+
+    def _forget(self) -> None:
+        self._members.clear()

@@ -1,0 +1,76 @@
+"""Names of spaces and strategies, as they stand in a config file or on a command line.
+
+The built-in ones come through the same door as a stranger's: the entry points
+``cellwright.spaces`` and ``cellwright.strategies`` of any installed package.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from importlib.metadata import entry_points
+from typing import Any
+
+from cellwright.plugins.strategy import Strategy
+from cellwright.search_spaces import SearchSpace
+
+
+def make_space(space: SearchSpace | str | None) -> SearchSpace:
+    """A space by its name, as ``"package.module:attribute"``, or as it is; None is the book's.
+
+    Raises:
+        ValueError: If nothing goes by that name, or it makes no `SearchSpace`.
+    """
+    if isinstance(space, SearchSpace):
+        return space
+    made = _load("spaces", "nasnet" if space is None else space)
+    if callable(made):
+        try:
+            made = made()
+        except TypeError as error:
+            raise ValueError(f"space {space!r} cannot be made so: {error}") from error
+    if not isinstance(made, SearchSpace):
+        raise ValueError(f"space {space!r} gives a {type(made).__name__}, not a SearchSpace")
+    return made
+
+
+def make_strategy(
+    name: str, space: SearchSpace, *, seed: int | None = None, **arguments: Any
+) -> Strategy:
+    """A strategy by its name or as ``"package.module:attribute"``.
+
+    Raises:
+        ValueError: If nothing goes by that name, it takes no such arguments, or makes no
+            `Strategy`.
+    """
+    made = _load("strategies", name)
+    try:
+        strategy = made(space, seed=seed, **arguments)
+    except TypeError as error:
+        raise ValueError(f"strategy {name!r} cannot be made so: {error}") from error
+    if not isinstance(strategy, Strategy):
+        raise ValueError(f"strategy {name!r} gives a {type(strategy).__name__}, not a Strategy")
+    return strategy
+
+
+def names(group: str) -> list[str]:
+    """What is installed under ``group``: ``"spaces"`` or ``"strategies"``."""
+    return sorted({entry.name for entry in entry_points(group=f"cellwright.{group}")})
+
+
+def _load(group: str, name: str) -> Any:
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"a name was expected among {names(group)}, got {name!r}")
+    try:
+        if ":" in name:
+            module, attribute = name.split(":", 1)
+            return getattr(importlib.import_module(module), attribute)
+        for entry in entry_points(group=f"cellwright.{group}", name=name):
+            return entry.load()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"{name!r} cannot be loaded: {error}") from error
+    near = difflib.get_close_matches(name, names(group), n=1)
+    raise ValueError(
+        f"unknown name {name!r}; installed {group} are {names(group)}, and 'module:attribute' "
+        "names any other" + (f". Did you mean {near[0]!r}?" if near else "")
+    )

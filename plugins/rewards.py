@@ -1,0 +1,86 @@
+"""Rewards: from what was measured of a child network to the one number that a strategy sees."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from cellwright.search_spaces import ChildFailed
+
+
+class Reward(ABC):
+    """A function of metrics, the larger the better."""
+
+    @abstractmethod
+    def __call__(self, metrics: Mapping[str, float]) -> float:
+        """Weigh the metrics of one child.
+
+        Raises:
+            ChildFailed: If a metric that is needed is missing, NaN or infinite.
+        """
+
+
+class AccuracyReward(Reward):
+    """One metric as it is.
+
+    Args:
+        metric: Its name; validation accuracy, in [0, 1], by default.
+    """
+
+    def __init__(self, metric: str = "val_accuracy") -> None:
+        self.metric = metric
+
+    def __call__(self, metrics: Mapping[str, float]) -> float:
+        return _finite(metrics, self.metric)
+
+
+class MnasNetReward(Reward):
+    """Accuracy weighed against latency: ACC x (LAT / T)^w (Tan et al. 2019, equations 2 and 3).
+
+    w is ``alpha`` up to the target and ``beta`` above it. The defaults are the paper's soft
+    constraint; ``alpha=0, beta=-1`` is its hard one.
+
+    Args:
+        target: T, in the unit of the latency metric (milliseconds by default), above 0.
+        alpha: Exponent where latency is at most ``target``.
+        beta: Exponent above it.
+        metric: Name of the accuracy.
+        latency: Name of the latency.
+
+    Raises:
+        ValueError: If ``target`` is not above 0, or an exponent is not finite.
+    """
+
+    def __init__(
+        self,
+        target: float,
+        alpha: float = -0.07,
+        beta: float = -0.07,
+        *,
+        metric: str = "val_accuracy",
+        latency: str = "latency_ms",
+    ) -> None:
+        if not (math.isfinite(target) and target > 0):
+            raise ValueError(f"target must be above 0, got {target}")
+        if not (math.isfinite(alpha) and math.isfinite(beta)):
+            raise ValueError(f"alpha and beta must be finite, got {alpha} and {beta}")
+        self.target, self.alpha, self.beta = target, alpha, beta
+        self.metric, self.latency = metric, latency
+
+    def __call__(self, metrics: Mapping[str, float]) -> float:
+        accuracy = _finite(metrics, self.metric)
+        latency = _finite(metrics, self.latency)
+        if latency <= 0:
+            raise ChildFailed(f"{self.latency} must be above 0, got {latency}")
+        exponent = self.alpha if latency <= self.target else self.beta
+        return float(accuracy * (latency / self.target) ** exponent)
+
+
+def _finite(metrics: Mapping[str, float], name: str) -> float:
+    if name not in metrics:
+        raise ChildFailed(f"metric {name!r} is missing; measured were {sorted(metrics)}")
+    value = float(metrics[name])
+    if not math.isfinite(value):
+        raise ChildFailed(f"metric {name!r} is {value}, and a reward must be a finite number")
+    return value

@@ -1,0 +1,152 @@
+"""What every strategy is: `ask` for a trial's architecture, `tell` what it scored."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cellwright.search_spaces import Params, SearchSpace
+
+# How often `ask` draws anew when a network is already known, and how many mutations it then tries
+# before it proposes one a second time: a policy that is sure of itself draws little else, and in a
+# space that is used up a strategy must still answer.
+_DRAWS = 4
+_MUTATIONS = 64
+
+
+class Told(NamedTuple):
+    """One result in a strategy's history; ``reward`` is None for a child that failed."""
+
+    number: int
+    params: Params
+    reward: float | None
+
+
+class Strategy(ABC):
+    """Proposes architectures; always maximises; never waits.
+
+    An answer of `ask` is a pure function of the seed, the trial number and what has been told, in
+    its order: the same calls give the same answers in any process. So the whole state is
+    `history`, and a strategy that follows it (`follow`) stands where the first one stood.
+    Trials may be asked for and told in any order, and architectures told that nobody asked for.
+
+    Example::
+
+        strategy = RegularizedEvolution(NASNetSpace(), seed=1)
+        for number in range(100):
+            params = strategy.ask(number)
+            strategy.tell(number, params, score(params))
+
+    A subclass gives `_propose`, `_learn` and `_forget`, and nothing else of the books.
+
+    Args:
+        space: Where to search.
+        seed: 0 or above; None draws one, to be read from `seed`.
+
+    Raises:
+        ValueError: On a negative seed or one that is no integer.
+    """
+
+    def __init__(self, space: SearchSpace, *, seed: int | None = None) -> None:
+        self.space = space
+        self.seeded = seed is not None
+        self.seed = _checked(secrets.randbits(63) if seed is None else seed)
+        self._history: list[Told] = []
+        self._known: set[tuple[int, ...]] = set()
+
+    @property
+    def history(self) -> tuple[Told, ...]:
+        """Everything told, in order: the whole state of a strategy beside its arguments."""
+        return tuple(self._history)
+
+    def ask(self, number: int) -> Params:
+        """The architecture to try as trial ``number`` (0 or above).
+
+        A network that has been told before is not proposed again: after a few draws the last one
+        is mutated until it is new, or until `_MUTATIONS` steps have found nothing.
+        """
+        rng = np.random.default_rng((self.seed, number))
+        for _ in range(_DRAWS):
+            params = self._propose(number, rng)
+            if self.space.key(params) not in self._known:
+                return params
+        for _ in range(_MUTATIONS):
+            params = self.space.mutate(params, rng)
+            if self.space.key(params) not in self._known:
+                break
+        return params
+
+    def tell(self, number: int, params: Mapping[str, Any], reward: float | None) -> None:
+        """Record what trial ``number`` scored; None says that its child failed.
+
+        Raises:
+            InvalidArchitecture: If ``params`` is no point of the space.
+            ValueError: If ``reward`` is NaN or infinite. Nothing is recorded then.
+        """
+        if reward is not None and not math.isfinite(reward):
+            raise ValueError(
+                f"reward of trial {number} must be a finite number, or None for a failed child; "
+                f"got {reward}"
+            )
+        plain = self.space.decode(self.space.encode(params))
+        self._take(Told(int(number), plain, None if reward is None else float(reward)))
+
+    def reseed(self, seed: int) -> None:
+        """Take another seed and forget everything told.
+
+        An adapter calls it on a strategy that was given none (``seeded`` is False), with a seed
+        that its host's record fixes, so that every process on that record has the same one.
+        """
+        self.seed = _checked(seed)
+        self._reset()
+
+    def follow(self, record: Sequence[Told]) -> None:
+        """Be told what ``record`` holds beyond `history`; if they disagree, replay all of it.
+
+        This is how an adapter stands where its host's record stands, whoever wrote it: a process
+        that saw the results in another order, or none of them, proposes what all others do.
+        """
+        told = len(self._history)
+        if told > len(record) or any(
+            mine is not theirs and mine != theirs
+            for mine, theirs in zip(self._history, record, strict=False)
+        ):
+            self._reset()
+            told = 0
+        for new in record[told:]:
+            self._take(new)
+
+    def _reset(self) -> None:
+        self._history.clear()
+        self._known.clear()
+        self._forget()
+
+    def _take(self, told: Told) -> None:
+        indices = self.space.encode(told.params)
+        self._known.add(self.space.key(told.params))
+        self._history.append(told)
+        if told.reward is not None:
+            self._learn(indices, told.reward)
+
+    @abstractmethod
+    def _propose(self, number: int, rng: np.random.Generator) -> Params:
+        """Draw an architecture for trial ``number``; called again if it is already known."""
+
+    @abstractmethod
+    def _learn(self, indices: tuple[int, ...], reward: float) -> None:
+        """Take in the architecture at ``indices``, which scored ``reward``."""
+
+    @abstractmethod
+    def _forget(self) -> None:
+        """Go back to the state before the first `_learn`."""
+
+
+def _checked(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed must be an integer from 0, or None, got {seed!r}")
+    return int(seed)

@@ -1,0 +1,218 @@
+"""A trial's trip: real children on scikit-learn's digits, and what may happen to them."""
+
+import gc
+import math
+
+import keras
+import numpy as np
+import optuna
+import psutil
+import pytest
+
+from cellwright.plugins import (
+    AccuracyReward,
+    Dataset,
+    Evaluation,
+    KerasLatency,
+    Measurement,
+    MnasNetReward,
+    Recipe,
+    load_dataset,
+)
+from cellwright.plugins.recipe import out_of_memory
+from cellwright.search_spaces import ChildFailed, InvalidArchitecture, NASNetSpace, UnbuildableChild
+
+SPACE = NASNetSpace(blocks=1)
+PARAMS = SPACE.decode([0, 1, 5, 4, 0, 0, 1, 5, 3, 0])
+METRICS = {"accuracy", "loss", "val_accuracy", "val_loss", "parameters", "seconds", "reward"}
+
+
+def shortened(data, train=256, val=128):
+    return Dataset(
+        data.x_train[:train], data.y_train[:train], data.x_val[:val], data.y_val[:val],
+        data.class_names,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return shortened(load_dataset("digits"))
+
+
+def evaluation(digits, *, epochs=1, space=SPACE, learning_rate=1e-3, **kwargs):
+    recipe = Recipe(epochs=epochs, batch_size=64, learning_rate=learning_rate)
+    kwargs.setdefault("options", {"filters": 2, "reductions": 0})  # a single cell, built at once
+    return Evaluation(space, digits, recipe=recipe, **kwargs)
+
+
+def test_a_child_is_scored_alike_whenever_it_is_trained(digits):
+    keras.utils.clear_session()
+    runs = []
+    for global_seed in (1, 2):
+        keras.utils.set_random_seed(global_seed)
+        reports = []
+        score = evaluation(digits, epochs=2, seed=3)
+        metrics, model = score.run(PARAMS, lambda *report: reports.append(report))  # noqa: B023
+        assert metrics.keys() == METRICS
+        assert all(math.isfinite(value) for value in metrics.values())
+        assert metrics["reward"] == metrics["val_accuracy"]
+        assert metrics["parameters"] == model.count_params()
+        assert metrics.pop("seconds") > 0
+        assert [epoch for epoch, _ in reports] == [0, 1]
+        assert all(values.keys() <= METRICS for _, values in reports)
+        assert reports[-1][1]["val_accuracy"] == metrics["val_accuracy"]
+        runs.append((metrics, reports, model))
+    assert runs[0][:2] == runs[1][:2]
+    predicted = model.predict(digits.x_val, verbose=0).argmax(axis=1)
+    assert metrics["val_accuracy"] == pytest.approx((predicted == digits.y_val).mean())
+    weights = runs[0][2].get_weights()
+    for mine, theirs in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_the_seed_decides_the_initial_weights(digits):
+    first, again, other = (
+        evaluation(digits, seed=seed).build(PARAMS).get_weights() for seed in (0, 0, 1)
+    )
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert any((a != b).any() for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("kind", [optuna.TrialPruned, KeyboardInterrupt, ZeroDivisionError])
+def test_what_a_report_raises_ends_the_training_and_goes_through(digits, kind):
+    epochs = []
+
+    def report(epoch, metrics):
+        epochs.append(epoch)
+        raise kind
+
+    with pytest.raises(kind):
+        evaluation(digits, epochs=3).run(PARAMS, report)
+    assert epochs == [0]
+
+
+def test_a_child_that_diverges_is_a_failed_child(digits):
+    with pytest.raises(ChildFailed, match="loss became nan at batch"):
+        evaluation(digits, learning_rate=1e30).run(PARAMS)
+
+
+class Huge(NASNetSpace):
+    """Children that no machine has the memory for."""
+
+    def __init__(self, where):
+        super().__init__(blocks=1)
+        self.where = where
+
+    def build(self, params, input_shape, classes, **options):
+        image = keras.Input(input_shape)
+        x = image
+        if self.where == "array":
+            np.zeros(2**50)
+        elif self.where == "activations":
+            x = keras.layers.UpSampling2D(200_000)(x)
+        x = keras.layers.GlobalMaxPooling2D()(x)
+        if self.where == "weights":
+            x = keras.layers.Dense(10**13)(x)
+        return keras.Model(image, keras.layers.Dense(classes, activation="softmax")(x))
+
+
+@pytest.mark.parametrize(
+    ("where", "kind"),
+    [
+        ("array", "MemoryError"),
+        ("weights", "ResourceExhaustedError"),
+        ("activations", "ResourceExhaustedError"),
+    ],
+)
+def test_a_child_that_memory_cannot_hold_is_a_failed_child(digits, where, kind):
+    score = evaluation(digits, space=Huge(where))
+    with pytest.raises(ChildFailed, match="out of memory; fewer filters or a smaller") as failed:
+        score.run(PARAMS)
+    assert type(failed.value.__cause__).__name__ == kind
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory():
+    assert out_of_memory(MemoryError())
+    assert out_of_memory(RuntimeError("RESOURCE_EXHAUSTED: out of device memory"))
+    assert not out_of_memory(RuntimeError("shapes do not agree"))
+
+
+def test_what_cannot_be_built_is_refused_before_training(digits):
+    small = Dataset(
+        digits.x_train[:, :3, :3], digits.y_train, digits.x_val[:, :3, :3], digits.y_val,
+        digits.class_names,
+    )  # fmt: skip
+    reports = []
+    with pytest.raises(UnbuildableChild, match="3x3 is too small for 2 reduction cells"):
+        evaluation(small, options={"filters": 2}).run(
+            PARAMS, lambda *report: reports.append(report)
+        )
+    with pytest.raises(InvalidArchitecture, match="normal/1/operation_1 = 'conv_9x9'"):
+        evaluation(digits).run({**PARAMS, "normal/1/operation_1": "conv_9x9"})
+    assert reports == []
+
+
+def test_accuracy_and_latency_make_the_reward_of_mnasnet(digits):
+    target = 1e-3  # milliseconds: out of reach, so that the latency weighs
+    score = evaluation(digits, reward=MnasNetReward(target), meter=KerasLatency(repeats=5))
+    metrics, _ = score.run(PARAMS)
+    assert metrics.keys() == METRICS | {"latency_ms"}
+    assert metrics["latency_ms"] > target
+    expected = metrics["val_accuracy"] * (metrics["latency_ms"] / target) ** -0.07
+    assert metrics["reward"] == pytest.approx(expected)
+
+
+def test_a_reward_of_a_metric_that_is_not_measured_is_a_failed_child(digits):
+    score = evaluation(digits, reward=AccuracyReward("val_f1"))
+    with pytest.raises(ChildFailed, match="'val_f1' is missing; measured were"):
+        score.run(PARAMS)
+
+
+def test_latency_is_the_median_of_repeated_predictions(digits):
+    model = evaluation(digits).build(PARAMS)
+    found = KerasLatency(repeats=7, warm_up=2)(model)
+    assert isinstance(found, Measurement)
+    assert 0 < found.seconds < 10
+    assert found.spread >= 0
+    assert found.repeats == 7
+
+
+def test_a_meter_refuses_what_it_cannot_time():
+    image = keras.Input((None, None, 1))
+    anything = keras.Model(image, keras.layers.GlobalMaxPooling2D()(image))
+    with pytest.raises(ValueError, match=r"fixed input size.*None"):
+        KerasLatency()(anything)
+    for arguments in ({"repeats": 2}, {"warm_up": 0}):
+        with pytest.raises(ValueError, match="repeats must be at least 3 and warm_up at least 1"):
+            KerasLatency(**arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"epochs": 0}, {"batch_size": 0}]
+    + [{"learning_rate": value} for value in (0, -1, math.nan, math.inf)],
+)
+def test_impossible_recipes_are_refused(arguments):
+    with pytest.raises(ValueError, match=f"{next(iter(arguments))} must be"):
+        Recipe(**arguments)
+
+
+def test_nothing_of_a_child_stays_when_it_is_gone(digits):
+    score = evaluation(digits)
+    score.run(PARAMS)
+    keras.utils.clear_session()
+    gc.collect()
+    graphs = [thing for thing in gc.get_objects() if type(thing).__name__ == "FuncGraph"]
+    assert [graph.name for graph in graphs if "one_step" in graph.name] == []
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_from_child_to_child(digits):
+    score = evaluation(digits, options={"filters": 2})
+    process = psutil.Process()
+    used = []
+    for number in range(10):
+        keras.utils.clear_session()
+        score.run({**PARAMS, "normal/1/operation_1": ("sep_3x3", "identity")[number % 2]})
+        used.append(process.memory_info().rss / 2**20)
+    assert used[-1] - used[3] < 25, used
