@@ -1,0 +1,263 @@
+"""Oracles for Keras Tuner that ask a strategy.
+
+An existing script changes its oracle and its hypermodel, nothing else::
+
+    tuner = keras_tuner.Tuner(
+        oracle=NASNetRLOracle("val_accuracy", max_trials=100, seed=0),
+        hypermodel=NASNetHyperModel(input_shape=(32, 32, 3), classes=10),
+        directory="results", project_name="cells",
+    )
+    tuner.search(x, y, epochs=6, validation_data=(x_val, y_val))
+
+The record is the host's: an answer follows from the seed, the trial's number (its id) and the ended
+trials in their end order, which Keras Tuner keeps in ``oracle.json`` and ``trial_*/trial.json``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+try:
+    import keras
+    import keras_tuner as kt
+    from keras_tuner.engine.trial import TrialStatus
+    from keras_tuner.src.engine.objective import MultiObjective
+except ImportError as error:
+    raise ImportError(
+        f"Keras Tuner cannot be imported ({error}): "
+        "pip install 'cellwright[keras-tuner,tensorflow]'"
+    ) from error
+
+from cellwright.adapters.keras_hypermodel import (
+    NASNetHyperModel,
+    architecture,
+    declare,
+    read_params,
+)
+from cellwright.adapters.keras_project import ProjectOracle
+from cellwright.plugins import Strategy, Told, make_space, make_strategy
+from cellwright.search_spaces import InvalidArchitecture, SearchSpace, SpaceMismatch
+
+__all__ = [
+    "NASNetEvolutionOracle",
+    "NASNetHyperModel",
+    "NASNetRLOracle",
+    "StrategyOracle",
+    "architecture",
+]
+
+_SPACE = "cellwright_space"  # our one key in oracle.json: the fingerprint of the space
+
+
+class StrategyOracle(ProjectOracle):
+    """Any strategy as a Keras Tuner oracle.
+
+    Hyperparameters outside the space (a learning rate, say) are drawn at random, as Keras Tuner's
+    own random search draws them, each from the seed, the trial's number and its name.
+
+    Args:
+        objective: A metric's name or a ``keras_tuner.Objective``, of either direction. None keeps
+            Keras Tuner's meaning: ``run_trial`` or ``fit`` returns one float, to be minimised.
+        max_trials: At least 1; None for no limit.
+        strategy: A registered name (``"reinforce"``, ``"evolution"``, ``"random"``, ...),
+            ``"module:attribute"``, or a `Strategy`, which then brings its own space and seed.
+        space: A space or its name; the book's if None.
+        seed: 0 or above; None draws one, which the project keeps for its reloads.
+        hyperparameters, allow_new_entries, tune_new_entries, max_retries_per_trial,
+        max_consecutive_failed_trials: As in every Keras Tuner oracle. The decisions are declared
+            by the oracle itself, so that ``allow_new_entries=False`` needs no ``hyperparameters``.
+        arguments: For a strategy that is given by name, such as ``exploration=0.1``.
+
+    Raises:
+        ValueError: On an argument that does not fit; the message says which.
+        SpaceMismatch: If ``hyperparameters`` holds a decision with other choices.
+        ImportError: If Keras runs on TensorFlow and tensorboard is not installed.
+    """
+
+    def __init__(
+        self,
+        objective: Any = None,
+        max_trials: int | None = 10,
+        *,
+        strategy: str | Strategy = "reinforce",
+        space: SearchSpace | str | None = None,
+        seed: int | None = None,
+        hyperparameters: Any = None,
+        allow_new_entries: bool = True,
+        tune_new_entries: bool = True,
+        max_retries_per_trial: int = 0,
+        max_consecutive_failed_trials: int = 3,
+        **arguments: Any,
+    ) -> None:
+        _need_tensorboard()
+        if isinstance(objective, list | tuple | MultiObjective):
+            raise ValueError(
+                f"objective must be one metric, got {objective!r}; to weigh several, return their "
+                'reward and name it: keras_tuner.Objective("reward", "max")'
+            )
+        if max_trials is not None and max_trials < 1:
+            raise ValueError(f"max_trials must be at least 1, or None, got {max_trials}")
+        if isinstance(strategy, Strategy) and (space is not None or seed is not None or arguments):
+            raise ValueError("a Strategy brings its own space, seed and arguments: give only it")
+        if not isinstance(strategy, Strategy):
+            strategy = make_strategy(strategy, make_space(space), seed=seed, **arguments)
+        self.strategy = strategy
+        self.space = strategy.space
+        declared = kt.HyperParameters() if hyperparameters is None else hyperparameters.copy()
+        declare(declared, self.space)
+        super().__init__(
+            objective=objective,
+            max_trials=max_trials,
+            hyperparameters=declared,
+            allow_new_entries=allow_new_entries,
+            tune_new_entries=tune_new_entries,
+            seed=1,  # 0 would be taken for none; the strategy's own follows
+            max_retries_per_trial=max_retries_per_trial,
+            max_consecutive_failed_trials=max_consecutive_failed_trials,
+        )
+        self.seed = self._seed_state = self.strategy.seed
+        self._decided = frozenset(self.space.names)
+        self._told: dict[str, Told] = {}  # by trial id, what `record` made of it
+
+    # What the host asks.
+
+    def get_space(self) -> Any:
+        hp = super().get_space()
+        hp.searched_by = self
+        return hp
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Values for a new trial. Never IDLE or STOPPED: a strategy can always propose."""
+        number = int(trial_id)
+        self.strategy.follow(self.record())
+        values = self._with_others(self.strategy.ask(number), number)
+        return {"status": TrialStatus.RUNNING, "values": values}
+
+    def record(self) -> list[Told]:
+        """The ended trials in their end order, as a strategy is told them."""
+        sign = 1.0 if self.objective.direction == "max" else -1.0
+        for trial_id in self.end_order:
+            if trial_id not in self._told:
+                trial = self.trials[trial_id]
+                scored = trial.status == TrialStatus.COMPLETED
+                self._told[trial_id] = Told(
+                    int(trial_id),
+                    read_params(trial.hyperparameters.values, self.space),
+                    sign * float(trial.score) if scored else None,
+                )
+        return [self._told[trial_id] for trial_id in self.end_order]
+
+    def create_trial(self, tuner_id: str) -> Any:
+        trial = super().create_trial(tuner_id)
+        trial.hyperparameters.searched_by = self
+        return trial
+
+    # What the host stores.
+
+    def get_state(self) -> dict[str, Any]:
+        return {**super().get_state(), _SPACE: self.space.fingerprint}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take a stored state; a key that it lacks keeps its present value.
+
+        Raises:
+            SpaceMismatch: If it is that of another space. Nothing is changed then.
+        """
+        if state.get(_SPACE, self.space.fingerprint) != self.space.fingerprint:
+            raise self._mismatch("its trials were made in another one")
+        super().set_state(state)
+        if not self.strategy.seeded and self.seed != self.strategy.seed:
+            self.strategy.reseed(self.seed)
+        self.seed = self.strategy.seed
+        self._told.clear()
+
+    def reload(self) -> None:
+        """Stand where the project directory stands; see `ProjectOracle.reload`.
+
+        Raises:
+            CorruptedState: If a file cannot be read.
+            SpaceMismatch: If the trials are of another space.
+        """
+        super().reload()
+        try:
+            declare(self.hyperparameters, self.space)
+            for trial in self.trials.values():
+                if trial.hyperparameters.values:  # else its file is missing
+                    read_params(trial.hyperparameters.values, self.space)
+        except (InvalidArchitecture, SpaceMismatch) as error:
+            raise self._mismatch(str(error)) from error
+
+    # Our own.
+
+    def _with_others(self, params: Mapping[str, Any], number: int) -> dict[str, Any]:
+        """Add a random value for every hyperparameter that is active and no decision."""
+        hps = kt.HyperParameters()
+        hps.values = values = dict(params)
+        for hp in self.hyperparameters.space:
+            if hp.name not in self._decided and hps.is_active(hp):
+                key = (self.strategy.seed, number, zlib.crc32(hp.name.encode()))
+                values[hp.name] = hp.random_sample(int(np.random.default_rng(key).integers(2**63)))
+        return values
+
+    def _mismatch(self, reason: str) -> SpaceMismatch:
+        return SpaceMismatch(
+            f"{self._project_dir} does not fit {self.space!r}: {reason}. Give the space that it "
+            "was searched with, another project_name, or overwrite=True to start afresh"
+        )
+
+
+class NASNetRLOracle(StrategyOracle):
+    """REINFORCE with a recurrent controller (`cellwright.plugins.Reinforce`).
+
+    Args:
+        objective, max_trials, space, seed: See `StrategyOracle`.
+        arguments: Its others, and those of `Reinforce`.
+    """
+
+    def __init__(
+        self,
+        objective: Any = None,
+        max_trials: int | None = 10,
+        *,
+        space: SearchSpace | str | None = None,
+        seed: int | None = None,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(
+            objective, max_trials, strategy="reinforce", space=space, seed=seed, **arguments
+        )
+
+
+class NASNetEvolutionOracle(StrategyOracle):
+    """Regularized evolution (`cellwright.plugins.RegularizedEvolution`).
+
+    Args:
+        objective, max_trials, space, seed: See `StrategyOracle`.
+        arguments: Its others, and those of `RegularizedEvolution`.
+    """
+
+    def __init__(
+        self,
+        objective: Any = None,
+        max_trials: int | None = 10,
+        *,
+        space: SearchSpace | str | None = None,
+        seed: int | None = None,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(
+            objective, max_trials, strategy="evolution", space=space, seed=seed, **arguments
+        )
+
+
+def _need_tensorboard() -> None:
+    if keras.config.backend() == "tensorflow" and importlib.util.find_spec("tensorboard") is None:
+        raise ImportError(
+            "keras_tuner.Tuner imports tensorboard for every trial where Keras runs on "
+            "TensorFlow, and would fail all of them: pip install tensorboard"
+        )

@@ -1,0 +1,187 @@
+"""A Keras Tuner oracle whose project survives: interruptions, damaged files, exceptions."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import current_thread
+from typing import Any
+
+import keras_tuner as kt
+from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.src import backend, utils
+from keras_tuner.src.engine.oracle import LOCKS, THREADS
+
+from cellwright.search_spaces import CorruptedState, SpaceMismatch
+
+logger = logging.getLogger(__name__)
+
+_ENDED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
+
+
+class ProjectOracle(kt.Oracle):  # type: ignore[misc]
+    """Keras Tuner's oracle, made safe; a subclass gives `populate_space`.
+
+    Nothing of an ended trial is lost or run again, whenever the process dies. No exception leaves
+    the oracle locked. A result that is not finite fails its trial, and a retry starts clean.
+    """
+
+    trials: dict[str, Any]
+    ongoing_trials: dict[str, Any]
+    start_order: list[str]
+    end_order: list[str]
+    _retry_queue: list[str]
+
+    def create_trial(self, tuner_id: str) -> Any:
+        with self._locked():
+            self._take_up()
+            return super().create_trial(tuner_id)
+
+    def update_trial(self, trial_id: str, metrics: Mapping[str, Any], step: int = 0) -> Any:
+        with self._locked():
+            return super().update_trial(trial_id, metrics, step=step)
+
+    def score_trial(self, trial: Any) -> None:
+        """Score a completed trial; an infinite objective fails it, as Keras Tuner's NaN does."""
+        super().score_trial(trial)
+        if not math.isfinite(trial.score):
+            trial.message = f"{self.objective.name} is {trial.score}, not a finite number"
+            logger.warning("trial %s: %s", trial.trial_id, trial.message)
+            trial.score = math.nan
+
+    def end_trial(self, trial: Any) -> None:
+        trial_id = trial.trial_id
+        with self._locked():
+            try:
+                super().end_trial(trial)
+            except Exception:
+                # Too many failures in a row. Taken back, the trial is the first that a search
+                # tries again once the cause is removed; kept, it would stop every later one.
+                self.end_order = [ended for ended in self.end_order if ended != trial_id]
+                _forget_metrics(self.trials[trial_id])
+                raise
+            if trial_id in self._retry_queue:
+                _forget_metrics(self.trials[trial_id])
+                self._save_trial(self.trials[trial_id])
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take a stored state; a key that it lacks keeps its present value."""
+        state = {**self.get_state(), **state}
+        ongoing = state["ongoing_trials"].items()
+        state["ongoing_trials"] = {t: trial for t, trial in ongoing if trial in self.trials}
+        super().set_state(state)
+
+    def reload(self) -> None:
+        """Stand where the project directory stands.
+
+        Every trial stands where its own file says: one that ended is not run again (Keras Tuner
+        saves an ended trial as still running), one that did not is. Without ``oracle.json``, all
+        is taken from the trials' files.
+
+        Raises:
+            CorruptedState: If a file cannot be read; the message says which and what to do.
+        """
+        self.trials = {}
+        for path in self._trial_files():
+            trial = _read(path, _trial, "remove its folder to go on without this trial")
+            self.trials[trial.trial_id] = trial
+        path = self._get_oracle_fname()
+        if backend.io.exists(path):
+            remedy = "remove this file alone: the trials have their own, and the search goes on"
+            _read(path, self.set_state, remedy)
+        else:
+            for trial in self.trials.values():
+                self.hyperparameters.merge(trial.hyperparameters, overwrite=False)
+        self._settle()
+
+    def save(self) -> None:
+        self._take_up()  # a chief saves before its first trial
+        _write(self._get_oracle_fname(), self.get_state())
+
+    def _save_trial(self, trial: Any) -> None:
+        path = os.path.join(self._get_trial_dir(trial.trial_id), "trial.json")
+        _write(path, trial.get_state())
+
+    def _take_up(self) -> None:
+        """Reload a project that the tuner did not.
+
+        A tuner does so only if its own file is there: a project that was left in its first trial,
+        or was run as a chief and is no longer, or the reverse, would be written over.
+        """
+        if not self.trials and self._trial_files():
+            logger.warning("%s holds trials: the search goes on from them", self._project_dir)
+            self.reload()
+
+    def _trial_files(self) -> list[str]:
+        return sorted(backend.io.glob(os.path.join(self._project_dir, "trial_*", "trial.json")))
+
+    def _settle(self) -> None:
+        """Order the trials by what their own files say."""
+        ids = sorted(self.trials, key=int)
+        ended = [i for i in ids if self.trials[i].status in _ENDED]
+        waiting = [i for i in ids if self.trials[i].status not in _ENDED]
+        for trial_id in waiting:
+            _forget_metrics(self.trials[trial_id])
+        # Each once, first those whose order is known.
+        self.end_order = list(dict.fromkeys([i for i in self.end_order if i in ended] + ended))
+        self.start_order = list(dict.fromkeys([i for i in self.start_order if i in ids] + ids))
+        self.ongoing_trials = {}
+        self._retry_queue = waiting[::-1]  # taken from its end
+        # An id is the number of trials so far: where a folder was removed, the next trial would
+        # take the place of another.
+        numbers = {int(i) for i in ids}
+        for number in set(range(max(numbers, default=0))) - numbers:
+            gap = Trial(kt.HyperParameters(), f"{number:0{len(ids[0])}d}", TrialStatus.FAILED)
+            gap.message = "trial.json is missing"
+            self.trials[gap.trial_id] = gap
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keras Tuner's lock of this oracle; its own decorator keeps it after an exception."""
+        name = current_thread().name
+        if THREADS[self] == name:
+            yield
+            return
+        with LOCKS[self]:
+            THREADS[self] = name
+            try:
+                yield
+            finally:
+                THREADS[self] = None
+
+
+def _trial(state: Mapping[str, Any]) -> Any:
+    trial = Trial.from_state(state)
+    int(trial.trial_id)  # the trial's number
+    return trial
+
+
+def _forget_metrics(trial: Any) -> None:
+    """Make ready for another run, whose result Keras Tuner would else ignore."""
+    trial.metrics = type(trial.metrics)()
+    trial.score, trial.best_step = None, 0
+
+
+def _read(path: str, take: Callable[[Any], Any], remedy: str) -> Any:
+    """Give ``take`` the contents of a JSON file."""
+    try:
+        return take(utils.load_json(path))
+    except SpaceMismatch:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptedState(f"{path} cannot be read ({error!r}): {remedy}") from error
+
+
+def _write(path: str, state: Mapping[str, Any]) -> None:
+    """Write a JSON file in one step, so that no interruption leaves half of it."""
+    if "://" in path:  # remote storage, through TensorFlow, is written when the file is closed
+        utils.save_json(path, state)
+        return
+    text = json.dumps(state)
+    with open(f"{path}.part", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(f"{path}.part", path)

@@ -1,0 +1,205 @@
+"""An NNI experiment in a folder: run or resume it, and read its trials."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellwright.adapters.nni_init import WORKING_DIRECTORY, check_experiment, write_experiment
+from cellwright.adapters.nni_localhost import allow_localhost
+from cellwright.adapters.nni_record import HISTORY, Record
+from cellwright.plugins.registry import make_space
+from cellwright.search_spaces import CellwrightError, Params
+
+__all__ = [
+    "Trial",
+    "check_experiment",
+    "free_port",
+    "latest_experiment",
+    "read_trials",
+    "run_experiment",
+    "write_experiment",
+]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished trial.
+
+    Args:
+        number: 0, 1, 2, ... as the tuner asked for them.
+        params: Its architecture.
+        value: What it reported as ``default``; None if it failed.
+        metrics: Everything else that it reported as a number.
+        others: Its hyperparameters that are no part of the architecture.
+        error: Why it failed; empty if it did not.
+    """
+
+    number: int
+    params: Params
+    value: float | None
+    metrics: dict[str, float]
+    others: dict[str, Any]
+    error: str
+
+
+def run_experiment(
+    folder: str | Path,
+    *,
+    trials: int | None = None,
+    port: int | None = None,
+    on_trial: Callable[[Trial], None] | None = None,
+    announce: Callable[[str], None] = print,
+) -> list[Trial]:
+    """Run the experiment of ``folder`` to its end, or resume the last one that ran there.
+
+    On an exception, Ctrl-C included, the experiment is stopped and can be resumed.
+
+    Args:
+        folder: As `write_experiment` leaves it.
+        trials: So many in all, those of earlier runs included; ``maxTrialNumber`` if None.
+        port: Of NNI's web page; a free one if None.
+        on_trial: Called with each trial that ends, and again if NNI first blamed the wrong one.
+        announce: Called with a line on where the web page is.
+
+    Returns:
+        All trials, those of earlier runs included.
+
+    Raises:
+        ValueError, SpaceMismatch: See `check_experiment`.
+        CellwrightError: If NNI ends the experiment with an error.
+    """
+    folder = Path(folder).resolve()
+    check_experiment(folder)
+    allow_localhost()
+    known = {trial.number: trial for trial in read_trials(folder)}
+    while True:
+        before = len(known)
+        _run(folder, trials, port or free_port(), known, on_trial, announce)
+        # A trial that was running at a stop may be run again under parameters that NNI booked
+        # wrongly, and so bring nothing new: then NNI's count is full, and ours is not.
+        if trials is None or not before < len(known) < trials:
+            return read_trials(folder)
+
+
+def _run(
+    folder: Path,
+    trials: int | None,
+    port: int,
+    known: dict[int, Trial],
+    on_trial: Callable[[Trial], None] | None,
+    announce: Callable[[str], None],
+) -> None:
+    """Run or resume until NNI is done; always leave the experiment stopped."""
+    import nni
+    from nni.experiment import Experiment
+    from nni.experiment.config import ExperimentConfig
+
+    nni.silence_stdout()
+    config = ExperimentConfig.load(folder / "config.yml")
+    earlier = latest_experiment(folder)
+    if earlier is None:
+        config.max_trial_number = trials or config.max_trial_number
+    experiment = Experiment(config, id=earlier and earlier.name)
+    if earlier is not None:
+        # As nnictl does it. `Experiment.resume` asks a list in the home directory instead, which
+        # does not travel with the folder.
+        experiment._action = "resume"
+    try:
+        experiment.start(port)
+        announce(
+            f"NNI's web page: http://localhost:{port} - it listens on every network interface and "
+            "asks for no password"
+        )
+        if earlier is not None and trials:
+            over = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
+            counts = experiment.get_job_statistics()
+            done = sum(c["trialJobNumber"] for c in counts if c["trialJobStatus"] in over)
+            experiment.update_max_trial_number(done + max(0, trials - len(known)))
+        _watch(experiment, folder, known, on_trial)
+    finally:
+        experiment.stop()
+
+
+def read_trials(folder: str | Path) -> list[Trial]:
+    """The finished trials of the last experiment of ``folder``, in the order of their results.
+
+    They come from the tuner's checkpoint. NNI's own export may name a trial's parameters wrongly
+    when several run at a time.
+
+    Raises:
+        CorruptedState, SpaceMismatch: See `Record.load`.
+    """
+    import yaml
+
+    folder = Path(folder)
+    experiment = latest_experiment(folder)
+    if experiment is None or not (experiment / "checkpoint" / HISTORY).exists():
+        return []
+    config = yaml.safe_load((folder / "config.yml").read_text(encoding="utf-8"))
+    arguments = (config.get("tuner") or {}).get("classArgs") or {}
+    record, facts = Record.load(experiment / "checkpoint", make_space(arguments.get("space")))
+    sign = 1.0 if facts.get("optimize_mode") != "minimize" else -1.0
+    return [
+        Trial(
+            told.number,
+            told.params,
+            None if told.reward is None else sign * told.reward,
+            record.facts[told.number].get("metrics", {}),
+            record.facts[told.number].get("others", {}),
+            record.facts[told.number].get("error", ""),
+        )
+        for told in record.told.values()
+    ]
+
+
+def latest_experiment(folder: str | Path) -> Path | None:
+    """The folder of the last experiment that NNI made in ``folder``; its name is NNI's id."""
+    made = Path(folder, WORKING_DIRECTORY).glob("*/db/nni.sqlite")
+    found = [path.parent.parent for path in made if path.parent.parent.name != "_latest"]
+    return max(found, key=lambda path: (path / "db").stat().st_ctime, default=None)
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _watch(
+    experiment: Any,
+    folder: Path,
+    known: dict[int, Trial],
+    on_trial: Callable[[Trial], None] | None,
+    poll: float = 1.0,
+) -> None:
+    """Hand on each trial that ends, until the experiment does."""
+    while True:
+        status = experiment.get_status()
+        if status == "ERROR":
+            raise CellwrightError(_why(folder))
+        if status in ("DONE", "STOPPED"):
+            time.sleep(poll)  # for the last result to reach the tuner
+        for trial in read_trials(folder):
+            if known.get(trial.number) != trial:
+                known[trial.number] = trial
+                if on_trial is not None:
+                    on_trial(trial)
+        if status in ("DONE", "STOPPED"):
+            return
+        time.sleep(poll)
+
+
+def _why(folder: Path) -> str:
+    """What the log of NNI's tuner process ends with."""
+    experiment = latest_experiment(folder)
+    log = experiment / "log" / "dispatcher.log" if experiment else folder
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    last = "\n".join(line for line in text.splitlines() if line.strip())[-2000:]
+    return f"NNI ended the experiment with an error; {log} ends with:\n{last}"

@@ -1,0 +1,174 @@
+"""What ``cellwright nni-init`` writes: a ready NNI experiment, yours to edit."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cellwright.adapters.nni_space import other_entries, search_space_of
+from cellwright.plugins.registry import make_space, make_strategy
+
+WORKING_DIRECTORY = "experiments"
+
+_CONFIG = """\
+# An NNI experiment:  nnictl create --config config.yml
+# Its web page, at port 8080 of every network interface, asks for no password (--port changes it).
+experimentName: {name}
+searchSpaceFile: search_space.json      # every decision; add hyperparameters of your own
+trialCommand: {command}
+trialCodeDirectory: .
+experimentWorkingDirectory: {working}   # database, logs, and what the tuner has learned
+trialConcurrency: {concurrency}
+maxTrialNumber: {trials}
+tuner:
+  className: cellwright.adapters.nni_tuner.StrategyTuner
+  codeDirectory: .                      # where a space or strategy of your own is found
+  classArgs:
+    strategy: {strategy}
+    space: {space}
+    seed: {seed}                           # null draws one
+    optimize_mode: maximize
+trainingService:
+  platform: local
+  useActiveGpu: false
+"""
+
+_TRIAL = '''\
+"""One trial: NNI runs this file for each architecture. It is yours to edit."""
+
+from cellwright.adapters.nni_trial import keep_best, run
+from cellwright.plugins import Evaluation, Recipe, load_dataset, make_space
+
+if __name__ == "__main__":
+    evaluation = Evaluation(
+        space=make_space({space}),
+        data=load_dataset({data}),
+        recipe=Recipe(epochs={epochs}),
+        options={{{options}}},
+    )
+    run(evaluation, keep=keep_best("best"))  # best/best.keras is the best child so far
+'''
+
+
+def write_experiment(
+    folder: str | Path,
+    *,
+    strategy: str = "reinforce",
+    space: str = "nasnet",
+    seed: int | None = 0,
+    data: str = "digits",
+    epochs: int = 6,
+    options: Mapping[str, Any] | None = None,
+    trials: int = 20,
+    concurrency: int = 2,
+    name: str | None = None,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write ``config.yml``, ``search_space.json`` and ``trial.py``.
+
+    Args:
+        folder: Made if it is not there.
+        strategy: A name, or ``"module:attribute"``.
+        space: Likewise; the trial script must find it too.
+        seed: Of the strategy; None draws one.
+        data: For `load_dataset`.
+        epochs: For each child, at least 1.
+        options: For ``space.build``, such as ``{"filters": 16}``.
+        trials: At most so many.
+        concurrency: So many at a time.
+        name: Of the experiment, on NNI's web page.
+        overwrite: Replace files that are there.
+
+    Returns:
+        The files.
+
+    Raises:
+        ValueError: On a space, strategy or number that does not fit; nothing is written.
+        FileExistsError: If one of the files is there and ``overwrite`` is False.
+    """
+    for label, count in (("epochs", epochs), ("trials", trials), ("concurrency", concurrency)):
+        if count < 1:
+            raise ValueError(f"{label} must be at least 1, got {count}")
+    made = make_space(space)
+    make_strategy(strategy, made, seed=seed)
+    source = str(Path(data).resolve()) if Path(data).exists() else data
+    config = _CONFIG.format(
+        name=json.dumps(name or f"cellwright {strategy} on {Path(data).name}"),
+        command=json.dumps(f"{_python()} trial.py"),
+        working=WORKING_DIRECTORY,
+        concurrency=concurrency,
+        trials=trials,
+        strategy=json.dumps(strategy),
+        space=json.dumps(space),
+        seed=json.dumps(seed),
+    )
+    trial = _TRIAL.format(
+        space=json.dumps(space),
+        data=json.dumps(source),
+        epochs=epochs,
+        options=", ".join(f"{json.dumps(k)}: {v!r}" for k, v in (options or {}).items()),
+    )
+    texts = {
+        "config.yml": config,
+        "search_space.json": json.dumps(search_space_of(made), indent=2) + "\n",
+        "trial.py": trial,
+    }
+    return _write(Path(folder), texts, overwrite)
+
+
+def check_experiment(folder: str | Path) -> None:
+    """Make the tuner of ``config.yml`` and show it ``search_space.json``.
+
+    NNI shows an error there in its log files only, and after it has said that all is well.
+
+    Raises:
+        ValueError: If a class argument does not fit (`StrategyTuner`).
+        SpaceMismatch: If the search space is not the tuner's.
+    """
+    import yaml
+
+    folder = Path(folder)
+    config = yaml.safe_load((folder / "config.yml").read_text(encoding="utf-8"))
+    tuner = config.get("tuner") or {}
+    module, _, attribute = str(tuner.get("className")).rpartition(".")
+    if module != "cellwright.adapters.nni_tuner":
+        return
+    from cellwright.adapters import nni_tuner
+
+    code = str(folder / str(tuner.get("codeDirectory") or "."))
+    sys.path.append(code)
+    try:
+        made = getattr(nni_tuner, attribute)(**(tuner.get("classArgs") or {}))
+    finally:
+        sys.path.remove(code)
+    sent = config.get("searchSpace")
+    if sent is None:
+        path = folder / str(config.get("searchSpaceFile", "search_space.json"))
+        sent = json.loads(path.read_text(encoding="utf-8"))
+    other_entries(made.space, sent)
+
+
+def _python() -> str:
+    """This interpreter, by the name under which the shell finds it."""
+    for name in ("python", "python3"):
+        found = shutil.which(name)
+        if found and os.path.samefile(Path(found).parent, Path(sys.executable).parent):
+            return name
+    return shlex.quote(sys.executable) if os.name == "posix" else f'"{sys.executable}"'
+
+
+def _write(folder: Path, texts: Mapping[str, str], overwrite: bool) -> list[Path]:
+    files = [folder / name for name in texts]
+    there = [str(file) for file in files if file.exists()]
+    if there and not overwrite:
+        raise FileExistsError(f"{', '.join(there)} already there; choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in zip(files, texts.values(), strict=True):
+        file.write_text(text, encoding="utf-8")
+    return files

@@ -1,0 +1,177 @@
+"""What an NNI tuner knows of its trials: asked for, told, and by what right."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cellwright.plugins.history import load_history, save_history
+from cellwright.plugins.strategy import Told
+from cellwright.search_spaces import CorruptedState, Params, SearchSpace, SpaceMismatch
+
+HISTORY = "cellwright_history.json"
+_log = logging.getLogger(__name__)
+
+
+class Result(NamedTuple):
+    """What a trial reported; ``reward`` is None for a failure, and then ``facts`` says why."""
+
+    params: Params
+    reward: float | None
+    facts: dict[str, Any]
+
+
+def read_result(space: SearchSpace, value: Any, parameters: Any, sign: float) -> Result:
+    """Make out a final result of NNI.
+
+    With more than one trial at a time, NNI may book a result under another trial's parameters
+    (microsoft/nni#5726). So the architecture that a trial echoes in its result is believed
+    first, and ``parameters`` only where there is no echo.
+
+    Args:
+        space: Of the architecture.
+        value: A number, or a dictionary with the number as ``default`` (NNI's custom), the
+            trial's ``architecture`` and any other metrics; with an ``error``, it is a failure.
+        parameters: What NNI says the trial was given.
+        sign: 1 to maximise, -1 to minimise.
+
+    Raises:
+        InvalidArchitecture: If neither the echo nor ``parameters`` is a point of ``space``.
+    """
+    report = dict(value) if isinstance(value, Mapping) else {"default": value}
+    given = report.pop("architecture", None)
+    if not isinstance(given, Mapping):
+        given = parameters if isinstance(parameters, Mapping) else {}
+        given = {name: given[name] for name in space.names if name in given}
+    params = space.decode(space.encode(given))
+    score = report.pop("default", None)
+    error = report.pop("error", None)
+    metrics = {name: float(x) for name, x in report.items() if _is_finite(x)}
+    if error is None and not _is_finite(score):
+        error = f"the final result must be a finite number, got {score!r}"
+    if error is not None:
+        return Result(params, None, {"metrics": metrics, "error": str(error)})
+    return Result(params, sign * float(score), {"metrics": metrics})
+
+
+@dataclass
+class Record:
+    """The trials of one experiment, by their own numbers: 0, 1, 2, ... as they are asked for.
+
+    NNI's parameter ids begin anew with each resume, so they cannot serve.
+    """
+
+    space: SearchSpace
+    told: dict[int, Told] = field(default_factory=dict)  # in the order of the results
+    running: dict[int, dict[str, Any]] = field(default_factory=dict)  # parameters as handed out
+    facts: dict[int, dict[str, Any]] = field(default_factory=dict)
+    asked: int = 0
+    _ends: list[int] = field(default_factory=list)  # as NNI named them to this process
+    _reports: set[str] = field(default_factory=set)
+
+    def start(self, parameters: Mapping[str, Any]) -> int:
+        """Book a new trial with all its parameters, and give its number."""
+        number, self.asked = self.asked, self.asked + 1
+        self.running[number] = dict(parameters)
+        return number
+
+    def tell(self, number: int, result: Result, **facts: Any) -> None:
+        """Book a result; the first that succeeds stands."""
+        earlier = self.told.get(number)
+        replaces = result.reward is not None or self._guessed(number)
+        if earlier is not None and (earlier.reward is not None or not replaces):
+            _log.warning("trial %d has been told; a second result is left out", number)
+            return
+        others = self.facts.get(number, {}).get("others", {})
+        if number in self.running:
+            given = self.running.pop(number)
+            others = {name: x for name, x in given.items() if name not in self.space.names}
+        self.told.pop(number, None)
+        self.told[number] = Told(number, result.params, result.reward)
+        self.facts[number] = {"others": others, **result.facts, **facts}
+
+    def report(self, number: int, result: Result, trial: str | None = None) -> None:
+        """Book what a trial reported, be it a failure."""
+        self.tell(number, result, trial=trial)
+        self._reports.add(trial or str(number))
+
+    def end(self, number: int) -> None:
+        """Book that a trial ended, and a failure if more have ended than reported.
+
+        NNI may give the number of another trial. So that one failed is certain, and which one is
+        a guess, which gives way if that trial does report.
+        """
+        if number in self._ends:
+            return
+        self._ends.append(number)
+        guesses = sum(self._guessed(ended) for ended in self._ends)
+        silent = len(self._ends) - len(self._reports) - guesses
+        for suspect in [ended for ended in self._ends if ended in self.running][: max(0, silent)]:
+            params = {name: self.running[suspect][name] for name in self.space.names}
+            error = "ended without a final result"
+            _log.warning("trial %d %s", suspect, error)
+            self.tell(suspect, Result(params, None, {"error": error, "guessed": True}))
+
+    def _guessed(self, number: int) -> bool:
+        return bool(self.facts.get(number, {}).get("guessed"))
+
+    def holds(self, result: Result, trial: str | None) -> bool:
+        """Whether a result that NNI sends once more has been booked."""
+        return any(facts.get("trial") == trial for facts in self.facts.values() if trial) or any(
+            told.reward == result.reward and told.params == result.params
+            for told in self.told.values()
+        )
+
+    def number_of(self, params: Params) -> int | None:
+        """The trial with this architecture that is running, or else that failed."""
+        for number, parameters in self.running.items():
+            if all(parameters[name] == value for name, value in params.items()):
+                return number
+        failed = [told for told in self.told.values() if told.reward is None]
+        return next((told.number for told in failed if told.params == params), None)
+
+    def save(self, folder: str | Path, **facts: Any) -> None:
+        """Write everything to `HISTORY` in ``folder``."""
+        save_history(
+            Path(folder, HISTORY),
+            self.told.values(),
+            space=self.space.fingerprint,
+            asked=self.asked,
+            running=[[number, parameters] for number, parameters in self.running.items()],
+            trials=[[number, facts] for number, facts in self.facts.items()],
+            **facts,
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path, space: SearchSpace) -> tuple[Record, dict[str, Any]]:
+        """What `save` wrote, and its other facts.
+
+        Raises:
+            FileNotFoundError, CorruptedState: See `load_history`.
+            SpaceMismatch: If it was written for another space.
+        """
+        path = Path(folder, HISTORY)
+        history, facts = load_history(path)
+        if facts.get("space") != space.fingerprint:
+            raise SpaceMismatch(
+                f"{path} holds the trials of another search space than {space!r}; resume with the "
+                "space that the experiment was created with, or create a new experiment"
+            )
+        try:
+            told = {n: Told(n, space.decode(space.encode(p)), reward) for n, p, reward in history}
+            running = {int(number): dict(given) for number, given in facts.pop("running")}
+            trials = {int(number): dict(known) for number, known in facts.pop("trials")}
+            record = cls(space, told, running, trials, int(facts.pop("asked")))
+            for number in told:
+                record.facts.setdefault(number, {})
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptedState(f"{path} is not a whole record of trials: {error}") from error
+        return record, facts
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -1,0 +1,87 @@
+"""The search space as NNI writes it, and the entries of it that are the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cellwright.search_spaces import SearchSpace, SpaceMismatch
+
+
+def search_space_of(space: SearchSpace) -> dict[str, dict[str, Any]]:
+    """What belongs in ``search_space.json``: every decision as a ``choice``."""
+    return {
+        decision.name: {"_type": "choice", "_value": list(decision.choices)}
+        for decision in space.decisions
+    }
+
+
+def other_entries(space: SearchSpace, search_space: Any) -> dict[str, Any]:
+    """The entries that are no decisions of ``space``, such as a learning rate.
+
+    Args:
+        space: What the tuner searches.
+        search_space: What the experiment sends. It must hold every decision of ``space`` as a
+            ``choice`` of the same values, in any order; other entries may be of any type that
+            NNI knows.
+
+    Raises:
+        SpaceMismatch: If a decision is missing or differs, or another entry is malformed.
+    """
+    from nni.common.hpo_utils import validate_search_space
+
+    if not isinstance(search_space, Mapping):
+        raise SpaceMismatch(
+            f"the search space must be an object of names, got {search_space!r}; "
+            "`cellwright nni-init DIR` writes one"
+        )
+    wrong = [
+        text
+        for name, entry in search_space_of(space).items()
+        if (text := _difference(name, entry["_value"], search_space.get(name)))
+    ]
+    if wrong:
+        more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise SpaceMismatch(
+            f"the experiment's search space does not fit {space!r}: {'; '.join(wrong[:3])}{more}. "
+            "Write search_space.json with `cellwright nni-init DIR`, or name the space that it "
+            "was written for in the tuner's classArgs"
+        )
+    names = set(space.names)
+    others = {name: entry for name, entry in search_space.items() if name not in names}
+    try:
+        validate_search_space(others, raise_exception=True)
+        draw(others, np.random.default_rng(0))
+    except (ValueError, TypeError, LookupError, AssertionError) as error:
+        raise SpaceMismatch(
+            "the experiment's search space holds an entry that NNI cannot draw: "
+            f"{str(error) or others}"
+        ) from error
+    return others
+
+
+def draw(entries: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """One value for each of `other_entries`, as NNI's own random tuner draws it."""
+    if not entries:
+        return {}
+    from nni.algorithms.hpo.random_tuner import suggest
+    from nni.common.hpo_utils import deformat_parameters, format_search_space
+
+    formatted = format_search_space(dict(entries))
+    drawn: dict[str, Any] = deformat_parameters(suggest(rng, formatted), formatted)
+    return drawn
+
+
+def _difference(name: str, choices: list[Any], entry: Any) -> str:
+    if entry is None:
+        return f"{name!r} is missing"
+    found: Any = None
+    if isinstance(entry, Mapping) and entry.get("_type") == "choice":
+        found = entry.get("_value")
+    # Compared by ==, as JSON may turn 1.0 into 1 on its way through NNI.
+    alike = isinstance(found, list) and len(found) == len(choices)
+    if alike and all(choice in found for choice in choices):
+        return ""
+    return f"{name!r} must be a choice of {choices}, got {entry!r}"

@@ -1,0 +1,143 @@
+"""The side of a trial: what a trial script under NNI calls.
+
+Every final result carries the trial's architecture, and so does every failure, because NNI may
+have handed this trial the parameters that it books for another (see `nni_record.read_result`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cellwright.adapters.nni_localhost import allow_localhost
+from cellwright.plugins.best_child import Keep, keep_best
+from cellwright.plugins.evaluation import Evaluation
+from cellwright.search_spaces import ChildFailed, Params, SearchSpace
+
+__all__ = ["architecture", "keep_best", "report", "report_failure", "run"]
+_log = logging.getLogger(__name__)
+
+
+def run(evaluation: Evaluation, keep: Keep | None = None) -> dict[str, float]:
+    """Be one trial: get an architecture from NNI, train and measure it, report.
+
+    A hyperparameter that the experiment searches beside the architecture replaces the field of
+    its name in the recipe (``learning_rate``, ``batch_size``, ...), or else goes to
+    ``space.build`` (``filters``, ...). Run by hand, without NNI, it tries a random architecture.
+
+    Args:
+        evaluation: Of a child network.
+        keep: Called with the architecture, its metrics and the trained model, once NNI has them.
+
+    Returns:
+        The metrics, whose ``reward`` NNI has as the final result.
+
+    Raises:
+        Whatever made the child fail, so that NNI books a failed trial; the tuner knows of it.
+    """
+    params, others = architecture(evaluation.space)
+    try:
+        metrics, model = _adapted(evaluation, others).run(params, report=_report_epoch)
+    except BaseException as error:
+        report_failure(params, error)
+        raise
+    report(params, metrics)
+    if keep is not None:
+        keep(params, metrics, model)
+    return metrics
+
+
+def architecture(space: SearchSpace) -> tuple[Params, dict[str, Any]]:
+    """This trial's architecture, and the hyperparameters that are no part of it.
+
+    For a trial with a training loop of its own, which then calls `report` or `report_failure`.
+
+    Raises:
+        InvalidArchitecture: If NNI hands over parameters of another space.
+        RuntimeError: If NNI hands over none.
+    """
+    import nni
+
+    if nni.get_trial_id() != "STANDALONE":
+        allow_localhost()
+    given = nni.get_next_parameter()
+    if nni.get_trial_id() == "STANDALONE":
+        print("No NNI experiment runs this script: it tries a random architecture.")
+        return space.sample(np.random.default_rng()), {}
+    if not isinstance(given, Mapping):
+        raise RuntimeError("NNI gave this trial no parameters; see its nnimanager.log")
+    names = set(space.names)
+    params = space.decode(space.encode({k: v for k, v in given.items() if k in names}))
+    return params, {k: v for k, v in given.items() if k not in names}
+
+
+def report(params: Mapping[str, Any], metrics: Mapping[str, Any], metric: str = "reward") -> None:
+    """Report the final result.
+
+    Args:
+        params: This trial's architecture.
+        metrics: What was measured; NNI's web page shows all of it.
+        metric: The one to optimise.
+
+    Raises:
+        ChildFailed: If it is missing, NaN or infinite; the tuner then knows of a failure.
+    """
+    import nni
+
+    value = metrics.get(metric)
+    if value is None or not math.isfinite(value):
+        error = ChildFailed(f"the final {metric!r} must be a finite number, got {value}")
+        report_failure(params, error)
+        raise error
+    rest = {name: _plain(x) for name, x in metrics.items()}
+    nni.report_final_result({**rest, "default": float(value), "architecture": dict(params)})
+
+
+def report_failure(params: Mapping[str, Any], error: BaseException) -> None:
+    """Let the tuner know that this architecture failed, and why; then end with that exception.
+
+    NNI books the trial as failed by its exit status. It does not tell the tuner reliably which
+    one it was, so the trial does.
+    """
+    import nni
+
+    reason = f"{type(error).__name__}: {error}"[:500]
+    try:
+        nni.report_final_result({"default": None, "error": reason, "architecture": dict(params)})
+    except Exception:  # NNI may be gone; `error` is what matters
+        _log.exception("the failure cannot be reported")
+
+
+def _adapted(evaluation: Evaluation, others: Mapping[str, Any]) -> Evaluation:
+    if not others:
+        return evaluation
+    from cellwright.plugins.recipe import Recipe
+
+    recipe = evaluation.recipe or Recipe()
+    fields = {field.name for field in dataclasses.fields(recipe)}
+    training = {name: value for name, value in others.items() if name in fields}
+    building = {name: value for name, value in others.items() if name not in fields}
+    return dataclasses.replace(
+        evaluation,
+        recipe=dataclasses.replace(recipe, **training),
+        options={**evaluation.options, **building},
+    )
+
+
+def _report_epoch(epoch: int, metrics: dict[str, float]) -> None:
+    import nni
+
+    first = metrics.get("val_accuracy", next(iter(metrics.values()), None))
+    nni.report_intermediate_result({"default": first, **metrics})
+
+
+def _plain(value: Any) -> Any:
+    """Numbers without NumPy's types, and none that JSON cannot hold."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

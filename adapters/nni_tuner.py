@@ -1,0 +1,289 @@
+"""Tuners for NNI: any strategy behind ``nnictl create``.
+
+NNI imports and makes a tuner, and gives it 10 seconds to connect: so nothing heavy is imported
+here. It calls `trial_end` from one thread and the rest from another: so each hook holds a lock.
+An exception in a hook stops the experiment without a word: so each hook catches its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from nni.tuner import Tuner
+
+from cellwright.adapters.nni_localhost import allow_localhost
+from cellwright.adapters.nni_record import HISTORY, Record, read_result
+from cellwright.adapters.nni_space import draw, other_entries
+from cellwright.plugins.registry import make_space, make_strategy
+from cellwright.search_spaces import (
+    CellwrightError,
+    CorruptedState,
+    Params,
+    SearchSpace,
+)
+
+_log = logging.getLogger(__name__)
+_Hook = TypeVar("_Hook", bound=Callable[..., Any])
+
+
+def _hook(function: _Hook) -> _Hook:
+    """Hold the lock; log an exception with its traceback, and let the experiment go on."""
+
+    @functools.wraps(function)
+    def guarded(self: StrategyTuner, *args: Any, **kwargs: Any) -> None:
+        with self._lock:
+            try:
+                function(self, *args, **kwargs)
+            except Exception:
+                _log.exception("%s%r failed; the experiment goes on", function.__name__, args)
+
+    return cast(_Hook, guarded)
+
+
+class StrategyTuner(Tuner):  # type: ignore[misc]
+    """A strategy as an NNI tuner, named by ``className`` in an experiment's config.
+
+    Its state is what the trials reported, in ``cellwright_history.json`` of the experiment's
+    checkpoint folder, written after each result and each proposal; ``nnictl resume`` goes on
+    from there. An exception in the strategy is logged, and that trial's architecture drawn at
+    random instead.
+
+    Args:
+        strategy: A name, or ``"module:attribute"`` (see `make_strategy`).
+        space: The same for the search space; the book's NASNet space if None.
+        seed: 0 or above; None draws one, which the checkpoint then keeps.
+        optimize_mode: ``"maximize"`` or ``"minimize"``, what is done to the trials' ``default``.
+        strategy_arguments: For the strategy.
+
+    Raises:
+        ValueError: On any argument that does not fit. NNI then says that the tuner did not
+            connect, and the message stands in ``dispatcher.log``.
+    """
+
+    def __init__(
+        self,
+        strategy: str = "reinforce",
+        space: SearchSpace | str | None = None,
+        seed: int | None = None,
+        optimize_mode: str = "maximize",
+        **strategy_arguments: Any,
+    ) -> None:
+        super().__init__()
+        if os.environ.get("SDK_PROCESS") == "dispatcher":  # NNI connects after this
+            allow_localhost()
+        if optimize_mode not in ("maximize", "minimize"):
+            raise ValueError(
+                f"optimize_mode must be 'maximize' or 'minimize', got {optimize_mode!r}"
+            )
+        self.optimize_mode = optimize_mode
+        self.space = make_space(space)
+        self._make = functools.partial(make_strategy, strategy, self.space, **strategy_arguments)
+        self._drawn = seed is None
+        self.strategy = self._make(seed=seed)
+        self.record = Record(self.space)
+        self._numbers: dict[int, int] = {}  # by NNI's parameter id, in this process
+        self._again: list[int] = []
+        self._rerun: list[Params] = []
+        self._resumed = False
+        self._others: dict[str, Any] = {}
+        self._refusal = ""
+        self._lock = threading.RLock()
+        _log.info("%s on %r, seed %d", strategy, self.space, self.strategy.seed)
+
+    def update_search_space(self, search_space: Any) -> None:
+        """Take the experiment's search space, which must hold this tuner's decisions.
+
+        One that does not fit ends a new experiment with an error (`generate_multiple_parameters`),
+        and leaves a running one as it was.
+        """
+        with self._lock:
+            try:
+                others = other_entries(self.space, search_space)
+            except Exception as error:
+                if self._numbers:
+                    _log.error("the search space stays as it was: %s", error)
+                else:
+                    self._refuse(error)
+            else:
+                self._others = others
+
+    def generate_multiple_parameters(
+        self, parameter_id_list: list[int], **kwargs: Any
+    ) -> list[dict[str, Any]]:
+        """Propose one trial for each id; a refused experiment gets none, and ends with an error."""
+        dispatcher = getattr(kwargs.get("st_callback"), "__self__", None)
+        with self._lock:
+            if self._refusal:
+                self._end_experiment(dispatcher)
+                return []
+            if self._resumed:
+                self._find_lost(dispatcher)
+            proposals = [self._propose(id_) for id_ in parameter_id_list]
+            self._save()
+            return proposals
+
+    def generate_parameters(self, parameter_id: int, **kwargs: Any) -> dict[str, Any]:
+        """Propose one trial."""
+        with self._lock:
+            proposal = self._propose(parameter_id)
+            self._save()
+            return proposal
+
+    @_hook
+    def receive_trial_result(
+        self, parameter_id: int, parameters: Any, value: Any, **kwargs: Any
+    ) -> None:
+        """Book what a trial reported, under the architecture that it says it had."""
+        number = self._numbers.get(parameter_id)
+        if number is None:
+            _log.warning("a result of the unknown parameter id %r is left out", parameter_id)
+            return
+        result = read_result(self.space, value, parameters, self._sign)
+        if result.reward is None:
+            _log.warning("trial %d failed: %s", number, result.facts["error"])
+        self.record.report(number, result, trial=kwargs.get("trial_job_id"))
+        self._save()
+
+    @_hook
+    def trial_end(self, parameter_id: int, success: bool, **kwargs: Any) -> None:
+        """Book a failure, if a trial has ended that reported nothing; it may be another one."""
+        number = self._numbers.get(parameter_id)
+        if number is not None:
+            self.record.end(number)
+            self._save()
+
+    @_hook
+    def import_data(self, data: Any) -> None:
+        """Learn from results that NNI hands over: on resume, and by ``nnictl experiment import``.
+
+        What the checkpoint holds already, and what does not fit, is left out.
+        """
+        for entry in data:
+            try:
+                self._import(entry)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                _log.warning("imported trial %r is left out: %s", entry, error)
+        self._save()
+
+    def load_checkpoint(self) -> None:
+        """Go on from the checkpoint; one that is damaged is set aside, and NNI's data serve."""
+        folder = self.get_checkpoint_path()
+        if folder is None:
+            return
+        with self._lock:
+            self._resumed = True
+            try:
+                self.record, facts = Record.load(folder, self.space)
+                if self._drawn:
+                    self.strategy = self._make(seed=facts["seed"])
+            except FileNotFoundError:
+                _log.warning("there is no %s in %s to resume from", HISTORY, folder)
+            except CorruptedState as error:
+                _set_aside(Path(folder, HISTORY))
+                _log.error("%s. It is set aside; the search goes on from NNI's own data", error)
+            except Exception as error:
+                self._refuse(error)
+
+    @property
+    def _sign(self) -> float:
+        return 1.0 if self.optimize_mode == "maximize" else -1.0
+
+    def _propose(self, parameter_id: int) -> dict[str, Any]:
+        lost = [number for number in self._again if number in self.record.running]
+        if lost:
+            number, *self._again = lost
+        else:
+            number = self.record.asked
+            rng = np.random.default_rng((self.strategy.seed, number, 1))
+            self.record.start({**self._ask(number), **draw(self._others, rng)})
+        self._numbers[parameter_id] = number
+        return dict(self.record.running[number])
+
+    def _ask(self, number: int) -> Params:
+        try:
+            self.strategy.follow(list(self.record.told.values()))
+            return self.space.decode(self.space.encode(self.strategy.ask(number)))
+        except Exception:
+            _log.exception("the strategy failed; the architecture of trial %d is random", number)
+            return self.space.sample(np.random.default_rng((self.strategy.seed, number)))
+
+    def _import(self, entry: Any) -> None:
+        trial = entry.get("trialJobId")
+        result = read_result(self.space, entry["value"], entry["parameter"], self._sign)
+        if self.record.holds(result, trial):
+            return
+        number = self.record.number_of(result.params)
+        if number is None and result.reward is None:
+            raise ValueError(result.facts["error"])
+        if number is None and trial is None and result.params in self._rerun:
+            _log.info("a trial that had reported before the stop was run again: %r", entry)
+            return
+        if number is None:
+            number = self.record.start(result.params)
+        self.record.tell(number, result, trial=trial)
+
+    def _find_lost(self, dispatcher: Any) -> None:
+        """After a resume, propose anew what was asked for and what NNI does not run again."""
+        again = getattr(dispatcher, "recovered_trial_params", {}).values()
+        self._rerun = [{n: x for n, x in g.items() if n in self.space.names} for g in again]
+        self._again = [n for n, given in self.record.running.items() if given not in again]
+        self._resumed = False
+
+    def _refuse(self, error: Exception) -> None:
+        self._refusal = f"{type(error).__name__}: {error}"
+        _log.error(self._refusal, exc_info=not isinstance(error, CellwrightError))
+
+    def _end_experiment(self, dispatcher: Any) -> None:
+        # An exception would leave the experiment running, without trials, for ever. NNI's own
+        # error message to the manager, sent before its trials begin, ends it with status ERROR.
+        if dispatcher is not None:
+            dispatcher.report_error(self._refusal)
+
+    def _save(self) -> None:
+        folder = self.get_checkpoint_path()
+        if folder is None:
+            return
+        try:
+            self.record.save(folder, seed=self.strategy.seed, optimize_mode=self.optimize_mode)
+        except Exception:
+            _log.exception("the checkpoint in %s cannot be written", folder)
+
+
+class NASNetRLTuner(StrategyTuner):
+    """Reinforcement learning (`Reinforce`) on the NASNet cell space; ``arguments`` are its own."""
+
+    def __init__(
+        self,
+        space: SearchSpace | str | None = None,
+        seed: int | None = None,
+        optimize_mode: str = "maximize",
+        **arguments: Any,
+    ) -> None:
+        super().__init__("reinforce", space, seed, optimize_mode, **arguments)
+
+
+class NASNetEvolutionTuner(StrategyTuner):
+    """`RegularizedEvolution` on the NASNet cell space; ``arguments`` are its own."""
+
+    def __init__(
+        self,
+        space: SearchSpace | str | None = None,
+        seed: int | None = None,
+        optimize_mode: str = "maximize",
+        **arguments: Any,
+    ) -> None:
+        super().__init__("evolution", space, seed, optimize_mode, **arguments)
+
+
+def _set_aside(path: Path) -> None:
+    count = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{count}")).exists():
+        count += 1
+    path.replace(aside)

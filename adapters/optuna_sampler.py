@@ -1,0 +1,308 @@
+"""Optuna: any strategy as a sampler.
+
+    study = optuna.create_study(direction="maximize", sampler=NASNetRLSampler())
+    study.optimize(lambda trial: train(suggest(trial, NASNetSpace())))
+
+The study's storage is the only state. Before a sampler proposes, its strategy follows the study's
+finished trials in the order in which they were finished, whoever ran them: another process, a
+thread, ``add_trial``, or a run before the last crash.
+"""
+
+from __future__ import annotations
+
+import bisect
+import logging
+import math
+import threading
+import zlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+
+import numpy as np
+from optuna import Study, Trial
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from cellwright.plugins import RegularizedEvolution, Reinforce, Strategy, Told
+from cellwright.search_spaces import (
+    InvalidArchitecture,
+    NASNetSpace,
+    Params,
+    SearchSpace,
+    SpaceMismatch,
+    Value,
+)
+
+_SPACE = "cellwright:space"  # study system attribute: the fingerprint of the space searched
+_logger = logging.getLogger(__name__)
+
+
+def suggest(trial: Trial, space: SearchSpace) -> Params:
+    """Suggest every decision of ``space``; works with any Optuna sampler.
+
+    Raises:
+        SpaceMismatch: If the study holds trials of another space; nothing is changed then.
+    """
+    _claim(trial.study, space)
+    values = [trial.suggest_categorical(d.name, d.choices) for d in space.decisions]
+    return dict(zip(space.names, cast(list[Value], values), strict=True))
+
+
+class StrategySampler(BaseSampler):
+    """Lets a strategy choose the architecture, and an Optuna sampler everything else.
+
+    A finished trial counts with its value, a pruned one with its last intermediate value; one that
+    failed, broke a constraint, or has a value that is not finite counts as a failed child. Trials
+    without any decision of the space are left alone.
+
+    Args:
+        strategy: Decides on the space's parameters. One without a seed takes one that the study's
+            first trial fixes, the same in every process.
+        independent_sampler: Samples the parameters that are not in the space (a learning rate,
+            say), relative sampling included. By default at random, by seed and trial number.
+
+    Raises:
+        SpaceMismatch: At the first suggestion, if the study holds trials of another space.
+        ValueError: At the first suggestion, if the study has several objectives.
+    """
+
+    def __init__(
+        self, strategy: Strategy, *, independent_sampler: BaseSampler | None = None
+    ) -> None:
+        if not isinstance(strategy, Strategy):
+            raise TypeError(
+                f"strategy must be a Strategy such as Reinforce(NASNetSpace()), got {strategy!r}"
+            )
+        self.strategy = strategy
+        self._others = independent_sampler
+        self._distributions: dict[str, BaseDistribution] = {
+            d.name: CategoricalDistribution(d.choices)
+            for d in strategy.space.decisions
+            if len(d.choices) > 1  # Optuna never asks a sampler about a single choice
+        }
+        self._lock = threading.RLock()  # n_jobs > 1 shares one sampler among threads
+        self._bound: tuple[Any, int] | None = None
+        self._forget_study()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the lock and the study: a sampler may travel to worker processes."""
+        return {"strategy": self.strategy, "_others": self._others}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        StrategySampler.__init__(self, state["strategy"], independent_sampler=state["_others"])
+
+    def reseed_rng(self) -> None:
+        """Reseed the sampler of other parameters; a strategy's draws depend on no shared state."""
+        if self._others is not None:
+            self._others.reseed_rng()
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        if self._others is not None:
+            self._others.before_trial(study, trial)
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        if self._others is not None:
+            self._others.after_trial(study, trial, state, values)
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        space = dict(self._distributions)
+        if self._others is not None:
+            others = self._others.infer_relative_search_space(study, trial)
+            space.update((name, d) for name, d in others.items() if name not in space)
+        return space
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        _single_objective(study)
+        with self._lock:
+            self._bind(study)
+            self.strategy.follow(self._record(study))
+            proposed = self.strategy.ask(trial.number)
+        params = {name: value for name, value in proposed.items() if name in search_space}
+        foreign = {name: d for name, d in search_space.items() if name not in proposed}
+        if foreign and self._others is not None:
+            params.update(self._others.sample_relative(study, trial, foreign))
+        for name in foreign.keys() - params.keys():
+            params[name] = self.sample_independent(study, trial, name, foreign[name])
+        return params
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        _single_objective(study)
+        sampler = self._others
+        if sampler is None:
+            self._bind(study)
+            words = (self.strategy.seed, trial.number, zlib.crc32(param_name.encode()))
+            sampler = RandomSampler(seed=int(np.random.SeedSequence(words).generate_state(1)[0]))
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def _bind(self, study: Study) -> None:
+        """Start on a study: check its space, and fix a seed where the user gave none."""
+        bound = (study._storage, study._study_id)
+        if self._bound == bound:
+            return
+        with self._lock:
+            _check_fingerprint(study, self.strategy.space)
+            self._forget_study()
+            if not self.strategy.seeded:
+                self.strategy.reseed(_seed_of(study))
+            self._bound = bound
+
+    def _forget_study(self) -> None:
+        self._read: set[int] = set()  # numbers of the trials that are in the record or ignored
+        self._settled = 0  # every trial before this number has been read
+        self._keys: list[tuple[datetime, int]] = []
+        self._told: list[Told] = []
+
+    def _record(self, study: Study) -> list[Told]:
+        """The study's finished trials in the order of their ends, each read once."""
+        sign = -1.0 if study.direction == StudyDirection.MINIMIZE else 1.0
+        # _get_trials, unlike get_trials, also shows other brackets' trials under Hyperband.
+        trials = study._get_trials(deepcopy=False, use_cache=True)  # in the order of their numbers
+        while self._settled < len(trials) and self._settled in self._read:
+            self._settled += 1
+        for trial in trials[self._settled :]:
+            if trial.number in self._read or not trial.state.is_finished():
+                continue
+            params = _architecture(trial, self.strategy.space)
+            self._read.add(trial.number)
+            if params is not None:
+                key = (trial.datetime_complete or datetime.min, trial.number)
+                place = bisect.bisect(self._keys, key)
+                self._keys.insert(place, key)
+                self._told.insert(place, Told(trial.number, params, _reward(trial, sign)))
+        return self._told
+
+
+class NASNetRLSampler(StrategySampler):
+    """`Reinforce` on the book's NASNet cells, as a sampler.
+
+    Args:
+        space: ``NASNetSpace()`` by default.
+        seed: 0 or above; the same seed and results give the same trials.
+        independent_sampler: See `StrategySampler`.
+        arguments: Further arguments of `Reinforce`.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace | None = None,
+        seed: int | None = None,
+        *,
+        independent_sampler: BaseSampler | None = None,
+        **arguments: Any,
+    ) -> None:
+        strategy = Reinforce(space or NASNetSpace(), seed=seed, **arguments)
+        super().__init__(strategy, independent_sampler=independent_sampler)
+
+
+class NASNetEvolutionSampler(StrategySampler):
+    """`RegularizedEvolution` on the book's NASNet cells, as a sampler.
+
+    Args:
+        space: ``NASNetSpace()`` by default.
+        seed: 0 or above; the same seed and results give the same trials.
+        independent_sampler: See `StrategySampler`.
+        arguments: Further arguments of `RegularizedEvolution`.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace | None = None,
+        seed: int | None = None,
+        *,
+        independent_sampler: BaseSampler | None = None,
+        **arguments: Any,
+    ) -> None:
+        strategy = RegularizedEvolution(space or NASNetSpace(), seed=seed, **arguments)
+        super().__init__(strategy, independent_sampler=independent_sampler)
+
+
+def _architecture(trial: FrozenTrial, space: SearchSpace) -> Params | None:
+    """The space's part of a finished trial, or None if the trial has none.
+
+    Raises:
+        SpaceMismatch: If the trial holds other choices, or succeeded with a part of the decisions.
+    """
+    held = {name: trial.params[name] for name in space.names if name in trial.params}
+    if len(held) < len(space.names) and (not held or trial.state != TrialState.COMPLETE):
+        return None
+    try:
+        return space.decode(space.encode(held))
+    except InvalidArchitecture as error:
+        raise SpaceMismatch(
+            f"trial {trial.number} of this study is of another search space: {error}. "
+            "Start a new study (another study_name), or search the space that it was made with"
+        ) from None
+
+
+def _reward(trial: FrozenTrial, sign: float) -> float | None:
+    if trial.state == TrialState.FAIL or trial.value is None:
+        return None
+    if not math.isfinite(trial.value):
+        _logger.warning(
+            "Trial %d has the value %s and counts as a failed child.", trial.number, trial.value
+        )
+        return None
+    if any(amount > 0 for amount in trial.constraints.values()):
+        return None
+    return sign * trial.value
+
+
+def _claim(study: Study, space: SearchSpace) -> None:
+    """Note in the study which space it is of, unless it already holds another."""
+    if _check_fingerprint(study, space):
+        return
+    complete = study._get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    held = [trial for trial in complete if trial.params]
+    if held and all(space._name_set.isdisjoint(t.params) for t in held):
+        raise SpaceMismatch(
+            f"study {study.study_name!r} holds {len(held)} trials, and none has a decision of "
+            f"{space!r}: their parameters are {sorted(held[0].params)[:4]}. "
+            "Start a new study (another study_name) for this search"
+        )
+    study._storage.set_study_system_attr(study._study_id, _SPACE, space.fingerprint)
+
+
+def _check_fingerprint(study: Study, space: SearchSpace) -> bool:
+    """Whether the study is noted as of ``space``; an error if it is noted as of another."""
+    noted = study._storage.get_study_system_attrs(study._study_id).get(_SPACE)
+    if noted not in (None, space.fingerprint):
+        raise SpaceMismatch(
+            f"study {study.study_name!r} was made with another search space than {space!r} "
+            f"(fingerprint {noted}, now {space.fingerprint}). Start a new study (another "
+            "study_name), or search the space that it was made with"
+        )
+    return noted is not None
+
+
+def _seed_of(study: Study) -> int:
+    """A seed that every process on the study finds alike: from its name and first trial's start."""
+    first = min(study._get_trials(deepcopy=False, use_cache=True), key=lambda t: t.number)
+    text = f"{study.study_name}/{first.datetime_start}"
+    return zlib.crc32(text.encode()) << 32 | zlib.crc32(text[::-1].encode())
+
+
+def _single_objective(study: Study) -> None:
+    if len(study.directions) > 1:
+        raise ValueError(
+            f"this sampler searches on one objective, and the study has {len(study.directions)}; "
+            "weigh them in one reward, as MnasNetReward does with accuracy and latency"
+        )

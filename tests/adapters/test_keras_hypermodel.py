@@ -1,0 +1,126 @@
+"""NASNetHyperModel: child networks trained by a real keras_tuner.Tuner on scikit-learn's digits."""
+
+import math
+
+import keras
+import keras_tuner as kt
+import numpy as np
+import pytest
+
+from cellwright.adapters.keras_oracle import NASNetHyperModel, NASNetRLOracle, architecture
+from cellwright.plugins import KerasLatency, MnasNetReward, Reinforce, load_dataset
+from cellwright.search_spaces import NASNetSpace, UnbuildableChild
+
+SPACE = NASNetSpace(blocks=1, operations=("identity", "max_3x3", "avg_3x3"))
+SMALL = {"input_shape": (8, 8, 1), "classes": 10, "filters": 4, "reductions": 1, "seed": 0}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("digits")
+
+
+def oracle(objective="val_accuracy", trials=1, **kwargs):
+    return NASNetRLOracle(objective, trials, space=SPACE, seed=0, **kwargs)
+
+
+def search(path, digits, mine, hypermodel, **kwargs):
+    tuner = kt.Tuner(oracle=mine, hypermodel=hypermodel, directory=str(path), project_name="cells")
+    given = {"epochs": 1, "validation_data": (digits.x_val, digits.y_val), **kwargs}
+    tuner.search(digits.x_train[:512], digits.y_train[:512], verbose=0, **given)
+    return tuner
+
+
+def test_a_script_with_our_oracle_and_hypermodel(tmp_path, digits):
+    for trials in (2, 3):
+        hypermodel = NASNetHyperModel(SPACE, **SMALL)
+        tuner = search(tmp_path, digits, oracle(trials=trials), hypermodel)
+    strategy = Reinforce(SPACE, seed=0)
+    for number in range(3):
+        trial = tuner.oracle.trials[str(number)]
+        assert trial.status == "COMPLETED"
+        params = architecture(trial.hyperparameters, SPACE)
+        assert params == strategy.ask(number)
+        strategy.tell(number, params, trial.score)
+    best = tuner.oracle.get_best_trials()[0]
+    model = tuner.get_best_models()[0]
+    assert model.evaluate(digits.x_val, digits.y_val, verbose=0, return_dict=True)[
+        "accuracy"
+    ] == pytest.approx(best.score)
+    again = tuner.hypermodel.build(tuner.get_best_hyperparameters()[0])
+    assert again.count_params() == model.count_params()
+    tuner.results_summary(1)
+
+
+def test_a_reward_with_latency(tmp_path, digits):
+    hypermodel = NASNetHyperModel(
+        SPACE, reward=MnasNetReward(target=1.0), meter=KerasLatency(repeats=3, warm_up=1), **SMALL
+    )
+    tuner = search(tmp_path, digits, oracle(kt.Objective("reward", "max")), hypermodel)
+    trial = tuner.oracle.trials["0"]
+    found = {name: trial.metrics.get_last_value(name) for name in trial.metrics.metrics}
+    assert found["latency_ms"] > 0
+    assert found["parameters"] == tuner.get_best_models()[0].count_params()
+    assert trial.score == pytest.approx(found["val_accuracy"] * found["latency_ms"] ** -0.07)
+
+
+def test_a_training_that_diverges_is_a_failed_trial(tmp_path, digits):
+    mine = oracle(max_consecutive_failed_trials=2)
+    search(tmp_path, digits, mine, NASNetHyperModel(SPACE, learning_rate=1e38, **SMALL))
+    assert mine.trials["0"].status == "FAILED"
+    assert "ChildFailed" in mine.trials["0"].message
+    assert mine.record()[0].reward is None
+
+
+def test_the_training_step_is_traced_once(digits):
+    hypermodel = NASNetHyperModel(SPACE, **SMALL)
+    hp = kt.HyperParameters()
+    model = hypermodel.build(hp)
+    traced = []
+    step = model.train_step
+    model.train_step = lambda *args: traced.append(1) or step(*args)
+    hypermodel.fit(hp, model, digits.x_train[:100], digits.y_train[:100], epochs=2, verbose=0)
+    assert len(traced) == 1
+
+
+def test_compile_may_use_hyperparameters_of_its_own():
+    class Mine(NASNetHyperModel):
+        def compile(self, hp, model):
+            rate = hp.Choice("learning_rate", [0.5, 0.25])
+            model.compile(keras.optimizers.SGD(rate), "categorical_crossentropy")
+
+    hp = kt.HyperParameters()
+    hp.values = {"learning_rate": 0.25}
+    hypermodel = Mine(SPACE, **SMALL)
+    model = hypermodel.build(hp)
+    assert float(model.optimizer.learning_rate) == 0.25
+    labels = np.eye(10)[np.arange(16) % 10]
+    images = np.zeros((16, 8, 8, 1), np.float32)
+    history = hypermodel.fit(hp, model, images, labels, verbose=0).history
+    assert math.isfinite(history["loss"][0])
+
+
+@pytest.mark.parametrize(
+    ("objective", "given", "message"),
+    [
+        (None, {}, "the oracle needs one"),
+        (kt.Objective("reward", "max"), {}, "was given no reward"),
+        ("val_accuracy", {"validation_data": None}, "no validation_data"),
+    ],
+)
+def test_an_objective_without_a_value_is_said_before_any_training(
+    tmp_path, digits, objective, given, message
+):
+    with pytest.raises(kt.errors.FatalValueError, match=message):
+        search(tmp_path, digits, oracle(objective), NASNetHyperModel(SPACE, **SMALL), **given)
+
+
+def test_images_that_are_too_small_are_refused_before_any_trial(tmp_path):
+    hypermodel = NASNetHyperModel(SPACE, input_shape=(2, 2, 1), classes=10)
+    with pytest.raises(UnbuildableChild, match="too small"):
+        kt.Tuner(oracle=oracle(), hypermodel=hypermodel, directory=str(tmp_path))
+
+
+def test_a_wrong_learning_rate_is_refused():
+    with pytest.raises(ValueError, match="learning_rate must be above 0"):
+        NASNetHyperModel(SPACE, learning_rate=0.0, **SMALL)

@@ -1,0 +1,298 @@
+"""Experiments as files, and as NNI really runs them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("nni", reason="NNI is not installed")
+
+from cellwright.adapters.nni_experiment import (
+    check_experiment,
+    free_port,
+    latest_experiment,
+    read_trials,
+    write_experiment,
+)
+from cellwright.plugins import make_strategy
+from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace, SpaceMismatch
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "nni"
+
+OWN_SPACE = """
+from cellwright.search_spaces import Decision, SearchSpace
+SPACE = SearchSpace([Decision(f"block/{n}", tuple(range(5))) for n in range(6)])
+"""
+SPACE = SearchSpace([Decision(f"block/{n}", tuple(range(5))) for n in range(6)])
+
+QUICK_TRIAL = """
+import os, time
+from pathlib import Path
+from own import SPACE
+from cellwright.adapters.nni_trial import architecture, report, report_failure
+
+params, _ = architecture(SPACE)
+if Path("fail").exists():
+    Path("fail").unlink()
+    error = RuntimeError("made to fail")
+    report_failure(params, error)
+    raise error
+time.sleep(float(os.environ.get("TRIAL_SECONDS", 0)))
+report(params, {"reward": sum(SPACE.encode(params)) / 10, "val_accuracy": 0.5})
+"""
+
+
+# The files
+
+
+def test_the_files_name_every_decision(tmp_path: Path) -> None:
+    files = write_experiment(tmp_path / "new" / "search", trials=7, seed=None)
+    assert [file.name for file in files] == ["config.yml", "search_space.json", "trial.py"]
+    entries = json.loads(files[1].read_text())
+    assert tuple(entries) == NASNetSpace().names
+    assert entries["normal/1/combination"] == {"_type": "choice", "_value": ["add", "concat"]}
+    assert "maxTrialNumber: 7" in files[0].read_text()
+    assert "seed: null" in files[0].read_text()
+    compile(files[2].read_text(), "trial.py", "exec")
+    check_experiment(files[0].parent)
+
+
+def test_nni_itself_takes_the_config(tmp_path: Path) -> None:
+    from nni.experiment.config import ExperimentConfig
+
+    write_experiment(tmp_path, name='a "name": with # signs', data="digits")
+    config = ExperimentConfig.load(tmp_path / "config.yml").canonical_copy()
+    assert config.experiment_name == 'a "name": with # signs'
+    assert config.experiment_working_directory == str(tmp_path / "experiments")
+    assert config.training_service.trial_command.endswith("trial.py")
+
+
+def test_files_that_are_there_are_kept_unless_told(tmp_path: Path) -> None:
+    (tmp_path / "trial.py").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"trial\.py already there"):
+        write_experiment(tmp_path)
+    assert (tmp_path / "trial.py").read_text() == "mine"
+    assert not (tmp_path / "config.yml").exists()
+    write_experiment(tmp_path, overwrite=True)
+    assert "keep_best" in (tmp_path / "trial.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"strategy": "reinforced"}, "Did you mean 'reinforce'"),
+        ({"space": "nasnett"}, "Did you mean 'nasnet'"),
+        ({"trials": 0}, "trials must be at least 1"),
+        ({"concurrency": 0}, "concurrency must be at least 1"),
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"seed": -1}, "seed must be"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_a_file_is_written(
+    arguments: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        write_experiment(tmp_path / "search", **arguments)
+    assert not (tmp_path / "search").exists()
+
+
+def test_a_search_space_of_another_tuner_is_found_before_nni_starts(tmp_path: Path) -> None:
+    write_experiment(tmp_path)
+    entries = json.loads((tmp_path / "search_space.json").read_text())
+    del entries["reduction/5/combination"]
+    (tmp_path / "search_space.json").write_text(json.dumps(entries))
+    with pytest.raises(SpaceMismatch, match="'reduction/5/combination' is missing"):
+        check_experiment(tmp_path)
+
+
+def test_the_example_is_what_nni_init_writes(tmp_path: Path) -> None:
+    write_experiment(tmp_path, epochs=3, trials=6, options={"filters": 8})
+    for name in ("search_space.json", "trial.py"):
+        assert (EXAMPLE / name).read_text() == (tmp_path / name).read_text()
+    written = (tmp_path / "config.yml").read_text().splitlines()
+    example = (EXAMPLE / "config.yml").read_text().splitlines()
+    differ = [line for line in example if line not in written]
+    assert differ in ([], ['trialCommand: "python trial.py"'])
+    check_experiment(EXAMPLE)
+
+
+# As NNI runs them
+
+
+class Nnictl:
+    """NNI's own command in a folder, with a home directory of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        home = folder / "home"
+        home.mkdir(parents=True)
+        bin_folder = str(Path(sys.executable).parent)
+        path = os.pathsep.join([bin_folder, os.environ.get("PATH", "")])
+        no_proxy = {"no_proxy": "localhost,127.0.0.1", "NO_PROXY": "localhost,127.0.0.1"}
+        self.environment = {**os.environ, **no_proxy, "HOME": str(home), "PATH": path}
+
+    def __call__(self, *words: str) -> str:
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("nnictl")), *words],
+            env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def rest(self, path: str) -> Any:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"http://localhost:{self.port}/api/v1/nni/{path}", timeout=20) as answer:
+            return json.loads(answer.read())
+
+    def wait(self, done: Callable[[], bool], seconds: float = 300) -> None:
+        deadline = time.monotonic() + seconds
+        while not done():
+            assert time.monotonic() < deadline, self.rest("check-status")
+            time.sleep(0.5)
+
+    def status(self) -> str:
+        return str(self.rest("check-status")["status"])
+
+    def id(self) -> str:
+        latest = latest_experiment(self.folder)
+        assert latest is not None
+        return latest.name
+
+
+@pytest.fixture
+def nnictl(tmp_path: Path) -> Iterator[Nnictl]:
+    if shutil.which("nnictl", path=str(Path(sys.executable).parent)) is None:
+        pytest.skip("nnictl is not installed beside this Python")
+    command = Nnictl(tmp_path / "search")
+    yield command
+    with contextlib.suppress(AssertionError):  # it has been stopped, or never started
+        command("stop", "--port", str(command.port))
+
+
+@pytest.fixture
+def quick(nnictl: Nnictl, monkeypatch: pytest.MonkeyPatch) -> Nnictl:
+    """An experiment over a space of the user's own, whose trials train nothing."""
+    (nnictl.folder / "own.py").write_text(OWN_SPACE)
+    monkeypatch.syspath_prepend(nnictl.folder)
+    sys.modules.pop("own", None)
+    write_experiment(nnictl.folder, space="own:SPACE", strategy="evolution", seed=5, trials=4)
+    (nnictl.folder / "trial.py").write_text(QUICK_TRIAL)
+    (nnictl.folder / "fail").touch()
+    return nnictl
+
+
+def check_quick(folder: Path, numbers: Iterable[int]) -> None:
+    """Every trial is told under its own architecture, which is what the bare strategy asks for."""
+    trials = {trial.number: trial for trial in read_trials(folder)}
+    assert sorted(trials) == sorted(numbers)
+    strategy = make_strategy("evolution", SPACE, seed=5)
+    for number, trial in trials.items():
+        assert trial.params == strategy.ask(number)  # a young population is drawn at random
+        if trial.value is not None:
+            assert trial.value == pytest.approx(sum(SPACE.encode(trial.params)) / 10)
+            assert trial.metrics["val_accuracy"] == 0.5
+
+
+def failures(folder: Path) -> list[str]:
+    return [trial.error for trial in read_trials(folder) if trial.value is None]
+
+
+def test_nnictl_create_stop_and_resume(quick: Nnictl) -> None:
+    quick("create", "--config", "config.yml", "--port", str(quick.port))
+    quick.wait(lambda: quick.status() == "DONE")
+    jobs = quick.rest("trial-jobs")
+    assert sorted(job["status"] for job in jobs) == ["FAILED"] + ["SUCCEEDED"] * 3
+    for job in jobs:
+        SPACE.validate(json.loads(job["hyperParameters"][0])["parameters"])
+    quick.wait(lambda: len(read_trials(quick.folder)) == 4, 20)
+    check_quick(quick.folder, range(4))
+    assert failures(quick.folder) == ["RuntimeError: made to fail"]
+
+    quick("stop", "--port", str(quick.port))
+    id_ = quick.id()
+    quick("resume", id_, "--port", str(quick.port), "--experiment_dir", "experiments")
+    quick("update", "trialnum", id_, "--value", "6")
+    quick.wait(lambda: len(quick.rest("trial-jobs")) == 6)
+    quick.wait(lambda: quick.status() == "DONE")
+    quick.wait(lambda: len(read_trials(quick.folder)) == 6, 20)
+    check_quick(quick.folder, range(6))
+    assert failures(quick.folder) == ["RuntimeError: made to fail"]
+
+
+def test_nnictl_create_ends_with_an_error_where_the_search_space_is_wrong(quick: Nnictl) -> None:
+    (quick.folder / "search_space.json").write_text("{}")
+    quick("create", "--config", "config.yml", "--port", str(quick.port))
+    quick.wait(lambda: quick.status() == "ERROR", 60)
+    log = quick.folder / "experiments" / quick.id() / "log" / "nnimanager.log"
+    assert "'block/0' is missing" in log.read_text()
+
+
+RUN = """
+import sys
+from cellwright.adapters.nni_experiment import run_experiment
+
+def show(trial):
+    print("trial", trial.number, trial.value, flush=True)
+
+run_experiment(".", trials=int(sys.argv[1]), on_trial=show)
+"""
+
+
+@pytest.mark.slow
+def test_run_experiment_stops_on_ctrl_c_and_resumes(quick: Nnictl) -> None:
+    def start(trials: int, seconds: float) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", RUN, str(trials)], cwd=quick.folder, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**quick.environment, "TRIAL_SECONDS": str(seconds)},
+        )  # fmt: skip
+
+    process = start(5, 3)
+    assert process.stdout is not None
+    assert "asks for no password" in next(process.stdout)
+    first = next(line for line in process.stdout if "None" not in line)  # the first that succeeds
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert len(read_trials(quick.folder)) < 5
+
+    process = start(7, 0)
+    out, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    shown = [int(line.split()[1]) for line in out.splitlines() if line.startswith("trial")]
+    assert int(first.split()[1]) not in shown
+    numbers = [trial.number for trial in read_trials(quick.folder)]
+    assert len(set(numbers)) == 7
+    assert set(numbers) <= set(range(7 + 2))  # one or two may wait, if NNI ran another one again
+    check_quick(quick.folder, numbers)
+
+
+@pytest.mark.slow
+def test_children_trained_on_digits(nnictl: Nnictl) -> None:
+    pytest.importorskip("keras", reason="Keras is not installed")
+    write_experiment(nnictl.folder, trials=6, epochs=1, options={"filters": 4})
+    nnictl("create", "--config", "config.yml", "--port", str(nnictl.port))
+    nnictl.wait(lambda: nnictl.status() == "DONE", 540)
+    assert [job["status"] for job in nnictl.rest("trial-jobs")] == ["SUCCEEDED"] * 6
+    nnictl.wait(lambda: len(read_trials(nnictl.folder)) == 6, 20)
+    trials = read_trials(nnictl.folder)
+    for trial in trials:
+        NASNetSpace().validate(trial.params)
+        assert trial.value == trial.metrics["val_accuracy"] > 0
+        assert trial.metrics["parameters"] > 0
+    best = json.loads((nnictl.folder / "best" / "best.json").read_text())
+    assert best["metrics"]["reward"] == max(trial.value or 0 for trial in trials)
+    assert (nnictl.folder / "best" / "best.keras").exists()

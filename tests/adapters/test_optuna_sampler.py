@@ -1,0 +1,483 @@
+"""The Optuna sampler on real studies."""
+
+import json
+import math
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import optuna
+import pytest
+from optuna.testing.pytest_samplers import (
+    BasicSamplerTestCase,
+    RelativeSamplerTestCase,
+    SingleOnlySamplerTestCase,
+)
+from optuna.trial import TrialState, create_trial
+
+from cellwright.adapters.optuna_sampler import (
+    NASNetEvolutionSampler,
+    NASNetRLSampler,
+    StrategySampler,
+    suggest,
+)
+from cellwright.plugins import RandomSearch, RegularizedEvolution, Reinforce
+from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace, SpaceMismatch
+
+SPACE = SearchSpace(Decision(f"cell/{i}", ("a", "b", "c", "d")) for i in range(8))
+BOOK = NASNetSpace()
+SAMPLERS = {
+    "reinforce": NASNetRLSampler,
+    "evolution": lambda space=None, seed=None, **kw: NASNetEvolutionSampler(
+        space, seed, population=6, sample=3, **kw
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def score(params):
+    return sum(math.sin(3 * "abcd".index(params[name]) + i) for i, name in enumerate(SPACE.names))
+
+
+def objective(trial):
+    return score(suggest(trial, SPACE))
+
+
+def architectures(study, space=SPACE):
+    return [{name: t.params[name] for name in space.names} for t in study.trials]
+
+
+def bare_loop(strategy, trials, sign=1.0, failing=()):
+    found = []
+    for number in range(trials):
+        params = strategy.ask(number)
+        found.append(params)
+        strategy.tell(number, params, None if number in failing else sign * score(params))
+    return found
+
+
+@pytest.fixture(params=["reinforce", "evolution"])
+def make(request):
+    return SAMPLERS[request.param]
+
+
+# What Optuna itself asks of a sampler. None of its cases for samplers of one objective is left out;
+# those for several objectives do not apply, and SingleOnlySamplerTestCase asks for the error.
+class TestReinforceAsOptunaAsks(
+    BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase
+):
+    @pytest.fixture
+    def sampler(self):
+        return NASNetRLSampler
+
+
+class TestEvolutionAsOptunaAsks(
+    BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase
+):
+    @pytest.fixture
+    def sampler(self):
+        return NASNetEvolutionSampler
+
+
+class TestWithAnotherSamplerAsOptunaAsks(
+    BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase
+):
+    @pytest.fixture
+    def sampler(self):
+        return lambda: NASNetEvolutionSampler(independent_sampler=optuna.samplers.TPESampler())
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_study_equals_the_bare_loop(make, direction):
+    study = optuna.create_study(direction=direction, sampler=make(SPACE, 3))
+    study.optimize(objective, n_trials=25)
+    sign = 1.0 if direction == "maximize" else -1.0
+    assert architectures(study) == bare_loop(make(SPACE, 3).strategy, 25, sign)
+
+
+def test_failures_are_told_and_the_study_goes_on(make):
+    failing = {3, 4, 11}
+
+    def fragile(trial):
+        params = suggest(trial, SPACE)
+        if trial.number in failing:
+            raise RuntimeError("out of memory")
+        return score(params)
+
+    study = optuna.create_study(direction="maximize", sampler=make(SPACE, 0))
+    study.optimize(fragile, n_trials=20, catch=(RuntimeError,))
+    assert architectures(study) == bare_loop(make(SPACE, 0).strategy, 20, failing=failing)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_rewards_that_are_no_numbers_count_as_failures(make, value, caplog):
+    def odd(trial):
+        params = suggest(trial, SPACE)
+        return value if trial.number == 2 else score(params)
+
+    study = optuna.create_study(direction="maximize", sampler=make(SPACE, 0))
+    study.optimize(odd, n_trials=15)
+    assert architectures(study) == bare_loop(make(SPACE, 0).strategy, 15, failing={2})
+    assert math.isnan(value) or "Trial 2 has the value" in caplog.text
+
+
+def test_new_process_continues_a_stored_study(make, tmp_path):
+    storage = f"sqlite:///{tmp_path}/study.db"
+    for trials in (8, 9):
+        study = optuna.create_study(
+            study_name="s", storage=storage, load_if_exists=True, direction="maximize",
+            sampler=make(SPACE, 1),
+        )  # fmt: skip
+        study.optimize(objective, n_trials=trials)
+    assert architectures(study) == bare_loop(make(SPACE, 1).strategy, 17)
+
+
+def test_without_a_seed_every_process_has_the_same(make, tmp_path):
+    storage = f"sqlite:///{tmp_path}/study.db"
+    study = optuna.create_study(
+        study_name="s", storage=storage, direction="maximize", sampler=make(SPACE)
+    )
+    study.optimize(objective, n_trials=10)
+    seed = study.sampler.strategy.seed
+    joined = optuna.load_study(study_name="s", storage=storage, sampler=make(SPACE))
+    joined.optimize(objective, n_trials=3)
+    assert joined.sampler.strategy.seed == seed
+    assert architectures(joined) == bare_loop(make(SPACE, seed).strategy, 13)
+    other = optuna.create_study(direction="maximize", sampler=make(SPACE))
+    other.optimize(objective, n_trials=1)
+    assert other.sampler.strategy.seed != seed
+
+
+def test_add_trial_is_learned_though_no_hook_is_called(make):
+    rng = np.random.default_rng(0)
+    known = [SPACE.sample(rng) for _ in range(9)]
+    study = optuna.create_study(direction="maximize", sampler=make(SPACE, 0))
+    distributions = {d.name: optuna.distributions.CategoricalDistribution(d.choices)
+                     for d in SPACE.decisions}  # fmt: skip
+    for params in known:
+        study.add_trial(
+            create_trial(params=params, distributions=distributions, value=score(params))
+        )
+    study.optimize(objective, n_trials=1)
+    strategy = make(SPACE, 0).strategy
+    for number, params in enumerate(known):
+        strategy.tell(number, params, score(params))
+    assert architectures(study)[-1] == strategy.ask(9)
+
+
+def test_enqueued_trials_are_run_and_learned(make):
+    wanted = SPACE.decode((3,) * 8)
+    study = optuna.create_study(direction="maximize", sampler=make(SPACE, 0))
+    study.enqueue_trial(wanted)
+    study.enqueue_trial({"cell/0": "d"})
+    study.optimize(objective, n_trials=10)
+    found = architectures(study)
+    assert found[0] == wanted
+    strategy = make(SPACE, 0).strategy
+    for number in range(10):
+        proposed = strategy.ask(number)
+        if number == 1:
+            assert found[1] == proposed | {"cell/0": "d"}
+        elif number:
+            assert found[number] == proposed
+        strategy.tell(number, found[number], score(found[number]))
+
+
+def test_pruned_trials_count_with_their_last_report(make):
+    def pruning(trial):
+        params = suggest(trial, SPACE)
+        trial.report(score(params) / 2, 0)
+        if trial.number % 3 == 1:
+            raise optuna.TrialPruned
+        return score(params)
+
+    study = optuna.create_study(direction="maximize", sampler=make(SPACE, 0))
+    study.optimize(pruning, n_trials=20)
+    strategy = make(SPACE, 0).strategy
+    for number, params in enumerate(architectures(study)):
+        assert params == strategy.ask(number)
+        strategy.tell(number, params, score(params) / (2 if number % 3 == 1 else 1))
+
+
+def test_hyperband_brackets_share_what_they_learn(make):
+    def reporting(trial):
+        params = suggest(trial, SPACE)
+        for step in range(9):
+            trial.report(score(params) * step, step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return score(params) * 9
+
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=make(SPACE, 0),
+        pruner=optuna.pruners.HyperbandPruner(min_resource=1, max_resource=9),
+    )
+    study.optimize(reporting, n_trials=24)
+    assert {t.state for t in study.trials} == {TrialState.COMPLETE, TrialState.PRUNED}
+    strategy = make(SPACE, 0).strategy
+    for trial, params in zip(study.trials, architectures(study), strict=True):
+        assert params == strategy.ask(trial.number)
+        strategy.tell(trial.number, params, trial.value)
+
+
+def test_broken_constraints_count_as_failures(make):
+    def constrained(trial):
+        params = suggest(trial, SPACE)
+        trial.set_constraint("latency", 1.0 if trial.number % 4 == 1 else -1.0)
+        return score(params)
+
+    study = optuna.create_study(direction="maximize", sampler=make(SPACE, 0))
+    study.optimize(constrained, n_trials=16)
+    failing = set(range(1, 16, 4))
+    assert architectures(study) == bare_loop(make(SPACE, 0).strategy, 16, failing=failing)
+
+
+def test_other_parameters_come_from_the_users_sampler():
+    def with_rate(trial):
+        rate = trial.suggest_float("rate", 1e-5, 1e-1, log=True)
+        suggest(trial, SPACE)
+        return -abs(math.log10(rate) + 3)
+
+    random = optuna.create_study(direction="maximize", sampler=NASNetEvolutionSampler(SPACE, 0))
+    random.optimize(with_rate, n_trials=60)
+    tpe = optuna.create_study(
+        direction="maximize",
+        sampler=NASNetEvolutionSampler(
+            SPACE, 0, independent_sampler=optuna.samplers.TPESampler(seed=0, n_startup_trials=10)
+        ),
+    )
+    tpe.optimize(with_rate, n_trials=60)
+    late = [np.mean([t.value for t in study.trials[-20:]]) for study in (random, tpe)]
+    assert late[1] > late[0] + 0.3
+    again = optuna.create_study(direction="maximize", sampler=NASNetEvolutionSampler(SPACE, 0))
+    again.optimize(with_rate, n_trials=5)
+    assert [t.params for t in again.trials] == [t.params for t in random.trials[:5]]
+
+
+def test_other_parameters_do_not_disturb_the_architectures(make):
+    def with_rate(trial):
+        trial.suggest_float("rate", 0, 1)
+        return score(suggest(trial, SPACE))
+
+    study = optuna.create_study(direction="maximize", sampler=make(SPACE, 2))
+    study.optimize(with_rate, n_trials=15)
+    assert architectures(study) == bare_loop(make(SPACE, 2).strategy, 15)
+
+
+def test_threads_share_a_sampler(make):
+    study = optuna.create_study(direction="maximize", sampler=make(SPACE, 0))
+    barrier = threading.Barrier(2)
+
+    def slow(trial):
+        params = suggest(trial, SPACE)
+        if trial.number < 2:
+            barrier.wait(20)
+        return score(params)
+
+    study.optimize(slow, n_trials=24, n_jobs=2)
+    assert all(t.state == TrialState.COMPLETE for t in study.trials)
+    assert len(study.trials) == 24
+
+
+def test_late_news_of_an_earlier_end_is_put_in_its_place(make):
+    """Two samplers that saw the same ends in another order propose the same."""
+    study = optuna.create_study(direction="maximize", sampler=make(SPACE, 0))
+    study.optimize(objective, n_trials=8)
+    first, second = study.ask(), study.ask()
+    for trial in (first, second):
+        suggest(trial, SPACE)
+    study.tell(second, 1.0)
+    third = study.ask()
+    suggest(third, SPACE)  # told of the second alone
+    study.tell(first, 2.0)
+    study.tell(third, 0.5)
+    here = suggest(study.ask(), SPACE)
+    ends = sorted(
+        (t for t in study.trials if t.state == TrialState.COMPLETE),
+        key=lambda t: (t.datetime_complete, t.number),
+    )
+    strategy = make(SPACE, 0).strategy
+    for trial in ends:
+        strategy.tell(trial.number, trial.params, trial.value)
+    assert here == strategy.ask(11)
+
+
+def test_one_sampler_on_two_studies(make):
+    sampler = make(SPACE, 0)
+    studies = [optuna.create_study(direction="maximize", sampler=sampler) for _ in range(2)]
+    for _ in range(6):
+        for study in studies:
+            study.optimize(objective, n_trials=2)
+    expected = bare_loop(make(SPACE, 0).strategy, 12)
+    assert [architectures(study) for study in studies] == [expected, expected]
+
+
+def test_retried_trial_is_learned_once_with_its_own_result(make, tmp_path):
+    """A stale trial is failed by another process, without a hook, and run again as a copy."""
+    storage = optuna.storages.RDBStorage(
+        f"sqlite:///{tmp_path}/s.db",
+        heartbeat_interval=1,
+        grace_period=2,
+        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
+    )
+    study = optuna.create_study(storage=storage, direction="maximize", sampler=make(SPACE, 0))
+    study.optimize(objective, n_trials=3)
+    dead = study.ask()
+    params = suggest(dead, SPACE)
+    storage.set_trial_state_values(dead._trial_id, TrialState.FAIL)
+    retry = optuna.storages.RetryHeartbeatStaleTrialCallback()
+    retry(study, study.trials[3])
+    study.optimize(objective, n_trials=2)
+    assert architectures(study)[4] == params
+    assert study.trials[4].state == TrialState.COMPLETE
+    strategy = make(SPACE, 0).strategy
+    for number, (known, reward) in enumerate(
+        zip(architectures(study)[:5], [*[t.value for t in study.trials[:3]], None, score(params)],
+            strict=True)
+    ):  # fmt: skip
+        strategy.tell(number, known, reward)
+    assert architectures(study)[5] == strategy.ask(5)
+
+
+def test_partly_fixed_architecture(make):
+    base = make(SPACE, 0)
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=optuna.samplers.PartialFixedSampler({"cell/3": "b"}, base),
+    )
+    study.optimize(objective, n_trials=10)
+    assert {params["cell/3"] for params in architectures(study)} == {"b"}
+
+
+def test_single_choices_need_no_sampling():
+    space = SearchSpace([Decision("one", ("only",)), Decision("two", (1, 2))])
+    study = optuna.create_study(direction="maximize", sampler=NASNetRLSampler(space, 0))
+    study.optimize(lambda trial: float(suggest(trial, space)["two"]), n_trials=3)
+    assert [t.params["one"] for t in study.trials] == ["only"] * 3
+
+
+def test_study_of_another_space_is_refused_and_unharmed(make, tmp_path):
+    storage = f"sqlite:///{tmp_path}/s.db"
+    smaller = NASNetSpace(blocks=2)
+    study = optuna.create_study(study_name="s", storage=storage, sampler=make(smaller, 0))
+    study.optimize(lambda trial: len(suggest(trial, smaller)), n_trials=3)
+    joined = optuna.load_study(study_name="s", storage=storage, sampler=make(BOOK, 0))
+    with pytest.raises(SpaceMismatch, match="another search space"):
+        joined.optimize(lambda trial: len(suggest(trial, BOOK)), n_trials=1)
+    with pytest.raises(SpaceMismatch, match="another search space"):
+        joined.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    assert [t.state for t in joined.trials][:3] == [TrialState.COMPLETE] * 3
+    back = optuna.load_study(study_name="s", storage=storage, sampler=make(smaller, 0))
+    back.optimize(lambda trial: len(suggest(trial, smaller)), n_trials=1)
+    assert back.trials[-1].state == TrialState.COMPLETE
+
+
+def test_study_of_parts_of_the_space_is_refused(make):
+    """Made by hand, with no note of its space."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(lambda t: len(t.suggest_categorical("cell/0", ("a", "b", "c", "d"))), 2)
+    study.sampler = make(SPACE, 0)
+    with pytest.raises(SpaceMismatch, match="missing cell/1"):
+        study.optimize(objective, n_trials=1)
+
+
+def test_study_without_any_decision_of_the_space_is_refused_by_suggest(make):
+    study = optuna.create_study(sampler=make(SPACE, 0))
+    study.optimize(lambda trial: trial.suggest_float("rate", 0, 1), n_trials=2)
+    with pytest.raises(SpaceMismatch, match="none has a decision"):
+        study.optimize(objective, n_trials=1)
+
+
+def test_suggest_works_with_any_sampler_and_gives_plain_values():
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
+    trial = study.ask()
+    params = suggest(trial, BOOK)
+    BOOK.validate(params)
+    assert trial.params == params
+
+
+def test_dashboard_reads_named_choices():
+    study = optuna.create_study(sampler=NASNetRLSampler(seed=0))
+    suggest(study.ask(), BOOK)
+    distributions = study.trials[0].distributions
+    assert distributions["normal/2/operation_1"].choices == (
+        "sep_3x3", "sep_5x5", "sep_7x7", "avg_3x3", "max_3x3", "identity",
+    )  # fmt: skip
+    assert json.loads(json.dumps(study.trials[0].params)) == study.trials[0].params
+
+
+def test_several_objectives_are_refused():
+    study = optuna.create_study(directions=["maximize"] * 2, sampler=NASNetRLSampler(SPACE, 0))
+    with pytest.raises(ValueError, match="one objective"):
+        study.optimize(lambda trial: (score(suggest(trial, SPACE)), 1.0), n_trials=1)
+
+
+def test_a_strategy_is_needed():
+    with pytest.raises(TypeError, match="Reinforce"):
+        StrategySampler("reinforce")
+
+
+def test_samplers_may_be_copied_to_workers():
+    import copy
+
+    sampler = copy.deepcopy(NASNetRLSampler(SPACE, 4))
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(objective, n_trials=9)
+    assert architectures(study) == bare_loop(Reinforce(SPACE, seed=4), 9)
+
+
+@pytest.mark.parametrize(
+    "strategy", [RandomSearch(SPACE, seed=0), RegularizedEvolution(SPACE, seed=0)]
+)
+def test_any_strategy_is_a_sampler(strategy):
+    study = optuna.create_study(direction="maximize", sampler=StrategySampler(strategy))
+    study.optimize(objective, n_trials=12)
+    assert architectures(study) == bare_loop(type(strategy)(SPACE, seed=0), 12)
+
+
+def test_importing_and_suggesting_load_nothing_heavy():
+    code = """
+import sys
+import cellwright.adapters.optuna_sampler as adapter, optuna
+from cellwright import NASNetSpace
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+space = NASNetSpace()
+for sampler in (adapter.NASNetRLSampler(seed=0), adapter.NASNetEvolutionSampler(seed=0)):
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(lambda trial: len(str(adapter.suggest(trial, space))), n_trials=100)
+heavy = {"tensorflow", "nni", "keras", "keras_tuner", "matplotlib", "sklearn", "torch", "jax"}
+print(sorted(heavy & sys.modules.keys()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_hash_seed_does_not_matter():
+    code = """
+import optuna
+from cellwright.adapters.optuna_sampler import NASNetRLSampler, suggest
+from cellwright import NASNetSpace
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+space = NASNetSpace()
+study = optuna.create_study(sampler=NASNetRLSampler(seed=0, batch=2))
+def objective(trial):
+    rate = trial.suggest_float("rate", 0, 1)
+    return list(suggest(trial, space).values()).count("sep_3x3") + rate
+study.optimize(objective, n_trials=10)
+print([trial.params for trial in study.trials])
+"""
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PATH": ""},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert len(outputs) == 1

@@ -1,0 +1,290 @@
+"""One contract for every strategy and every host: the same seed and the same results give the same
+architectures, trial by trial, in the bare loop and in Optuna, NNI and Keras Tuner; also after a
+stop and a resume half-way, and with failed children in between.
+"""
+
+import json
+import math
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from cellwright.plugins import make_strategy
+from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace
+
+PLAIN = SearchSpace(
+    [Decision(f"cell/{i}/operation", ("a", "b", "c", "d")) for i in range(6)]
+    + [Decision("width", (0.25, 0.5, 1.0)), Decision("skip", (True, False)), Decision("n", (1, 2))]
+)
+SPACES = {"plain": PLAIN, "book": NASNetSpace()}
+STRATEGIES = {
+    "random": {},
+    "evolution": {"population": 5, "sample": 3},
+    "reinforce": {"batch": 3},
+}
+FAILING = {2, 3, 9, 17}
+TRIALS, HALF = 25, 13
+
+
+def score(space, params):
+    indices = space.encode(params)
+    return sum(math.sin(7 * choice + 5 * place) for place, choice in enumerate(indices))
+
+
+class BareLoop:
+    """What every host must equal."""
+
+    def __init__(self, space, name, seed, failing, folder):
+        self.space, self.failing, self.found = space, failing, []
+        self.strategy = make_strategy(name, space, seed=seed, **STRATEGIES[name])
+
+    def run(self, trials):
+        for number in range(len(self.found), trials):
+            params = self.strategy.ask(number)
+            failed = number in self.failing
+            self.strategy.tell(number, params, None if failed else score(self.space, params))
+            self.found.append(params)
+        return self.found
+
+
+class Optuna:
+    """A study on a journal file; every session opens it anew."""
+
+    direction, sign = "maximize", 1.0
+
+    def __init__(self, space, name, seed, failing, folder):
+        optuna = pytest.importorskip("optuna")
+        from cellwright.adapters.optuna_sampler import StrategySampler
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        backend = optuna.storages.journal.JournalFileBackend(str(folder / "journal"))
+        strategy = make_strategy(name, space, seed=seed, **STRATEGIES[name])
+        self.space, self.failing = space, failing
+        self.study = optuna.create_study(
+            study_name="contract",
+            storage=optuna.storages.JournalStorage(backend),
+            sampler=StrategySampler(strategy),
+            direction=self.direction,
+            load_if_exists=True,
+        )
+
+    def run(self, trials):
+        from cellwright.adapters.optuna_sampler import suggest
+
+        def objective(trial):
+            params = suggest(trial, self.space)
+            if trial.number in self.failing:
+                raise RuntimeError("planned")
+            return self.sign * score(self.space, params)
+
+        before = len(self.study.trials)
+        self.study.optimize(objective, n_trials=trials - before, catch=(RuntimeError,))
+        return [t.params for t in self.study.trials]
+
+
+class OptunaMinimising(Optuna):
+    direction, sign = "minimize", -1.0
+
+
+class KerasTuner:
+    """A project folder; every session reloads it."""
+
+    direction, sign = "max", 1.0
+
+    def __init__(self, space, name, seed, failing, folder):
+        self.space, self.name, self.seed, self.failing = space, name, seed, failing
+        self.folder = folder
+        pytest.importorskip("keras_tuner")
+
+    def run(self, trials):
+        import keras_tuner
+
+        from cellwright.adapters.keras_hypermodel import architecture
+        from cellwright.adapters.keras_oracle import StrategyOracle
+
+        space, failing, sign = self.space, self.failing, self.sign
+
+        class Tuner(keras_tuner.Tuner):
+            def run_trial(self, trial, *arguments, **keywords):
+                params = architecture(trial.hyperparameters, space)
+                if int(trial.trial_id) in failing:
+                    raise keras_tuner.errors.FailedTrialError("planned")
+                return {"score": sign * score(space, params)}
+
+        tuner = Tuner(
+            oracle=StrategyOracle(
+                keras_tuner.Objective("score", self.direction),
+                trials,
+                strategy=self.name,
+                space=space,
+                seed=self.seed,
+                max_consecutive_failed_trials=9,
+                **STRATEGIES[self.name],
+            ),
+            directory=str(self.folder),
+            project_name="contract",
+        )
+        tuner.search(verbose=0)
+        ended = [tuner.oracle.trials[trial_id] for trial_id in sorted(tuner.oracle.end_order)]
+        return [architecture(trial.hyperparameters, space) for trial in ended]
+
+
+class KerasTunerMinimising(KerasTuner):
+    direction, sign = "min", -1.0
+
+
+class NNI:
+    """NNI's own dispatcher, given the commands of its manager; every session is a new one.
+
+    `test_nni_experiment_equals_the_bare_loop` runs the manager and the trials' processes too.
+    """
+
+    mode, sign = "maximize", 1.0
+
+    def __init__(self, space, name, seed, failing, folder):
+        pytest.importorskip("nni")
+        from nni.runtime import msg_dispatcher
+
+        from cellwright.adapters.nni_tuner import StrategyTuner
+
+        self.space, self.failing, self.folder = space, failing, folder
+        record = folder / "found.json"
+        self.found = json.loads(record.read_text()) if record.exists() else []
+        msg_dispatcher._next_parameter_id = 1 if self.found else 0  # as NNI begins, and resumes
+        msg_dispatcher._trial_params = {}
+        self.tuner = StrategyTuner(
+            name, space=space, seed=seed, optimize_mode=self.mode, **STRATEGIES[name]
+        )
+        if self.found:
+            self.tuner.load_checkpoint()
+
+    def run(self, trials):
+        import nni
+        from nni.runtime.msg_dispatcher import MsgDispatcher
+        from nni.runtime.tuner_command_channel import CommandType
+
+        from cellwright.adapters.nni_space import search_space_of
+
+        given = []
+
+        class Dispatcher(MsgDispatcher):
+            def send(self, command, data):
+                if command is CommandType.NewTrialJob:
+                    given.append(json.loads(data))
+
+        dispatcher = Dispatcher("ws://_unittest_", self.tuner)
+        dispatcher.process_command(CommandType.Initialize, search_space_of(self.space))
+        for number in range(len(self.found), trials):
+            dispatcher.process_command(CommandType.RequestTrialJobs, 1)
+            trial = given[-1]
+            job = f"job-{number}"
+            failed = number in self.failing
+            if not failed:
+                value = self.sign * score(self.space, trial["parameters"])
+                dispatcher.process_command(
+                    CommandType.ReportMetricData,
+                    {"parameter_id": trial["parameter_id"], "trial_job_id": job, "type": "FINAL",
+                     "sequence": 0, "value": nni.dump(value)},
+                )  # fmt: skip
+            dispatcher.process_command(
+                CommandType.TrialEnd,
+                {"trial_job_id": job, "event": "FAILED" if failed else "SUCCEEDED",
+                 "hyper_params": json.dumps(trial)},
+            )  # fmt: skip
+            self.found.append(trial["parameters"])
+        (self.folder / "found.json").write_text(json.dumps(self.found))
+        return self.found
+
+
+class NNIMinimising(NNI):
+    mode, sign = "minimize", -1.0
+
+
+@pytest.fixture(autouse=True)
+def _nni_checkpoint_folder(tmp_path, monkeypatch):
+    """Where NNI's manager tells the tuner's process to keep its checkpoint."""
+    monkeypatch.setenv("NNI_CHECKPOINT_DIRECTORY", str(tmp_path))
+
+
+HOSTS = [Optuna, OptunaMinimising, KerasTuner, KerasTunerMinimising, NNI, NNIMinimising]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("space", SPACES)
+def test_host_equals_the_bare_loop(host, name, space, tmp_path):
+    setting = (SPACES[space], name, 11, FAILING, tmp_path)
+    assert host(*setting).run(TRIALS) == BareLoop(*setting).run(TRIALS)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("half", [HALF, 1])
+def test_stopped_and_resumed_host_equals_the_bare_loop(host, name, half, tmp_path):
+    setting = (PLAIN, name, 5, FAILING, tmp_path)
+    host(*setting).run(half)
+    assert host(*setting).run(TRIALS) == BareLoop(*setting).run(TRIALS)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_seed_0_is_a_seed(host, tmp_path):
+    setting = (PLAIN, "random", 0, set(), tmp_path)
+    assert host(*setting).run(5) == BareLoop(*setting).run(5)
+
+
+_TRIAL = """
+import math, sys
+from cellwright.adapters.nni_trial import architecture, report
+from cellwright.search_spaces import Decision, SearchSpace
+sys.path.insert(0, {folder!r})
+from contract_space import SPACE, score
+params, _ = architecture(SPACE)
+value = score(params)
+if value < -1.5:
+    raise SystemExit("planned")
+report(params, {{"reward": value}})
+"""
+_SPACE = """
+import math
+from cellwright.search_spaces import Decision, SearchSpace
+SPACE = SearchSpace(Decision(f"cell/{i}/operation", ("a", "b", "c", "d")) for i in range(6))
+def score(params):
+    indices = SPACE.encode(params)
+    return sum(math.sin(7 * choice + 5 * place) for place, choice in enumerate(indices))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["evolution", "reinforce"])
+def test_nni_experiment_equals_the_bare_loop(name, tmp_path: Path, monkeypatch):
+    """NNI whole: manager, dispatcher, a process a trial; stopped after 7 trials and resumed."""
+    pytest.importorskip("nni")
+    from cellwright.adapters.nni_experiment import read_trials, run_experiment
+    from cellwright.adapters.nni_init import write_experiment
+
+    (tmp_path / "contract_space.py").write_text(_SPACE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    )
+    sys.modules.pop("contract_space", None)
+    import contract_space
+
+    folder = tmp_path / "experiment"
+    write_experiment(
+        folder, strategy=name, space="contract_space:SPACE", seed=3, trials=7, concurrency=1
+    )
+    (folder / "trial.py").write_text(_TRIAL.format(folder=str(tmp_path)))
+    run_experiment(folder, trials=7)
+    run_experiment(folder, trials=12)
+    trials = read_trials(folder)
+
+    strategy = make_strategy(name, contract_space.SPACE, seed=3)
+    assert [trial.number for trial in trials] == list(range(12))
+    for trial in trials:
+        assert trial.params == strategy.ask(trial.number)
+        value = contract_space.score(trial.params)
+        assert trial.value == (None if value < -1.5 else pytest.approx(value))
+        strategy.tell(trial.number, trial.params, trial.value)
