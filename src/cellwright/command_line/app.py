@@ -1,0 +1,285 @@
+"""``cellwright``: search, show, best, nni-init."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import cellwright
+from cellwright.command_line.progress import Display
+from cellwright.command_line.results import Trial, best_trial, counted, write_results
+from cellwright.command_line.settings import (
+    HOSTS,
+    Settings,
+    as_text,
+    continue_or_start,
+    read_settings,
+    sole_user,
+)
+from cellwright.command_line.startup import try_to_build, without_notes
+from cellwright.plugins import make_strategy
+from cellwright.plugins.best_child import read_best
+from cellwright.plugins.datasets import BUILT_IN
+from cellwright.plugins.registry import names
+from cellwright.search_spaces import CellwrightError, SearchSpace
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="Neural architecture search, driven by Optuna, NNI or Keras Tuner.",
+)
+console = Console()
+
+Out = Annotated[Path, typer.Argument(help="Folder of a search: what was its --out.")]
+# Which extra brings a module that is not there.
+_EXTRAS = {
+    "optuna": "optuna",
+    "nni": "nni",
+    "keras_tuner": "keras-tuner",
+    "keras": "tensorflow",
+    "tensorflow": "tensorflow",
+}
+
+
+@app.command()
+def search(
+    out: Annotated[Path, typer.Option(help="Folder for the results; again, to continue.")] = Path(
+        "runs/search"
+    ),
+    host: Annotated[str, typer.Option(help=f"Who drives: {', '.join(HOSTS)}.")] = "optuna",
+    strategy: Annotated[
+        str, typer.Option(help="How to search: reinforce, evolution, random, or module:attribute.")
+    ] = "reinforce",
+    space: Annotated[
+        str,
+        typer.Option(
+            help="What to search: nasnet, nasnet-published, amoebanet, mnasnet, module:attribute."
+        ),
+    ] = "nasnet",
+    data: Annotated[
+        str,
+        typer.Option(
+            help="digits, fashion_mnist, cifar10, a .npz file, or a folder of images by class."
+        ),
+    ] = "digits",
+    trials: Annotated[int, typer.Option(min=1, help="Children to train in all.")] = 20,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs for each child.")] = 6,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 128,
+    learning_rate: Annotated[float, typer.Option(help="Adam's.")] = 1e-3,
+    filters: Annotated[
+        int | None,
+        typer.Option(min=1, help="Channels of the first cells, in spaces of cells; theirs if not."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same search.")] = 0,
+    target_ms: Annotated[
+        float | None,
+        typer.Option(help="Weigh accuracy against this latency of one image (MnasNet's reward)."),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="An Optuna storage URL, in place of a journal file in --out."),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="NNI: trials at a time.")] = 1,
+) -> None:
+    """Search, and leave the best child, a table of all trials and pictures in --out.
+
+    Ctrl-C stops after saving; the same command again continues.
+    """
+    if host not in HOSTS:
+        raise CellwrightError(f"--host must be one of {', '.join(HOSTS)}, got {host!r}")
+    if storage is not None and host != "optuna":
+        raise CellwrightError("--storage is Optuna's; leave it out with another --host")
+    if data not in BUILT_IN and Path(data).exists():
+        data = str(Path(data).resolve())
+    settings = Settings(
+        host, strategy, space, data, trials, epochs, batch_size, learning_rate, filters, seed,
+        target_ms, storage, concurrency,
+    )  # fmt: skip
+    make_strategy(strategy, settings.make_space(), seed=seed)  # wrong names are refused at once
+    with console.status("loading the data and the framework"):
+        driver = _driver(host)
+        with without_notes():
+            evaluation = settings.make_evaluation()
+        try_to_build(evaluation)
+    with sole_user(out):
+        continue_or_start(out, settings)
+        before = driver.read(out, settings)
+        read_best(out)  # damage is told before a child is trained
+        if before:
+            number = counted(before)
+            after = (
+                f"after {number} trial{'' if number == 1 else 's'}" if number else "what stopped"
+            )
+            console.print(f"continuing {after} in {out}", highlight=False)
+        code = 0
+        with Display(console, trials, epochs, before) as display:
+            try:
+                driver.search(out, settings, evaluation, display.trial, display.epoch)
+            except KeyboardInterrupt:
+                code = 130
+        found = driver.read(out, settings)
+        files = write_results(out, settings, found, None if code else evaluation)
+    _report(out, settings, evaluation.space, found, files)
+    if code:
+        console.print("[yellow]stopped[/]; the same command continues")
+    elif best_trial(found) is None:
+        code = 1
+    raise typer.Exit(code)
+
+
+@app.command()
+def show(out: Out) -> None:
+    """Draw a search's pictures and table anew, and print its best trials."""
+    settings = read_settings(out)
+    trials = _driver(settings.host).read(out, settings)
+    files = write_results(out, settings, trials)
+    number = counted(trials)
+    table = Table(
+        title=f"{number} trial{'' if number == 1 else 's'} in {out}", title_justify="left"
+    )
+    shown = [n for n in ("val_accuracy", "latency_ms", "parameters", "seconds")
+             if any(n in t.metrics for t in trials)]  # fmt: skip
+    for name in ("trial", "reward", *shown):
+        table.add_column(name.replace("val_", "validation ").replace("_", " "), justify="right")
+    ranked = sorted((t for t in trials if t.reward is not None), key=lambda t: -t.metrics["reward"])
+    for trial in ranked[:10]:
+        values = [trial.metrics.get(name) for name in shown]
+        table.add_row(
+            str(trial.number), f"{trial.reward:.4f}",
+            *("" if v is None else f"{v:,.4g}" if v < 1000 else f"{v:,.0f}" for v in values),
+        )  # fmt: skip
+    console.print(table)
+    told = (f"{name}\u00a0{value}" for name, value in as_text(settings).items())
+    console.print("  ".join(told), highlight=False)
+    _report(out, settings, settings.make_space(), trials, files)
+
+
+@app.command()
+def best(
+    out: Out,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Print the best child's architecture and metrics, and where its model is."""
+    settings = read_settings(out)
+    trial = best_trial(_driver(settings.host).read(out, settings))
+    if trial is None:
+        raise CellwrightError(f"{out} has no finished trial yet")
+    space = settings.make_space()
+    if as_json:
+        found = {"trial": trial.number, "metrics": trial.metrics, "params": trial.params,
+                 "genotype": space.describe(trial.params)}  # fmt: skip
+        print(json.dumps(found, indent=1))
+        return
+    _print_best(space, trial)
+    model = out / "best.keras"
+    if model.exists():
+        console.print(f"model: {model}  (keras.models.load_model)", highlight=False)
+
+
+@app.command("nni-init")
+def nni_init(
+    folder: Annotated[Path, typer.Argument(help="Where to write the experiment.")],
+    strategy: Annotated[str, typer.Option(help="reinforce, evolution, random.")] = "reinforce",
+    space: Annotated[str, typer.Option(help="nasnet, or module:attribute.")] = "nasnet",
+    data: Annotated[str, typer.Option(help="As for search.")] = "digits",
+    trials: Annotated[int, typer.Option(min=1)] = 20,
+    epochs: Annotated[int, typer.Option(min=1)] = 6,
+    filters: Annotated[int | None, typer.Option(min=1)] = None,
+    concurrency: Annotated[int, typer.Option(min=1)] = 2,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace files that are there.")] = False,
+) -> None:
+    """Write an NNI experiment: config.yml, search space and trial script, ready to run."""
+    _driver("nni")
+    from cellwright.adapters.nni_init import write_experiment
+
+    files = write_experiment(
+        folder, strategy=strategy, space=space, seed=seed, data=data, epochs=epochs,
+        options=None if filters is None else {"filters": filters},
+        trials=trials, concurrency=concurrency, overwrite=overwrite,
+    )  # fmt: skip
+    for file in files:
+        console.print(f"wrote {file}", highlight=False)
+    console.print(f"next: nnictl create --config {folder / 'config.yml'}", highlight=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"cellwright {cellwright.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    """Neural architecture search, driven by Optuna, NNI or Keras Tuner."""
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one clear message and exit status 1."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes while it runs
+    sys.path.append("")  # where --space and --strategy find modules of the user's
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(str(error.name).split(".")[0])
+        if extra is None:
+            raise
+        _fail(f"{error.name} is needed and not installed: pip install 'cellwright[{extra}]'")
+    except (CellwrightError, ValueError, OSError) as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    Console(stderr=True).print(f"[red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    raise SystemExit(1)
+
+
+def _driver(host: str) -> Any:
+    """The module that drives ``host``."""
+    with without_notes():
+        return importlib.import_module(f"cellwright.command_line.on_{host.replace('-', '_')}")
+
+
+def _report(
+    out: Path, settings: Settings, space: SearchSpace, trials: list[Trial], files: list[Path]
+) -> None:
+    trial = best_trial(trials)
+    if trial is None:
+        ended = "succeeded" if counted(trials) else "ended yet"
+        console.print(f"[yellow]no trial has {ended}[/]")
+    else:
+        _print_best(space, trial)
+    console.print("results:", ", ".join(str(f.relative_to(out)) for f in files), highlight=False)
+    console.print(f"in {out}", highlight=False)
+
+
+def _print_best(space: SearchSpace, trial: Trial) -> None:
+    console.print(f"[bold]best: trial {trial.number}, reward {trial.metrics['reward']:.4f}[/]")
+    described = space.describe(trial.params)
+    for name, cell in described.items():
+        if not isinstance(cell, dict) or "blocks" not in cell:
+            continue
+        console.print(f"  {name} cell", highlight=False)
+        for number, block in enumerate(cell["blocks"], start=1):
+            console.print(
+                f"    block {number}: {block['operation_1']} of state {block['input_1']} "
+                f"{block['combination']} {block['operation_2']} of state {block['input_2']}",
+                highlight=False,
+            )
+
+
+__all__ = ["app", "main", "names"]

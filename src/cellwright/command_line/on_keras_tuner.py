@@ -1,0 +1,87 @@
+"""A search driven by Keras Tuner, in a project folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras_tuner as kt
+
+from cellwright.adapters.keras_hypermodel import read_params
+from cellwright.adapters.keras_oracle import StrategyOracle
+from cellwright.command_line.results import Trial
+from cellwright.command_line.settings import Settings
+from cellwright.plugins import Evaluation
+from cellwright.plugins.best_child import keep_best
+
+PROJECT = "keras_tuner"
+_STATES = {"COMPLETED": "complete", "FAILED": "failed", "INVALID": "failed"}
+
+
+def read(folder: Path, settings: Settings) -> list[Trial]:
+    """The finished trials of the search in ``folder``, in the order of their numbers."""
+    if not (folder / PROJECT / "oracle.json").exists():
+        return []
+    oracle = _oracle(settings)
+    oracle._set_project_dir(str(folder), PROJECT)
+    oracle.reload()
+    ended = sorted(set(oracle.end_order))
+    return [_trial(oracle.trials[trial_id], oracle) for trial_id in ended]
+
+
+def search(
+    folder: Path,
+    settings: Settings,
+    evaluation: Evaluation,
+    on_trial: Callable[[Trial], None],
+    on_epoch: Callable[[int, int, dict[str, float]], None],
+) -> None:
+    """Run trials until there are ``settings.trials``; one that was interrupted is run again."""
+    keep = keep_best(folder)
+
+    class Tuner(kt.Tuner):  # type: ignore[misc]
+        def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
+            import keras
+
+            keras.utils.clear_session()  # forget the last child
+            params = read_params(trial.hyperparameters.values, evaluation.space)
+            number = int(trial.trial_id)
+            try:
+                metrics, model = evaluation.run(
+                    params, lambda epoch, values: on_epoch(number, epoch, values)
+                )
+            except Exception as error:  # any other way Keras Tuner prints a traceback
+                raise kt.errors.FailedTrialError(f"{type(error).__name__}: {error}") from error
+            keep(params, metrics, model)
+            return metrics
+
+        def on_trial_end(self, trial: Any) -> None:
+            super().on_trial_end(trial)
+            on_trial(_trial(self.oracle.get_trial(trial.trial_id), self.oracle))
+
+    tuner = Tuner(oracle=_oracle(settings), directory=str(folder), project_name=PROJECT)
+    tuner.search(verbose=0)
+
+
+def _oracle(settings: Settings) -> StrategyOracle:
+    return StrategyOracle(
+        kt.Objective("reward", "max"),
+        settings.trials,
+        strategy=settings.strategy,
+        space=settings.make_space(),
+        seed=settings.seed,
+        max_consecutive_failed_trials=settings.trials + 1,
+    )
+
+
+def _trial(trial: Any, oracle: StrategyOracle) -> Trial:
+    names = trial.metrics.metrics
+    message = (trial.message or "").strip().splitlines()
+    return Trial(
+        int(trial.trial_id),
+        read_params(trial.hyperparameters.values, oracle.space),
+        _STATES.get(trial.status, "interrupted"),
+        {name: float(trial.metrics.get_last_value(name)) for name in names},
+        message[-1] if message else "",
+    )

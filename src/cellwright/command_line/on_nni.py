@@ -1,0 +1,74 @@
+"""A search driven by NNI, as an experiment in a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cellwright.adapters import nni_experiment, nni_trial
+from cellwright.adapters.nni_init import write_experiment
+from cellwright.command_line.results import Trial
+from cellwright.command_line.settings import Settings, read_settings
+from cellwright.plugins import Evaluation
+from cellwright.plugins.best_child import keep_best
+
+EXPERIMENT = "experiment"
+
+_TRIAL = '''\
+"""One trial of the search whose settings are in {folder!r}."""
+
+from cellwright.command_line.on_nni import run_trial
+
+if __name__ == "__main__":
+    run_trial({folder!r})
+'''
+
+
+def read(folder: Path, settings: Settings) -> list[Trial]:
+    """The finished trials of the search in ``folder``, in the order of their numbers."""
+    experiment = folder / EXPERIMENT
+    if not experiment.exists():
+        return []
+    return [_trial(trial) for trial in nni_experiment.read_trials(experiment)]
+
+
+def search(
+    folder: Path,
+    settings: Settings,
+    evaluation: Evaluation,
+    on_trial: Callable[[Trial], None],
+    on_epoch: Callable[[int, int, dict[str, float]], None],
+) -> None:
+    """Run the experiment until there are ``settings.trials`` trials, each its own process."""
+    if len(read(folder, settings)) >= settings.trials:
+        return
+    experiment = folder / EXPERIMENT
+    write_experiment(
+        experiment,
+        strategy=settings.strategy,
+        space=settings.space,
+        seed=settings.seed,
+        data=settings.data,
+        epochs=settings.epochs,
+        trials=settings.trials,
+        concurrency=settings.concurrency,
+        name=f"cellwright {folder.resolve().name}",
+        overwrite=True,
+    )
+    script = _TRIAL.format(folder=str(folder.resolve()))
+    (experiment / "trial.py").write_text(script, encoding="utf-8")
+    nni_experiment.run_experiment(
+        experiment, trials=settings.trials, on_trial=lambda trial: on_trial(_trial(trial))
+    )
+
+
+def run_trial(folder: str) -> None:
+    """Be one trial of the search in ``folder``; NNI starts it."""
+    settings = read_settings(Path(folder))
+    nni_trial.run(settings.make_evaluation(), keep=keep_best(folder))
+
+
+def _trial(trial: nni_experiment.Trial) -> Trial:
+    if trial.value is None:
+        return Trial(trial.number, trial.params, "failed", {}, trial.error)
+    return Trial(trial.number, trial.params, "complete", {**trial.metrics, "reward": trial.value})

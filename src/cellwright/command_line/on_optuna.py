@@ -1,0 +1,179 @@
+"""A search driven by Optuna, on its journal file or any of its storages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from cellwright.adapters.optuna_sampler import StrategySampler, suggest
+from cellwright.command_line.results import Trial
+from cellwright.command_line.settings import Settings
+from cellwright.plugins import Evaluation, make_strategy
+from cellwright.plugins.best_child import keep_best
+from cellwright.search_spaces import CellwrightError, CorruptedState
+
+JOURNAL = "study.journal"
+_STATES = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed", TrialState.PRUNED: "failed"}
+
+
+def read(folder: Path, settings: Settings) -> list[Trial]:
+    """The finished trials of the search in ``folder``."""
+    if settings.storage is None and not (folder / JOURNAL).exists():
+        return []
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        study = optuna.load_study(
+            study_name=_name(folder, settings), storage=_storage(folder, settings)
+        )
+    except KeyError:  # stopped before the study was made
+        return []
+    return [
+        _trial(trial) for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()
+    ]
+
+
+def search(
+    folder: Path,
+    settings: Settings,
+    evaluation: Evaluation,
+    on_trial: Callable[[Trial], None],
+    on_epoch: Callable[[int, int, dict[str, float]], None],
+) -> None:
+    """Run trials until there are ``settings.trials``; those interrupted before come first.
+
+    Raises:
+        KeyboardInterrupt: After the running trial is stored, to be run again.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if settings.storage is None:
+        _mend(folder / JOURNAL)
+    study = optuna.create_study(
+        study_name=_name(folder, settings),
+        storage=_storage(folder, settings),
+        direction="maximize",
+        load_if_exists=True,
+    )
+    strategy = make_strategy(settings.strategy, evaluation.space, seed=settings.seed)
+    study.sampler = StrategySampler(strategy)
+    if settings.storage is None:  # nobody else works on the embedded storage
+        _release_abandoned(study)
+    keep = keep_best(folder)
+
+    def objective(trial: optuna.Trial) -> float:
+        import keras
+
+        keras.utils.clear_session()  # forget the last child, or memory grows with every trial
+        params = suggest(trial, evaluation.space)
+
+        def report(epoch: int, metrics: dict[str, float]) -> None:
+            trial.report(metrics["val_accuracy"], epoch)
+            on_epoch(trial.number, epoch, metrics)
+
+        try:
+            metrics, model = evaluation.run(params, report)
+        except KeyboardInterrupt:
+            trial.set_user_attr("interrupted", True)
+            study.enqueue_trial(dict(params))
+            raise
+        except Exception as error:
+            trial.set_user_attr("error", f"{type(error).__name__}: {error}")
+            raise
+        for name, value in metrics.items():
+            trial.set_user_attr(name, value)
+        keep(params, metrics, model)
+        return metrics["reward"]
+
+    def finished(study: optuna.Study, trial: FrozenTrial) -> None:
+        on_trial(_trial(trial))
+
+    while _counted(study) < settings.trials:
+        study.optimize(objective, n_trials=1, callbacks=[finished], catch=(Exception,))
+
+
+def _name(folder: Path, settings: Settings) -> str:
+    return f"cellwright-{folder.resolve().name}" if settings.storage else "cellwright"
+
+
+def _storage(folder: Path, settings: Settings) -> BaseStorage:
+    path = folder / JOURNAL
+    try:
+        if settings.storage is None:
+            return JournalStorage(JournalFileBackend(str(path)))
+        return optuna.storages.get_storage(settings.storage)
+    except Exception as error:  # Optuna shows damage as whatever its readers raise
+        if settings.storage is not None:
+            raise CellwrightError(
+                f"Optuna cannot open the storage {settings.storage}: {error}"
+            ) from error
+        broken = _broken_line(path)
+        raise CorruptedState(
+            f"{path} is damaged{f' in line {broken}' if broken else ''} and Optuna cannot read it: "
+            f"{error!r}. Every line is a JSON object: mend or remove the broken one, or start a "
+            "new search with another --out"
+        ) from error
+
+
+def _mend(journal: Path) -> None:
+    """Cut off a last line that was not written to its end, as when the process was killed.
+
+    Optuna passes over such a line, but would write its next one behind it, and could then read
+    neither, nor anything after them.
+
+    Raises:
+        CorruptedState: If the last line has its end and is no JSON all the same.
+    """
+    if not journal.exists():
+        return
+    whole, _, rest = journal.read_bytes().rpartition(b"\n")
+    if rest.startswith(b"{"):
+        with journal.open("rb+") as file:
+            file.truncate(len(whole) + 1 if whole else 0)
+    broken = _broken_line(journal)
+    if broken:
+        raise CorruptedState(
+            f"{journal} is damaged in line {broken}, which is no JSON object: mend or remove it, "
+            "or start a new search with another --out"
+        )
+
+
+def _broken_line(journal: Path) -> int | None:
+    """Number of the first line that is no JSON object, from 1."""
+    for number, line in enumerate(journal.read_bytes().splitlines(), start=1):
+        try:
+            if not isinstance(json.loads(line), dict):
+                return number
+        except ValueError:
+            return number
+    return None
+
+
+def _counted(study: optuna.Study) -> int:
+    return sum(
+        trial.state.is_finished() and not trial.user_attrs.get("interrupted")
+        for trial in study.get_trials(deepcopy=False)
+    )
+
+
+def _release_abandoned(study: optuna.Study) -> None:
+    """Trials of a process that was killed run for ever; store them as interrupted, run again."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study._storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
+        study.tell(trial.number, state=TrialState.FAIL)
+        if trial.params:
+            study.enqueue_trial(trial.params)
+
+
+def _trial(trial: FrozenTrial) -> Trial:
+    attributes: dict[str, Any] = dict(trial.user_attrs)
+    error = str(attributes.pop("error", ""))
+    interrupted = attributes.pop("interrupted", False)
+    metrics = {name: float(v) for name, v in attributes.items() if isinstance(v, int | float)}
+    state = "interrupted" if interrupted else _STATES[trial.state]
+    return Trial(trial.number, dict(trial.params), state, metrics, error)

@@ -1,0 +1,130 @@
+"""What a search leaves: a table of its trials, its best child, and pictures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cellwright.command_line.settings import HOSTS, Settings
+from cellwright.plugins import Evaluation
+from cellwright.plugins.best_child import keep_best, read_best
+from cellwright.search_spaces import Params, SearchSpace
+
+METRICS = (
+    "reward",
+    "val_accuracy",
+    "val_loss",
+    "accuracy",
+    "loss",
+    "latency_ms",
+    "parameters",
+    "seconds",
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One finished trial of any host.
+
+    ``state`` is ``"complete"``, ``"failed"`` or ``"interrupted"``; ``error`` says why it failed.
+    """
+
+    number: int
+    params: Params
+    state: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def reward(self) -> float | None:
+        return self.metrics.get("reward") if self.state == "complete" else None
+
+
+def counted(trials: Iterable[Trial]) -> int:
+    """How many of ``trials`` count: those that were interrupted are run again."""
+    return sum(trial.state != "interrupted" for trial in trials)
+
+
+def best_trial(trials: Sequence[Trial]) -> Trial | None:
+    """The first trial of the highest reward, or None if none is complete."""
+    complete = [trial for trial in trials if trial.reward is not None]
+    return max(complete, key=lambda t: (t.metrics["reward"], -t.number), default=None)
+
+
+def write_results(
+    folder: Path, settings: Settings, trials: Sequence[Trial], evaluation: Evaluation | None = None
+) -> list[Path]:
+    """Write the table, the genotype and the pictures, and see that the best child is there.
+
+    Args:
+        folder: Of the search.
+        settings: Of the search.
+        trials: All of them.
+        evaluation: Trains the best child again if the one on disk is missing or of another trial,
+            as after a crash between two writes; None leaves that.
+
+    Returns:
+        The files, those already there included.
+    """
+    space = settings.make_space()
+    files = [write_table(folder / "trials.csv", trials, space)]
+    best = best_trial(trials)
+    if best is None:
+        return files + _draw(folder, settings, space, trials, None)
+    kept = read_best(folder)
+    same = kept is not None and space.key(kept["params"]) == space.key(best.params)
+    if evaluation is not None and not (same and (folder / "best.keras").exists()):
+        for name in ("best.json", "best.keras"):
+            (folder / name).unlink(missing_ok=True)
+        metrics, model = evaluation.run(best.params)
+        keep_best(folder)(best.params, metrics, model)
+    genotype = folder / "genotype.json"
+    genotype.write_text(json.dumps(space.describe(best.params), indent=1) + "\n", encoding="utf-8")
+    there = [folder / name for name in ("best.keras", "best.json") if (folder / name).exists()]
+    return [*files, *there, genotype, *_draw(folder, settings, space, trials, best)]
+
+
+def write_table(path: Path, trials: Sequence[Trial], space: SearchSpace) -> Path:
+    """A row for each trial: number, state, metrics, error, and every decision."""
+    present = [name for name in METRICS if any(name in trial.metrics for trial in trials)]
+    new = path.with_suffix(".new")
+    with new.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["trial", "state", *present, "error", *space.names])
+        for trial in trials:
+            writer.writerow(
+                [trial.number, trial.state]
+                + [trial.metrics.get(name, "") for name in present]
+                + [" ".join(trial.error.split())]
+                + [trial.params.get(name, "") for name in space.names]
+            )
+    new.replace(path)
+    return path
+
+
+def _draw(
+    folder: Path,
+    settings: Settings,
+    space: SearchSpace,
+    trials: Sequence[Trial],
+    best: Trial | None,
+) -> list[Path]:
+    from cellwright.command_line.pictures import draw_search, save_figures
+
+    label = "validation accuracy" if settings.target_ms is None else "reward"
+    figures: dict[str, Any] = {
+        "search": draw_search(
+            [trial.reward for trial in trials],
+            label=label,
+            title=f"{settings.strategy} on {Path(settings.data).stem}, "
+            f"driven by {HOSTS[settings.host]}",
+            best=None if best is None else list(trials).index(best),
+        )
+    }
+    if best is not None:
+        figures |= space.figures(best.params)
+    return save_figures(figures, folder / "pictures")

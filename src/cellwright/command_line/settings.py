@@ -1,0 +1,166 @@
+"""What a search was told, kept with its results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from cellwright.plugins import (
+    AccuracyReward,
+    Evaluation,
+    KerasLatency,
+    MnasNetReward,
+    Reward,
+    load_dataset,
+    make_space,
+)
+from cellwright.search_spaces import CellwrightError, CorruptedState, SearchSpace
+
+HOSTS = {"optuna": "Optuna", "nni": "NNI", "keras-tuner": "Keras Tuner"}
+FILE = "settings.json"
+# A search that goes on may train more children; all else must stay, or the results do not compare.
+_MAY_CHANGE = {"trials", "concurrency"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of ``cellwright search``, as its ``--help`` says them."""
+
+    host: str
+    strategy: str
+    space: str
+    data: str
+    trials: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    filters: int | None
+    seed: int
+    target_ms: float | None
+    storage: str | None
+    concurrency: int
+
+    def make_space(self) -> SearchSpace:
+        """The space to search."""
+        return make_space(self.space)
+
+    def make_evaluation(self) -> Evaluation:
+        """Load the data and put together how a child is scored.
+
+        Raises:
+            InvalidData: If the data cannot be searched on.
+        """
+        data = load_dataset(self.data)  # before the framework: wrong data are refused at once
+        from cellwright.plugins import Recipe
+
+        reward: Reward = AccuracyReward()
+        if self.target_ms is not None:
+            reward = MnasNetReward(self.target_ms)
+        return Evaluation(
+            self.make_space(),
+            data,
+            recipe=Recipe(self.epochs, self.batch_size, self.learning_rate, self.seed),
+            reward=reward,
+            meter=None if self.target_ms is None else KerasLatency(),
+            options={} if self.filters is None else {"filters": self.filters},
+            seed=self.seed,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write ``settings.json``."""
+        new = folder / f"{FILE}.new"
+        new.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        new.replace(folder / FILE)
+
+
+_KINDS = get_type_hints(Settings)  # of each setting, such as float | None
+
+
+def read_settings(folder: Path) -> Settings:
+    """Read ``settings.json``.
+
+    Raises:
+        CellwrightError: If ``folder`` holds no search.
+        CorruptedState: If the file cannot be read.
+    """
+    file = folder / FILE
+    if not file.is_file():
+        raise CellwrightError(
+            f"{folder} holds no search: there is no {FILE}. Give the folder that was the --out of "
+            "`cellwright search`"
+        )
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        return Settings(**{name: _typed(name, data[name]) for name in _KINDS})
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptedState(
+            f"{file} is damaged: {error!r}. Write it again by hand (a JSON object of the options "
+            "of `cellwright search`), or start a new search with another --out"
+        ) from error
+
+
+def _typed(name: str, value: Any) -> Any:
+    kind = _KINDS[name]
+    if isinstance(value, int) and not isinstance(value, kind):
+        value = float(value)  # 1 where 1.0 is meant
+    if not isinstance(value, kind) or (name == "host" and value not in HOSTS):
+        raise ValueError(f"{name} is {value!r}")
+    return value
+
+
+def continue_or_start(folder: Path, settings: Settings) -> None:
+    """Make ``folder`` that of ``settings``, or check that it already is.
+
+    Raises:
+        CellwrightError: If the folder holds a search with other settings, naming them.
+    """
+    if (folder / FILE).exists():
+        before, now = asdict(read_settings(folder)), asdict(settings)
+        changed = [
+            f"--{name.replace('_', '-')} was {before[name]!r} and is now {now[name]!r}"
+            for name in now
+            if name not in _MAY_CHANGE and before[name] != now[name]
+        ]
+        if changed:
+            raise CellwrightError(
+                f"{folder} holds another search: {'; '.join(changed)}. Give the same options to "
+                "continue it, or another --out to start a new one"
+            )
+    settings.save(folder)
+
+
+@contextmanager
+def sole_user(folder: Path) -> Iterator[None]:
+    """Keep a second search out of ``folder``, which is made if it is not there.
+
+    The system lets go of it if this process dies.
+
+    Raises:
+        CellwrightError: If another search runs there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".search.lock").open("w") as file:
+        try:
+            import fcntl
+        except ImportError:  # Windows: the user sees to it
+            yield
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CellwrightError(
+                f"another search is running in {folder}; wait for it, or give another --out"
+            ) from None
+        yield
+
+
+def as_text(settings: Settings) -> dict[str, Any]:
+    """The settings that a reader wants to see."""
+    shown = {name: value for name, value in asdict(settings).items() if value is not None}
+    if settings.host != "nni":
+        shown.pop("concurrency")
+    return shown

@@ -1,0 +1,254 @@
+"""`cellwright search` as a user runs it: the real executable, tiny children, real training."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+pytest.importorskip("optuna")
+
+SPACES = """
+from cellwright.search_spaces import NASNetSpace
+
+SPACE = NASNetSpace(blocks=1)
+
+class Fragile(NASNetSpace):
+    def build(self, params, *arguments, **options):
+        if params["normal/1/combination"] == "concat":
+            raise RuntimeError("no concat today")
+        return super().build(params, *arguments, **options)
+
+FRAGILE = Fragile(blocks=1)
+"""
+TINY = ("--epochs", "1", "--filters", "2", "--space", "spaces:SPACE", "--data", "data.npz")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder with a tiny space and 60 digits."""
+    from sklearn.datasets import load_digits
+
+    folder = tmp_path_factory.mktemp("search")
+    (folder / "spaces.py").write_text(SPACES)
+    digits = load_digits()
+    np.savez(folder / "data.npz", x=digits.images[:60] / 16, y=digits.target[:60])
+    return folder
+
+
+def start(place, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", "from cellwright.command_line.app import main; main()", *arguments],
+        cwd=place,
+        env=os.environ | {"PYTHONPATH": str(place), "COLUMNS": "100"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Shells start background jobs deaf to Ctrl-C, and a test run may be one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def cellwright(place, *arguments, code=0):
+    process = start(place, *arguments)
+    out, err = process.communicate(timeout=400)
+    assert process.returncode == code, out + err
+    return out + (err if code else "")
+
+
+def table(folder):
+    with (folder / "trials.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def finished(place) -> Path:
+    """A search of two trials, continued to four."""
+    cellwright(place, "search", *TINY, "--trials", "2", "--out", "done")
+    assert len(table(place / "done")) == 2
+    out = cellwright(place, "search", *TINY, "--trials", "4", "--out", "done")
+    assert "continuing after 2 trials" in out
+    return place / "done"
+
+
+def test_leaves_study_table_best_child_genotype_and_pictures(finished):
+    from cellwright.search_spaces import NASNetSpace
+
+    rows = table(finished)
+    assert [row["trial"] for row in rows] == ["0", "1", "2", "3"]
+    assert {row["state"] for row in rows} == {"complete"}
+    space = NASNetSpace(blocks=1)
+    assert set(space.names) <= rows[0].keys()
+    best = max(rows, key=lambda row: float(row["reward"]))
+
+    with np.load(finished.parent / "data.npz") as file:
+        from cellwright.plugins import load_dataset
+
+        data = load_dataset(str(finished.parent / "data.npz"))
+        assert len(data.x_train) + len(data.x_val) == len(file["x"])
+    model = keras.models.load_model(finished / "best.keras")
+    _, accuracy = model.evaluate(data.x_val, data.y_val, verbose=0)
+    assert accuracy == pytest.approx(float(best["val_accuracy"]), abs=1e-4)
+
+    genotype = json.loads((finished / "genotype.json").read_text())
+    assert genotype["normal"]["blocks"][0]["operation_1"] == best["normal/1/operation_1"]
+    for name in ("search", "normal_cell", "reduction_cell"):
+        png = (finished / "pictures" / f"{name}.png").read_bytes()
+        assert png.startswith(b"\x89PNG")
+        assert len(png) > 5000
+        assert "<svg" in (finished / "pictures" / f"{name}.svg").read_text()[:2000]
+    assert (finished / "study.journal").stat().st_size > 0
+
+
+def test_continued_search_equals_an_unbroken_one(finished):
+    from cellwright.plugins import Reinforce
+    from cellwright.search_spaces import NASNetSpace
+
+    space = NASNetSpace(blocks=1)
+    strategy = Reinforce(space, seed=0)
+    for number, row in enumerate(table(finished)):
+        asked = strategy.ask(number)
+        assert {name: str(value) for name, value in asked.items()} == {
+            name: row[name] for name in space.names
+        }
+        strategy.tell(number, asked, float(row["reward"]))
+
+
+def test_show_and_best_print_what_was_found(finished):
+    best = max(table(finished), key=lambda row: float(row["reward"]))
+    shown = cellwright(finished.parent, "show", "done")
+    assert f"best: trial {best['trial']}" in shown
+    assert "validation accuracy" in shown
+    told = cellwright(finished.parent, "best", "done")
+    assert f"{best['normal/1/operation_1']} of state {best['normal/1/input_1']}" in told
+    found = json.loads(cellwright(finished.parent, "best", "done", "--json"))
+    assert found["trial"] == int(best["trial"])
+    assert found["params"]["normal/1/combination"] == best["normal/1/combination"]
+
+
+def test_other_settings_are_refused_by_name(finished):
+    out = cellwright(
+        finished.parent, "search", *TINY, "--trials", "4", "--seed", "1", "--out", "done", code=1
+    )
+    assert "--seed was 0 and is now 1" in " ".join(out.split())
+    assert "Traceback" not in out
+    assert len(table(finished)) == 4
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_stopped_search_continues_with_the_child_it_left(place, stop):
+    out = f"stopped-{stop}"
+    long = (*TINY[:1], "500", *TINY[2:])
+    process = start(place, "search", *long, "--trials", "1", "--out", out)
+    journal = place / out / "study.journal"
+    deadline = time.monotonic() + 300
+    while not journal.exists() or "intermediate" not in journal.read_text():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    process.send_signal(stop)
+    printed, _ = process.communicate(timeout=120)
+    if stop == signal.SIGINT:
+        assert process.returncode == 130
+        assert "the same command continues" in printed
+        assert [row["state"] for row in table(place / out)] == ["interrupted"]
+    settings = place / out / "settings.json"  # one epoch now, not to wait for 500
+    settings.write_text(settings.read_text().replace('"epochs": 500', '"epochs": 1'))
+    cellwright(place, "search", *TINY, "--trials", "2", "--out", out)
+    rows = table(place / out)
+    assert [row["state"] for row in rows] == ["interrupted", "complete", "complete"]
+    names = [name for name in rows[0] if "/" in name]
+    assert [rows[0][name] for name in names] == [rows[1][name] for name in names]
+
+
+def test_failed_children_are_rows_with_their_reason(place):
+    arguments = [*TINY, "--strategy", "random", "--trials", "4", "--out", "fragile"]
+    arguments[arguments.index("spaces:SPACE")] = "spaces:FRAGILE"
+    printed = cellwright(place, "search", *arguments)
+    rows = table(place / "fragile")
+    failed = [row for row in rows if row["normal/1/combination"] == "concat"]
+    assert failed, "this seed draws no concat in four trials"
+    assert len(failed) < 4
+    assert {row["state"] for row in failed} == {"failed"}
+    assert all(row["error"] == "RuntimeError: no concat today" for row in failed)
+    assert "no concat today" in printed
+
+
+@pytest.mark.parametrize("host", ["keras-tuner", pytest.param("nni", marks=pytest.mark.slow)])
+def test_other_hosts_find_what_optuna_finds(finished, host):
+    """The same seed proposes the same first architecture; the results are of the same form."""
+    pytest.importorskip("keras_tuner" if host == "keras-tuner" else "nni")
+    place = finished.parent
+    cellwright(place, "search", *TINY, "--host", host, "--trials", "2", "--out", host)
+    rows, expected = table(place / host), table(finished)
+    assert rows[0].keys() == expected[0].keys()
+    names = [name for name in rows[0] if "/" in name]
+    assert [[row[n] for n in names] for row in rows] == [
+        [r[n] for n in names] for r in expected[:2]
+    ]
+    assert (place / host / "best.keras").exists()
+    cellwright(place, "search", *TINY, "--host", host, "--trials", "3", "--out", host)
+    assert [[row[n] for n in names] for row in table(place / host)] == [
+        [r[n] for n in names] for r in expected[:3]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--host", "ray"), "--host must be one of optuna, nni, keras-tuner, got 'ray'"),
+        (("--strategy", "evolutoin"), "Did you mean 'evolution'?"),
+        (("--space", "nasnett"), "Did you mean 'nasnet'?"),
+        (("--data", "nowhere"), "no such path"),
+        (("--data", "one-class"), "at least two"),
+        (("--data", "empty.npz"), "empty.npz"),
+        (("--host", "nni", "--storage", "sqlite:///x.db"), "--storage is Optuna's"),
+        (("--trials", "0"), "'--trials'"),
+    ],
+)
+def test_wrong_options_are_one_clear_error(place, arguments, message):
+    from PIL import Image
+
+    (place / "one-class" / "cat").mkdir(parents=True, exist_ok=True)
+    Image.new("L", (8, 8)).save(place / "one-class" / "cat" / "1.png")
+    (place / "empty.npz").touch()
+    code = 2 if arguments[0] == "--trials" else 1
+    out = cellwright(place, "search", *arguments, "--out", "wrong", code=code)
+    assert message in " ".join(out.replace("│", " ").split())
+    assert "Traceback" not in out
+    assert not (place / "wrong").exists()
+
+
+@pytest.mark.parametrize("name", ["settings.json", "study.journal"])
+def test_damaged_files_are_named_and_kept(finished, name):
+    import shutil
+
+    copy = finished.parent / f"damaged-{name}"
+    shutil.copytree(finished, copy)
+    text = (copy / name).read_text()
+    damaged = text[:1] + "}{" + text[1:]
+    (copy / name).write_text(damaged)
+    out = cellwright(finished.parent, "show", copy.name, code=1)
+    assert name in out
+    assert "Traceback" not in out
+    assert (copy / name).read_text() == damaged
+
+
+def test_folder_without_a_search_is_named(place):
+    assert "holds no search" in cellwright(place, "best", ".", code=1)
+
+
+def test_help_says_what_there_is(place):
+    out = cellwright(place, "--help")
+    assert all(command in out for command in ("search", "show", "best", "nni-init"))
+    out = cellwright(place, "search", "--help")
+    options = ("--host", "--strategy", "--space", "--data", "--trials", "--epochs", "--seed")
+    assert all(option in out for option in (*options, "--out"))
+    assert cellwright(place, "--version").startswith("cellwright 0.")
