@@ -1,0 +1,226 @@
+"""What an import and a suggestion cost, beside Optuna alone.
+
+    python benchmarks/suggestion_cost.py
+
+Import: ``import cellwright.adapters.optuna_sampler`` beside ``import optuna``, each in new
+processes that take turns. Suggestion: ``study.ask``, the suggestion of 50 decisions and
+``study.tell``, on studies in memory that take turns trial by trial, so that whatever else the
+machine does falls on all samplers alike. CPU time is the fairer number on a machine that is busy.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import typer
+
+RESULTS = Path(__file__).parent / "results"
+HEAVY = ("tensorflow", "keras", "nni", "keras_tuner", "matplotlib", "pandas", "torch", "sklearn")
+OURS, OPTUNA = "cellwright.adapters.optuna_sampler", "optuna"
+YARDSTICK = "RandomSampler"
+SAMPLERS = (YARDSTICK, "NASNetRLSampler", "NASNetEvolutionSampler")
+EIGHT = 8  # results in each update of Reinforce: a window is a multiple of it
+
+IMPORT = """
+import time
+wall, cpu = time.perf_counter(), time.process_time()
+import {module}
+print(1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu))
+"""
+
+SUGGEST = """
+import json, sys
+import cellwright.adapters.optuna_sampler as adapter
+heavy = set({heavy})
+after_import = sorted(heavy & set(sys.modules))
+import optuna
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+space = adapter.NASNetSpace()
+study = optuna.create_study(sampler=adapter.NASNetRLSampler(seed=0))
+for number in range({suggestions}):
+    trial = study.ask()
+    adapter.suggest(trial, space)
+    study.tell(trial, number % 7)
+print(json.dumps([after_import, sorted(heavy & set(sys.modules))]))
+"""
+
+
+class Cost(NamedTuple):
+    """Milliseconds of each repetition."""
+
+    wall: list[float]
+    cpu: list[float]
+
+
+class Imports(NamedTuple):
+    """What imports cost, by module."""
+
+    import_: dict[str, Cost]  # of the statement alone
+    process: dict[str, list[float]]  # wall milliseconds of `python -X importtime -c "import ..."`
+    loaded: dict[str, int]  # modules that -X importtime lists
+    heavy_after_import: list[str]
+    heavy_after_suggestions: list[str]
+
+
+def measure_imports(repeats: int, suggestions: int) -> Imports:
+    """Import both modules ``repeats`` times in turn, after a first time that does not count."""
+    found = Imports({}, {}, {}, *heavy_modules(suggestions))
+    for repeat in range(repeats + 1):
+        for module in (OPTUNA, OURS) if repeat % 2 else (OURS, OPTUNA):
+            wall, cpu = map(float, _python("-c", IMPORT.format(module=module)).stdout.split())
+            start = time.perf_counter()
+            listed = _python("-X", "importtime", "-c", f"import {module}").stderr
+            process = 1000 * (time.perf_counter() - start)
+            if repeat:
+                cost = found.import_.setdefault(module, Cost([], []))
+                cost.wall.append(wall)
+                cost.cpu.append(cpu)
+                found.process.setdefault(module, []).append(process)
+                found.loaded[module] = len(re.findall(r"^import time: +\d", listed, re.M))
+    return found
+
+
+def heavy_modules(suggestions: int) -> tuple[list[str], list[str]]:
+    """Which of HEAVY are loaded by the import, and after that by suggestions."""
+    code = SUGGEST.format(heavy=HEAVY, suggestions=suggestions)
+    after_import, after_suggestions = json.loads(_python("-c", code).stdout)
+    return after_import, after_suggestions
+
+
+def _python(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True)
+
+
+def measure_suggestions(
+    points: Sequence[int], window: int, seeds: int
+) -> dict[tuple[str, int], Cost]:
+    """Cost of each trial in ``window`` trials around each of ``points``, by sampler and point."""
+    costs: dict[tuple[str, int], Cost] = {}
+    starts = {point: max(0, point - window // 2) for point in points}
+    for seed in range(seeds):
+        studies = {name: _study(name, seed) for name in SAMPLERS}
+        for number in range(max(starts.values()) + window):
+            for name in np.random.default_rng((seed, number)).permutation(SAMPLERS).tolist():
+                wall, cpu = _trial(studies[name], number)
+                for point, start in starts.items():
+                    if start <= number < start + window:
+                        cost = costs.setdefault((name, point), Cost([], []))
+                        cost.wall.append(wall)
+                        cost.cpu.append(cpu)
+    return costs
+
+
+def _study(name: str, seed: int) -> Any:
+    import optuna
+
+    from cellwright.adapters import optuna_sampler
+
+    logging.getLogger("optuna").setLevel(logging.WARNING)
+    maker = getattr(optuna_sampler if name.startswith("NASNet") else optuna.samplers, name)
+    return optuna.create_study(direction="maximize", sampler=maker(seed=seed))
+
+
+def _trial(study: Any, number: int) -> tuple[float, float]:
+    """Milliseconds of one suggestion and its result; the reward favours early choices."""
+    from cellwright.adapters.optuna_sampler import suggest
+    from cellwright.search_spaces import NASNetSpace
+
+    space = NASNetSpace()
+    wall, cpu = time.perf_counter(), time.process_time()
+    trial = study.ask()
+    params = suggest(trial, space)
+    asked_wall, asked_cpu = time.perf_counter() - wall, time.process_time() - cpu
+    noise = np.random.default_rng(number).normal()
+    reward = -sum(space.encode(params)) / 100 + 0.02 * noise
+    wall, cpu = time.perf_counter(), time.process_time()
+    study.tell(trial, reward)
+    told_wall, told_cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return 1000 * (asked_wall + told_wall), 1000 * (asked_cpu + told_cpu)
+
+
+def import_table(found: Imports) -> str:
+    rows = [["", "import, wall", "import, CPU", "whole process, wall", "modules loaded"]]
+    costs = {m: (*found.import_[m], found.process[m]) for m in (OPTUNA, OURS)}
+    for module, times in costs.items():
+        rows.append([f"`{module}`", *map(_median, times), str(found.loaded[module])])
+    # Of each pair, taken one after the other: a machine that slows down slows both.
+    ratios = [np.divide(*pair).tolist() for pair in zip(costs[OURS], costs[OPTUNA], strict=True)]
+    modules = found.loaded[OURS] / found.loaded[OPTUNA]
+    rows.append(["ratio of a pair", *(_median(r, 2) for r in ratios), f"{modules:.2f}"])
+    return _markdown(rows)
+
+
+def suggestion_table(costs: dict[tuple[str, int], Cost]) -> str:
+    rows = [["finished trials", "sampler", "CPU, mean", "above Random", "CPU, median"]]
+    rows[0] += ["wall, mean", "above Random", "wall, median"]
+    for point in sorted({point for _, point in costs}):
+        yardstick = costs[YARDSTICK, point]
+        for name in SAMPLERS:
+            row = [f"{point:,}", name]
+            both = costs[name, point]
+            for mine, theirs in ((both.cpu, yardstick.cpu), (both.wall, yardstick.wall)):
+                above = np.mean(mine) - np.mean(theirs)
+                row += [f"{np.mean(mine):.2f}", "" if name == YARDSTICK else f"**{above:+.2f}**"]
+                row += [_median(mine, 2)]
+            rows.append(row)
+    return _markdown(rows)
+
+
+def _median(values: Sequence[float], digits: int = 0) -> str:
+    lower, median, upper = np.quantile(values, (0.25, 0.5, 0.75))
+    return f"{median:.{digits}f} ({lower:.{digits}f} to {upper:.{digits}f})"
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    head, *rest = rows
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rest]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def report(found: Imports, costs: dict[tuple[str, int], Cost], suggestions: int) -> str:
+    imports = len(found.import_[OURS].wall)
+    trials = len(next(iter(costs.values())).cpu)
+    after = {
+        "the import": found.heavy_after_import,
+        f"{suggestions} suggestions": found.heavy_after_suggestions,
+    }
+    threads = os.environ.get("OPENBLAS_NUM_THREADS", "as many as cores")
+    lines = [f"- After {when}: {', '.join(names) or 'none'}\n" for when, names in after.items()]
+    return (
+        f"Milliseconds, median (lower to upper quartile) of {imports} imports each, in turn.\n\n"
+        f"{import_table(found)}\nOf {', '.join(HEAVY)}, these are loaded:\n\n{''.join(lines)}\n"
+        f"Milliseconds of a suggestion of 50 decisions with its result, over {trials} trials at "
+        f"each place, the samplers in turn (threads of OpenBLAS: {threads}).\n\n"
+        f"{suggestion_table(costs)}"
+    )
+
+
+def main(
+    imports: Annotated[int, typer.Option(min=1, help="Imports of each module.")] = 15,
+    suggestions: Annotated[int, typer.Option(min=0, help="Before modules are counted.")] = 100,
+    at: Annotated[list[int] | None, typer.Option(min=0, help="Finished trials; 100, 1000.")] = None,
+    windows: Annotated[int, typer.Option(min=1, help="Eights of trials around each.")] = 8,
+    seeds: Annotated[int, typer.Option(min=1, help="Studies of each sampler.")] = 3,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = RESULTS,
+) -> None:
+    """Measure imports and suggestions, and write suggestion_cost.md."""
+    out.mkdir(parents=True, exist_ok=True)
+    found = measure_imports(imports, suggestions)
+    costs = measure_suggestions(at or [100, 1000], EIGHT * windows, seeds)
+    text = report(found, costs, suggestions)
+    (out / "suggestion_cost.md").write_text(text)
+    typer.echo(text)
+
+
+if __name__ == "__main__":
+    typer.run(main)

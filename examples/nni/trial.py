@@ -1,0 +1,13 @@
+"""One trial: NNI runs this file for each architecture. It is yours to edit."""
+
+from cellwright.adapters.nni_trial import keep_best, run
+from cellwright.plugins import Evaluation, Recipe, load_dataset, make_space
+
+if __name__ == "__main__":
+    evaluation = Evaluation(
+        space=make_space("nasnet"),
+        data=load_dataset("digits"),
+        recipe=Recipe(epochs=3),
+        options={"filters": 8},
+    )
+    run(evaluation, keep=keep_best("best"))  # best/best.keras is the best child so far
