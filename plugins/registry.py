@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from importlib.metadata import entry_points
+from operator import attrgetter
 from typing import Any
 
 from cellwright.plugins.strategy import Strategy
@@ -64,7 +65,7 @@ def _load(group: str, name: str) -> Any:
     try:
         if ":" in name:
             module, attribute = name.split(":", 1)
-            return getattr(importlib.import_module(module), attribute)
+            return attrgetter(attribute)(importlib.import_module(module))
         for entry in entry_points(group=f"cellwright.{group}", name=name):
             return entry.load()
     except (ImportError, AttributeError, ValueError) as error:

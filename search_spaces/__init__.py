@@ -1,6 +1,6 @@
 """What can be searched, and the child network that it describes."""
 
-from cellwright.search_spaces.costs import Costs, costs, multiply_adds
+from cellwright.search_spaces.costs import Costs, costs, depth, multiply_adds
 from cellwright.search_spaces.errors import (
     CellwrightError,
     ChildFailed,
@@ -48,6 +48,7 @@ __all__ = [
     "UnbuildableChild",
     "Value",
     "costs",
+    "depth",
     "load_genotype",
     "multiply_adds",
     "notation",

@@ -43,19 +43,71 @@ def multiply_adds(model: Any) -> int:
     Raises:
         ValueError: If a layer's output has no fixed size, or it is used more than once.
     """
-    return sum(_of_layer(layer) for layer in model._flatten_layers(include_self=False))
+    return sum(multiply_adds_of(layer) for layer in model._flatten_layers(include_self=False))
 
 
-def _of_layer(layer: Any) -> int:
-    kernels = [weight for weight in layer.weights if weight.name.endswith("kernel")]
+def depth(model: Any) -> int:
+    """Weight layers, convolutions and dense ones, on the longest path from input to output.
+
+    A depthwise and a pointwise convolution are two, as in the MobileNet paper (Howard et al. 2017,
+    section 3.2), also where they are one Keras layer. Normalisations, activations and pools are
+    none. The longest path is the one with the most weight layers; it may lead through the two
+    convolutions of a squeeze-and-excitation.
+
+    Args:
+        model: A functional or sequential ``keras.Model``.
+
+    Raises:
+        ValueError: If a layer is used more than once, or is a functional model itself.
+    """
+    import keras
+
+    depths = {id(tensor): 0 for tensor in model.inputs}
+
+    def deepest(tensors: list[Any]) -> int:
+        if any(id(tensor) not in depths for tensor in tensors):
+            raise ValueError(
+                f"the depth of {model.name!r} cannot be counted: each of its layers must be used "
+                "once, and none may be a functional model"
+            )
+        return max((depths[id(tensor)] for tensor in tensors), default=0)
+
+    for operation in keras.Model(model.inputs, model.outputs).operations:  # in topological order
+        before = deepest(_tensors(operation, "input"))
+        after = before + len(_kernels(operation))
+        depths |= {id(tensor): after for tensor in _tensors(operation, "output")}
+    return deepest(model.outputs)
+
+
+def multiply_adds_of(layer: Any) -> int:
+    """Those of one layer; 0 for a model within a model, whose own layers are counted.
+
+    Raises:
+        ValueError: See `multiply_adds`.
+    """
+    kernels = _kernels(layer)
     if not kernels or getattr(layer, "layers", None):
-        return 0  # a layer without a kernel, or one whose own layers are counted
-    try:
-        shape = layer.output.shape
-    except (AttributeError, ValueError) as error:
-        raise ValueError(f"layer {layer.name!r} must be used once to be counted: {error}") from None
+        return 0
+    shape = _tensors(layer, "output")[0].shape
     positions = tuple(shape[1:-1])  # (batch, height, width, channels) or (batch, features)
     if None in positions:
         raise ValueError(f"layer {layer.name!r} has no fixed output size: {shape}")
     # Each weight of a kernel is multiplied once at every place of the output.
     return int(math.prod(positions) * sum(math.prod(kernel.shape) for kernel in kernels))
+
+
+def _kernels(layer: Any) -> list[Any]:
+    """Of a layer; of an operation without weights, such as ``keras.ops.add``, none."""
+    weights = getattr(layer, "weights", ())
+    return [weight for weight in weights if weight.name.endswith("kernel")]
+
+
+def _tensors(layer: Any, end: str) -> list[Any]:
+    """What a layer reads (``"input"``) or gives (``"output"``)."""
+    import keras
+
+    try:
+        found = getattr(layer, end)
+    except (AttributeError, ValueError) as error:
+        raise ValueError(f"layer {layer.name!r} must be used once to be counted: {error}") from None
+    return list(keras.tree.flatten(found))

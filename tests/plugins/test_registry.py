@@ -48,6 +48,8 @@ def test_spaces_come_by_name_by_attribute_and_as_they_are():
     assert make_space(TINY) is TINY
     assert make_space("of_a_user:SPACE").fingerprint == TINY.fingerprint
     assert make_space("of_a_user:make").size == 2
+    published = make_space("cellwright.search_spaces:NASNetSpace.published")
+    assert published.fingerprint == NASNetSpace.published().fingerprint
 
 
 def test_strategies_come_by_name_and_by_attribute():
@@ -66,6 +68,7 @@ def test_strategies_come_by_name_and_by_attribute():
         ("", "a name was expected"),
         (5, "a name was expected .* got 5"),
         ("of_a_user:absent", "'of_a_user:absent' cannot be loaded: .*no attribute 'absent'"),
+        ("of_a_user:Needy.absent", "cannot be loaded: .*no attribute 'absent'"),
         ("nowhere:space", "cannot be loaded: No module named 'nowhere'"),
         ("broken:space", "cannot be loaded: No module named 'not_installed_anywhere'"),
         (":space", "':space' cannot be loaded"),

@@ -1,0 +1,69 @@
+"""The layers of a built network as a table, and the same by cell or block."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import keras
+
+from cellwright.search_spaces.costs import multiply_adds_of
+
+# What layers of one part of a network have in common: cell_3_normal, block_2, stem, classes.
+_PART = re.compile(r"[a-z]+_\d+(_normal|_reduction)?(?=_|$)|[a-z]+(?=_|$)")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer, or several that make a cell, a block or another part of a network.
+
+    Attributes:
+        name: Of the layer or the part.
+        shape: Of its output for one image; of a part the output of its last layer.
+        parameters: All weights.
+        multiply_adds: Of one image; see `costs.multiply_adds`.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    parameters: int
+    multiply_adds: int
+
+
+def layer_table(model: keras.Model) -> list[Row]:
+    """A row for each layer of a ``keras.Model``, in topological order.
+
+    Raises:
+        ValueError: See `costs.multiply_adds`.
+    """
+    return [
+        Row(
+            layer.name,
+            tuple(keras.tree.flatten(layer.output)[0].shape[1:]),
+            layer.count_params(),
+            sum(map(multiply_adds_of, layer._flatten_layers())),
+        )
+        for layer in model.layers
+    ]
+
+
+def by_part(rows: Sequence[Row]) -> list[Row]:
+    """A row for each part of the network: stem, cells or blocks, head, in their order.
+
+    Parts are told by the names that the child builders give: ``cell_3_normal_block_1_left...`` is
+    of ``cell_3_normal``, ``block_2_1_expand...`` of ``block_2``, ``stem_convolution`` of ``stem``.
+    A layer of another name is a part of its own.
+    """
+    parts: dict[str, Row] = {}
+    for row in rows:
+        found = _PART.match(row.name)
+        name = found[0] if found else row.name
+        part = parts.get(name, Row(name, (), 0, 0))
+        parts[name] = replace(
+            part,
+            shape=row.shape,
+            parameters=part.parameters + row.parameters,
+            multiply_adds=part.multiply_adds + row.multiply_adds,
+        )
+    return list(parts.values())
