@@ -1,0 +1,1 @@
+"""What Cellwright claims, measured beside its peers; see README.md."""

@@ -1,0 +1,127 @@
+"""What is compared: every strategy of ours by its registered name, and every peer's search.
+
+One small interface: a contender is started on a space and gives a `Search`, which is asked for a
+proposal and told its value. Values are always maximised; None is a failed child.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import cellwright
+from benchmarks.peers import PEERS
+from cellwright.plugins.registry import make_strategy
+from cellwright.plugins.registry import names as registered
+from cellwright.search_spaces import Params, SearchSpace
+
+
+class Plan(NamedTuple):
+    """What a search knows beforehand."""
+
+    seed: int
+    evaluations: int
+    workers: int = 1
+
+
+class Proposal(NamedTuple):
+    """An architecture to evaluate; ``ticket`` is the search's own business."""
+
+    params: Params
+    ticket: Any = None
+
+
+class Search(Protocol):
+    """A search under way. Several proposals may be out at once, and come back in any order."""
+
+    def ask(self) -> Proposal: ...
+
+    def tell(self, proposal: Proposal, value: float | None) -> None: ...
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A way to search, with its settings.
+
+    ``name`` is what the raw results and the table call it; ``version`` the package's.
+    """
+
+    name: str
+    version: str
+    start: Callable[[SearchSpace, Plan], Search]
+
+
+class NotInstalled(Exception):
+    """A peer that cannot be imported here; says why."""
+
+
+def contender(name: str) -> Contender:
+    """A contender by its name.
+
+    Ours go by their registered name, with arguments if need be:
+    ``"evolution:population=30,sample=10"`` (values as in JSON, or plain text). A peer's name is
+    in `PEERS`.
+
+    Raises:
+        NotInstalled: If it is a peer that is not installed.
+        ValueError: If nothing goes by that name, or an argument has no value.
+    """
+    if name in PEERS:
+        return _peer(name)
+    strategy, _, words = name.partition(":")
+    if strategy not in registered("strategies"):
+        raise ValueError(f"unknown contender {name!r}; there are {every_name()}")
+    arguments = dict(_argument(word) for word in words.split(",") if word)
+
+    def start(space: SearchSpace, plan: Plan) -> Search:
+        return OurSearch(space, strategy, plan.seed, arguments)
+
+    return Contender(name, f"cellwright {cellwright.__version__}", start)
+
+
+def every_name() -> list[str]:
+    """All strategies that are registered, then all peers, installed or not."""
+    return [*registered("strategies"), *PEERS]
+
+
+def is_ours(name: str) -> bool:
+    return name not in PEERS
+
+
+def _argument(word: str) -> tuple[str, Any]:
+    key, equals, value = word.partition("=")
+    if not equals:
+        raise ValueError(f"expected argument=value, got {word!r}")
+    try:
+        return key, json.loads(value)
+    except json.JSONDecodeError:
+        return key, value
+
+
+def _peer(name: str) -> Contender:
+    package, module = PEERS[name]
+    try:
+        version = importlib.metadata.version(package)
+        start = importlib.import_module(f"benchmarks.peers.{module}").SEARCHES[name]
+    except ImportError as error:  # PackageNotFoundError is one
+        raise NotInstalled(f"{name}: {error}") from error
+    return Contender(name, f"{package} {version}", start)
+
+
+class OurSearch:
+    """A strategy of ours: its own memory sees to it that no network is proposed twice."""
+
+    def __init__(self, space: SearchSpace, name: str, seed: int, arguments: dict[str, Any]) -> None:
+        self._strategy = make_strategy(name, space, seed=seed, **arguments)
+        self._asked = 0
+
+    def ask(self) -> Proposal:
+        self._asked += 1
+        return Proposal(self._strategy.ask(self._asked - 1), self._asked - 1)
+
+    def tell(self, proposal: Proposal, value: float | None) -> None:
+        self._strategy.tell(proposal.ticket, proposal.params, value)

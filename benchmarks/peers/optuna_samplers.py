@@ -1,0 +1,48 @@
+"""Optuna's samplers at their defaults, asked and told as Optuna documents it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler
+
+from benchmarks.contenders import Plan, Proposal, Search
+from cellwright.search_spaces import SearchSpace
+
+
+class OptunaSearch:
+    """A study in memory. Every parameter is categorical."""
+
+    def __init__(self, make: Callable[..., BaseSampler], space: SearchSpace, plan: Plan) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._space = space
+        self._study = optuna.create_study(direction="maximize", sampler=make(seed=plan.seed))
+
+    def ask(self) -> Proposal:
+        trial = self._study.ask()
+        params: dict[str, Any] = {
+            d.name: trial.suggest_categorical(d.name, d.choices) for d in self._space.decisions
+        }
+        return Proposal(params, trial)
+
+    def tell(self, proposal: Proposal, value: float | None) -> None:
+        if value is None:
+            self._study.tell(proposal.ticket, state=optuna.trial.TrialState.FAIL)
+        else:
+            self._study.tell(proposal.ticket, value)
+
+
+def _search(make: Callable[..., BaseSampler]) -> Callable[[SearchSpace, Plan], Search]:
+    return partial(OptunaSearch, make)
+
+
+SEARCHES = {
+    "optuna-random": _search(optuna.samplers.RandomSampler),
+    "optuna-tpe": _search(partial(optuna.samplers.TPESampler, multivariate=True)),
+    "optuna-tpe-independent": _search(partial(optuna.samplers.TPESampler, multivariate=False)),
+    "optuna-nsga2": _search(optuna.samplers.NSGAIISampler),
+    "optuna-gp": _search(optuna.samplers.GPSampler),
+}
