@@ -7,6 +7,7 @@ from cellwright.plugins.datasets import Dataset, load_dataset
 from cellwright.plugins.evaluation import Evaluation
 from cellwright.plugins.evolution import RegularizedEvolution
 from cellwright.plugins.meters import KerasLatency, Measurement, Meter
+from cellwright.plugins.ppo import PPO
 from cellwright.plugins.random_search import RandomSearch
 from cellwright.plugins.registry import make_space, make_strategy
 from cellwright.plugins.reinforce import Reinforce
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cellwright.plugins.recipe import Recipe
 
 __all__ = [
+    "PPO",
     "AccuracyReward",
     "Baseline",
     "Dataset",

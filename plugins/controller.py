@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,21 +99,30 @@ class Controller:
         log_p, _, _ = self._forward(actions)
         return np.asarray(_taken(log_p, actions).sum(axis=1))
 
-    def accumulate(self, actions: Indices, weights: Array, entropy_weight: float = 0.0) -> float:
+    def accumulate(
+        self,
+        actions: Indices,
+        weights: Array | Callable[[Array], Array],
+        entropy_weight: float = 0.0,
+    ) -> float:
         """Put the gradient of the loss into `gradient`, and return the loss.
 
-        loss = -mean_b( weights_b log pi(actions_b) + entropy_weight sum_t H(pi_t | actions_b) )
+        loss = -mean_b sum_t( weights_bt log pi_t(actions_b) + entropy_weight H(pi_t | actions_b) )
 
         Args:
             actions: (batch, decisions).
-            weights: (batch,), advantages as a rule; not differentiated.
+            weights: Advantages as a rule, (batch,), or (batch, decisions); or what makes them of
+                the log-probabilities of the actions, (batch, decisions). Not differentiated.
             entropy_weight: 0 or above; rewards a policy that stays undecided.
         """
         batch, steps = actions.shape
         log_p, outputs, saved = self._forward(actions)
+        taken = _taken(log_p, actions)
+        weights = weights(taken) if callable(weights) else weights
+        weights = weights.T if weights.ndim == 2 else weights[None]  # (decisions or 1, batch)
         p = np.exp(log_p)  # (decisions, batch, choices)
         entropy = -(p * log_p).sum(axis=2, keepdims=True)
-        d_logits = p * weights[:, None]
+        d_logits = p * weights[..., None]
         d_logits[np.arange(steps)[:, None], np.arange(batch), actions.T] -= weights
         d_logits += entropy_weight * p * (log_p + entropy)
         d_logits /= batch
@@ -141,7 +150,7 @@ class Controller:
         grads["input"][:] = _sum_of_outer(self["embedding"][rows], d_x)
         grads["embedding"][:] = 0.0
         np.add.at(grads["embedding"], rows, _rowwise(d_x, self["input"].T))
-        gain = weights * _taken(log_p, actions).sum(axis=1)
+        gain = (weights * taken.T).sum(axis=0)
         return float(-np.mean(gain + entropy_weight * entropy.sum(axis=(0, 2))))
 
     def _forward(self, actions: Indices) -> tuple[Array, Array, list[Any]]:

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from cellwright.plugins.baseline import Baseline, MovingAverage
-from cellwright.plugins.controller import Controller, Indices, mixture_weight
-from cellwright.plugins.optimizer import Adam
-from cellwright.plugins.strategy import Strategy
+from cellwright.plugins.baseline import Baseline, RollingWindow
+from cellwright.plugins.cells import Array
+from cellwright.plugins.controller import Indices, mixture_weight
+from cellwright.plugins.policy_gradient import PolicyGradient
 from cellwright.search_spaces import Params, SearchSpace
 
-# Trials are sampled in groups, numbers 0..7, 8..15 and so on, each with its own random numbers: a
-# group costs little more than a trial, and an answer still depends on its number alone.
-_GROUP = 8
 
-
-class Reinforce(Strategy):
+class Reinforce(PolicyGradient):
     """Policy gradient on a recurrent controller (Williams 1992; Zoph and Le 2016; NASNet).
 
-    Architectures are sampled from the controller, each action fed back as the next input. Every
-    ``batch`` results make one step of Adam along the mean of
+    Every ``batch`` results make one step of Adam along the mean of
 
         advantage * grad log pi(architecture) + entropy_weight * grad H(pi).
 
@@ -30,17 +26,8 @@ class Reinforce(Strategy):
     one from elsewhere that the policy would hardly draw, moves the policy hardly at all.
 
     Args:
-        space: Where to search.
-        seed: See `Strategy`.
-        cell: ``"nas"`` (the book's) or ``"lstm"`` (the papers').
-        units: Width of the controller, at least 1.
-        learning_rate: Adam's, above 0.
-        batch: Results in each update, at least 1.
-        entropy_weight: 0 or above.
         exploration: Uniform share, in [0, 1).
-        baseline: What rewards are compared with; a `MovingAverage` if None.
-        standardise: Divide advantages by their running root mean square, so that the scale of
-            the reward does not matter. False trains on the advantages as they are.
+        Others: See `PolicyGradient`.
 
     Raises:
         ValueError: On an argument out of range.
@@ -60,66 +47,36 @@ class Reinforce(Strategy):
         baseline: Baseline | None = None,
         standardise: bool = True,
     ) -> None:
-        super().__init__(space, seed=seed)
-        if batch < 1:
-            raise ValueError(f"batch must be at least 1, got {batch}")
-        if entropy_weight < 0:
-            raise ValueError(f"entropy_weight must be at least 0, got {entropy_weight}")
         if not 0 <= exploration < 1:
             raise ValueError(f"exploration must be in [0, 1), got {exploration}")
-        self.batch = batch
-        self.entropy_weight = entropy_weight
         self.exploration = exploration
-        self.standardise = standardise
-        self.baseline = baseline if baseline is not None else MovingAverage()
-        self._cell, self._units, self._learning_rate = cell, units, learning_rate
         self._log_uniform = -math.log(space.size)
-        self._forget()
+        super().__init__(
+            space,
+            seed=seed,
+            cell=cell,
+            units=units,
+            learning_rate=learning_rate,
+            batch=batch,
+            entropy_weight=entropy_weight,
+            baseline=baseline,
+            standardise=standardise,
+        )
+
+    @classmethod
+    def book(cls, space: SearchSpace, *, seed: int | None = None, **changes: Any) -> Reinforce:
+        """As the book trains: NASCell, a rolling window as baseline, an update each child."""
+        printed = {"batch": 1, "baseline": RollingWindow(), "standardise": False}
+        return cls(space, seed=seed, **{**printed, **changes})
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
         if self.exploration and rng.random() < self.exploration:
             return self.space.sample(rng)
-        group = number // _GROUP
-        if group not in self._sampled:
-            numbers = range(group * _GROUP, (group + 1) * _GROUP)
-            self._sampled[group] = self.controller.sample(
-                np.stack([self._stream(n).random(len(self.space.decisions)) for n in numbers])
-            )
-        return self.space.decode(self._sampled[group][number % _GROUP].tolist())
+        return super()._propose(number, rng)
 
-    def _stream(self, *key: int) -> np.random.Generator:
-        """Random numbers of this strategy's own, apart from those that `ask` draws from."""
-        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
-
-    def _learn(self, indices: tuple[int, ...], reward: float) -> None:
-        advantage = self.baseline.advantage(reward)
-        self._scored += 1
-        self._squares += (advantage**2 - self._squares) / min(self._scored, 100)
-        self._waiting.append((indices, advantage))
-        if len(self._waiting) == self.batch:
-            self._update()
-            self._waiting.clear()
-
-    def _update(self) -> None:
-        actions = np.array([indices for indices, _ in self._waiting], dtype=np.intp)
-        advantages = np.array([advantage for _, advantage in self._waiting])
-        if self.standardise and self._squares > 0:
-            advantages = np.clip(advantages / math.sqrt(self._squares), -3.0, 3.0)
+    def _update(self, actions: Indices, advantages: Array) -> None:
         if self.exploration:
             log_pi = self.controller.log_probability(actions)
-            advantages *= mixture_weight(log_pi, self._log_uniform, self.exploration)
+            advantages = advantages * mixture_weight(log_pi, self._log_uniform, self.exploration)
         self.controller.accumulate(actions, advantages, self.entropy_weight)
-        self._optimizer.step(self.controller.weights, self.controller.gradient)
-        self.controller.changed()
-        self._sampled.clear()
-
-    def _forget(self) -> None:
-        sizes = [len(decision.choices) for decision in self.space.decisions]
-        weights = self._stream(0, 0)
-        self.controller = Controller(sizes, weights, cell=self._cell, units=self._units)
-        self._sampled: dict[int, Indices] = {}
-        self._optimizer = Adam(self.controller.weights.size, self._learning_rate)
-        self.baseline.reset()
-        self._waiting: list[tuple[tuple[int, ...], float]] = []
-        self._scored = 0
-        self._squares = 0.0
+        self._step()

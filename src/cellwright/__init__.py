@@ -24,6 +24,7 @@ _HOMES = {
         "register_operation",
     ),
     "cellwright.plugins": (
+        "PPO",
         "AccuracyReward",
         "Evaluation",
         "KerasLatency",

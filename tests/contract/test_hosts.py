@@ -23,6 +23,7 @@ STRATEGIES = {
     "random": {},
     "evolution": {"population": 5, "sample": 3},
     "reinforce": {"batch": 3},
+    "ppo": {"batch": 4, "epochs": 2},
 }
 FAILING = {2, 3, 9, 17}
 TRIALS, HALF = 25, 13

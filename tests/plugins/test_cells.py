@@ -44,8 +44,9 @@ def _lstm_in_tensorflow(tf, x, h, c):
 STEPS = {"nas": _nas_in_tensorflow, "lstm": _lstm_in_tensorflow}
 
 
+@pytest.mark.parametrize("by_decision", [False, True])
 @pytest.mark.parametrize("cell", ["nas", "lstm"])
-def test_gradient_is_that_of_tensorflow(cell):
+def test_gradient_is_that_of_tensorflow(cell, by_decision):
     tf = pytest.importorskip("tensorflow")
     rng = np.random.default_rng(1)
     controller = Controller(SIZES, rng, cell=cell, units=5)
@@ -53,6 +54,8 @@ def test_gradient_is_that_of_tensorflow(cell):
     controller.changed()
     actions = np.array([[0, 1, 5, 1, 3], [1, 2, 0, 0, 2], [1, 2, 0, 1, 2]])
     weights, entropy_weight = np.array([0.3, -1.2, 0.7]), 0.3
+    if by_decision:
+        weights = weights[:, None] + np.arange(len(SIZES))
 
     flat = tf.Variable(controller.weights)
     gates = controller.cell.gates
@@ -74,7 +77,8 @@ def test_gradient_is_that_of_tensorflow(cell):
             log_p = tf.nn.log_softmax(logits + views["output_bias"][t, :size])
             taken = tf.gather(log_p, actions[:, t], batch_dims=1)
             entropy = -tf.reduce_sum(tf.exp(log_p) * log_p, axis=1)
-            loss -= tf.reduce_mean(weights * taken + entropy_weight * entropy)
+            weight = weights[:, t] if by_decision else weights
+            loss -= tf.reduce_mean(weight * taken + entropy_weight * entropy)
             rows = offset + actions[:, t]
             offset += size
     expected = tape.gradient(loss, flat)

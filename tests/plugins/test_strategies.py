@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellwright.plugins import RandomSearch, RegularizedEvolution, Reinforce, RollingWindow
+from cellwright.plugins import (
+    PPO,
+    RandomSearch,
+    RegularizedEvolution,
+    Reinforce,
+)
 from cellwright.plugins.checks import check_strategy
+from cellwright.plugins.ppo import clipped_weights
 from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace
 
 BOOK = NASNetSpace()
@@ -19,9 +25,11 @@ STRATEGIES = {
     ),
     "reinforce": Reinforce,
     "reinforce lstm": lambda space, seed: Reinforce(space, seed=seed, cell="lstm", batch=3),
-    "reinforce as in the book": lambda space, seed: Reinforce(
-        space, seed=seed, exploration=0.3, baseline=RollingWindow(), batch=1, standardise=False
+    "reinforce as in the book": lambda space, seed: Reinforce.book(
+        space, seed=seed, exploration=0.3
     ),
+    "ppo": lambda space, seed: PPO(space, seed=seed, batch=3),
+    "ppo as in the paper": lambda space, seed: PPO.nasnet(space, seed=seed, batch=10),
 }
 
 
@@ -59,7 +67,7 @@ def test_contract_on_the_space_of_the_book(name):
     check_strategy(lambda space, seed: STRATEGIES[name](space, seed=seed), BOOK)
 
 
-@pytest.mark.parametrize("strategy", [RegularizedEvolution, Reinforce])
+@pytest.mark.parametrize("strategy", [RegularizedEvolution, Reinforce, PPO])
 def test_beats_random_search_clearly(strategy):
     """On 50 decisions with shuffled labels and noise, the last 50 of 300 trials, three seeds."""
     for seed in range(3):
@@ -129,6 +137,43 @@ def test_uniform_draws_do_not_move_the_policy_as_if_they_were_its_own():
     assert moved(0.2) < 1e-3 * moved(0.0)
 
 
+def test_one_epoch_of_ppo_is_reinforce():
+    alike = {"seed": 3, "cell": "lstm", "batch": 5, "learning_rate": 0.05}
+    strategies = PPO(FIFTY, epochs=1, **alike), Reinforce(FIFTY, **alike)
+    score = additive_score(0)
+    ppo, reinforce = (run(strategy, score, 30) for strategy in strategies)
+    assert ppo == reinforce
+
+
+def test_clipped_weights_are_the_gradient_of_the_surrogate():
+    ratio = np.array([[0.5, 0.9, 1.0, 1.1, 1.5]] * 2)
+    advantage = np.array([[2.0], [-3.0]])
+
+    def surrogate(log_ratio):
+        r = np.exp(log_ratio)
+        return np.minimum(r * advantage, np.clip(r, 0.8, 1.2) * advantage)
+
+    step = 1e-6
+    slope = (surrogate(np.log(ratio) + step) - surrogate(np.log(ratio) - step)) / (2 * step)
+    np.testing.assert_allclose(clipped_weights(ratio, advantage, 0.2), slope, atol=1e-6)
+
+
+def test_ppo_leaves_alone_what_has_moved_far_enough():
+    """Forty steps on one batch move no probability as far as forty without the clip do."""
+
+    def moved(clip):
+        strategy = PPO(FIFTY, seed=1, batch=4, epochs=40, clip=clip)
+        rng = np.random.default_rng(0)
+        points = [FIFTY.sample(rng) for _ in range(4)]
+        actions = np.array([FIFTY.encode(params) for params in points])
+        before = strategy.controller.log_probability(actions)
+        for number, params in enumerate(points):
+            strategy.tell(number, params, float(number))
+        return np.abs(strategy.controller.log_probability(actions) - before).max()
+
+    assert moved(0.1) < 0.5 * moved(1e9)
+
+
 def test_reward_scale_does_not_matter_when_standardised():
     def proposals(scale, shift):
         strategy = Reinforce(FIFTY, seed=2)
@@ -154,6 +199,8 @@ def test_reward_scale_does_not_matter_when_standardised():
         (lambda: Reinforce(BOOK, entropy_weight=-1), "entropy_weight"),
         (lambda: Reinforce(BOOK, cell="gru"), "cell"),
         (lambda: Reinforce(BOOK, learning_rate=0), "learning_rate"),
+        (lambda: PPO(BOOK, epochs=0), "epochs"),
+        (lambda: PPO(BOOK, clip=0), "clip"),
     ],
 )
 def test_arguments_out_of_range_are_refused(make, message):
@@ -196,6 +243,7 @@ def test_sequences_are_permanent():
         "random": RandomSearch(space, seed=7),
         "evolution": RegularizedEvolution(space, seed=7, population=2, sample=2),
         "reinforce": Reinforce(space, seed=7),
+        "ppo": PPO(space, seed=7, batch=2),
     }
     found = {name: [] for name in strategies}
     for name, strategy in strategies.items():
@@ -207,4 +255,5 @@ def test_sequences_are_permanent():
         "random": "111 200 001 210 000 011 100 110",
         "evolution": "111 200 211 201 210 110 100 000",
         "reinforce": "201 100 200 210 211 111 011 010",
+        "ppo": "201 100 200 210 110 111 010 000",
     }
