@@ -135,7 +135,12 @@ class StrategyOracle(ProjectOracle):
         """Values for a new trial. Never IDLE or STOPPED: a strategy can always propose."""
         number = int(trial_id)
         self.strategy.follow(self.record())
-        values = self._with_others(self.strategy.ask(number), number)
+        running = [
+            read_params(trial.hyperparameters.values, self.space)
+            for trial in self.ongoing_trials.values()
+            if trial.trial_id != trial_id
+        ]
+        values = self._with_others(self.strategy.ask(number, running), number)
         return {"status": TrialStatus.RUNNING, "values": values}
 
     def record(self) -> list[Told]:

@@ -209,7 +209,11 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
     def _ask(self, number: int) -> Params:
         try:
             self.strategy.follow(list(self.record.told.values()))
-            return self.space.decode(self.space.encode(self.strategy.ask(number)))
+            running = [
+                {name: given[name] for name in self.space.names}
+                for given in self.record.running.values()
+            ]
+            return self.space.decode(self.space.encode(self.strategy.ask(number, running)))
         except Exception:
             _log.exception("the strategy failed; the architecture of trial %d is random", number)
             return self.space.sample(np.random.default_rng((self.strategy.seed, number)))

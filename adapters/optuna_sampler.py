@@ -129,7 +129,7 @@ class StrategySampler(BaseSampler):
         with self._lock:
             self._bind(study)
             self.strategy.follow(self._record(study))
-            proposed = self.strategy.ask(trial.number)
+            proposed = self.strategy.ask(trial.number, self._running(study, trial))
         params = {name: value for name, value in proposed.items() if name in search_space}
         foreign = {name: d for name, d in search_space.items() if name not in proposed}
         if foreign and self._others is not None:
@@ -189,6 +189,18 @@ class StrategySampler(BaseSampler):
                 self._keys.insert(place, key)
                 self._told.insert(place, Told(trial.number, params, _reward(trial, sign)))
         return self._told
+
+    def _running(self, study: Study, asking: FrozenTrial) -> list[Params]:
+        """Architectures of the other trials that run; of one that is half suggested, none."""
+        names = self.strategy.space.names
+        trials = study._get_trials(deepcopy=False, use_cache=True)[self._settled :]
+        return [
+            {name: trial.params[name] for name in names}
+            for trial in trials
+            if trial.state == TrialState.RUNNING
+            and trial.number != asking.number
+            and all(name in trial.params for name in names)
+        ]
 
 
 class NASNetRLSampler(StrategySampler):

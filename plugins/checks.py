@@ -34,6 +34,7 @@ def check_strategy(make: MakeStrategy, space: SearchSpace | None = None) -> None
         check_failures,
         check_bad_results,
         check_no_network_twice,
+        check_what_runs,
         check_small_space,
     ):
         check(make, space)
@@ -98,6 +99,20 @@ def check_no_network_twice(make: MakeStrategy, space: SearchSpace) -> None:
     """Proposes no network that it knows while there are others."""
     keys = [space.key(told.params) for told in _run(make(space, 1), space, 120)]
     _require(len(set(keys)) == len(keys), "a network was proposed twice")
+
+
+def check_what_runs(make: MakeStrategy, space: SearchSpace) -> None:
+    """Proposes to each of 16 workers another network, and forgets what ran."""
+    strategy = make(space, 1)
+    for told in _run(make(space, 1), space, 40):
+        strategy.tell(*told)
+    running: list[Params] = []
+    for number in range(40, 56):
+        alone = strategy.ask(number)
+        running.append(strategy.ask(number, running))
+        _require(strategy.ask(number) == alone, "what ran once leaves traces")
+    keys = {space.key(params) for params in running}
+    _require(len(keys) == len(running), "two workers were given the same network")
 
 
 def check_small_space(make: MakeStrategy, space: SearchSpace) -> None:

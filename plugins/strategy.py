@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,9 +30,9 @@ class Told(NamedTuple):
 class Strategy(ABC):
     """Proposes architectures; always maximises; never waits.
 
-    An answer of `ask` is a pure function of the seed, the trial number and what has been told, in
-    its order: the same calls give the same answers in any process. So the whole state is
-    `history`, and a strategy that follows it (`follow`) stands where the first one stood.
+    An answer of `ask` is a pure function of the seed, the trial number, what runs, and what has
+    been told, in its order: the same calls give the same answers in any process. So the whole state
+    is `history`, and a strategy that follows it (`follow`) stands where the first one stood.
     Trials may be asked for and told in any order, and architectures told that nobody asked for.
 
     Example::
@@ -64,22 +64,32 @@ class Strategy(ABC):
         """Everything told, in order: the whole state of a strategy beside its arguments."""
         return tuple(self._history)
 
-    def ask(self, number: int) -> Params:
+    def ask(self, number: int, running: Iterable[Mapping[str, Any]] = ()) -> Params:
         """The architecture to try as trial ``number`` (0 or above).
 
-        A network that has been told before is not proposed again: after a few draws the last one
-        is mutated until it is new, or until `_MUTATIONS` steps have found nothing.
+        A network that has been told before, or that runs now, is not proposed again: after a few
+        draws the last one is mutated until it is new, or until `_MUTATIONS` steps have found
+        nothing.
+
+        Args:
+            number: The trial's.
+            running: Architectures that other workers train at this moment.
         """
         rng = np.random.default_rng((self.seed, number))
+        taken = {self.space.key(params) for params in running}
         for _ in range(_DRAWS):
             params = self._propose(number, rng)
-            if self.space.key(params) not in self._known:
+            if self._is_new(params, taken):
                 return params
         for _ in range(_MUTATIONS):
             params = self.space.mutate(params, rng)
-            if self.space.key(params) not in self._known:
+            if self._is_new(params, taken):
                 break
         return params
+
+    def _is_new(self, params: Params, taken: Set[tuple[int, ...]]) -> bool:
+        key = self.space.key(params)
+        return key not in self._known and key not in taken
 
     def tell(self, number: int, params: Mapping[str, Any], reward: float | None) -> None:
         """Record what trial ``number`` scored; None says that its child failed.

@@ -227,6 +227,14 @@ def test_an_exception_does_not_leave_the_oracle_locked(tmp_path):
     assert mine.trials[trial.trial_id].metrics.get_best_value("score") == 0.5
 
 
+def test_tuners_that_work_at_once_share_no_network(tmp_path):
+    space = SearchSpace([Decision("a", (1, 2, 3)), Decision("b", ("x", "y"))])
+    chief = StrategyOracle(kt.Objective("score", "max"), 6, strategy="random", space=space, seed=0)
+    chief._set_project_dir(str(tmp_path), "project")
+    running = [chief.create_trial(f"tuner{i}").hyperparameters.values for i in range(6)]
+    assert len({space.key({n: values[n] for n in space.names}) for values in running}) == 6
+
+
 def test_a_space_that_is_used_up_still_gets_all_its_trials(tmp_path):
     small = SearchSpace([Decision("skip", (True, False))])
     mine = StrategyOracle(

@@ -149,6 +149,12 @@ def test_the_named_tuners_search_the_book_s_space(tuner: type[StrategyTuner]) ->
     assert len(params) == 50
 
 
+def test_trials_that_run_at_once_share_no_network() -> None:
+    space = SearchSpace([Decision("a", (1, 2, 3)), Decision("b", ("x", "y"))])
+    running = new(space=space).generate_multiple_parameters(list(range(6)))
+    assert len({space.key(params) for params in running}) == 6
+
+
 def test_parameters_are_what_json_can_hold() -> None:
     params = Experiment(new("reinforce")).trial()
     assert json.loads(json.dumps(params)) == params

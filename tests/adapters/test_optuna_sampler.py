@@ -308,6 +308,13 @@ def test_late_news_of_an_earlier_end_is_put_in_its_place(make):
     assert here == strategy.ask(11)
 
 
+def test_trials_that_run_at_once_share_no_network(make):
+    space = SearchSpace([Decision("a", (1, 2, 3)), Decision("b", ("x", "y"))])
+    study = optuna.create_study(sampler=make(space, 0))
+    running = [suggest(study.ask(), space) for _ in range(6)]
+    assert len({space.key(params) for params in running}) == 6
+
+
 def test_one_sampler_on_two_studies(make):
     sampler = make(SPACE, 0)
     studies = [optuna.create_study(direction="maximize", sampler=sampler) for _ in range(2)]
