@@ -73,9 +73,9 @@ def depth(model: Any) -> int:
         return max((depths[id(tensor)] for tensor in tensors), default=0)
 
     for operation in keras.Model(model.inputs, model.outputs).operations:  # in topological order
-        before = deepest(_tensors(operation, "input"))
+        before = deepest(tensors_of(operation, "input"))
         after = before + len(_kernels(operation))
-        depths |= {id(tensor): after for tensor in _tensors(operation, "output")}
+        depths |= {id(tensor): after for tensor in tensors_of(operation, "output")}
     return deepest(model.outputs)
 
 
@@ -88,7 +88,7 @@ def multiply_adds_of(layer: Any) -> int:
     kernels = _kernels(layer)
     if not kernels or getattr(layer, "layers", None):
         return 0
-    shape = _tensors(layer, "output")[0].shape
+    shape = tensors_of(layer, "output")[0].shape
     positions = tuple(shape[1:-1])  # (batch, height, width, channels) or (batch, features)
     if None in positions:
         raise ValueError(f"layer {layer.name!r} has no fixed output size: {shape}")
@@ -96,13 +96,7 @@ def multiply_adds_of(layer: Any) -> int:
     return int(math.prod(positions) * sum(math.prod(kernel.shape) for kernel in kernels))
 
 
-def _kernels(layer: Any) -> list[Any]:
-    """Of a layer; of an operation without weights, such as ``keras.ops.add``, none."""
-    weights = getattr(layer, "weights", ())
-    return [weight for weight in weights if weight.name.endswith("kernel")]
-
-
-def _tensors(layer: Any, end: str) -> list[Any]:
+def tensors_of(layer: Any, end: str) -> list[Any]:
     """What a layer reads (``"input"``) or gives (``"output"``)."""
     import keras
 
@@ -111,3 +105,9 @@ def _tensors(layer: Any, end: str) -> list[Any]:
     except (AttributeError, ValueError) as error:
         raise ValueError(f"layer {layer.name!r} must be used once to be counted: {error}") from None
     return list(keras.tree.flatten(found))
+
+
+def _kernels(layer: Any) -> list[Any]:
+    """Of a layer; of an operation without weights, such as ``keras.ops.add``, none."""
+    weights = getattr(layer, "weights", ())
+    return [weight for weight in weights if weight.name.endswith("kernel")]

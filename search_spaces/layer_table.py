@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-import keras
-
-from cellwright.search_spaces.costs import multiply_adds_of
+from cellwright.search_spaces.costs import multiply_adds_of, tensors_of
 
 # What layers of one part of a network have in common: cell_3_normal, block_2, stem, classes.
 _PART = re.compile(r"[a-z]+_\d+(_normal|_reduction)?(?=_|$)|[a-z]+(?=_|$)")
@@ -31,7 +30,7 @@ class Row:
     multiply_adds: int
 
 
-def layer_table(model: keras.Model) -> list[Row]:
+def layer_table(model: Any) -> list[Row]:
     """A row for each layer of a ``keras.Model``, in topological order.
 
     Raises:
@@ -40,7 +39,7 @@ def layer_table(model: keras.Model) -> list[Row]:
     return [
         Row(
             layer.name,
-            tuple(keras.tree.flatten(layer.output)[0].shape[1:]),
+            tuple(tensors_of(layer, "output")[0].shape[1:]),
             layer.count_params(),
             sum(map(multiply_adds_of, layer._flatten_layers())),
         )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cellwright.search_spaces.errors import InvalidArchitecture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CONVOLUTIONS = ("conv", "depthwise", "mbconv")
 SKIPS = ("pool", "identity", "none")
@@ -138,6 +141,12 @@ class MnasNetGenotype:
         from cellwright.search_spaces.mnasnet.child import build_mnasnet
 
         return build_mnasnet(self, input_shape, classes, seed=seed, **options)
+
+    def figures(self, model: Any = None) -> dict[str, Figure]:
+        """The ``"blocks"`` as a stack; with a ``model`` that was built of them, its shapes."""
+        from cellwright.search_spaces.mnasnet.drawing import draw_blocks
+
+        return {"blocks": draw_blocks(self, model, title=self.name or "blocks")}
 
 
 def scaled(filters: int, width: float) -> int:

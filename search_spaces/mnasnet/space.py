@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cellwright.search_spaces.mnasnet.genotype import SKIPS, MnasBlock, MnasNetGenotype, skip_of
 from cellwright.search_spaces.space import Decision, Params, SearchSpace, Value
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # MobileNetV2, around whose blocks the paper searches: layers, filters and first strides.
 LAYERS = (1, 2, 3, 4, 3, 3, 1)
@@ -132,3 +135,7 @@ class MnasNetSpace(SearchSpace):
     def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The genotype as plain data (`MnasNetGenotype.to_dict`)."""
         return self.genotype(params).to_dict()
+
+    def figures(self, params: Mapping[str, Any]) -> dict[str, Figure]:
+        """The blocks as a stack, ``"blocks"``."""
+        return self.genotype(params).figures()

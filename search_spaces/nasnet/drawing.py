@@ -1,42 +1,33 @@
 """A cell as a picture, in the manner of the NASNet paper (Zoph et al. 2018, figure 4).
 
-Drawn upwards with matplotlib alone. Nothing here uses pyplot: there is no global figure, and no
-display is needed.
+Drawn upwards, inputs at the bottom.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.patches import FancyBboxPatch, Patch, PathPatch, Polygon
-from matplotlib.path import Path
+from matplotlib.patches import Patch
 
 from cellwright.search_spaces.nasnet.genotype import Cell
 from cellwright.search_spaces.nasnet.layout import Hop, Item, used_states
 from cellwright.search_spaces.nasnet.page import (
     CAPTION,
-    DPI,
-    FONT,
     INPUT,
     JOIN,
     MARGIN,
     NODE,
     PAD,
-    SMALL,
-    TEXT,
-    TITLE,
     Page,
     arrange,
     frame_width,
     label_of,
     operations,
-    wrapped,
 )
+from cellwright.search_spaces.pen import FONT, INK, SMALL, TEXT, TITLE, Pen, blank_page, wrapped
 
 # Paul Tol's light scheme, made for dark text and for every kind of colour vision.
 FAMILIES = {
@@ -55,9 +46,7 @@ _PATTERNS = {
 # His high-contrast blue and red tell the two inputs apart.
 INPUT_COLOURS = ("#004488", "#BB5566")
 INPUTS = ("current input", "input from the cell before")
-INK, FRAME, PANEL, PALE = "#444444", "#BBBBBB", "#F6F6F6", 0.35
-
-Point = tuple[float, float]
+FRAME, PANEL, PALE = "#BBBBBB", "#F6F6F6", 0.35
 
 
 def draw_cell(cell: Cell, *, title: str) -> Figure:
@@ -80,22 +69,19 @@ def draw_cell(cell: Cell, *, title: str) -> Figure:
     page = arrange(cell)
     heading = wrapped(title, page.width - 2 * MARGIN, TITLE, "bold")
     height = page.levels[-1][1] + 0.5 + 0.21 * heading.count("\n")
-    figure = Figure(figsize=(page.width, height), dpi=DPI, facecolor="white")
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, page.width), ylim=(0, height))
-    axes.set_axis_off()
+    figure, axes = blank_page(page.width, height)
     middle = height - 0.25 - 0.1 * heading.count("\n")
-    _Pen(axes).text((page.width / 2, middle), heading, TITLE, weight="bold")
+    Pen(axes).text((page.width / 2, middle), heading, TITLE, weight="bold")
     _legend(axes, cell)
 
     used = used_states(cell)
     for item, x in page.x.items():
-        _paint_item(_Pen(axes, _strength(item, used)), cell, page, item, x)
+        _paint_item(Pen(axes, _strength(item, used)), cell, page, item, x)
     for hop, x in page.ends.items():
-        pen = _Pen(axes, min(_strength(hop.lower, used), _strength(hop.upper, used)))
+        pen = Pen(axes, min(_strength(hop.lower, used), _strength(hop.upper, used)))
         _paint_hop(pen, page, hop, x)
         if hop.upper.kind == "block":
-            _paint_operation(_Pen(axes, _strength(hop.upper, used)), cell, page, hop, x)
+            _paint_operation(Pen(axes, _strength(hop.upper, used)), cell, page, hop, x)
     return figure
 
 
@@ -107,49 +93,7 @@ def family_of(operation: str) -> str:
     return "other"
 
 
-@dataclass(frozen=True)
-class _Pen:
-    """Puts words, boxes and lines on the axes, all in one strength (opacity)."""
-
-    axes: Axes
-    strength: float = 1.0
-
-    def text(self, at: Point, words: str, size: float, **options: str) -> None:
-        """Words around a height, by the baseline, so that ``max`` and ``sep`` agree."""
-        if not words:
-            return
-        y = at[1] - (0.36 + 0.54 * words.count("\n")) * size / 72
-        given = {"ha": "center", "va": "baseline", "color": "black", "family": FONT} | options
-        plain: dict[str, Any] = {"parse_math": False, "linespacing": 1.1} | given
-        self.axes.text(at[0], y, words, size=size, alpha=self.strength, **plain)
-
-    def box(self, foot: Point, size: Point, fill: str, edge: str, gid: str) -> None:
-        """A rounded box that stands on the point ``foot``."""
-        patch = FancyBboxPatch((foot[0] - size[0] / 2, foot[1]), *size)
-        patch.set_boxstyle("round", pad=0, rounding_size=0.06)
-        patch.set(facecolor=fill, edgecolor=edge, linewidth=1, zorder=2, gid=gid)
-        patch.set_alpha(self.strength)
-        self.axes.add_patch(patch)
-
-    def line(self, start: Point, end: Point, leads: Point, colour: str, gid: str) -> None:
-        """A curve upwards that leaves and arrives upright, straight over ``leads``."""
-        low, high = start[1] + leads[0], end[1] - leads[1]
-        bends = [(start[0], low), (start[0], (low + high) / 2), (end[0], (low + high) / 2)]
-        codes = [Path.MOVETO, Path.LINETO, *[Path.CURVE4] * 3, Path.LINETO]
-        patch = PathPatch(Path([start, *bends, (end[0], high), end], codes), fill=False)
-        patch.set(edgecolor=colour, linewidth=1.2, zorder=3, gid=gid)
-        patch.set_alpha(self.strength)
-        self.axes.add_patch(patch)
-
-    def arrow(self, tip: Point, colour: str) -> None:
-        """The head of an arrow upwards."""
-        corners = [tip, (tip[0] - 0.035, tip[1] - 0.085), (tip[0] + 0.035, tip[1] - 0.085)]
-        self.axes.add_patch(
-            Polygon(corners, facecolor=colour, linewidth=0, zorder=3, alpha=self.strength)
-        )
-
-
-def _paint_item(pen: _Pen, cell: Cell, page: Page, item: Item, x: float) -> None:
+def _paint_item(pen: Pen, cell: Cell, page: Page, item: Item, x: float) -> None:
     bottom, top = page.levels[item.layer]
     unused = "unused" if pen.strength < 1 else ""
     if item.kind == "output":
@@ -173,7 +117,7 @@ def _paint_item(pen: _Pen, cell: Cell, page: Page, item: Item, x: float) -> None
         pen.text((x, bottom + 0.14), name, SMALL, color=colour)
 
 
-def _paint_operation(pen: _Pen, cell: Cell, page: Page, hop: Hop, x: float) -> None:
+def _paint_operation(pen: Pen, cell: Cell, page: Page, hop: Hop, x: float) -> None:
     """The operation that a hop leads into, and the line from it up to the combination."""
     operation = operations(cell)[2 * hop.upper.number + hop.part]
     name = f"operation-{hop.upper.number + 1}-{hop.part + 1}"
@@ -188,7 +132,7 @@ def _paint_operation(pen: _Pen, cell: Cell, page: Page, hop: Hop, x: float) -> N
     pen.arrow(end, INK)
 
 
-def _paint_hop(pen: _Pen, page: Page, hop: Hop, x: float) -> None:
+def _paint_hop(pen: Pen, page: Page, hop: Hop, x: float) -> None:
     """An edge from one layer to the next; a line that passes goes on to the top of its layer."""
     colour = INPUT_COLOURS[hop.state] if hop.state < 2 else INK
     below = CAPTION if hop.lower.kind == "block" else 0.0

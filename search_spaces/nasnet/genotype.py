@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cellwright.search_spaces.errors import InvalidArchitecture
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from cellwright.search_spaces.nasnet.skeleton import Skeleton
 
 
@@ -118,3 +120,20 @@ class Genotype:
         from cellwright.search_spaces.nasnet.child import build_child
 
         return build_child(self, input_shape, classes, skeleton, seed=seed, **fields)
+
+    def figures(self, model: Any = None) -> dict[str, Figure]:
+        """Both cells as graphs, ``"normal cell"`` and ``"reduction cell"``.
+
+        With a ``model`` that was built of them also the ``"skeleton"``, with its shapes.
+        """
+        from cellwright.search_spaces.nasnet.drawing import draw_cell
+        from cellwright.search_spaces.nasnet.overview import draw_skeleton
+
+        prefix = f"{self.name}: " if self.name else ""
+        figures = {
+            f"{kind} cell": draw_cell(cell, title=f"{prefix}{kind} cell")
+            for kind, cell in (("normal", self.normal), ("reduction", self.reduction))
+        }
+        if model is not None:
+            figures["skeleton"] = draw_skeleton(model, title=f"{prefix}skeleton")
+        return figures

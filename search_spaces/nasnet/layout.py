@@ -164,8 +164,10 @@ def places(
         x |= {item: left + end - width_of(item) / 2 for item, end in zip(layer, ends, strict=True)}
     joined: dict[Item, list[Item]] = {item: [] for item in x}
     for hop in hops:
-        # A line that passes a layer pulls harder, so that it runs straight.
-        weight = 4 if hop.upper.kind == "state" else 1
+        # A line that passes several layers pulls hardest, so that it runs straight; the output
+        # least, which has room for its ends anywhere.
+        passing = (hop.lower.kind == "state") + (hop.upper.kind == "state")
+        weight = 1 if hop.upper.kind == "output" else (2, 4, 16)[passing]
         joined[hop.lower] += [hop.upper] * weight
         joined[hop.upper] += [hop.lower] * weight
     for sweep in range(SWEEPS):

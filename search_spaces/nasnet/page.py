@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
-
 from cellwright.search_spaces.nasnet.genotype import Cell
 from cellwright.search_spaces.nasnet.layout import Hop, Item, lay_out, places
+from cellwright.search_spaces.pen import DPI, TEXT, text_width, wrapped
 
-DPI = 150
 WIDTH = 1600 / DPI
 MARGIN = 0.3
 LEGEND = 0.6  # below the inputs
@@ -24,8 +21,6 @@ JOIN = 0.36  # from the operations up to their combination
 CAPTION = 0.2  # above the combination, inside the frame
 INPUT = (2.1, 0.48)
 OUTPUT = 2.6  # at least
-FONT = "DejaVu Sans"  # comes with matplotlib, so pictures agree on every machine
-TEXT, SMALL, TITLE = 9.0, 7.5, 13.0  # points
 
 
 @dataclass(frozen=True)
@@ -92,25 +87,6 @@ def label_of(operation: str) -> str:
 def frame_width(box_width: float) -> float:
     """The width of a block that holds two operations of ``box_width``."""
     return 2 * box_width + GAP + 2 * PAD
-
-
-def text_width(words: str, size: float, weight: str = "normal") -> float:
-    """The width of one line of text of ``size`` points."""
-    if not words.strip():
-        return 0.0
-    outline = TextPath((0, 0), words, size=size, prop=FontProperties(family=FONT, weight=weight))
-    return float(outline.get_extents().width) / 72
-
-
-def wrapped(words: str, width: float, size: float, weight: str = "normal") -> str:
-    """The words in lines no wider than ``width``, unless a single word is."""
-    lines: list[str] = []
-    for word in words.split():
-        if lines and text_width(f"{lines[-1]} {word}", size, weight) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return "\n".join(lines)
 
 
 def _room(item: Item, box_width: float, output_width: float) -> float:

@@ -164,10 +164,4 @@ class NASNetSpace(SearchSpace):
 
     def figures(self, params: Mapping[str, Any]) -> dict[str, Figure]:
         """Both cells as graphs: ``"normal cell"`` and ``"reduction cell"``."""
-        from cellwright.search_spaces.nasnet.drawing import draw_cell
-
-        genotype = self.genotype(params)
-        return {
-            f"{name} cell": draw_cell(getattr(genotype, name), title=f"{name} cell")
-            for name in CELLS
-        }
+        return self.genotype(params).figures()

@@ -1,0 +1,62 @@
+"""A MnasNet as a picture, in the manner of its paper (Tan et al. 2019, figure 7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from cellwright.search_spaces.layer_table import by_part, layer_table
+from cellwright.search_spaces.mnasnet.genotype import MnasBlock, MnasNetGenotype
+from cellwright.search_spaces.stack import Part, draw_stack, shape_text
+
+# Paul Tol's light scheme: what a layer is, an inverted bottleneck by its expansion.
+COLOURS = {"conv": "#EE8866", "depthwise": "#EEDD88", "mbconv": "#77AADD"}
+WIDE = "#99DDFF"  # an inverted bottleneck of expansion 6 or more
+_SKIPS = {"identity": "", "pool": ", pooled skip", "none": ", no skip"}
+
+
+def draw_blocks(genotype: MnasNetGenotype, model: Any = None, *, title: str = "MnasNet") -> Figure:
+    """Draw the blocks, each with its kind of layer, kernel, how many layers, and output shape.
+
+    ``MBConv6 (k3x3), SE`` is an inverted bottleneck of expansion 6 and kernel 3x3 with
+    squeeze-and-excitation; ``SepConv`` a depthwise and a pointwise convolution.
+
+    Args:
+        genotype: What to draw.
+        model: What was built of it, whose shapes are written; without it only filters are.
+        title: Stands above the stack.
+
+    Returns:
+        See `stack.draw_stack`.
+    """
+    outputs = _filters(genotype)
+    if model is not None:
+        outputs = {row.name: shape_text(row.shape) for row in by_part(layer_table(model))}
+    parts = [
+        Part("image", output=outputs["image"]),
+        Part("Conv (k3x3)", COLOURS["conv"], output=outputs["stem"]),
+    ]
+    for number, block in enumerate(genotype.blocks, start=1):
+        colour = WIDE if block.expansion >= 6 else COLOURS[block.convolution]
+        aside = f"block {number}, stride {block.stride}{_SKIPS[block.skip]}"
+        parts.append(Part(_label(block), colour, block.layers, aside, outputs[f"block_{number}"]))
+    parts += [
+        Part("Conv (k1x1)", COLOURS["conv"], output=outputs["head"]),
+        Part("global average pooling", "#DDDDDD", output=outputs["pool"]),
+        Part("softmax", aside=f"{outputs['classes']} classes" if model else ""),
+    ]
+    return draw_stack(parts, title=title)
+
+
+def _filters(genotype: MnasNetGenotype) -> dict[str, str]:
+    """What is known of the outputs before anything is built."""
+    blocks = {f"block_{k}": block.filters for k, block in enumerate(genotype.blocks, start=1)}
+    filters = {"stem": genotype.stem, **blocks, "head": genotype.head}
+    return {"image": "", "pool": ""} | {part: f"{n} filters" for part, n in filters.items()}
+
+
+def _label(block: MnasBlock) -> str:
+    name = {"conv": "Conv", "depthwise": "SepConv", "mbconv": f"MBConv{block.expansion}"}
+    squeeze = ", SE" if block.squeeze else ""
+    return f"{name[block.convolution]} (k{block.kernel}x{block.kernel}){squeeze}"
