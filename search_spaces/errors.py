@@ -6,6 +6,7 @@ CellwrightError
 ├── UnbuildableChild      an architecture that cannot be made for this input
 ├── ChildFailed           a child network that could not be trained or scored
 ├── CorruptedState        a state file that cannot be read
+├── ExportFailed          a network that cannot be written in another format
 └── InvalidData           images or labels that cannot be searched on
 """
 
@@ -32,6 +33,10 @@ class ChildFailed(CellwrightError, RuntimeError):
 
 class CorruptedState(CellwrightError, RuntimeError):
     """A state file is damaged; the message says which and what can be done."""
+
+
+class ExportFailed(CellwrightError, RuntimeError):
+    """A network cannot be written in another format, or the file gives other outputs."""
 
 
 class InvalidData(CellwrightError, ValueError):

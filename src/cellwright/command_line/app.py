@@ -1,4 +1,4 @@
-"""``cellwright``: search, show, best, nni-init."""
+"""``cellwright``: search, show, best, export, nni-init."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import cellwright
+from cellwright.command_line.export import export
 from cellwright.command_line.progress import Display
 from cellwright.command_line.results import Trial, best_trial, counted, write_results
 from cellwright.command_line.settings import (
@@ -48,7 +49,12 @@ _EXTRAS = {
     "keras_tuner": "keras-tuner",
     "keras": "tensorflow",
     "tensorflow": "tensorflow",
+    "ai_edge_litert": "export",
+    "onnx": "export",
+    "onnxruntime": "export",
+    "tf2onnx": "export",
 }
+app.command()(export)
 
 
 @app.command()

@@ -14,9 +14,11 @@ import numpy as np
 from cellwright.plugins import Evaluation
 from cellwright.search_spaces import CellwrightError
 
-# TensorFlow's notes, such as "I0000 00:00:1795.4  1 port.cc:153] oneDNN custom operations are on".
+# TensorFlow's notes, such as "I0000 00:00:1795.4  1 port.cc:153] oneDNN custom operations are on",
+# and those of its converter and LiteRT, such as "INFO: Created TensorFlow Lite XNNPACK delegate".
 _NOTE = re.compile(
     rb"I0000 .*\]|WARNING: All log messages before absl::InitializeLog|To enable the following inst"
+    rb"|INFO: Created TensorFlow Lite|fully_quantize: "
 )
 
 

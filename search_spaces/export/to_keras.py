@@ -1,0 +1,32 @@
+"""Keras's own format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from cellwright.search_spaces.export.check import Exported, Images, Outputs, check
+from cellwright.search_spaces.export.inference import inference_model
+
+
+def export_keras(model: keras.Model, path: str | Path, *, images: Images | None = None) -> Exported:
+    """Write a ``.keras`` file that Keras loads without Cellwright.
+
+    Args:
+        model: See `inference_model`, which is what is written.
+        path: Ends in ``.keras``.
+        images: For the check; random ones if None.
+
+    Raises:
+        ExportFailed: If the network cannot be written, or the file gives other outputs.
+    """
+    path, plain = Path(path), inference_model(model)
+    plain.save(path)
+
+    def run(images: Images) -> Outputs:
+        loaded = keras.models.load_model(path, compile=False)
+        outputs: Outputs = keras.ops.convert_to_numpy(loaded(images, training=False))
+        return outputs
+
+    return check((path,), plain, run, images)

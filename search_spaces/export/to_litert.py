@@ -1,0 +1,148 @@
+"""LiteRT (once TensorFlow Lite), in float32 or int8; checked with its interpreter and XNNPACK."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from cellwright.search_spaces.errors import ExportFailed
+from cellwright.search_spaces.export.check import (
+    TOLERANCE,
+    Exported,
+    Images,
+    Outputs,
+    check,
+    image_shape,
+    images_of,
+)
+from cellwright.search_spaces.export.inference import inference_model
+
+CALIBRATION = 100  # images that an int8 network's ranges are taken from
+
+
+def export_litert(
+    model: keras.Model, path: str | Path, *, int8: bool = False, images: Images | None = None
+) -> Exported:
+    """Write a ``.tflite`` file that takes one image at a time.
+
+    Args:
+        model: See `inference_model`, which is what is written.
+        path: Ends in ``.tflite``.
+        int8: Whole numbers of 8 bits in and out and in every operation, in place of float32.
+        images: Like those that the network will see, a few of each class. They are for the check;
+            with ``int8``, up to `CALIBRATION` of them also set the range of values of each
+            operation. Random ones if None, which is enough to time a network, not to use it.
+
+    Returns:
+        The file. An int8 one is compared after its outputs are brought back to float32, and no
+        difference is refused.
+
+    Raises:
+        ExportFailed: If the network cannot be written, or a float32 file gives other outputs.
+        ModuleNotFoundError: Without the extra ``export``.
+    """
+    import ai_edge_litert.interpreter  # noqa: F401  # before the work, not after it
+
+    path, plain = Path(path), inference_model(model)
+    content = convert_to_litert(plain, int8=int8, images=images)
+    path.write_bytes(content)
+    tolerance = math.inf if int8 else TOLERANCE
+    return check((path,), plain, lambda images: run_litert(content, images), images, tolerance)
+
+
+def convert_to_litert(
+    model: keras.Model, *, int8: bool = False, images: Images | None = None
+) -> bytes:
+    """The content of a ``.tflite`` file, batch 1, with LiteRT's built-in operations alone.
+
+    The weights are put into the graph as constants. The other ways, by way of variables, take
+    several times as long or cannot be calibrated (see docs/export.md).
+
+    Args:
+        model: An `inference_model`.
+        int8, images: See `export_litert`.
+
+    Raises:
+        ExportFailed: If the network has an operation that LiteRT does not, or Keras runs on another
+            backend than TensorFlow.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ExportFailed(
+            f"LiteRT files are made by TensorFlow, and Keras runs on {keras.backend.backend()}; "
+            "set KERAS_BACKEND=tensorflow"
+        )
+    import tensorflow as tf
+
+    trainable, others = (
+        [tf.constant(variable.numpy()) for variable in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
+    )
+    one = tf.TensorSpec((1, *image_shape(model)), tf.float32, name="image")
+
+    def classify(image: Any) -> Any:
+        return model.stateless_call(trainable, others, image, training=False)[0]
+
+    traced = tf.function(classify, input_signature=[one]).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], tf.Module())
+    if int8:
+        _quantise(converter, images_of(model, images))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that ranges come from images
+            content: bytes = converter.convert()
+    except Exception as error:
+        raise ExportFailed(f"LiteRT cannot be made of {model.name}: {error}") from error
+    return content
+
+
+def run_litert(content: bytes, images: Images) -> Outputs:
+    """Outputs of a ``.tflite`` file's content, image by image, through XNNPACK where it can.
+
+    Args:
+        content: Of the file, float32 or int8.
+        images: (number, height, width, channels) as float32.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    outputs = []
+    for image in images:
+        interpreter.set_tensor(taken["index"], _as_whole(image[None], taken))
+        interpreter.invoke()
+        outputs.append(_as_float(interpreter.get_tensor(given["index"])[0], given))
+    return np.stack(outputs)
+
+
+def _quantise(converter: Any, images: Images) -> None:
+    import tensorflow as tf
+
+    def representative() -> Iterator[list[Images]]:
+        for image in images[:: -(-len(images) // CALIBRATION)]:  # evenly, were they sorted by class
+            yield [image[None]]
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = representative
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+
+
+def _as_whole(values: Any, tensor: dict[str, Any]) -> Any:
+    """Values as ``tensor`` takes them; a whole number n stands for (n - zero point) x scale."""
+    scale, zero = tensor["quantization"]
+    if not scale:
+        return values
+    limits = np.iinfo(tensor["dtype"])
+    return np.clip(np.round(values / scale) + zero, limits.min, limits.max).astype(tensor["dtype"])
+
+
+def _as_float(values: Any, tensor: dict[str, Any]) -> Any:
+    scale, zero = tensor["quantization"]
+    return (values.astype(np.float32) - zero) * np.float32(scale) if scale else values

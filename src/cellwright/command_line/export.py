@@ -1,0 +1,191 @@
+"""``cellwright export``: the best child of a search, in formats that others read."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cellwright.command_line.settings import FILE, Settings, read_settings
+from cellwright.command_line.startup import without_notes
+from cellwright.plugins import load_dataset
+from cellwright.plugins.best_child import read_best
+from cellwright.search_spaces import CellwrightError
+
+if TYPE_CHECKING:
+    from cellwright.search_spaces.export import Exported
+
+# Each format, and the modules that it needs beside Keras and TensorFlow.
+FORMATS: Mapping[str, tuple[str, ...]] = {
+    "keras": (),
+    "litert": ("ai_edge_litert",),
+    "onnx": ("onnx", "onnxruntime", "tf2onnx"),
+    "python": (),
+}
+IMAGES = 256  # of the data, to set the ranges of an int8 network and to check the files on
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a search, or a .keras file.")],
+    to: Annotated[
+        list[str] | None, typer.Option(help=f"{', '.join(FORMATS)}; again, for several; or all.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; export in the search's if not.")
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="LiteRT in whole numbers of 8 bits too.")
+    ] = False,
+    data: Annotated[
+        str | None, typer.Option(help="Images for --int8 and the check; the search's if not.")
+    ] = None,
+) -> None:
+    """Write a search's best child as .keras, LiteRT, ONNX and Python, and check every file.
+
+    Each file is run on the same images as the network, and must give the same outputs.
+    """
+    formats = _formats(to, int8)
+    source = _find(run)
+    folder = out or source.model.parent / "export"
+    if (folder / f"{source.model.stem}.keras").resolve() == source.model.resolve():
+        raise CellwrightError(f"{source.model} would be overwritten; give another --out")
+    console = Console()
+    with console.status("loading the network"), without_notes():
+        images = source.images(data, int8)
+        model, genotype = source.load()
+    folder.mkdir(parents=True, exist_ok=True)
+    done: list[Exported] = []
+    failed: list[str] = []
+    for name, write in _writers(formats, int8, genotype).items():
+        with console.status(f"exporting to {name}"), without_notes():
+            try:
+                done.append(write(model, folder / source.model.stem, images))
+            except CellwrightError as error:
+                failed.append(str(error))
+    console.print(_table(done, folder, len(images) if images is not None else 8))
+    for message in failed:
+        console.print(f"[red]error:[/] {escape(message)}", highlight=False)
+    raise typer.Exit(1 if failed else 0)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A ``.keras`` file, and the search that it is of, if it is of one."""
+
+    model: Path
+    settings: Settings | None
+
+    def images(self, data: str | None, needed: bool) -> Any:
+        """`IMAGES` of ``data`` or of the search's data if they are ``needed``, else None."""
+        if data is None and not needed:
+            return None
+        if data is None and self.settings is not None:
+            data = self.settings.data
+        if data is None:
+            raise CellwrightError(
+                "--int8 sets ranges by images like those that the network will see: give --data, "
+                "as for cellwright search"
+            )
+        x = load_dataset(data).x_train
+        return x[np.random.default_rng(0).permutation(len(x))[:IMAGES]]
+
+    def load(self) -> tuple[Any, Mapping[str, Any] | None]:
+        """The network, and its genotype if it is known."""
+        # A space of yours brings its layers when it is imported, ours when they are.
+        space = None if self.settings is None else self.settings.make_space()
+        import keras
+
+        import cellwright.search_spaces.export  # noqa: F401
+
+        try:
+            model = keras.models.load_model(self.model, compile=False)
+        except (TypeError, ValueError, OSError, KeyError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise CellwrightError(
+                f"{self.model} cannot be loaded: {reason} If it has layers of your own, give the "
+                "folder of its search, whose space brings them"
+            ) from error
+        best = None if space is None else read_best(self.model.parent)
+        return model, None if space is None or best is None else space.describe(best["params"])
+
+
+def _find(run: Path) -> _Source:
+    if run.suffix == ".keras" and run.is_file():
+        return _Source(run, None)
+    model = run / "best.keras"
+    if not model.is_file():
+        raise CellwrightError(
+            f"{run} is neither a .keras file nor a folder with a best.keras in it. Give the folder "
+            "that was the --out of `cellwright search`; one where no trial has succeeded has none"
+        )
+    return _Source(model, read_settings(run) if (run / FILE).is_file() else None)
+
+
+def _formats(to: list[str] | None, int8: bool) -> list[str]:
+    """The formats in the order of `FORMATS`, whose modules are all there."""
+    wanted = set(to or ["all"])
+    unknown = wanted - set(FORMATS) - {"all"}
+    if unknown:
+        raise CellwrightError(f"--to must be of {', '.join(FORMATS)}, all; got {sorted(unknown)}")
+    chosen = [name for name in FORMATS if "all" in wanted or name in wanted]
+    if int8 and "litert" not in chosen:
+        raise CellwrightError("--int8 is of LiteRT: give --to litert too, or leave --int8 out")
+    for module in (module for name in chosen for module in FORMATS[name]):
+        if importlib.util.find_spec(module) is None:
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+    return chosen
+
+
+Writer = Callable[[Any, Path, Any], "Exported"]
+
+
+def _writers(
+    formats: list[str], int8: bool, genotype: Mapping[str, Any] | None
+) -> dict[str, Writer]:
+    """For each format a function of (network, path without suffix, images)."""
+    from cellwright.search_spaces.export import (
+        export_keras,
+        export_litert,
+        export_onnx,
+        export_python,
+    )
+
+    writers: dict[str, Writer] = {
+        "keras": lambda model, path, x: export_keras(model, f"{path}.keras", images=x),
+        "litert": lambda model, path, x: export_litert(model, f"{path}.tflite", images=x),
+        "onnx": lambda model, path, x: export_onnx(model, f"{path}.onnx", images=x),
+        "python": lambda model, path, x: export_python(
+            model, f"{path}.py", genotype=genotype, images=x
+        ),
+    }
+    chosen = {name: writers[name] for name in formats}
+    if int8:
+        chosen["litert int8"] = lambda model, path, x: export_litert(
+            model, f"{path}_int8.tflite", int8=True, images=x
+        )
+    return chosen
+
+
+def _table(done: list[Exported], folder: Path, images: int) -> Table:
+    table = Table(
+        title=f"in {escape(str(folder))}, checked on {images} images", title_justify="left"
+    )
+    table.add_column("file")
+    for name in ("size", "largest difference", "same class"):
+        table.add_column(name, justify="right")
+    for file in done:
+        table.add_row(
+            file.path.name,
+            f"{file.bytes / 1000:,.0f} kB",
+            f"{file.difference:.1e}",
+            f"{file.same_class:.1%}",
+        )
+    return table

@@ -1,0 +1,377 @@
+"""Exported networks give the outputs of the child, and need nothing of Cellwright."""
+
+import ast
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnxruntime
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from cellwright.search_spaces import ExportFailed, MnasNetSpace, NASNetSpace
+from cellwright.search_spaces.export import (
+    convert_to_litert,
+    export_keras,
+    export_litert,
+    export_onnx,
+    export_python,
+    inference_model,
+    run_litert,
+)
+from cellwright.search_spaces.export.check import check
+from cellwright.search_spaces.export.to_python import python_text
+
+SHAPE = (16, 16, 3)
+
+
+def images(number, shape=SHAPE, seed=5):
+    """Noise, each image in a colour of its own."""
+    rng = np.random.default_rng(seed)
+    colours = rng.random((number, 1, 1, shape[-1]), dtype=np.float32)
+    return colours * rng.random((number, *shape), dtype=np.float32)
+
+
+def varied(model):
+    """Weights as after training: normalisations that matter, classes that images differ in."""
+    rng = np.random.default_rng(1)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            size = layer.gamma.shape
+            layer.set_weights([rng.uniform(0.5, 1.5, size), rng.normal(0, 0.3, size),
+                               rng.normal(0, 0.3, size), rng.uniform(0.5, 1.5, size)])  # fmt: skip
+    classes = model.get_layer("classes")
+    features = keras.Model(model.input, classes.input)(images(32, model.input_shape[1:]))
+    features = keras.ops.convert_to_numpy(features)
+    kernel = rng.normal(0, 1, classes.kernel.shape) / (features.std() * len(features.T) ** 0.5)
+    classes.set_weights([kernel, -features.mean(axis=0) @ kernel])
+    return model
+
+
+def outputs(model, x):
+    found = model(x, training=False)
+    return keras.ops.convert_to_numpy(found["classes"] if isinstance(found, dict) else found)
+
+
+@pytest.fixture(scope="module")
+def child():
+    """A child with all that only training needs: drop-path, dropout, auxiliary head."""
+    space = NASNetSpace.published(blocks=2)
+    params = space.sample(np.random.default_rng(3))
+    model = space.build(
+        params, SHAPE, 4, filters=4, repeats=1, reductions=1, seed=0,
+        drop_path_keep=0.6, drop_path_steps=10, dropout=0.2, auxiliary=True,
+    )  # fmt: skip
+    return varied(model)
+
+
+def test_the_children_of_these_tests_tell_images_apart(child):
+    found = outputs(child, images(8))
+    assert np.ptp(found, axis=0).max() > 0.01
+    assert len(set(found.argmax(axis=1))) > 1
+
+
+def test_what_is_exported_is_the_main_output_in_keras_own_layers(child):
+    before = [layer.name for layer in child.layers]
+    plain = inference_model(child)
+    assert np.array_equal(outputs(plain, images(4)), outputs(child, images(4)))
+    assert {type(layer).__module__.split(".")[0] for layer in plain.layers} == {"keras"}
+    assert not any("auxiliary" in layer.name for layer in plain.layers)
+    assert any(isinstance(layer, keras.layers.Dropout) for layer in plain.layers)
+    assert [layer.name for layer in child.layers] == before
+    assert sorted(child(images(1))) == ["auxiliary", "classes"]
+
+
+def test_a_keras_file_holds_no_optimizer(child):
+    done = export_keras(child, "child.keras")
+    loaded = keras.models.load_model("child.keras")
+    assert np.array_equal(outputs(loaded, images(4)), outputs(child, images(4)))
+    assert not loaded.compiled
+    assert (done.path, done.difference, done.same_class) == (Path("child.keras"), 0, 1)
+    assert done.bytes == done.path.stat().st_size
+
+
+def test_litert_takes_one_image_in_float32(child):
+    done = export_litert(child, "child.tflite")
+    assert done.difference <= 1e-5
+    assert done.same_class == 1
+    interpreter = Interpreter("child.tflite")
+    interpreter.allocate_tensors()
+    taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    assert (tuple(taken["shape"]), taken["dtype"]) == ((1, *SHAPE), np.float32)
+    expected = outputs(child, images(3))
+    for image, one in zip(images(3), expected, strict=True):
+        interpreter.set_tensor(taken["index"], image[None])
+        interpreter.invoke()
+        assert interpreter.get_tensor(given["index"])[0] == pytest.approx(one, abs=1e-5)
+
+
+def test_litert_in_int8_has_whole_numbers_alone(child):
+    x = images(40)
+    done = export_litert(child, "child.tflite", int8=True, images=x)
+    assert 0 < done.difference < 0.2
+    assert done.same_class > 0.7
+    interpreter = Interpreter("child.tflite")
+    interpreter.allocate_tensors()
+    assert interpreter.get_input_details()[0]["dtype"] == np.int8
+    assert interpreter.get_output_details()[0]["dtype"] == np.int8
+    kinds = {tensor["dtype"] for tensor in interpreter.get_tensor_details()}
+    assert np.float32 not in kinds
+    found = run_litert(Path("child.tflite").read_bytes(), x)
+    assert np.abs(found - outputs(child, x)).max() == pytest.approx(done.difference)
+
+
+def test_an_int8_network_knows_the_range_of_the_images_that_it_was_given(child):
+    plain = inference_model(child)
+    large = images(20) * 255
+    fitting = run_litert(convert_to_litert(plain, int8=True, images=large), large)
+    clipping = run_litert(convert_to_litert(plain, int8=True), large)  # images of 0 to 1
+    wanted = outputs(child, large)
+    assert np.abs(fitting - wanted).mean() < np.abs(clipping - wanted).mean()
+
+
+def test_onnx_takes_any_number_of_images(child):
+    done = export_onnx(child, "child.onnx")
+    assert done.difference <= 1e-5
+    session = onnxruntime.InferenceSession("child.onnx")
+    for number in (1, 3):
+        (found,) = session.run(None, {"image": images(number)})
+        assert found == pytest.approx(outputs(child, images(number)), abs=1e-5)
+
+
+ALONE = """
+import runpy, sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "cellwright":
+            raise ImportError("there is no cellwright here")
+
+sys.meta_path.insert(0, Blocker())
+import keras
+import numpy as np
+x, wanted = np.load("x.npy"), np.load("wanted.npy")
+file = runpy.run_path("child.py", run_name="__main__")
+for model in (file["load_weights"](file["build_model"]()), keras.models.load_model("child.keras")):
+    print("difference", np.abs(np.asarray(model(x, training=False)) - wanted).max())
+"""
+
+
+def test_python_and_keras_files_need_keras_alone(child):
+    done = export_python(child, "child.py", genotype={"blocks": [1, "sep_3x3"]})
+    assert done.difference <= 1e-6
+    assert done.bytes == sum(Path(f).stat().st_size for f in ("child.py", "child.weights.h5"))
+    export_keras(child, "child.keras")
+    np.save("x.npy", images(4))
+    np.save("wanted.npy", outputs(child, images(4)))
+    found = subprocess.run(
+        [sys.executable, "-I", "-c", ALONE], capture_output=True, text=True, timeout=300
+    )
+    assert found.returncode == 0, found.stderr
+    assert f"Total params: {inference_model(child).count_params():,}" in found.stdout
+    differences = [line.split()[1] for line in found.stdout.splitlines() if "difference" in line]
+    assert len(differences) == 2
+    assert all(float(difference) <= 1e-6 for difference in differences)
+
+
+def test_the_python_file_reads_well(child):
+    text = python_text(inference_model(child), "child.weights.h5", {"blocks": [1, "sep_3x3"]})
+    tree = ast.parse(text)
+    imports = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import)
+               for alias in node.names}  # fmt: skip
+    assert imports == {"keras"}
+    assert [node.name for node in tree.body if isinstance(node, ast.FunctionDef)] == [
+        "build_model", "load_weights",
+    ]  # fmt: skip
+    assert "GENOTYPE = {'blocks': [1, 'sep_3x3']}" in text
+    headings = [line.strip(" #") for line in text.splitlines() if line.startswith("    # ")]
+    blocks = list(dict.fromkeys(h for h in headings if "block" in h))
+    cells = ("cell 1 normal", "cell 2 reduction", "cell 3 normal")
+    assert blocks == [f"{cell} block {number}" for cell in cells for number in (1, 2)]
+    assert [h for h in headings if "block" in h] == blocks  # each once: no cell is scattered
+    assert "seed" not in text
+    assert "_drop_path" not in text
+
+
+def rebuilt(model):
+    text = python_text(model, "weights")
+    names = {"__file__": "child.py", "__name__": "child"}
+    exec(compile(text, "child.py", "exec"), names)
+    return names["build_model"](), text
+
+
+def as_set(model):
+    """What a model is, whatever the order of its layers and the seeds of its initial weights."""
+
+    def unseeded(value):
+        if isinstance(value, dict):
+            return {k: unseeded(v) for k, v in value.items() if k not in ("seed", "build_config")}
+        return [unseeded(v) for v in value] if isinstance(value, list | tuple) else value
+
+    config = unseeded(copy.deepcopy(model.get_config()))
+    layers = {layer["name"]: layer for layer in config.pop("layers")}
+    return {**config, "layers": layers}
+
+
+@pytest.mark.parametrize(
+    ("space", "options"),
+    [
+        (NASNetSpace.amoebanet(blocks=2), {"filters": 4, "repeats": 1, "reductions": 1}),
+        (NASNetSpace(blocks=2), {"filters": 3, "reductions": 1}),
+        (MnasNetSpace(), {"filters": 8}),
+    ],
+    ids=["amoebanet", "book", "mnasnet"],
+)
+def test_the_python_file_builds_the_same_layers_and_connections(space, options):
+    params = space.sample(np.random.default_rng(7))
+    model = inference_model(space.build(params, SHAPE, 3, seed=0, **options))
+    again, _ = rebuilt(model)
+    assert as_set(again) == as_set(model)
+
+
+def test_the_python_file_holds_any_layer_of_keras():
+    image = keras.Input((8, 8, 3), name="class")  # no name for a variable
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(image)
+    x = keras.layers.Conv2D(
+        4, (3, 1), strides=(2, 1), activation="relu",
+        kernel_initializer=keras.initializers.HeNormal(3), kernel_constraint="max_norm",
+        kernel_regularizer=keras.regularizers.L2(1e-4), name="1x3 \"'",
+    )(x)  # fmt: skip
+    for pool in ({"pool_size": 3}, {"strides": 1}, {"pool_size": (1, 2), "strides": (2, 1)}):
+        x = keras.layers.MaxPooling2D(padding="same", **pool)(x)
+    x = keras.layers.ZeroPadding2D(((0, 1), (2, 0)), data_format="channels_last")(x)
+    shared = keras.layers.Conv2D(4, 1, name="shared")
+    x = keras.layers.Add()([shared(x), shared(keras.layers.LeakyReLU(0.3)(x)), x])
+    x = keras.layers.Subtract()([x, x])
+    x = keras.layers.Reshape((-1, 4))(x)
+    x = keras.layers.TimeDistributed(keras.layers.Dense(2, activation="tanh"))(x)
+    x = keras.layers.Dot(axes=(1, 1))([x, x])
+    x = keras.layers.Flatten(name="lambda")(x)
+    model = keras.Model(image, keras.layers.Dense(2, name="x")(x), name="any thing")
+    again, text = rebuilt(model)
+    wanted = as_set(model)
+    assert as_set(again) == {**wanted, "name": "any_thing"}
+    assert "kernel_initializer=keras.initializers.HeNormal()" in text
+    assert "strides=(2, 1)" in text
+    done = export_python(model, "any.py")
+    assert done.difference == 0
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return x * 2
+
+
+def ending_in(layer):
+    image = keras.Input((4, 4, 1))
+    x = layer(keras.layers.Conv2D(2, 1)(image))
+    return keras.Model(image, keras.layers.GlobalAveragePooling2D()(x))
+
+
+@pytest.mark.parametrize(
+    ("layer", "named"),
+    [
+        (Twice(name="doubled"), "layer 'doubled' is a .*Twice"),
+        (keras.layers.Lambda(lambda x: x * 2, name="doubled"), "layer 'doubled' is a .*Lambda"),
+        (lambda x: keras.ops.relu(x), "layer 'relu' is a keras.*Relu"),
+        (keras.layers.Activation(keras.saving.register_keras_serializable()(lambda x: x),
+                                 name="own"), r"layer 'own' \(Activation\) holds"),
+        (keras.Sequential([keras.layers.ReLU()], name="inner"), "layer 'inner' is a .*Sequential"),
+    ],
+    ids=["own layer", "Lambda", "keras.ops", "own function", "nested"],
+)  # fmt: skip
+def test_a_layer_that_python_cannot_hold_is_named_and_no_file_is_left(layer, named):
+    with pytest.raises(ExportFailed, match=named):
+        export_python(ending_in(layer), "child.py")
+    assert not list(Path().iterdir())
+
+
+def test_own_layers_go_into_the_other_formats():
+    model = ending_in(Twice())
+    assert export_litert(model, "child.tflite").difference <= 1e-5
+    assert export_onnx(model, "child.onnx").difference <= 1e-5
+    assert export_keras(model, "child.keras").difference == 0
+
+
+def several_inputs():
+    ends = [keras.Input((4, 4, 1)) for _ in range(2)]
+    return keras.Model(ends, keras.layers.Add()(ends))
+
+
+def several_outputs():
+    image = keras.Input((4, 4, 1))
+    return keras.Model(image, [keras.layers.ReLU()(image), keras.layers.Flatten()(image)])
+
+
+class Subclassed(keras.Model):
+    def call(self, x):
+        return x
+
+
+def of_any_size():
+    image = keras.Input((None, None, 1))
+    return keras.Model(image, keras.layers.GlobalAveragePooling2D()(image))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (several_inputs, "a network of one input is needed, .* has 2"),
+        (several_outputs, "has 2 outputs and none is named 'classes'"),
+        (Subclassed, "neither a functional nor a sequential Keras model"),
+        (of_any_size, r"takes images of one size, this one's input is \(None, None, 1\)"),
+    ],
+)
+@pytest.mark.parametrize("export", [export_litert, export_onnx, export_keras, export_python])
+def test_a_network_of_another_kind_is_refused(make, message, export):
+    with pytest.raises(ExportFailed, match=message):
+        export(make(), "child.keras" if export is export_keras else "child.py")
+
+
+def test_images_that_do_not_fit_are_refused(child):
+    for wrong in (images(2, (8, 8, 3)), images(0)):
+        with pytest.raises(ValueError, match=r"images must be \(number, 16, 16, 3\), got"):
+            export_litert(child, "child.tflite", int8=True, images=wrong)
+
+
+@pytest.mark.parametrize("wrong", [1e-3, np.nan])
+def test_a_file_that_gives_other_outputs_is_refused_and_deleted(child, wrong):
+    plain = inference_model(child)
+    file = Path("child.onnx")
+    file.write_text("other outputs")
+    with pytest.raises(ExportFailed, match=r"child\.onnx was deleted, for its outputs differ"):
+        check((file,), plain, lambda x: outputs(plain, x) + np.float32(wrong))
+    assert not file.exists()
+    file.write_text("nearly the same")
+    done = check((file,), plain, lambda x: outputs(plain, x) + np.float32(5e-5))
+    assert done.difference == pytest.approx(5e-5, rel=0.01)
+    assert file.exists()
+
+
+SWEEP = {
+    "book": (NASNetSpace(), {"filters": 8}),
+    "nasnet": (NASNetSpace.published(), {"filters": 8, "repeats": 1}),
+    "amoebanet": (NASNetSpace.amoebanet(), {"filters": 8, "repeats": 1}),
+    "mnasnet": (MnasNetSpace(), {"filters": 16}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("name", SWEEP)
+def test_every_child_of_every_space_can_be_exported(name, number):
+    space, options = SWEEP[name]
+    params = space.sample(np.random.default_rng((11, number)))
+    model = varied(space.build(params, (32, 32, 3), 10, seed=number, **options))
+    x = images(32, (32, 32, 3))
+    assert export_keras(model, "child.keras", images=x).difference == 0
+    assert export_python(model, "child.py", images=x).difference <= 1e-6
+    assert export_litert(model, "child.tflite", images=x).difference <= 1e-4
+    assert export_onnx(model, "child.onnx", images=x).difference <= 1e-4
+    done = export_litert(model, "int8.tflite", int8=True, images=x)
+    print(f"{name} {number}: int8 {done.difference:.3f}, same class {done.same_class:.2f}")
+    assert done.same_class > 0.5
