@@ -54,7 +54,6 @@ _EXTRAS = {
     "onnxruntime": "export",
     "tf2onnx": "export",
 }
-app.command()(export)
 
 
 @app.command()
@@ -190,6 +189,9 @@ def best(
     model = out / "best.keras"
     if model.exists():
         console.print(f"model: {model}  (keras.models.load_model)", highlight=False)
+
+
+app.command()(export)
 
 
 @app.command("nni-init")

@@ -1,0 +1,130 @@
+"""`cellwright export`: from the folder of a search to files that were checked."""
+
+import io
+import json
+import sys
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from cellwright.command_line.app import main
+from cellwright.command_line.settings import Settings
+from cellwright.plugins.best_child import keep_best
+
+SPACE = """
+from cellwright.search_spaces import NASNetSpace
+
+class Tiny(NASNetSpace):
+    def build(self, params, input_shape, classes, **options):
+        return super().build(params, input_shape, classes, reductions=0, **options)
+
+SPACE = Tiny(blocks=1, operations=("identity", "max_3x3"))
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """The folder of a search as it is left: settings, the best child and its parameters."""
+    home = tmp_path_factory.mktemp("export")
+    digits = load_digits()
+    chosen = np.flatnonzero(digits.target < 3)[:60]
+    np.savez(home / "data.npz", x=digits.images[chosen] / 16, y=digits.target[chosen])
+    (home / "export_spaces.py").write_text(SPACE)
+    settings = Settings("optuna", "random", "export_spaces:SPACE", str(home / "data.npz"),
+                        1, 1, 16, 1e-3, 2, 0, None, None, 1)  # fmt: skip
+    (home / "run").mkdir()
+    settings.save(home / "run")
+    sys.path.insert(0, str(home))
+    try:
+        evaluation = settings.make_evaluation()
+        params = evaluation.space.sample(np.random.default_rng(0))
+        metrics, model = evaluation.run(params)
+        keep_best(home / "run")(params, metrics, model)
+        yield home
+    finally:
+        sys.path.remove(str(home))
+
+
+def run(capfd, *arguments):
+    """What `cellwright export` prints, its errors with it, and its exit status."""
+    before = sys.argv, sys.stdout, sys.stderr
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    sys.argv, sys.stdout, sys.stderr = ["cellwright", "export", *map(str, arguments)], out, err
+    try:
+        main()
+    except SystemExit as exit:
+        code = exit.code or 0
+    finally:
+        sys.argv, sys.stdout, sys.stderr = before
+    words = " ".join((out.getvalue() + err.getvalue() + capfd.readouterr().err).split())
+    assert "Traceback" not in words
+    return code, words
+
+
+def test_the_best_child_in_every_format(home, capfd):
+    code, words = run(capfd, home / "run", "--int8", "--out", home / "out")
+    assert code == 0, words
+    files = {file.name for file in (home / "out").iterdir()}
+    assert files == {"best.keras", "best.tflite", "best_int8.tflite", "best.onnx", "best.py",
+                     "best.weights.h5"}  # fmt: skip
+    assert "checked on 48 images" in words  # what the search trained on
+    for name in files - {"best.weights.h5"}:
+        assert f"│ {name} " in words
+    assert words.endswith("┘")  # nothing of TensorFlow's or LiteRT's
+    settings = json.loads((home / "run" / "best.json").read_text())
+    operation = settings["params"]["normal/1/operation_1"]
+    assert f"'operation_1': '{operation}'" in (home / "out" / "best.py").read_text()
+
+
+def test_a_keras_file_in_one_format(home, capfd):
+    model = home / "run" / "best.keras"
+    code, words = run(capfd, model, "--to", "keras", "--out", home / "alone")
+    assert code == 0, words
+    assert [file.name for file in (home / "alone").iterdir()] == ["best.keras"]
+    loaded = keras.models.load_model(home / "alone" / "best.keras")
+    x = np.random.default_rng(0).random((3, 8, 8, 1), dtype=np.float32)
+    kept = keras.models.load_model(model)
+    assert np.array_equal(loaded.predict(x, verbose=0), kept.predict(x, verbose=0))
+    assert (home / "alone" / "best.keras").stat().st_size < model.stat().st_size  # no optimizer
+
+
+def test_one_format_that_fails_keeps_the_others(home, capfd):
+    image = keras.Input((4, 4, 1))
+    x = keras.layers.Flatten()(keras.ops.relu(image))
+    (home / "own").mkdir()
+    keras.Model(image, x).save(home / "own" / "best.keras")
+    code, words = run(capfd, home / "own", "--to", "keras", "--to", "python")
+    assert code == 1
+    assert "│ best.keras " in words
+    assert "error: layer 'relu' is a keras" in words
+    assert [file.name for file in (home / "own" / "export").iterdir()] == ["best.keras"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "nothing is neither a .keras file nor a folder with a best.keras in it"),
+        (["run", "--to", "tflite"], "--to must be of keras, litert, onnx, python, all; got"),
+        (["run", "--to", "onnx", "--int8"], "--int8 is of LiteRT: give --to litert too"),
+        (["run", "--out", "run"], "run/best.keras would be overwritten; give another --out"),
+        (["run/best.keras", "--int8"], "images like those that the network will see: give --data"),
+        (["run", "--data", "nowhere.npz"], "data 'nowhere.npz'"),
+        (["torn.keras"], "torn.keras cannot be loaded"),
+    ],
+)
+def test_what_cannot_be_done_is_said_first(home, capfd, monkeypatch, arguments, message):
+    monkeypatch.chdir(home)
+    (home / "torn.keras").write_bytes(b"PK")
+    code, words = run(capfd, *arguments)
+    assert code == 1
+    assert message in words
+    assert not (home / "run" / "export").exists()
+
+
+def test_a_missing_package_is_named_with_its_extra(home, capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as Python marks what cannot be imported
+    code, words = run(capfd, home / "run", "--to", "onnx")
+    assert code == 1
+    assert "onnxruntime is needed and not installed: pip install 'cellwright[export]'" in words
