@@ -77,8 +77,9 @@ class Strategy(ABC):
         """
         rng = np.random.default_rng((self.seed, number))
         taken = {self.space.key(params) for params in running}
+        scheduled = self.space.scheduled(number)
         for _ in range(_DRAWS):
-            params = self._propose(number, rng)
+            params = {**self._propose(number, rng), **scheduled}
             if self._is_new(params, taken):
                 return params
         for _ in range(_MUTATIONS):

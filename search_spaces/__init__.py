@@ -1,5 +1,6 @@
 """What can be searched, and the child network that it describes."""
 
+from cellwright.search_spaces.convnet import ConvLayer, ConvNetGenotype, ConvNetSpace
 from cellwright.search_spaces.costs import Costs, costs, depth, multiply_adds
 from cellwright.search_spaces.errors import (
     CellwrightError,
@@ -32,6 +33,9 @@ __all__ = [
     "Cell",
     "CellwrightError",
     "ChildFailed",
+    "ConvLayer",
+    "ConvNetGenotype",
+    "ConvNetSpace",
     "CorruptedState",
     "Costs",
     "Decision",

@@ -6,6 +6,7 @@ import difflib
 import json
 from pathlib import Path
 
+from cellwright.search_spaces.convnet.genotype import ConvNetGenotype
 from cellwright.search_spaces.errors import InvalidArchitecture
 from cellwright.search_spaces.mnasnet import MNASNET_A1, MNASNET_B1, MnasNetGenotype
 from cellwright.search_spaces.nasnet.genotype import Genotype
@@ -16,7 +17,7 @@ GENOTYPES: dict[str, Genotype | MnasNetGenotype] = {
 }
 
 
-def load_genotype(name: str | Path) -> Genotype | MnasNetGenotype:
+def load_genotype(name: str | Path) -> Genotype | MnasNetGenotype | ConvNetGenotype:
     """A published genotype by its name, or one from a JSON file (`Genotype.to_dict`).
 
     Args:
@@ -42,4 +43,6 @@ def load_genotype(name: str | Path) -> Genotype | MnasNetGenotype:
         raise InvalidArchitecture(f"{name} is not JSON: {error}") from None
     if isinstance(data, dict) and "blocks" in data:
         return MnasNetGenotype.from_dict(data)
+    if isinstance(data, dict) and "layers" in data:
+        return ConvNetGenotype.from_dict(data)
     return Genotype.from_dict(data)

@@ -84,9 +84,16 @@ class SearchSpace:
     Args:
         decisions: In the order in which a controller takes them.
 
+    Attributes:
+        anchors: Where a controller's anchor points are, if a space has connections to choose (Zoph
+            and Le 2016, section 3.3). Number k of them, from 0, takes k (False, True) decisions
+            from position ``anchors[k]`` on: whether to connect to each of the anchor points before.
+
     Raises:
         ValueError: Without decisions, or with two of one name.
     """
+
+    anchors: tuple[int, ...] = ()
 
     def __init__(self, decisions: Iterable[Decision]) -> None:
         self.decisions = tuple(decisions)
@@ -169,18 +176,35 @@ class SearchSpace:
         return params
 
     def mutate(self, params: Mapping[str, Any], rng: np.random.Generator) -> Params:
-        """Change one decision: draw a kind, a decision of that kind, and another of its values.
+        """Change one active decision: draw a kind, a decision of that kind, another of its values.
 
         The kinds are equally likely, as hidden-state and operation mutations are in Real et al.
         2018, section 3.1. A space of one point returns it unchanged.
         """
         indices = list(self.encode(params))
-        if self._kinds:
-            positions = self._kinds[int(rng.integers(len(self._kinds)))]
+        active = self.active(params)
+        kinds = [[p for p in positions if active[p]] for positions in self._kinds]
+        if kinds := [positions for positions in kinds if positions]:
+            positions = kinds[int(rng.integers(len(kinds)))]
             position = positions[int(rng.integers(len(positions)))]
             shift = 1 + int(rng.integers(len(self.decisions[position].choices) - 1))
             indices[position] = (indices[position] + shift) % len(self.decisions[position].choices)
         return self.decode(indices)
+
+    def scheduled(self, number: int) -> Params:
+        """Decisions that trial ``number`` (0 or above) does not leave open, and their values.
+
+        None, but in a space that grows as a search goes on.
+        """
+        return {}
+
+    def active(self, params: Mapping[str, Any]) -> tuple[bool, ...]:
+        """Which decisions are a strategy's to take and have an effect in ``params``.
+
+        The others are neither mutated nor learned from. All are active here; a space says so of
+        those that describe parts which ``params`` leaves out, and of those that are `scheduled`.
+        """
+        return (True,) * len(self.decisions)
 
     def canonical(self, params: Mapping[str, Any]) -> Params:
         """The one representative of all parameters that describe the same network."""

@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "cellwright.search_spaces": (
+        "ConvNetGenotype",
+        "ConvNetSpace",
         "Decision",
         "Genotype",
         "MnasNetGenotype",

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellwright.search_spaces import (
+    ConvNetSpace,
     Decision,
     InvalidArchitecture,
     MnasNetSpace,
@@ -25,6 +26,7 @@ SPACE = SearchSpace(
 SPACES = [
     *(SPACE, NASNetSpace(), NASNetSpace(blocks=1), NASNetSpace.published()),
     *(NASNetSpace.published(blocks=8), NASNetSpace.amoebanet(), MnasNetSpace()),
+    *(ConvNetSpace(layers=(1, 3), strides=True), ConvNetSpace.published()),
 ]
 seeds = st.integers(0, 2**32 - 1)
 

@@ -68,7 +68,8 @@ def search(
     space: Annotated[
         str,
         typer.Option(
-            help="What to search: nasnet, nasnet-published, amoebanet, mnasnet, module:attribute."
+            help="What to search: nasnet, nasnet-published, amoebanet, mnasnet, convnet, "
+            "convnet-published, module:attribute."
         ),
     ] = "nasnet",
     data: Annotated[
