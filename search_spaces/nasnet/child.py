@@ -54,7 +54,7 @@ def build_child(
     skeleton = (skeleton or Skeleton.book()).change(**fields)
     _check(input_shape, classes, skeleton)
     paper = skeleton.kind != "book"
-    root = Context("", seed, skeleton.momentum, skeleton.epsilon, skeleton.pool_padding)
+    root = Context("", seed, skeleton.momentum, skeleton.epsilon, skeleton.border)
     image = keras.Input(tuple(input_shape), name="image")  # (batch, height, width, channels)
     outputs = [stem(image, skeleton, root)]
     drops = _drops(image, skeleton)

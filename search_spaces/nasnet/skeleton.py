@@ -9,7 +9,7 @@ from typing import Any
 from cellwright.search_spaces.errors import UnbuildableChild
 
 KINDS = ("book", "cifar", "imagenet")
-POOL_PADDINGS = ("same", "zeros")
+POOL_PADDINGS = ("", "same", "zeros")
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,13 @@ class Skeleton:
             schedule, above 0 up to 1; 1 leaves drop-path out.
         drop_path_steps: Training steps over which drop-path grows to its full strength.
         momentum, epsilon: Of the batch normalisations.
-        pool_padding: What pools of stride 2 see beyond the border: nothing (``"same"``, as in the
-            paper's code) or zeros (``"zeros"``, as in ``keras.applications``).
+        pool_padding: What pools of stride 2 see beyond the border. ``"same"``: nothing; an average
+            is over the pixels that exist. ``"zeros"``: zeros, which count in the average and can be
+            the maximum. ``""`` is ``"zeros"`` for ``"imagenet"``, as in ``keras.applications``
+            (``nasnet.py``: ``ZeroPadding2D``, then pools without padding), so that weights from
+            there give the same outputs; else ``"same"``, as in the authors' code for CIFAR and
+            ImageNet alike (research/slim/nets/nasnet, ``_pooling``; amoeba_net likewise). See
+            `border`. Parameters and multiply-adds do not depend on it.
 
     Raises:
         UnbuildableChild: If an argument is out of range.
@@ -77,7 +82,7 @@ class Skeleton:
     drop_path_steps: int = 1
     momentum: float = 0.9
     epsilon: float = 1e-3
-    pool_padding: str = "same"
+    pool_padding: str = ""
 
     def __post_init__(self) -> None:
         for name, allowed in (("kind", KINDS), ("pool_padding", POOL_PADDINGS)):
@@ -142,6 +147,11 @@ class Skeleton:
     def stem_width(self) -> int:
         """Channels of the first convolution."""
         return self.stem_filters or (32 if self.kind == "imagenet" else 3 * self.filters)
+
+    @property
+    def border(self) -> str:
+        """What pools of stride 2 see beyond the border: ``"same"`` or ``"zeros"``."""
+        return self.pool_padding or ("zeros" if self.kind == "imagenet" else "same")
 
     @property
     def normal_cells(self) -> int:
