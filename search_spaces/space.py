@@ -228,8 +228,11 @@ class SearchSpace:
         """What was found, ready for JSON; a space of cells gives a genotype."""
         return dict(self.decode(self.encode(params)))
 
-    def figures(self, params: Mapping[str, Any]) -> dict[str, Figure]:
-        """Pictures of the architecture by name; none for a plain categorical space."""
+    def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
+        """Pictures of the architecture by name; none for a plain categorical space.
+
+        With the ``model`` that `build` made they may tell more, such as the shapes of its parts.
+        """
         return {}
 
 

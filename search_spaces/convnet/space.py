@@ -133,6 +133,6 @@ class ConvNetSpace(SearchSpace):
         """The genotype as plain data (`ConvNetGenotype.to_dict`)."""
         return self.genotype(params).to_dict()
 
-    def figures(self, params: Mapping[str, Any]) -> dict[str, Figure]:
-        """The layers and their connections: ``"network"``."""
-        return self.genotype(params).figures()
+    def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
+        """The layers and their connections; see `ConvNetGenotype.figures`."""
+        return self.genotype(params).figures(model)

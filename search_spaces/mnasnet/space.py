@@ -136,6 +136,6 @@ class MnasNetSpace(SearchSpace):
         """The genotype as plain data (`MnasNetGenotype.to_dict`)."""
         return self.genotype(params).to_dict()
 
-    def figures(self, params: Mapping[str, Any]) -> dict[str, Figure]:
-        """The blocks as a stack, ``"blocks"``."""
-        return self.genotype(params).figures()
+    def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
+        """The blocks; see `MnasNetGenotype.figures`."""
+        return self.genotype(params).figures(model)

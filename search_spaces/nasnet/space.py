@@ -162,6 +162,6 @@ class NASNetSpace(SearchSpace):
         """The genotype as plain data (`Genotype.to_dict`)."""
         return self.genotype(params).to_dict()
 
-    def figures(self, params: Mapping[str, Any]) -> dict[str, Figure]:
-        """Both cells as graphs: ``"normal cell"`` and ``"reduction cell"``."""
-        return self.genotype(params).figures()
+    def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
+        """Both cells, and with a ``model`` the skeleton; see `Genotype.figures`."""
+        return self.genotype(params).figures(model)

@@ -191,6 +191,43 @@ def test_best_in_json_is_json_and_nothing_else(home, finished):
     assert found["genotype"] == json.loads((finished[0] / "genotype.json").read_text())
 
 
+def test_a_trial_is_shown_as_a_network(home, copy):
+    trials = table(copy)
+    best = max(trials, key=lambda row: float(row["reward"]))
+    found = json.loads(run(home, "show", copy, "--json").out)
+    assert found["name"] == f"trial {best['trial']}"
+    assert found["reward"] == float(best["reward"])
+    assert found["parameters"] == float(best["parameters"])
+    assert (found["input_shape"], found["classes"], found["pictures"]) == ([8, 8, 1], 3, [])
+    shown = run(home, "show", copy, "--trial", 1)
+    assert shown.code == 0, shown.words
+    assert shown.words.startswith("trial 1 reward")
+    assert f"{int(float(trials[1]['parameters'])):,}" in shown.words
+    names = {path.name for path in (copy / "trial_1").iterdir()}
+    assert names == {
+        f"{name}.{kind}"
+        for name in ("normal_cell", "reduction_cell", "skeleton")
+        for kind in ("png", "svg")
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--trial", 99], "has no trial 99; its 3 trials are numbered from 0"),
+        (
+            ["--filters", 8, "--image", 9],
+            "--filters, --image: for a genotype; a search has its own",
+        ),
+    ],
+)
+def test_what_a_search_cannot_show_is_one_line(home, finished, arguments, words):
+    result = run(home, "show", finished[0], *arguments)
+    assert result.code == 1
+    assert words in result.words
+    assert len(result.err.splitlines()) == 1
+
+
 def test_a_latency_target_makes_the_reward(home):
     result = search(home, "--trials", 1, "--target-ms", "0.001", "--out", "latency")
     assert result.code == 0

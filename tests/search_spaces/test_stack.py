@@ -92,9 +92,8 @@ def test_the_skeleton_is_that_of_the_paper():
     [
         (Skeleton.book(1, 2), ["normal", "reduction", "normal", "reduction", "normal"]),
         (Skeleton.book(1, 2, reductions=0), ["normal"]),
-        (Skeleton.cifar(2, 2, reductions=1, auxiliary=True), ["normal", "reduction", "normal"]),
         (
-            Skeleton.cifar(1, 2, drop_path_keep=0.5, dropout=0.1, reductions=1),
+            Skeleton.cifar(2, 2, reductions=1, auxiliary=True, drop_path_keep=0.5, dropout=0.1),
             ["normal", "reduction", "normal"],
         ),
     ],

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 import cellwright
 from cellwright.command_line.export import export
 from cellwright.command_line.progress import Display
-from cellwright.command_line.results import Trial, best_trial, counted, write_results
+from cellwright.command_line.reports import console, print_results, print_trial
+from cellwright.command_line.results import best_trial, counted, write_results
 from cellwright.command_line.settings import (
     HOSTS,
     Settings,
-    as_text,
     continue_or_start,
     read_settings,
     sole_user,
 )
-from cellwright.command_line.startup import try_to_build, without_notes
+from cellwright.command_line.show import show
+from cellwright.command_line.startup import driver_of, try_to_build, without_notes
 from cellwright.plugins import make_strategy
 from cellwright.plugins.best_child import read_best
 from cellwright.plugins.datasets import BUILT_IN
 from cellwright.plugins.registry import names
-from cellwright.search_spaces import CellwrightError, SearchSpace
+from cellwright.search_spaces import CellwrightError
 
 app = typer.Typer(
     add_completion=False,
@@ -39,7 +38,6 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Neural architecture search, driven by Optuna, NNI or Keras Tuner.",
 )
-console = Console()
 
 Out = Annotated[Path, typer.Argument(help="Folder of a search: what was its --out.")]
 # Which extra brings a module that is not there.
@@ -113,7 +111,7 @@ def search(
     )  # fmt: skip
     make_strategy(strategy, settings.make_space(), seed=seed)  # wrong names are refused at once
     with console.status("loading the data and the framework"):
-        driver = _driver(host)
+        driver = driver_of(host)
         with without_notes():
             evaluation = settings.make_evaluation()
         try_to_build(evaluation)
@@ -135,7 +133,7 @@ def search(
                 code = 130
         found = driver.read(out, settings)
         files = write_results(out, settings, found, None if code else evaluation)
-    _report(out, settings, evaluation.space, found, files)
+    print_results(out, evaluation.space, found, files)
     if code:
         console.print("[yellow]stopped[/]; the same command continues")
     elif best_trial(found) is None:
@@ -143,31 +141,7 @@ def search(
     raise typer.Exit(code)
 
 
-@app.command()
-def show(out: Out) -> None:
-    """Draw a search's pictures and table anew, and print its best trials."""
-    settings = read_settings(out)
-    trials = _driver(settings.host).read(out, settings)
-    files = write_results(out, settings, trials)
-    number = counted(trials)
-    table = Table(
-        title=f"{number} trial{'' if number == 1 else 's'} in {out}", title_justify="left"
-    )
-    shown = [n for n in ("val_accuracy", "latency_ms", "parameters", "seconds")
-             if any(n in t.metrics for t in trials)]  # fmt: skip
-    for name in ("trial", "reward", *shown):
-        table.add_column(name.replace("val_", "validation ").replace("_", " "), justify="right")
-    ranked = sorted((t for t in trials if t.reward is not None), key=lambda t: -t.metrics["reward"])
-    for trial in ranked[:10]:
-        values = [trial.metrics.get(name) for name in shown]
-        table.add_row(
-            str(trial.number), f"{trial.reward:.4f}",
-            *("" if v is None else f"{v:,.4g}" if v < 1000 else f"{v:,.0f}" for v in values),
-        )  # fmt: skip
-    console.print(table)
-    told = (f"{name}\u00a0{value}" for name, value in as_text(settings).items())
-    console.print("  ".join(told), highlight=False)
-    _report(out, settings, settings.make_space(), trials, files)
+app.command()(show)
 
 
 @app.command()
@@ -177,7 +151,7 @@ def best(
 ) -> None:
     """Print the best child's architecture and metrics, and where its model is."""
     settings = read_settings(out)
-    trial = best_trial(_driver(settings.host).read(out, settings))
+    trial = best_trial(driver_of(settings.host).read(out, settings))
     if trial is None:
         raise CellwrightError(f"{out} has no finished trial yet")
     space = settings.make_space()
@@ -186,7 +160,7 @@ def best(
                  "genotype": space.describe(trial.params)}  # fmt: skip
         print(json.dumps(found, indent=1))
         return
-    _print_best(space, trial)
+    print_trial(space, trial, "best: ")
     model = out / "best.keras"
     if model.exists():
         console.print(f"model: {model}  (keras.models.load_model)", highlight=False)
@@ -209,7 +183,7 @@ def nni_init(
     overwrite: Annotated[bool, typer.Option(help="Replace files that are there.")] = False,
 ) -> None:
     """Write an NNI experiment: config.yml, search space and trial script, ready to run."""
-    _driver("nni")
+    driver_of("nni")
     from cellwright.adapters.nni_init import write_experiment
 
     files = write_experiment(
@@ -255,40 +229,6 @@ def main() -> None:
 def _fail(message: str) -> NoReturn:
     Console(stderr=True).print(f"[red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
     raise SystemExit(1)
-
-
-def _driver(host: str) -> Any:
-    """The module that drives ``host``."""
-    with without_notes():
-        return importlib.import_module(f"cellwright.command_line.on_{host.replace('-', '_')}")
-
-
-def _report(
-    out: Path, settings: Settings, space: SearchSpace, trials: list[Trial], files: list[Path]
-) -> None:
-    trial = best_trial(trials)
-    if trial is None:
-        ended = "succeeded" if counted(trials) else "ended yet"
-        console.print(f"[yellow]no trial has {ended}[/]")
-    else:
-        _print_best(space, trial)
-    console.print("results:", ", ".join(str(f.relative_to(out)) for f in files), highlight=False)
-    console.print(f"in {out}", highlight=False)
-
-
-def _print_best(space: SearchSpace, trial: Trial) -> None:
-    console.print(f"[bold]best: trial {trial.number}, reward {trial.metrics['reward']:.4f}[/]")
-    described = space.describe(trial.params)
-    for name, cell in described.items():
-        if not isinstance(cell, dict) or "blocks" not in cell:
-            continue
-        console.print(f"  {name} cell", highlight=False)
-        for number, block in enumerate(cell["blocks"], start=1):
-            console.print(
-                f"    block {number}: {block['operation_1']} of state {block['input_1']} "
-                f"{block['combination']} {block['operation_2']} of state {block['input_2']}",
-                highlight=False,
-            )
 
 
 __all__ = ["app", "main", "names"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +47,12 @@ def without_notes() -> Iterator[None]:
             os.close(terminal)
             aside.seek(0)
             os.write(2, b"".join(line for line in aside if not _NOTE.match(line)))
+
+
+def driver_of(host: str) -> Any:
+    """The module that drives ``host``."""
+    with without_notes():
+        return importlib.import_module(f"cellwright.command_line.on_{host.replace('-', '_')}")
 
 
 def try_to_build(evaluation: Evaluation, tries: int = 5) -> None:

@@ -1,0 +1,146 @@
+"""Genotypes by name or file, and the networks that are built of them where nothing else is said."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cellwright.search_spaces import (
+    GENOTYPES,
+    CellwrightError,
+    Genotype,
+    MnasNetGenotype,
+    Skeleton,
+    load_genotype,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Shape = tuple[int, int, int]
+SKELETONS: dict[str, Callable[[], Skeleton]] = {
+    "book": Skeleton.book,
+    "cifar": Skeleton.cifar,
+    "imagenet": Skeleton.imagenet,
+    "imagenet-large": Skeleton.imagenet_large,
+}
+# Image and classes that a skeleton was made for.
+INPUTS: dict[str, tuple[Shape, int]] = {
+    "book": ((32, 32, 3), 10),
+    "cifar": ((32, 32, 3), 10),
+    "imagenet": ((224, 224, 3), 1000),
+    "imagenet-large": ((331, 331, 3), 1000),
+}
+# What the papers built of their cells; the first of each is shown.
+PAPERS: dict[str, dict[str, Skeleton]] = {
+    "nasnet-a": {"imagenet": Skeleton.imagenet(4, 44), "cifar": Skeleton.cifar(6, 32)},
+    "amoebanet-a": {"imagenet": Skeleton.imagenet(4, 50), "cifar": Skeleton.cifar(6, 36)},
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """A built network.
+
+    Attributes:
+        name: What it is called.
+        model: The ``keras.Model``.
+        genotype: What it was built of, as plain data.
+        told: What a reader wants to know beside it, such as the skeleton.
+        draw: Makes its pictures.
+    """
+
+    name: str
+    model: Any
+    genotype: dict[str, Any]
+    told: dict[str, Any]
+    draw: Callable[[], dict[str, Figure]]
+
+
+def find_genotype(what: str) -> Any:
+    """A shipped genotype by its name, or one of a JSON file.
+
+    Raises:
+        CellwrightError: If ``what`` is neither.
+        InvalidArchitecture: If the file holds no genotype.
+        OSError: If the file cannot be read.
+    """
+    if what in GENOTYPES or what.endswith(".json"):
+        return load_genotype(what)
+    near = difflib.get_close_matches(what.lower().replace("_", "-"), GENOTYPES, n=1)
+    raise CellwrightError(
+        f"{what!r} is no folder of a search, no genotype file (.json) and no shipped genotype; "
+        f"shipped are {', '.join(sorted(GENOTYPES))}"
+        + (f". Did you mean {near[0]!r}?" if near else "")
+    )
+
+
+def build_network(
+    what: str,
+    *,
+    skeleton: str | None = None,
+    repeats: int | None = None,
+    filters: int | None = None,
+    image: str | None = None,
+    classes: int | None = None,
+) -> Network:
+    """Build a genotype as its paper does, or with these options in place of the paper's.
+
+    Args:
+        what: See `find_genotype`.
+        skeleton: One of `SKELETONS`, for cells; by default the paper's, for cells that a search
+            found the one of their operation set.
+        repeats: N, for cells.
+        filters: F of cells, channels of the stem of blocks.
+        image: ``"224"``, ``"28x28x1"`` or the like.
+        classes: Of the classifier.
+
+    Raises:
+        CellwrightError: If an option does not exist or does not fit the genotype.
+        UnbuildableChild: If the network cannot be made.
+    """
+    genotype = find_genotype(what)
+    kind = "imagenet" if isinstance(genotype, MnasNetGenotype) else "cifar"
+    given = {"repeats": repeats, "filters": filters}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    told = dict(options)
+    if isinstance(genotype, Genotype):
+        kind = skeleton or _kind(genotype)
+        stacked = _skeleton(genotype, kind).change(**options)
+        options = {"skeleton": stacked}
+        told = {"skeleton": kind, "repeats": stacked.repeats, "filters": stacked.filters}
+    elif skeleton is not None or repeats is not None:
+        raise CellwrightError(f"--skeleton and --repeats are for cells, and {what} has none")
+    shape, number = INPUTS[kind]
+    model = genotype.build(_shape(image) if image else shape, classes or number, **options)
+    name = genotype.name or Path(what).stem
+    return Network(name, model, genotype.to_dict(), told, lambda: genotype.figures(model))
+
+
+def _kind(genotype: Genotype) -> str:
+    if genotype.name in PAPERS:
+        return next(iter(PAPERS[genotype.name]))
+    return "book" if genotype.operation_set == "book" else "cifar"
+
+
+def _skeleton(genotype: Genotype, kind: str) -> Skeleton:
+    if kind not in SKELETONS:
+        near = difflib.get_close_matches(kind, SKELETONS, n=1)
+        raise CellwrightError(
+            f"--skeleton must be one of {', '.join(SKELETONS)}, got {kind!r}"
+            + (f". Did you mean {near[0]!r}?" if near else "")
+        )
+    return PAPERS.get(genotype.name, {}).get(kind) or SKELETONS[kind]()
+
+
+def _shape(image: str) -> Shape:
+    """``224`` is 224x224x3, ``28x28x1`` itself."""
+    found = re.fullmatch(r"(\d+)(?:x(\d+)(?:x(\d+))?)?", image)
+    if not found:
+        raise CellwrightError(f"--image must be such as 224, 64x48 or 28x28x1, got {image!r}")
+    height, width, channels = found.groups()
+    return int(height), int(width or height), int(channels or 3)

@@ -1,0 +1,149 @@
+"""``cellwright show``: a search, one of its trials, or the network of a genotype."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cellwright.command_line.networks import SKELETONS, Network, build_network
+from cellwright.command_line.reports import (
+    console,
+    network_as_json,
+    print_network,
+    print_ranking,
+    print_results,
+)
+from cellwright.command_line.results import best_trial, write_results
+from cellwright.command_line.settings import as_text, read_settings
+from cellwright.command_line.startup import driver_of, without_notes
+from cellwright.search_spaces import GENOTYPES, CellwrightError
+
+
+def show(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help=f"Folder of a search, a genotype file (.json), or {', '.join(sorted(GENOTYPES))}."
+        ),
+    ],
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="The network of this trial of a search.")
+    ] = None,
+    skeleton: Annotated[
+        str | None,
+        typer.Option(help=f"Of a genotype of cells: {', '.join(SKELETONS)}; its paper's if not."),
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="N, the normal cells of a genotype in each group.")
+    ] = None,
+    filters: Annotated[
+        int | None, typer.Option(min=1, help="F, the channels of a genotype's first cells.")
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option(help="For a genotype: 224, or 28x28x1 with channels.")
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option(min=2, help="For a genotype: how many it tells apart.")
+    ] = None,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="A row for each layer, not each cell or block.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for pictures of a network; runs/NAME if not.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON alone; pictures only with --out.")
+    ] = False,
+) -> None:
+    """Show a search's best trials, or what a network costs and looks like.
+
+    A genotype is built as in its paper, or as the options say. It is told by
+    parameters, multiply-adds, depth, a table of its cells or blocks, and
+    pictures (PNG and SVG). So is the child of a search's trial with --trial, and
+    that of the best one with --layers, --out or --json alone.
+    """
+    options: dict[str, Any] = {
+        "skeleton": skeleton, "repeats": repeats, "filters": filters, "image": image,
+        "classes": classes,
+    }  # fmt: skip
+    if what in GENOTYPES or not Path(what).is_dir():
+        if trial is not None:
+            raise CellwrightError(f"--trial is for a folder of a search, and {what!r} is none")
+        with _working("building the network", as_json):
+            network = build_network(what, **options)
+        folder = out or Path("runs") / network.name
+    else:
+        _refuse(options)
+        if trial is None and not (as_json or layers or out):
+            _show_search(Path(what))
+            return
+        with _working("building the child", as_json):
+            network = _child(Path(what), trial)
+        folder = out or Path(what) / network.name.replace(" ", "_")
+    files = []
+    if out is not None or not as_json:
+        with _working("drawing", as_json):
+            files = _draw(network, folder)
+    if as_json:
+        print(network_as_json(network, layers, files))
+        return
+    print_network(network, layers)
+    console.print("pictures:", ", ".join(file.name for file in files), highlight=False)
+    console.print(f"in {folder}", highlight=False)
+
+
+def _show_search(out: Path) -> None:
+    settings = read_settings(out)
+    trials = driver_of(settings.host).read(out, settings)
+    files = write_results(out, settings, trials)
+    print_ranking(out, trials)
+    told = (f"{name}\u00a0{value}" for name, value in as_text(settings).items())
+    console.print("  ".join(told), highlight=False)
+    print_results(out, settings.make_space(), trials, files)
+
+
+def _child(out: Path, number: int | None) -> Network:
+    """The child of a trial of a search, untrained; of the best one if ``number`` is None."""
+    settings = read_settings(out)
+    trials = driver_of(settings.host).read(out, settings)
+    found = {trial.number: trial for trial in trials}
+    trial = best_trial(trials) if number is None else found.get(number)
+    if trial is None and number is None:
+        raise CellwrightError(f"{out} has no finished trial yet")
+    if trial is None:
+        raise CellwrightError(
+            f"{out} has no trial {number}; its {len(found)} trials are numbered from 0"
+        )
+    evaluation = settings.make_evaluation()
+    space, model = evaluation.space, evaluation.build(trial.params)
+    reward = "failed" if trial.reward is None else trial.reward
+    return Network(
+        f"trial {trial.number}",
+        model,
+        space.describe(trial.params),
+        {"reward": reward},
+        lambda: space.figures(trial.params, model),
+    )
+
+
+def _draw(network: Network, folder: Path) -> list[Path]:
+    from cellwright.command_line.pictures import save_figures
+
+    return save_figures(network.draw(), folder)
+
+
+@contextmanager
+def _working(words: str, quiet: bool) -> Iterator[None]:
+    """Say what takes its time, and keep the framework's notes off the terminal."""
+    with nullcontext() if quiet else console.status(words), without_notes():
+        yield
+
+
+def _refuse(options: Mapping[str, Any]) -> None:
+    given = [f"--{name}" for name, value in options.items() if value is not None]
+    if given:
+        raise CellwrightError(f"{', '.join(given)}: for a genotype; a search has its own")

@@ -1,0 +1,158 @@
+"""`cellwright show` of genotypes: what it prints, draws and refuses."""
+
+import json
+import sys
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+from matplotlib.image import imread
+
+from cellwright.command_line.app import main
+from cellwright.command_line.networks import build_network
+from cellwright.search_spaces import GENOTYPES, ConvNetSpace, MnasNetSpace, load_genotype
+
+# Small enough to be built in a second; what is printed is the same.
+TINY = {
+    "nasnet-a": ["--skeleton", "book", "--filters", 2, "--image", "8x8x1", "--classes", 3],
+    "amoebanet-a": ["--skeleton", "cifar", "--repeats", 1, "--filters", 2, "--image", 8],
+    "mnasnet-a1": ["--filters", 8, "--image", 32, "--classes", 3],
+    "mnasnet-b1": ["--filters", 8, "--image", "16x32"],
+}
+
+
+@pytest.fixture
+def show(tmp_path, monkeypatch, capsys):
+    """`cellwright show` in an empty folder: its exit status, what it printed, its error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["cellwright", "show", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return run
+
+
+def test_every_shipped_genotype_is_tried():
+    assert set(GENOTYPES) == set(TINY)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_genotype_is_told_and_drawn(name, show, tmp_path):
+    code, out, _ = show(name, *TINY[name])
+    assert code == 0, out
+    given = {
+        option.strip("-"): value for option, value in zip(*[iter(TINY[name])] * 2, strict=True)
+    }
+    model = build_network(name, **{**given, "image": str(given["image"])}).model
+    lines = [line.split() for line in out.replace("│", " ").splitlines()]
+    assert lines[0] == [name]
+    assert ["parameters", f"{model.count_params():,}"] in lines
+    assert next(line for line in lines if line[:1] == ["total"])[1] == f"{model.count_params():,}"
+    folder = tmp_path / "runs" / name
+    drawn = ["blocks"] if "mnas" in name else ["normal_cell", "reduction_cell", "skeleton"]
+    assert {path.name for path in folder.iterdir()} == {
+        f"{stem}.{kind}" for stem in drawn for kind in ("png", "svg")
+    }
+    for stem in drawn:
+        assert min(imread(folder / f"{stem}.png").shape[:2]) > 500
+        root = ElementTree.parse(folder / f"{stem}.svg").getroot()
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_json_is_json_alone_and_pictures_come_where_asked(show, tmp_path):
+    code, out, err = show("mnasnet-a1", *TINY["mnasnet-a1"], "--json")
+    found = json.loads(out)
+    assert (code, err, list(tmp_path.iterdir())) == (0, "", [])
+    assert (found["name"], found["filters"], found["pictures"]) == ("mnasnet-a1", 8, [])
+    assert (found["input_shape"], found["classes"], found["depth"]) == ([32, 32, 3], 3, 66)
+    for size in ("parameters", "multiply_adds"):
+        assert sum(row[size] for row in found["table"]) == found[size]
+    again = json.loads(show("mnasnet-a1", *TINY["mnasnet-a1"], "--json", "--out", "here")[1])
+    assert again.pop("pictures") == ["here/blocks.png", "here/blocks.svg"]
+    assert again == {key: value for key, value in found.items() if key != "pictures"}
+    first = {path.name: path.read_bytes() for path in (tmp_path / "here").iterdir()}
+    show("mnasnet-a1", *TINY["mnasnet-a1"], "--json", "--out", "there")
+    assert first == {path.name: path.read_bytes() for path in (tmp_path / "there").iterdir()}
+
+
+def test_a_genotype_in_a_file_is_shown(show, tmp_path):
+    found = replace(load_genotype("nasnet-a"), name="", operation_set="book")
+    (tmp_path / "genotype.json").write_text(json.dumps(found.to_dict()))
+    told = json.loads(show("genotype.json", "--filters", 2, "--json", "--layers")[1])
+    assert (told["name"], told["skeleton"], told["repeats"]) == ("genotype", "book", 1)
+    assert (told["input_shape"], told["classes"]) == ([32, 32, 3], 10)
+    assert told["genotype"] == json.loads(json.dumps(found.to_dict()))
+    assert told["table"][1]["name"].startswith("cell_1_normal_")
+    assert sum(row["parameters"] for row in told["table"]) == told["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("space", "row", "picture"),
+    [(MnasNetSpace(), "block 7", "blocks"), (ConvNetSpace(), "layer 1", "network")],
+)
+def test_what_a_search_over_another_space_leaves_is_shown(space, row, picture, show, tmp_path):
+    found = space.describe(space.decode([0] * len(space.names)))
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    code, out, _ = show("found.json", "--filters", 8, "--image", 32, "--out", ".")
+    assert code == 0
+    assert row in out
+    assert (tmp_path / f"{picture}.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nasnet_a"], "no shipped genotype; shipped are amoebanet-a, "),
+        (["nasnet_a"], "Did you mean 'nasnet-a'?"),
+        (["nothing.json"], "No such file or directory: 'nothing.json'"),
+        (["broken.json"], "broken.json is not JSON"),
+        (["."], "holds no search: there is no settings.json"),
+        (["nasnet-a", "--skeleton", "cifra"], "got 'cifra'. Did you mean 'cifar'?"),
+        (
+            ["nasnet-a", "--image", "big"],
+            "--image must be such as 224, 64x48 or 28x28x1, got 'big'",
+        ),
+        (["nasnet-a", "--image", "8"], "an image of 8x8 is too small"),
+        (
+            ["nasnet-a", "--trial", "1"],
+            "--trial is for a folder of a search, and 'nasnet-a' is none",
+        ),
+        (["mnasnet-a1", "--repeats", "3"], "--skeleton and --repeats are for cells"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_line(arguments, words, show, tmp_path):
+    (tmp_path / "broken.json").write_text("{")
+    code, out, err = show(*arguments)
+    assert (code, out) == (1, "")
+    assert words in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("nasnet-a", (5_326_716, 5_289_978, 563_638_816)),
+        ("amoebanet-a", (None, 5_086_898, None)),
+        ("mnasnet-a1", (3_920_526, 3_887_038, 311_579_072)),
+        ("mnasnet-b1", (None, 4_383_312, None)),
+    ],
+)
+def test_shipped_genotypes_are_built_as_their_papers_do(name, wanted, show):
+    found = json.loads(show(name, "--json")[1])
+    for size, value in zip(("parameters", "trainable", "multiply_adds"), wanted, strict=True):
+        assert value in (None, found[size])
+    assert (found["input_shape"], found["classes"]) == ([224, 224, 3], 1000)
+
+
+@pytest.mark.slow
+def test_the_cifar_networks_of_the_papers(show):
+    nasnet = json.loads(show("nasnet-a", "--skeleton", "cifar", "--json")[1])
+    assert (nasnet["repeats"], nasnet["parameters"]) == (6, 3_383_786)
+    amoebanet = json.loads(show("amoebanet-a", "--skeleton", "cifar", "--json")[1])
+    assert (amoebanet["filters"], amoebanet["trainable"]) == (36, 3_218_266)
