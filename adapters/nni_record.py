@@ -14,6 +14,9 @@ from cellwright.plugins.strategy import Told
 from cellwright.search_spaces import CorruptedState, Params, SearchSpace, SpaceMismatch
 
 HISTORY = "cellwright_history.json"
+KNOWN = (
+    "known_result"  # beside a trial's parameters: the metrics of a network that was tried before
+)
 _log = logging.getLogger(__name__)
 
 
@@ -89,10 +92,28 @@ class Record:
         others = self.facts.get(number, {}).get("others", {})
         if number in self.running:
             given = self.running.pop(number)
-            others = {name: x for name, x in given.items() if name not in self.space.names}
+            others = self.others_of(given)
         self.told.pop(number, None)
         self.told[number] = Told(number, result.params, result.reward)
         self.facts[number] = {"others": others, **result.facts, **facts}
+
+    def others_of(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The hyperparameters beside the architecture."""
+        return {n: x for n, x in given.items() if n not in self.space.names and n != KNOWN}
+
+    def known(self, given: Mapping[str, Any]) -> dict[str, float] | None:
+        """The metrics of the first trial of the same network, all other hyperparameters alike."""
+        key = self.space.key({name: given[name] for name in self.space.names})
+        for number, told in self.told.items():
+            facts = self.facts[number]
+            if (
+                told.reward is not None
+                and "reward" in facts.get("metrics", {})
+                and facts.get("others", {}) == self.others_of(given)
+                and self.space.key(told.params) == key
+            ):
+                return {**facts["metrics"], "repeat_of": number}
+        return None
 
     def report(self, number: int, result: Result, trial: str | None = None) -> None:
         """Book what a trial reported, be it a failure."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cellwright.adapters.nni_localhost import allow_localhost
+from cellwright.adapters.nni_record import KNOWN
 from cellwright.plugins.best_child import Keep, keep_best
 from cellwright.plugins.evaluation import Evaluation
 from cellwright.search_spaces import ChildFailed, Params, SearchSpace
@@ -40,7 +41,10 @@ def run(evaluation: Evaluation, keep: Keep | None = None) -> dict[str, float]:
     Raises:
         Whatever made the child fail, so that NNI books a failed trial; the tuner knows of it.
     """
-    params, others = architecture(evaluation.space)
+    params, others, known = _given(evaluation.space)
+    if known is not None:  # this network has been measured: the space is used up
+        report(params, known)
+        return dict(known)
     try:
         metrics, model = _adapted(evaluation, others).run(params, report=_report_epoch)
     except BaseException as error:
@@ -61,6 +65,12 @@ def architecture(space: SearchSpace) -> tuple[Params, dict[str, Any]]:
         InvalidArchitecture: If NNI hands over parameters of another space.
         RuntimeError: If NNI hands over none.
     """
+    params, others, _ = _given(space)
+    return params, others
+
+
+def _given(space: SearchSpace) -> tuple[Params, dict[str, Any], dict[str, float] | None]:
+    """Architecture, other hyperparameters, and the metrics of this network if it has been tried."""
     import nni
 
     if nni.get_trial_id() != "STANDALONE":
@@ -68,12 +78,14 @@ def architecture(space: SearchSpace) -> tuple[Params, dict[str, Any]]:
     given = nni.get_next_parameter()
     if nni.get_trial_id() == "STANDALONE":
         print("No NNI experiment runs this script: it tries a random architecture.")
-        return space.sample(np.random.default_rng()), {}
+        return space.sample(np.random.default_rng()), {}, None
     if not isinstance(given, Mapping):
         raise RuntimeError("NNI gave this trial no parameters; see its nnimanager.log")
     names = set(space.names)
     params = space.decode(space.encode({k: v for k, v in given.items() if k in names}))
-    return params, {k: v for k, v in given.items() if k not in names}
+    others = {k: v for k, v in given.items() if k not in names}
+    known = others.pop(KNOWN, None)
+    return params, others, known
 
 
 def report(params: Mapping[str, Any], metrics: Mapping[str, Any], metric: str = "reward") -> None:

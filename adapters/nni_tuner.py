@@ -19,7 +19,7 @@ import numpy as np
 from nni.tuner import Tuner
 
 from cellwright.adapters.nni_localhost import allow_localhost
-from cellwright.adapters.nni_record import HISTORY, Record, read_result
+from cellwright.adapters.nni_record import HISTORY, KNOWN, Record, read_result
 from cellwright.adapters.nni_space import draw, other_entries
 from cellwright.plugins.registry import make_space, make_strategy
 from cellwright.search_spaces import (
@@ -202,7 +202,9 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         else:
             number = self.record.asked
             rng = np.random.default_rng((self.strategy.seed, number, 1))
-            self.record.start({**self._ask(number), **draw(self._others, rng)})
+            given = {**self._ask(number), **draw(self._others, rng)}
+            known = self.record.known(given)
+            self.record.start(given if known is None else {**given, KNOWN: known})
         self._numbers[parameter_id] = number
         return dict(self.record.running[number])
 

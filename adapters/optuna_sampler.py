@@ -15,7 +15,7 @@ import logging
 import math
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -49,6 +49,22 @@ def suggest(trial: Trial, space: SearchSpace) -> Params:
     _claim(trial.study, space)
     values = [trial.suggest_categorical(d.name, d.choices) for d in space.decisions]
     return dict(zip(space.names, cast(list[Value], values), strict=True))
+
+
+def known_trial(trial: Trial, space: SearchSpace) -> FrozenTrial | None:
+    """The first complete trial of the same network, all other parameters alike; None without one.
+
+    A study repeats a network where a user enqueues it, or where the space is used up. An objective
+    may then return the known value, and pay nothing::
+
+        params = suggest(trial, space)
+        if (known := known_trial(trial, space)) is not None:
+            return known.value
+    """
+    identity = _identity(trial.params, space)
+    complete = trial.study._get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    alike = (other for other in complete if _identity(other.params, space) == identity)
+    return next(alike, None)
 
 
 class StrategySampler(BaseSampler):
@@ -245,6 +261,14 @@ class NASNetEvolutionSampler(StrategySampler):
     ) -> None:
         strategy = RegularizedEvolution(space or NASNetSpace(), seed=seed, **arguments)
         super().__init__(strategy, independent_sampler=independent_sampler)
+
+
+def _identity(params: Mapping[str, Any], space: SearchSpace) -> Any:
+    """What two trials of the same network share; None for a trial of anything else."""
+    if not params.keys() >= space._name_set:
+        return None
+    others = {name: value for name, value in params.items() if name not in space._name_set}
+    return space.key({name: params[name] for name in space.names}), others
 
 
 def _architecture(trial: FrozenTrial, space: SearchSpace) -> Params | None:

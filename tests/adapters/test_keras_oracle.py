@@ -246,6 +246,31 @@ def test_a_space_that_is_used_up_still_gets_all_its_trials(tmp_path):
     assert all(type(params["skip"]) is bool for _, params in tried)
 
 
+def test_a_network_that_was_tried_brings_its_metrics(tmp_path):
+    small = SearchSpace([Decision("skip", (True, False))])
+    mine = StrategyOracle(kt.Objective("score", "max"), 5, strategy="random", space=small, seed=0)
+    paid = []
+
+    class Thrifty(kt.Tuner):
+        def run_trial(self, trial, *arguments, **keywords):
+            known = self.oracle.known_metrics(trial)
+            if known is not None:
+                return known
+            paid.append(trial.trial_id)
+            return {"score": float(len(paid)), "other": 7.0}
+
+    Thrifty(oracle=mine, directory=str(tmp_path), project_name="p").search(verbose=0)
+    assert len(paid) == 2
+    scores = {bool(t.hyperparameters.values["skip"]): t.score for t in mine.trials.values()}
+    assert sorted(scores.values()) == [1.0, 2.0]
+    repeats = [t for t in mine.trials.values() if t.metrics.exists("repeat_of")]
+    assert len(repeats) == 3
+    for trial in repeats:
+        original = mine.trials[str(int(trial.metrics.get_last_value("repeat_of")))]
+        assert (trial.score, original.trial_id in paid) == (original.score, True)
+        assert trial.metrics.get_last_value("other") == 7.0
+
+
 class Extra(kt.HyperModel):
     """A user's own build, with hyperparameters of its own; one depends on a decision."""
 

@@ -63,7 +63,7 @@ class Keeper(ThreadingHTTPServer):
         super().__init__(("localhost", 0), Channel)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
-    def run(self, script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, folder: Path, head: str = HEAD) -> subprocess.CompletedProcess[str]:
         environment = {
             "NNI_PLATFORM": "local",
             "NNI_EXP_ID": "test",
@@ -76,7 +76,7 @@ class Keeper(ThreadingHTTPServer):
             "no_proxy": "",
             "NO_PROXY": "",
         }
-        return python(HEAD + script, folder, **environment)
+        return python(head + script, folder, **environment)
 
     @property
     def final(self) -> dict[str, Any]:
@@ -122,6 +122,20 @@ def test_a_failure_carries_its_architecture_and_its_reason(keeper: Keeper, tmp_p
     result = read_result(SPACE, keeper.final, {}, 1.0)
     assert (result.params, result.reward) == (PARAMS, None)
     assert "must be a finite number, got inf" in result.facts["error"]
+
+
+def test_a_known_network_is_reported_without_training(tmp_path: Path) -> None:
+    known = {"reward": 0.75, "val_accuracy": 0.8, "repeat_of": 3}
+    keeper = Keeper({**PARAMS, "known_result": known})
+    script = """
+from cellwright.plugins import Evaluation
+assert run(Evaluation(space, data=None)) == {"reward": 0.75, "val_accuracy": 0.8, "repeat_of": 3}
+"""
+    done = keeper.run(script, tmp_path, HEAD.replace("params, others = architecture(space)", ""))
+    keeper.shutdown()
+    keeper.server_close()
+    assert done.returncode == 0, done.stderr
+    assert keeper.final == {**known, "default": 0.75, "architecture": PARAMS}
 
 
 def test_parameters_of_another_space_are_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from nni.runtime import msg_dispatcher  # noqa: E402
 from nni.runtime.msg_dispatcher import MsgDispatcher  # noqa: E402
 from nni.runtime.tuner_command_channel import CommandType  # noqa: E402
 
-from cellwright.adapters.nni_record import HISTORY  # noqa: E402
+from cellwright.adapters.nni_record import HISTORY, KNOWN  # noqa: E402
 from cellwright.adapters.nni_space import search_space_of  # noqa: E402
 from cellwright.adapters.nni_tuner import (  # noqa: E402
     NASNetEvolutionTuner,
@@ -153,6 +153,22 @@ def test_trials_that_run_at_once_share_no_network() -> None:
     space = SearchSpace([Decision("a", (1, 2, 3)), Decision("b", ("x", "y"))])
     running = new(space=space).generate_multiple_parameters(list(range(6)))
     assert len({space.key(params) for params in running}) == 6
+
+
+def test_a_network_that_was_tried_is_proposed_with_its_metrics() -> None:
+    space = SearchSpace([Decision("skip", (True, False))])
+    tuner = new(space=space)
+    paid = []
+    for number in range(5):
+        given = tuner.generate_parameters(number)
+        reported = given.get(KNOWN, {"reward": float(number), "val_accuracy": 0.5})
+        if KNOWN not in given:
+            paid.append(number)
+        value = {"default": reported["reward"], **reported, "architecture": {"skip": given["skip"]}}
+        tuner.receive_trial_result(number, given, value)
+    assert paid == [0, 1]
+    assert sorted(set(rewards(tuner).values())) == [0.0, 1.0]
+    assert all("repeat_of" in tuner.record.facts[number]["metrics"] for number in (2, 3, 4))
 
 
 def test_parameters_are_what_json_can_hold() -> None:

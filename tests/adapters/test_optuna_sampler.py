@@ -20,6 +20,7 @@ from cellwright.adapters.optuna_sampler import (
     NASNetEvolutionSampler,
     NASNetRLSampler,
     StrategySampler,
+    known_trial,
     suggest,
 )
 from cellwright.plugins import RandomSearch, RegularizedEvolution, Reinforce
@@ -313,6 +314,30 @@ def test_trials_that_run_at_once_share_no_network(make):
     study = optuna.create_study(sampler=make(space, 0))
     running = [suggest(study.ask(), space) for _ in range(6)]
     assert len({space.key(params) for params in running}) == 6
+
+
+def test_a_known_network_is_found_under_another_name():
+    study = optuna.create_study(direction="maximize")
+    halves = {"normal/1/input_1": 0, "normal/1/operation_1": "sep_3x3",
+              "normal/1/input_2": 1, "normal/1/operation_2": "identity"}  # fmt: skip
+    swapped = {"normal/1/input_1": 1, "normal/1/operation_1": "identity",
+               "normal/1/input_2": 0, "normal/1/operation_2": "sep_3x3"}  # fmt: skip
+    first = {**BOOK.sample(np.random.default_rng(0)), "normal/1/combination": "add"}
+    found = []
+
+    def objective(trial):
+        suggest(trial, BOOK)
+        rate = trial.suggest_categorical("rate", (0.1, 0.2))
+        if trial.number == 0:
+            raise RuntimeError("planned")
+        known = known_trial(trial, BOOK)
+        found.append(known and known.number)
+        return rate
+
+    for half, rate in ((halves, 0.1), (halves, 0.1), (swapped, 0.2), (swapped, 0.1)):
+        study.enqueue_trial({**first, **half, "rate": rate})
+    study.optimize(objective, n_trials=4, catch=(RuntimeError,))
+    assert found == [None, None, 1]
 
 
 def test_one_sampler_on_two_studies(make):

@@ -16,7 +16,7 @@ keras = pytest.importorskip("keras")
 pytest.importorskip("optuna")
 
 SPACES = """
-from cellwright.search_spaces import NASNetSpace
+from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace
 
 SPACE = NASNetSpace(blocks=1)
 
@@ -27,6 +27,18 @@ class Fragile(NASNetSpace):
         return super().build(params, *arguments, **options)
 
 FRAGILE = Fragile(blocks=1)
+
+class Two(NASNetSpace):
+    def __init__(self):
+        super().__init__(blocks=1)
+        decisions = [
+            Decision(d.name, d.choices[: 2 if d.name == "normal/1/operation_1" else 1])
+            for d in self.decisions
+        ]
+        SearchSpace.__init__(self, decisions)
+
+    def canonical(self, params):
+        return SearchSpace.canonical(self, params)
 """
 TINY = ("--epochs", "1", "--filters", "2", "--space", "spaces:SPACE", "--data", "data.npz")
 
@@ -44,10 +56,11 @@ def place(tmp_path_factory) -> Path:
 
 
 def start(place, *arguments):
+    path = os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
         [sys.executable, "-c", "from cellwright.command_line.app import main; main()", *arguments],
         cwd=place,
-        env=os.environ | {"PYTHONPATH": str(place), "COLUMNS": "100"},
+        env=os.environ | {"PYTHONPATH": path, "COLUMNS": "100"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -198,6 +211,20 @@ def test_other_hosts_find_what_optuna_finds(finished, host):
     assert [[row[n] for n in names] for row in table(place / host)] == [
         [r[n] for n in names] for r in expected[:3]
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host", ["optuna", "keras-tuner", "nni"])
+def test_a_space_that_is_used_up_costs_no_more_training(place, host):
+    arguments = [*TINY, "--host", host, "--trials", "4", "--out", f"two-{host}"]
+    arguments[arguments.index("spaces:SPACE")] = "spaces:Two"
+    cellwright(place, "search", *arguments)
+    rows = table(place / f"two-{host}")
+    repeats = [row for row in rows if row["repeat_of"]]
+    assert len(repeats) == 2
+    for row in repeats:
+        original = rows[int(float(row["repeat_of"]))]
+        assert (row["reward"], original["repeat_of"]) == (original["reward"], "")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from cellwright.adapters.optuna_sampler import StrategySampler, suggest
+from cellwright.adapters.optuna_sampler import StrategySampler, known_trial, suggest
 from cellwright.command_line.results import Trial
 from cellwright.command_line.settings import Settings
 from cellwright.plugins import Evaluation, make_strategy
@@ -71,6 +71,10 @@ def search(
 
         keras.utils.clear_session()  # forget the last child, or memory grows with every trial
         params = suggest(trial, evaluation.space)
+        if (known := known_trial(trial, evaluation.space)) is not None:
+            metrics = {**_trial(known).metrics, "repeat_of": float(known.number)}
+            _store(trial, metrics)
+            return metrics["reward"]
 
         def report(epoch: int, metrics: dict[str, float]) -> None:
             trial.report(metrics["val_accuracy"], epoch)
@@ -85,8 +89,7 @@ def search(
         except Exception as error:
             trial.set_user_attr("error", f"{type(error).__name__}: {error}")
             raise
-        for name, value in metrics.items():
-            trial.set_user_attr(name, value)
+        _store(trial, metrics)
         keep(params, metrics, model)
         return metrics["reward"]
 
@@ -95,6 +98,11 @@ def search(
 
     while _counted(study) < settings.trials:
         study.optimize(objective, n_trials=1, callbacks=[finished], catch=(Exception,))
+
+
+def _store(trial: optuna.Trial, metrics: dict[str, float]) -> None:
+    for name, value in metrics.items():
+        trial.set_user_attr(name, value)
 
 
 def _name(folder: Path, settings: Settings) -> str:

@@ -90,7 +90,9 @@ def write_results(
 
 def write_table(path: Path, trials: Sequence[Trial], space: SearchSpace) -> Path:
     """A row for each trial: number, state, metrics, error, and every decision."""
-    present = [name for name in METRICS if any(name in trial.metrics for trial in trials)]
+    measured = {name for trial in trials for name in trial.metrics}
+    present = [name for name in METRICS if name in measured]
+    present += sorted(measured - set(METRICS))
     new = path.with_suffix(".new")
     with new.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
