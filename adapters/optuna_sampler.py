@@ -36,6 +36,8 @@ from cellwright.search_spaces import (
     Value,
 )
 
+# Trial user attributes: what a strategy that predicts expected of a trial, in the study's unit.
+PREDICTED, PREDICTED_STD = "predicted", "predicted_std"
 _SPACE = "cellwright:space"  # study system attribute: the fingerprint of the space searched
 _logger = logging.getLogger(__name__)
 
@@ -73,6 +75,9 @@ class StrategySampler(BaseSampler):
     A finished trial counts with its value, a pruned one with its last intermediate value; one that
     failed, broke a constraint, or has a value that is not finite counts as a failed child. Trials
     without any decision of the space are left alone.
+
+    What a strategy that predicts (`Strategy.predict`) expected of a trial stands in the trial's
+    user attributes ``predicted`` and ``predicted_std``, of the study's direction.
 
     Args:
         strategy: Decides on the space's parameters. One without a seed takes one that the study's
@@ -146,6 +151,11 @@ class StrategySampler(BaseSampler):
             self._bind(study)
             self.strategy.follow(self._record(study))
             proposed = self.strategy.ask(trial.number, self._running(study, trial))
+            expected = self.strategy.predict(proposed)
+        if expected is not None and "fixed_params" not in trial.system_attrs:  # not enqueued
+            sign = -1.0 if study.direction == StudyDirection.MINIMIZE else 1.0
+            for name, value in ((PREDICTED, sign * expected.mean), (PREDICTED_STD, expected.std)):
+                study._storage.set_trial_user_attr(trial._trial_id, name, value)
         params = {name: value for name, value in proposed.items() if name in search_space}
         foreign = {name: d for name, d in search_space.items() if name not in proposed}
         if foreign and self._others is not None:

@@ -6,13 +6,15 @@ from cellwright.plugins.baseline import Baseline, MovingAverage, RollingWindow
 from cellwright.plugins.datasets import Dataset, load_dataset
 from cellwright.plugins.evaluation import Evaluation
 from cellwright.plugins.evolution import RegularizedEvolution
+from cellwright.plugins.local_search import LocalSearch
 from cellwright.plugins.meters import KerasLatency, Measurement, Meter
 from cellwright.plugins.ppo import PPO
+from cellwright.plugins.predictor import PredictorGuided
 from cellwright.plugins.random_search import RandomSearch
 from cellwright.plugins.registry import make_space, make_strategy
 from cellwright.plugins.reinforce import Reinforce
 from cellwright.plugins.rewards import AccuracyReward, MnasNetReward, Reward
-from cellwright.plugins.strategy import Strategy, Told
+from cellwright.plugins.strategy import Prediction, Strategy, Told
 
 if TYPE_CHECKING:
     from cellwright.plugins.recipe import Recipe
@@ -24,10 +26,13 @@ __all__ = [
     "Dataset",
     "Evaluation",
     "KerasLatency",
+    "LocalSearch",
     "Measurement",
     "Meter",
     "MnasNetReward",
     "MovingAverage",
+    "Prediction",
+    "PredictorGuided",
     "RandomSearch",
     "Recipe",
     "RegularizedEvolution",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,13 @@ class Told(NamedTuple):
     number: int
     params: Params
     reward: float | None
+
+
+class Prediction(NamedTuple):
+    """What a strategy expects a trial to score, in the unit of its rewards."""
+
+    mean: float
+    std: float
 
 
 class Strategy(ABC):
@@ -57,7 +64,9 @@ class Strategy(ABC):
         self.seeded = seed is not None
         self.seed = _checked(secrets.randbits(63) if seed is None else seed)
         self._history: list[Told] = []
+        self._keys: list[tuple[int, ...]] = []  # of the history's networks, in its order
         self._known: set[tuple[int, ...]] = set()
+        self._running: set[tuple[int, ...]] = set()
 
     @property
     def history(self) -> tuple[Told, ...]:
@@ -76,21 +85,29 @@ class Strategy(ABC):
             running: Architectures that other workers train at this moment.
         """
         rng = np.random.default_rng((self.seed, number))
-        taken = {self.space.key(params) for params in running}
+        self._running = {self.space.key(params) for params in running}
         scheduled = self.space.scheduled(number)
         for _ in range(_DRAWS):
             params = {**self._propose(number, rng), **scheduled}
-            if self._is_new(params, taken):
+            if self._is_new(params):
                 return params
         for _ in range(_MUTATIONS):
             params = self.space.mutate(params, rng)
-            if self._is_new(params, taken):
+            if self._is_new(params):
                 break
         return params
 
-    def _is_new(self, params: Params, taken: Set[tuple[int, ...]]) -> bool:
+    def _is_new(self, params: Params) -> bool:
+        """Whether this network has neither been told nor runs while `ask` is answered."""
         key = self.space.key(params)
-        return key not in self._known and key not in taken
+        return key not in self._known and key not in self._running
+
+    def predict(self, params: Params) -> Prediction | None:
+        """What a trial of ``params`` is expected to score; None if this strategy predicts nothing.
+
+        Like `ask`, it depends on nothing but the seed and what has been told.
+        """
+        return None
 
     def tell(self, number: int, params: Mapping[str, Any], reward: float | None) -> None:
         """Record what trial ``number`` scored; None says that its child failed.
@@ -134,12 +151,14 @@ class Strategy(ABC):
 
     def _reset(self) -> None:
         self._history.clear()
+        self._keys.clear()
         self._known.clear()
         self._forget()
 
     def _take(self, told: Told) -> None:
         indices = self.space.encode(told.params)
-        self._known.add(self.space.key(told.params))
+        self._keys.append(self.space.key(told.params))
+        self._known.add(self._keys[-1])
         self._history.append(told)
         if told.reward is not None:
             self._learn(indices, told.reward)

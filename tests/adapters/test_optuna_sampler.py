@@ -23,7 +23,7 @@ from cellwright.adapters.optuna_sampler import (
     known_trial,
     suggest,
 )
-from cellwright.plugins import RandomSearch, RegularizedEvolution, Reinforce
+from cellwright.plugins import PredictorGuided, RandomSearch, RegularizedEvolution, Reinforce
 from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace, SpaceMismatch
 
 SPACE = SearchSpace(Decision(f"cell/{i}", ("a", "b", "c", "d")) for i in range(8))
@@ -442,6 +442,23 @@ def test_dashboard_reads_named_choices():
         "sep_3x3", "sep_5x5", "sep_7x7", "avg_3x3", "max_3x3", "identity",
     )  # fmt: skip
     assert json.loads(json.dumps(study.trials[0].params)) == study.trials[0].params
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_predictions_stand_beside_what_was_measured(direction):
+    study = optuna.create_study(
+        sampler=StrategySampler(PredictorGuided(SPACE, seed=0)), direction=direction
+    )
+    study.optimize(lambda trial: 7 + objective(trial), n_trials=10)
+    study.enqueue_trial(dict.fromkeys(SPACE.names, "a"))
+    study.optimize(lambda trial: 7 + objective(trial), n_trials=70)
+    noted = [t for t in study.trials if t.user_attrs.keys() == {"predicted", "predicted_std"}]
+    assert [t.number for t in noted] == list(range(11, 80))
+    unguided = np.std([t.value for t in study.trials[:10]])
+    errors = [t.user_attrs["predicted"] - t.value for t in noted[-30:]]
+    assert np.mean(np.abs(errors)) < unguided / 2
+    assert all(t.user_attrs["predicted_std"] > 0 for t in noted)
+    assert all(t.user_attrs == {} for t in study.trials[:11])
 
 
 def test_several_objectives_are_refused():

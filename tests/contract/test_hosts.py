@@ -24,6 +24,8 @@ STRATEGIES = {
     "evolution": {"population": 5, "sample": 3},
     "reinforce": {"batch": 3},
     "ppo": {"batch": 4, "epochs": 2},
+    "predictor": {"initial": 4},
+    "local": {"initial": 3},
 }
 FAILING = {2, 3, 9, 17}
 TRIALS, HALF = 25, 13

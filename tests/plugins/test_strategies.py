@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from cellwright.plugins import (
     PPO,
+    LocalSearch,
+    PredictorGuided,
     RandomSearch,
     RegularizedEvolution,
     Reinforce,
@@ -29,6 +31,10 @@ STRATEGIES = {
         space, seed=seed, exploration=0.3
     ),
     "ppo": lambda space, seed: PPO(space, seed=seed, batch=3),
+    "predictor": PredictorGuided,
+    "predictor of few": lambda space, seed: PredictorGuided(space, seed=seed, initial=3, most=9),
+    "local": LocalSearch,
+    "small local": lambda space, seed: LocalSearch(space, seed=seed, initial=1),
     "ppo as in the paper": lambda space, seed: PPO.nasnet(space, seed=seed, batch=10),
 }
 
@@ -244,6 +250,8 @@ def test_sequences_are_permanent():
         "evolution": RegularizedEvolution(space, seed=7, population=2, sample=2),
         "reinforce": Reinforce(space, seed=7),
         "ppo": PPO(space, seed=7, batch=2),
+        "predictor": PredictorGuided(space, seed=7, initial=2),
+        "local": LocalSearch(space, seed=7, initial=2),
     }
     found = {name: [] for name in strategies}
     for name, strategy in strategies.items():
@@ -256,4 +264,6 @@ def test_sequences_are_permanent():
         "evolution": "111 200 211 201 210 110 100 000",
         "reinforce": "201 100 200 210 211 111 011 010",
         "ppo": "201 100 200 210 110 111 010 000",
+        "predictor": "111 200 210 010 201 211 101 001",
+        "local": "111 200 201 001 211 101 100 000",
     }

@@ -1,0 +1,75 @@
+"""Architectures as numbers that a regressor can learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright.search_spaces import SearchSpace
+
+Array = NDArray[np.float64]
+
+
+class Features:
+    """Columns for a regressor, all of them sums of one-hot columns.
+
+    - One-hot: a column for each choice of each decision.
+    - Counts: how often each choice is taken among the decisions of one kind under one first part
+      of the name (the operations of the normal cell, say), where there are several.
+    - Ranks: the place of a number among the choices, for decisions among three numbers or more.
+
+    Counts and ranks have variance 1 over architectures drawn at random.
+
+    Args:
+        space: What is encoded.
+
+    Attributes:
+        groups: Shape ``(columns,)``, a number for each decision, family of counts and rank: columns
+            that a regressor is to judge together share one.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._sizes = [len(decision.choices) for decision in space.decisions]
+        self._firsts = np.cumsum([0, *self._sizes[:-1]], dtype=np.intp)
+        blocks = [*self._one_hot(), *self._counts(space), *self._ranks(space)]
+        self._sums = np.concatenate(blocks, axis=1)  # (one-hot columns, columns)
+        self.groups = np.repeat(np.arange(len(blocks)), [block.shape[1] for block in blocks])
+
+    def __call__(self, indices: NDArray[np.intp]) -> Array:
+        """Features of architectures at ``indices``, shape ``(architectures, decisions)``."""
+        one_hot = np.zeros((len(indices), len(self._sums)))
+        np.put_along_axis(one_hot, indices + self._firsts, 1.0, axis=1)
+        return one_hot @ self._sums
+
+    def _one_hot(self) -> Iterator[Array]:
+        for position in range(len(self._sizes)):
+            yield self._block([position], np.eye(self._sizes[position]))
+
+    def _counts(self, space: SearchSpace) -> Iterator[Array]:
+        families: dict[tuple[object, ...], list[int]] = {}
+        for position, decision in enumerate(space.decisions):
+            first, slash, _ = decision.name.partition("/")
+            family = (first if slash else "", decision.kind, decision.choices)
+            families.setdefault(family, []).append(position)
+        for positions in families.values():
+            size = self._sizes[positions[0]]
+            if len(positions) > 1 and size > 1:
+                variance = len(positions) * (size - 1) / size**2
+                yield self._block(positions, np.eye(size) / np.sqrt(variance))
+
+    def _ranks(self, space: SearchSpace) -> Iterator[Array]:
+        for position, decision in enumerate(space.decisions):
+            choices = decision.choices
+            if len(choices) > 2 and not isinstance(choices[0], str | bool):
+                ranks = np.argsort(np.argsort(np.array(choices, dtype=float))).astype(float)
+                yield self._block([position], ((ranks - ranks.mean()) / ranks.std())[:, None])
+
+    def _block(self, positions: list[int], values: Array) -> Array:
+        """Columns that add up ``values``, shape (choices, columns), of some decisions."""
+        block = np.zeros((sum(self._sizes), values.shape[1]))
+        for position in positions:
+            first = self._firsts[position]
+            block[first : first + len(values)] = values
+        return block
