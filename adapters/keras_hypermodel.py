@@ -11,7 +11,7 @@ import numpy as np
 from keras_tuner.src.engine.objective import DefaultObjective
 
 from cellwright.plugins import AccuracyReward, Meter, Recipe, Reward, make_space
-from cellwright.plugins.recipe import out_of_memory
+from cellwright.plugins.recipe import metrics_of, out_of_memory
 from cellwright.search_spaces import ChildFailed, Params, SearchSpace, SpaceMismatch
 
 
@@ -151,7 +151,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
     def _weigh(self, model: Any, history: Any) -> Any:
         if self.reward is None and self.meter is None:
             return history
-        metrics = {name: float(values[-1]) for name, values in history.history.items()}
+        metrics = metrics_of(history.history)
         metrics["parameters"] = float(model.count_params())
         if self.meter is not None:
             metrics["latency_ms"] = self.meter(model).seconds * 1000

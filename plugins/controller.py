@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.plugins.cells import LSTM, Array, NASCell, RecurrentCell
+from cellwright.plugins.anchors import Attention
+from cellwright.plugins.cells import LSTM, Array, NASCell, RecurrentCell, sigmoid
+from cellwright.plugins.recurrent import Recurrent, rowwise, sum_of_outer
+from cellwright.plugins.steps import Indices, Steps
 
 CELLS: dict[str, type[NASCell] | type[LSTM]] = {"nas": NASCell, "lstm": LSTM}
-Indices = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 
 
 class Controller:
@@ -22,48 +25,70 @@ class Controller:
     vector at first), so a sampled action does reach the policy. Embeddings and output layers are
     each decision's own: what two decisions call by one name they need not like alike.
 
+    The decisions of an anchor point are one step together, each with a sigmoid of its own
+    (`anchors.Attention`); the next step reads the sum of their embeddings, or the start vector if
+    there are none.
+
     Args:
         sizes: Number of choices of each decision, in order.
-        rng: Draws the initial weights, uniform in (-.1, .1) as in Zoph et al. 2018.
+        rng: Draws the initial weights, uniform in (-``initial``, ``initial``); biases are 0, and 1
+            for an LSTM's forget gate.
         cell: ``"nas"`` or ``"lstm"``.
         units: Width of the recurrent cell, at least 1.
+        layers: Recurrent layers, at least 1.
+        initial: Above 0; 0.1 in Zoph et al. 2018, 0.08 in Zoph and Le 2016.
+        anchors: See `SearchSpace.anchors`.
 
     Raises:
-        ValueError: On an unknown cell or a width below 1.
+        ValueError: On an unknown cell, an argument out of range, or anchors that do not fit.
     """
 
     def __init__(
-        self, sizes: Sequence[int], rng: np.random.Generator, *, cell: str = "nas", units: int = 32
+        self,
+        sizes: Sequence[int],
+        rng: np.random.Generator,
+        *,
+        cell: str = "nas",
+        units: int = 32,
+        layers: int = 1,
+        initial: float = 0.1,
+        anchors: Sequence[int] = (),
     ) -> None:
         if cell not in CELLS:
             raise ValueError(f"cell must be one of {sorted(CELLS)}, got {cell!r}")
-        if units < 1:
-            raise ValueError(f"units must be at least 1, got {units}")
+        for name, value in (("units", units), ("layers", layers)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if not initial > 0:
+            raise ValueError(f"initial must be above 0, got {initial}")
         self.sizes = tuple(sizes)
         self.units = units
         self.cell: RecurrentCell = CELLS[cell]()
-        steps, most, gates = len(self.sizes), max(self.sizes), self.cell.gates
-        # Row 0 of the embedding is the start; the choices of decision t begin at offsets[t].
-        self.offsets = 1 + np.concatenate([[0], np.cumsum(self.sizes[:-1], dtype=np.intp)])
+        self.recurrent = Recurrent(self.cell, units, layers)
+        self.attention = Attention(len(anchors), units)
+        self.steps = Steps(self.sizes, anchors)
+        most = max(self.sizes)
         shapes = {
             "embedding": (1 + sum(self.sizes), units),
-            "input": (units, gates * units),
-            "recurrent": (units, gates * units),
-            "bias": (gates * units,),
-            "output": (steps, most, units),
-            "output_bias": (steps, most),
+            **self.recurrent.shapes(),
+            "output": (len(self.steps.plain), most, units),
+            "output_bias": (len(self.steps.plain), most),
+            **(self.attention.shapes() if anchors else {}),
         }
         # One flat vector, so that an optimizer's step is a few calls; the names are views of it.
-        self.weights = rng.uniform(-0.1, 0.1, sum(math.prod(shape) for shape in shapes.values()))
+        count = sum(math.prod(shape) for shape in shapes.values())
+        self.weights = rng.uniform(-initial, initial, count)
         self.gradient = np.zeros_like(self.weights)
         self._views = _split(self.weights, shapes)
         self._gradients = _split(self.gradient, shapes)
-        self["bias"][:] = 0.0
         self["output_bias"][:] = 0.0
-        if cell == "lstm":
-            self["bias"][units : 2 * units] = 1.0  # remember at first (Gers et al. 2000)
+        for suffix in self.recurrent.suffixes:
+            self[f"bias{suffix}"][:] = 0.0
+            if cell == "lstm":  # remember at first (Gers et al. 2000)
+                self[f"bias{suffix}"][units : 2 * units] = 1.0
         # Decisions with fewer choices than the most leave output rows that must never be drawn.
-        self._unused = np.where(np.arange(most) < np.array(self.sizes)[:, None], 0.0, -1e9)
+        used = np.arange(most) < np.array(self.sizes)[self.steps.plain, None]
+        self._unused = np.where(used, 0.0, -1e9)
         self._table: Array | None = None
 
     def __getitem__(self, name: str) -> Array:
@@ -74,36 +99,50 @@ class Controller:
         """Say that `weights` were written to."""
         self._table = None
 
-    def sample(self, draws: Array) -> Indices:
-        """Architectures from the policy: uniform numbers in [0, 1) of shape (batch, decisions) to
-        the actions whose cumulative probability they fall into, (batch, decisions)."""
-        table, recurrent, bias = self._input_table(), self["recurrent"], self["bias"]
-        heads = self["output"].swapaxes(1, 2)
+    def sample(self, draws: Array, given: Indices | None = None) -> Indices:
+        """Architectures from the policy, (batch, decisions).
+
+        Args:
+            draws: Uniform numbers in [0, 1), (batch, decisions); an action is the one into whose
+                share of the cumulative probability its number falls.
+            given: Actions that are settled, or -1 where the policy takes them, (batch, decisions).
+        """
+        batch, plain = len(draws), 0
+        table, heads = self._input_table(), self["output"].swapaxes(1, 2)
         head_bias = self["output_bias"] + self._unused
-        split = (len(draws), self.cell.gates, self.units)
-        memory = output = np.zeros((len(draws), self.units))
-        rows = np.zeros(len(draws), dtype=np.intp)
+        state, anchored = self.recurrent.begin(batch), []
+        start = rows = np.zeros((batch, 1), dtype=np.intp)
         actions = np.empty(draws.shape, dtype=np.intp)
-        for t, size in enumerate(self.sizes):
-            h = (output @ recurrent + bias).reshape(split).swapaxes(0, 1)
-            memory, output, _ = self.cell.forward(table[rows].swapaxes(0, 1), h, memory)
-            logits = output @ heads[t] + head_bias[t]  # (batch, choices)
-            below = np.exp(logits - logits.max(axis=1, keepdims=True)).cumsum(axis=1)
-            passed = (below <= draws[:, t, None] * below[:, -1:]).sum(axis=1)
-            actions[:, t] = np.minimum(passed, size - 1)
-            rows = self.offsets[t] + actions[:, t]
+        for step in self.steps.all:
+            taken = slice(step.first, step.stop)
+            x = table[rows[:, 0]] if rows.shape[1] == 1 else table[rows].sum(axis=1)
+            state, _ = self.recurrent.step(self._views, x.swapaxes(0, 1), state)
+            output = state[-1][1]
+            if step.anchor:
+                anchored.append(output)
+                logits = self.attention.newest(self._views, anchored).T  # (batch, connections)
+                actions[:, taken] = draws[:, taken] >= sigmoid(-logits)
+            else:
+                logits = output @ heads[plain] + head_bias[plain]  # (batch, choices)
+                actions[:, step.first] = _drawn(logits, draws[:, taken], self.sizes[step.first])
+                plain += 1
+            if given is not None:
+                settled = given[:, taken]
+                actions[:, taken] = np.where(settled < 0, actions[:, taken], settled)
+            rows = self.steps.offsets[taken] + actions[:, taken] if step.decisions else start
         return actions
 
-    def log_probability(self, actions: Indices) -> Array:
-        """log pi of each architecture: (batch, decisions) -> (batch,)."""
-        log_p, _, _ = self._forward(actions)
-        return np.asarray(_taken(log_p, actions).sum(axis=1))
+    def log_probability(self, actions: Indices, active: Mask | None = None) -> Array:
+        """log pi of each architecture's active decisions: (batch, decisions) -> (batch,)."""
+        taken = _taken(self._forward(actions).log_p, actions)
+        return np.asarray((taken if active is None else taken * active).sum(axis=1))
 
     def accumulate(
         self,
         actions: Indices,
         weights: Array | Callable[[Array], Array],
         entropy_weight: float = 0.0,
+        active: Mask | None = None,
     ) -> float:
         """Put the gradient of the loss into `gradient`, and return the loss.
 
@@ -114,80 +153,90 @@ class Controller:
             weights: Advantages as a rule, (batch,), or (batch, decisions); or what makes them of
                 the log-probabilities of the actions, (batch, decisions). Not differentiated.
             entropy_weight: 0 or above; rewards a policy that stays undecided.
+            active: Over which decisions t to sum, (batch, decisions); all if None.
         """
-        batch, steps = actions.shape
-        log_p, outputs, saved = self._forward(actions)
-        taken = _taken(log_p, actions)
+        batch, count = actions.shape
+        run = self._forward(actions)
+        log_p, taken = run.log_p, _taken(run.log_p, actions)
         weights = weights(taken) if callable(weights) else weights
-        weights = weights.T if weights.ndim == 2 else weights[None]  # (decisions or 1, batch)
+        mask = np.ones((1, batch)) if active is None else active.T.astype(float)
+        weights = mask * (weights.T if weights.ndim == 2 else weights[None])
         p = np.exp(log_p)  # (decisions, batch, choices)
         entropy = -(p * log_p).sum(axis=2, keepdims=True)
         d_logits = p * weights[..., None]
-        d_logits[np.arange(steps)[:, None], np.arange(batch), actions.T] -= weights
-        d_logits += entropy_weight * p * (log_p + entropy)
+        d_logits[np.arange(count)[:, None], np.arange(batch), actions.T] -= weights
+        d_logits += entropy_weight * mask[..., None] * p * (log_p + entropy)
         d_logits /= batch
-
-        grads, recurrent = self._gradients, self["recurrent"]
-        d_outputs = d_logits @ self["output"]  # (decisions, batch, units)
-        flat = (steps, batch, self.cell.gates * self.units)
-        d_x: Array = np.empty(flat)
-        d_h: Array = np.empty(flat)
-        d_memory = np.zeros((batch, self.units))
-        d_next = np.zeros((batch, self.units))
-        for t in reversed(range(steps)):
-            d_xt, d_ht, d_memory = self.cell.backward(saved[t], d_memory, d_outputs[t] + d_next)
-            d_x[t] = d_xt.swapaxes(0, 1).reshape(batch, -1)
-            d_h[t] = d_ht.swapaxes(0, 1).reshape(batch, -1)
-            d_next = d_h[t] @ recurrent.T
-
-        rows = self._rows(actions).ravel()
-        d_x, d_h = d_x.reshape(rows.size, -1), d_h.reshape(rows.size, -1)
-        before = np.concatenate([np.zeros((1, batch, self.units)), outputs[:-1]])
-        grads["output"][:] = d_logits.swapaxes(1, 2) @ outputs
-        grads["output_bias"][:] = d_logits.sum(axis=1)
-        grads["recurrent"][:] = _sum_of_outer(before.reshape(rows.size, -1), d_h)
-        grads["bias"][:] = d_h.sum(axis=0)
-        grads["input"][:] = _sum_of_outer(self["embedding"][rows], d_x)
-        grads["embedding"][:] = 0.0
-        np.add.at(grads["embedding"], rows, _rowwise(d_x, self["input"].T))
+        self._backward(actions, run, d_logits)
         gain = (weights * taken.T).sum(axis=0)
-        return float(-np.mean(gain + entropy_weight * entropy.sum(axis=(0, 2))))
+        return float(-np.mean(gain + entropy_weight * (mask * entropy[..., 0]).sum(axis=0)))
 
-    def _forward(self, actions: Indices) -> tuple[Array, Array, list[Any]]:
-        """Log-probabilities (decisions, batch, choices), outputs (decisions, batch, units), and
-        each step for `accumulate`."""
-        batch, steps = actions.shape
-        table, recurrent, bias = self._input_table(), self["recurrent"], self["bias"]
-        split = (batch, self.cell.gates, self.units)
-        inputs = table[self._rows(actions)].swapaxes(1, 2)  # (decisions, gates, batch, units)
-        memory = output = np.zeros((batch, self.units))
-        outputs = np.empty((steps, batch, self.units))
+    def _forward(self, actions: Indices) -> _Run:
+        steps = self.steps
+        inputs = self._input_table()[steps.rows(actions)]  # (reads, batch, gates, units)
+        if len(inputs) > len(steps.all):
+            first = np.searchsorted(steps.readers, np.arange(len(steps.all)))
+            inputs = np.add.reduceat(inputs, first)  # (steps, batch, gates, units)
+        state = self.recurrent.begin(len(actions))
+        outputs = np.empty((len(state), len(steps.all), len(actions), self.units))
         saved = []
-        for t in range(steps):
-            h = (output @ recurrent + bias).reshape(split).swapaxes(0, 1)
-            memory, output, kept = self.cell.forward(inputs[t], h, memory)
-            outputs[t] = output
+        for t, x in enumerate(inputs.swapaxes(1, 2)):
+            state, kept = self.recurrent.step(self._views, x, state)
+            for layer, (_, output) in enumerate(state):
+                outputs[layer, t] = output
             saved.append(kept)
-        logits = outputs @ self["output"].swapaxes(1, 2)  # (decisions, batch, choices)
-        logits += (self["output_bias"] + self._unused)[:, None]
+        top = outputs[-1]
+        logits = np.full((len(self.sizes), len(actions), max(self.sizes)), -1e9)
+        logits[steps.plain] = top[steps.plain_steps] @ self["output"].swapaxes(1, 2)
+        logits[steps.plain] += (self["output_bias"] + self._unused)[:, None]
+        inner = None
+        if len(steps.anchor_steps):
+            logits[steps.connected, :, 0] = 0.0  # sigmoid(x) is the softmax of 0 and x
+            logits[steps.connected, :, 1], inner = self.attention.forward(
+                self._views, top[steps.anchor_steps]
+            )
         logits -= logits.max(axis=2, keepdims=True)
-        return logits - np.log(np.exp(logits).sum(axis=2, keepdims=True)), outputs, saved
+        log_p = logits - np.log(np.exp(logits).sum(axis=2, keepdims=True))
+        return _Run(log_p, outputs, saved, inner)
 
-    def _rows(self, actions: Indices) -> Indices:
-        """Embedding row that each step reads: (decisions, batch)."""
-        rows = np.zeros(actions.shape[::-1], dtype=np.intp)
-        rows[1:] = actions.T[:-1] + self.offsets[:-1, None]
-        return rows
+    def _backward(self, actions: Indices, run: _Run, d_logits: Array) -> None:
+        views, grads, steps, top = self._views, self._gradients, self.steps, run.outputs[-1]
+        d_plain = d_logits[steps.plain]
+        d_top = np.zeros_like(top)
+        d_top[steps.plain_steps] = d_plain @ self["output"]
+        if run.inner is not None:
+            anchored, d_connected = top[steps.anchor_steps], d_logits[steps.connected, :, 1]
+            d_top[steps.anchor_steps] = self.attention.backward(
+                views, grads, anchored, run.inner, d_connected
+            )
+        grads["output"][:] = d_plain.swapaxes(1, 2) @ top[steps.plain_steps]
+        grads["output_bias"][:] = d_plain.sum(axis=1)
+        d_x = self.recurrent.backward(views, grads, run.saved, run.outputs, d_top)
+        rows = steps.rows(actions).ravel()
+        d_read = d_x[steps.readers].reshape(rows.size, -1)
+        grads["input"][:] = sum_of_outer(self["embedding"][rows], d_read)
+        grads["embedding"][:] = 0.0
+        np.add.at(grads["embedding"], rows, rowwise(d_read, self["input"].T))
 
     def _input_table(self) -> Array:
         """Every embedding, projected: (1 + choices of all decisions, gates, units)."""
         if self._table is None:
-            table = _rowwise(self["embedding"], self["input"])
+            table = rowwise(self["embedding"], self["input"])
             self._table = table.reshape(len(table), self.cell.gates, self.units)
         return self._table
 
 
-def mixture_weight(log_pi: Array, log_uniform: float, share: float) -> Array:
+class _Run(NamedTuple):
+    """What `Controller._forward` found: log-probabilities (decisions, batch, choices), outputs
+    (layers, steps, batch, units), and what the gradients need."""
+
+    log_p: Array
+    outputs: Array
+    saved: list[list[Any]]
+    inner: Array | None
+
+
+def mixture_weight(log_pi: Array, log_uniform: float | Array, share: float) -> Array:
     """How much of the gradient of a mixture's log-likelihood is that of log pi, in (0, 1).
 
     The mixture is q = (1 - share) pi + share u, so grad log q = (1 - share) pi / q * grad log pi.
@@ -196,24 +245,11 @@ def mixture_weight(log_pi: Array, log_uniform: float, share: float) -> Array:
     return np.asarray(0.5 * np.tanh(0.5 * odds) + 0.5)
 
 
-# OpenBLAS gives products beyond this many multiplications to threads, which then keep their cores
-# busy for milliseconds after: for matrices of this size that costs more than the product itself.
-_ONE_THREAD = 1 << 18
-
-
-def _rowwise(a: Array, b: Array) -> Array:
-    """a @ b, (n, k) @ (k, m), in slabs of rows that stay on one thread."""
-    slab = max(1, _ONE_THREAD // b.size)
-    return np.concatenate([a[i : i + slab] @ b for i in range(0, len(a), slab)])
-
-
-def _sum_of_outer(a: Array, b: Array) -> Array:
-    """a.T @ b, (n, k) and (n, m) to (k, m), in slabs of rows that stay on one thread."""
-    slab = max(1, _ONE_THREAD // (a.shape[1] * b.shape[1]))
-    total = a[:slab].T @ b[:slab]
-    for i in range(slab, len(a), slab):
-        total += a[i : i + slab].T @ b[i : i + slab]
-    return np.asarray(total)
+def _drawn(logits: Array, draws: Array, size: int) -> Indices:
+    """The choice into which each of ``draws``, (batch, 1), falls."""
+    below = np.exp(logits - logits.max(axis=1, keepdims=True)).cumsum(axis=1)
+    passed = (below <= draws * below[:, -1:]).sum(axis=1)
+    return np.asarray(np.minimum(passed, size - 1))
 
 
 def _taken(values: Array, actions: Indices) -> Array:

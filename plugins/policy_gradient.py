@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from cellwright.plugins.baseline import Baseline, MovingAverage
 from cellwright.plugins.cells import Array
-from cellwright.plugins.controller import Controller, Indices
+from cellwright.plugins.controller import Controller, Mask
 from cellwright.plugins.optimizer import Adam
+from cellwright.plugins.steps import Indices
 from cellwright.plugins.strategy import Strategy
 from cellwright.search_spaces import Params, SearchSpace
 
@@ -34,6 +37,8 @@ class PolicyGradient(Strategy):
         batch: Results in each update, at least 1.
         entropy_weight: 0 or above.
         baseline: What rewards are compared with; a `MovingAverage` if None.
+        layers: Recurrent layers, at least 1.
+        initial: How far from 0 the initial weights may be, above 0.
         standardise: Divide advantages by their running root mean square, so that the scale of
             the reward does not matter. False trains on the advantages as they are.
 
@@ -53,6 +58,8 @@ class PolicyGradient(Strategy):
         entropy_weight: float,
         baseline: Baseline | None,
         standardise: bool,
+        layers: int = 1,
+        initial: float = 0.1,
     ) -> None:
         super().__init__(space, seed=seed)
         if batch < 1:
@@ -63,12 +70,16 @@ class PolicyGradient(Strategy):
         self.entropy_weight = entropy_weight
         self.standardise = standardise
         self.baseline = baseline if baseline is not None else MovingAverage()
-        self._cell, self._units, self._learning_rate = cell, units, learning_rate
+        self._learning_rate = learning_rate
+        self._shape: dict[str, Any] = {
+            "cell": cell, "units": units, "layers": layers, "initial": initial,
+        }  # fmt: skip
         self._forget()
 
     @abstractmethod
-    def _update(self, actions: Indices, advantages: Array) -> None:
-        """Move the policy: actions (batch, decisions), advantages (batch,)."""
+    def _update(self, actions: Indices, advantages: Array, active: Mask) -> None:
+        """Move the policy: actions (batch, decisions), advantages (batch,), and which decisions
+        there are to learn from (`SearchSpace.active`), (batch, decisions)."""
 
     def _step(self) -> None:
         """One step of the optimizer down the controller's gradient."""
@@ -79,10 +90,24 @@ class PolicyGradient(Strategy):
         group = number // _GROUP
         if group not in self._sampled:
             numbers = range(group * _GROUP, (group + 1) * _GROUP)
-            self._sampled[group] = self.controller.sample(
-                np.stack([self._stream(n).random(len(self.space.decisions)) for n in numbers])
-            )
+            draws = [self._stream(n).random(len(self.space.decisions)) for n in numbers]
+            self._sampled[group] = self.controller.sample(np.stack(draws), self._given(numbers))
         return self.space.decode(self._sampled[group][number % _GROUP].tolist())
+
+    def _given(self, numbers: Sequence[int]) -> Indices | None:
+        """What the space's schedule settles, so that the other actions are drawn knowing it."""
+        scheduled = [self.space.scheduled(number) for number in numbers]
+        if not any(scheduled):
+            return None
+        return np.array(
+            [
+                [
+                    d.index(settled[d.name]) if d.name in settled else -1
+                    for d in self.space.decisions
+                ]
+                for settled in scheduled
+            ]
+        )
 
     def _stream(self, *key: int) -> np.random.Generator:
         """Random numbers of this strategy's own, apart from those that `ask` draws from."""
@@ -99,14 +124,15 @@ class PolicyGradient(Strategy):
         advantages = np.array([advantage for _, advantage in self._waiting])
         if self.standardise and self._squares > 0:
             advantages = np.clip(advantages / math.sqrt(self._squares), -3.0, 3.0)
-        self._update(actions, advantages)
+        active = [self.space.active(self.space.decode(indices)) for indices, _ in self._waiting]
+        self._update(actions, advantages, np.array(active))
         self._waiting.clear()
         self._sampled.clear()
 
     def _forget(self) -> None:
         sizes = [len(decision.choices) for decision in self.space.decisions]
         weights = self._stream(0, 0)
-        self.controller = Controller(sizes, weights, cell=self._cell, units=self._units)
+        self.controller = Controller(sizes, weights, anchors=self.space.anchors, **self._shape)
         self._sampled: dict[int, Indices] = {}
         self._optimizer = Adam(self.controller.weights.size, self._learning_rate)
         self.baseline.reset()

@@ -8,8 +8,9 @@ import numpy as np
 
 from cellwright.plugins.baseline import Baseline
 from cellwright.plugins.cells import Array
-from cellwright.plugins.controller import Indices
+from cellwright.plugins.controller import Mask
 from cellwright.plugins.policy_gradient import PolicyGradient
+from cellwright.plugins.steps import Indices
 from cellwright.search_spaces import SearchSpace
 
 
@@ -79,7 +80,7 @@ class PPO(PolicyGradient):
         }  # fmt: skip
         return cls(space, seed=seed, **{**published, **changes})
 
-    def _update(self, actions: Indices, advantages: Array) -> None:
+    def _update(self, actions: Indices, advantages: Array, active: Mask) -> None:
         before: Array | None = None
 
         def weigh(log_p: Array) -> Array:
@@ -89,7 +90,7 @@ class PPO(PolicyGradient):
             return clipped_weights(np.exp(log_p - before), advantages[:, None], self.clip)
 
         for _ in range(self.epochs):
-            self.controller.accumulate(actions, weigh, self.entropy_weight)
+            self.controller.accumulate(actions, weigh, self.entropy_weight, active)
             self._step()
 
 

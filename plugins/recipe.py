@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,8 @@ class Recipe:
                 training, as Optuna's ``TrialPruned`` does.
 
         Returns:
-            ``accuracy``, ``loss``, ``val_accuracy`` and ``val_loss`` of the last epoch.
+            ``accuracy``, ``loss``, ``val_accuracy`` and ``val_loss`` of the last epoch, and
+            ``best_val_accuracy``, of the last 5.
 
         Raises:
             ChildFailed: As soon as a loss is NaN or infinite.
@@ -87,7 +88,16 @@ class Recipe:
             callbacks=[_Watch(report)],
             verbose=0,
         ).history
-        return {name: float(values[-1]) for name, values in history.items()}
+        return metrics_of(history)
+
+
+def metrics_of(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Each metric of the last epoch, and the best validation accuracy of the last 5 (what Zoph and
+    Le 2016 reward), from the values of all epochs by name."""
+    metrics = {name: float(values[-1]) for name, values in history.items()}
+    if "val_accuracy" in history:
+        metrics["best_val_accuracy"] = float(max(history["val_accuracy"][-5:]))
+    return metrics
 
 
 class _Batches(keras.utils.PyDataset):  # type: ignore[misc]

@@ -22,17 +22,26 @@ class Reward(ABC):
 
 
 class AccuracyReward(Reward):
-    """One metric as it is.
+    """One metric as it is, or its power.
+
+    ``AccuracyReward("best_val_accuracy", power=3)`` is the reward of Zoph and Le 2016, section 4.1:
+    the best validation accuracy of the last 5 epochs, cubed.
 
     Args:
         metric: Its name; validation accuracy, in [0, 1], by default.
+        power: Above 0; more than 1 sets good children further apart than bad ones.
+
+    Raises:
+        ValueError: If ``power`` is not above 0 and finite.
     """
 
-    def __init__(self, metric: str = "val_accuracy") -> None:
-        self.metric = metric
+    def __init__(self, metric: str = "val_accuracy", power: float = 1) -> None:
+        if not 0 < power < math.inf:
+            raise ValueError(f"power must be above 0 and finite, got {power}")
+        self.metric, self.power = metric, power
 
     def __call__(self, metrics: Mapping[str, float]) -> float:
-        return _finite(metrics, self.metric)
+        return float(_finite(metrics, self.metric) ** self.power)
 
 
 class MnasNetReward(Reward):

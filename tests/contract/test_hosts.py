@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from cellwright.plugins import make_strategy
-from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace
+from cellwright.search_spaces import ConvNetSpace, Decision, NASNetSpace, SearchSpace
 
 PLAIN = SearchSpace(
     [Decision(f"cell/{i}/operation", ("a", "b", "c", "d")) for i in range(6)]
     + [Decision("width", (0.25, 0.5, 1.0)), Decision("skip", (True, False)), Decision("n", (1, 2))]
 )
+GROWING = ConvNetSpace(layers=(1, 2, 3), every=10)  # what trials settle, and what has no effect
 SPACES = {"plain": PLAIN, "book": NASNetSpace()}
 STRATEGIES = {
     "random": {},
@@ -229,6 +230,15 @@ def test_stopped_and_resumed_host_equals_the_bare_loop(host, name, half, tmp_pat
     setting = (PLAIN, name, 5, FAILING, tmp_path)
     host(*setting).run(half)
     assert host(*setting).run(TRIALS) == BareLoop(*setting).run(TRIALS)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_space_grows_alike_in_every_host(host, tmp_path):
+    setting = (GROWING, "reinforce", 2, FAILING, tmp_path)
+    host(*setting).run(HALF)
+    found = host(*setting).run(TRIALS)
+    assert found == BareLoop(*setting).run(TRIALS)
+    assert [params["depth"] for params in found] == [1] * 10 + [2] * 10 + [3] * 5
 
 
 @pytest.mark.parametrize("host", HOSTS)

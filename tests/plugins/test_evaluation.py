@@ -24,7 +24,10 @@ from cellwright.search_spaces import ChildFailed, InvalidArchitecture, NASNetSpa
 
 SPACE = NASNetSpace(blocks=1)
 PARAMS = SPACE.decode([0, 1, 5, 4, 0, 0, 1, 5, 3, 0])
-METRICS = {"accuracy", "loss", "val_accuracy", "val_loss", "parameters", "seconds", "reward"}
+METRICS = {
+    *("accuracy", "loss", "val_accuracy", "best_val_accuracy", "val_loss"),
+    *("parameters", "seconds", "reward"),
+}
 
 
 def shortened(data, train=256, val=128):
@@ -68,6 +71,20 @@ def test_a_child_is_scored_alike_whenever_it_is_trained(digits):
     weights = runs[0][2].get_weights()
     for mine, theirs in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_best_validation_accuracy_of_the_last_five_epochs_cubed(digits):
+    reports = []
+    score = evaluation(
+        shortened(digits, 64, 32),
+        epochs=7,
+        learning_rate=0.3,
+        reward=AccuracyReward("best_val_accuracy", power=3),
+    )
+    metrics, _ = score.run(PARAMS, lambda *report: reports.append(report))
+    accuracies = [values["val_accuracy"] for _, values in reports]
+    assert metrics["best_val_accuracy"] == max(accuracies[-5:])
+    assert metrics["reward"] == pytest.approx(max(accuracies[-5:]) ** 3)
 
 
 def test_the_seed_decides_the_initial_weights(digits):

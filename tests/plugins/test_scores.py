@@ -73,6 +73,14 @@ def test_mnasnet_reward_gives_the_published_numbers(alpha, beta, latency, reward
     assert weigh({"val_accuracy": 0.5, "latency_ms": latency}) == pytest.approx(reward, abs=1e-10)
 
 
+def test_accuracy_reward_takes_a_power():
+    weigh = AccuracyReward("best_val_accuracy", power=3)
+    assert weigh({"best_val_accuracy": 0.5, "val_accuracy": 0.4}) == 0.125
+    assert AccuracyReward()({"val_accuracy": 0.4}) == 0.4
+    with pytest.raises(ValueError, match="power"):
+        AccuracyReward(power=0)
+
+
 def test_rewards_name_the_metric_that_is_wrong():
     with pytest.raises(ChildFailed, match=r"'val_accuracy' is missing; measured were \['loss'\]"):
         AccuracyReward()({"loss": 1.0})
