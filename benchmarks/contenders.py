@@ -35,6 +35,10 @@ class Proposal(NamedTuple):
     ticket: Any = None
 
 
+class Exhausted(Exception):
+    """Raised by `Search.ask` of a peer that proposes nothing more, its budget left or not."""
+
+
 class Search(Protocol):
     """A search under way. Several proposals may be out at once, and come back in any order."""
 

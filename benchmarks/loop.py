@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import heapq
 import math
+import random
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.contenders import Contender, Plan, Proposal
+from benchmarks.contenders import Contender, Exhausted, Plan, Proposal
 from benchmarks.problems import Source
 from benchmarks.records import Record
 
@@ -20,21 +21,29 @@ def search(contender: Contender, source: Source, plan: Plan, points: Sequence[in
     """Run one search to its end, and record how it stood after each of ``points`` evaluations.
 
     An evaluation is an answer to `Search.ask`, a repeated architecture like any other. Its result
-    is told in the order in which the workers finish. Time is the processor's, in ``ask`` and
-    ``tell`` alone: neither imports nor the evaluations themselves.
+    is told in the order in which the workers finish. A search that proposes nothing more stands
+    still. Time is the processor's, in ``ask`` and ``tell`` alone: neither imports nor the
+    evaluations themselves.
     """
     problem = source.load(plan.seed)
+    random.seed(plan.seed)  # some peers draw from the global generators
+    np.random.seed(plan.seed)  # noqa: NPY002
     contest = contender.start(problem.space, plan)
     running: list[tuple[float, int, Proposal]] = []  # a heap: the next to finish comes first
     best, leader, seconds, now, asked = -math.inf, math.nan, 0.0, 0.0, 0
-    bests, times = [], []
-    for done in range(1, plan.evaluations + 1):
+    curve = []
+    while True:
         while asked < plan.evaluations and len(running) < plan.workers:
             start = time.process_time()
-            proposal = contest.ask()
+            try:
+                proposal = contest.ask()
+            except Exhausted:
+                break
             seconds += time.process_time() - start
             heapq.heappush(running, (now + _duration(plan, asked), asked, proposal))
             asked += 1
+        if not running:
+            break
         now, number, proposal = heapq.heappop(running)
         outcome = problem.evaluate(proposal.params, number)
         start = time.process_time()
@@ -42,18 +51,11 @@ def search(contender: Contender, source: Source, plan: Plan, points: Sequence[in
         seconds += time.process_time() - start
         if outcome.value is not None and outcome.value > best:
             best, leader = outcome.value, outcome.report
-        if done in points:
-            bests.append(leader)
-            times.append(seconds)
-    return Record(
-        source.name,
-        contender.name,
-        contender.version,
-        plan,
-        tuple(points),
-        tuple(bests),
-        tuple(times),
-    )
+        curve.append((leader, seconds))
+    if not curve:
+        raise RuntimeError(f"{contender.name} proposed nothing")
+    bests, times = zip(*(curve[min(point, len(curve)) - 1] for point in points), strict=True)
+    return Record(source.name, contender.name, contender.version, plan, tuple(points), bests, times)
 
 
 def _duration(plan: Plan, number: int) -> float:

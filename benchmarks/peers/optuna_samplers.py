@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.samplers import BaseSampler
 
-from benchmarks.contenders import Plan, Proposal, Search
+from benchmarks.contenders import Plan, Proposal
 from cellwright.search_spaces import SearchSpace
 
 
@@ -35,14 +35,11 @@ class OptunaSearch:
             self._study.tell(proposal.ticket, value)
 
 
-def _search(make: Callable[..., BaseSampler]) -> Callable[[SearchSpace, Plan], Search]:
-    return partial(OptunaSearch, make)
-
-
 SEARCHES = {
-    "optuna-random": _search(optuna.samplers.RandomSampler),
-    "optuna-tpe": _search(partial(optuna.samplers.TPESampler, multivariate=True)),
-    "optuna-tpe-independent": _search(partial(optuna.samplers.TPESampler, multivariate=False)),
-    "optuna-nsga2": _search(optuna.samplers.NSGAIISampler),
-    "optuna-gp": _search(optuna.samplers.GPSampler),
+    "optuna-random": partial(OptunaSearch, optuna.samplers.RandomSampler),
+    "optuna-tpe": partial(OptunaSearch, partial(optuna.samplers.TPESampler, multivariate=True)),
+    "optuna-tpe-independent": partial(
+        OptunaSearch, partial(optuna.samplers.TPESampler, multivariate=False)
+    ),
+    "optuna-nsga2": partial(OptunaSearch, optuna.samplers.NSGAIISampler),
 }
