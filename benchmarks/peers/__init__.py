@@ -25,3 +25,5 @@ PEERS = {
     "synetune-tpe": ("syne-tune", "synetune_schedulers"),
     "autokeras-greedy": ("autokeras", "autokeras_oracle"),
 }
+
+COSTLY = ("vizier-gp",)  # some 10 s of processor time an evaluation: runs only if named
