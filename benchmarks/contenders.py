@@ -117,15 +117,20 @@ def _peer(name: str) -> Contender:
 
 
 class OurSearch:
-    """A strategy of ours: its own memory sees to it that no network is proposed twice."""
+    """A strategy of ours, asked as every host asks it: no network is proposed twice."""
 
     def __init__(self, space: SearchSpace, name: str, seed: int, arguments: dict[str, Any]) -> None:
         self._strategy = make_strategy(name, space, seed=seed, **arguments)
+        self._running: dict[int, Params] = {}
         self._asked = 0
 
     def ask(self) -> Proposal:
+        number = self._asked
+        params = self._strategy.ask(number, self._running.values())
+        self._running[number] = params
         self._asked += 1
-        return Proposal(self._strategy.ask(self._asked - 1), self._asked - 1)
+        return Proposal(params, number)
 
     def tell(self, proposal: Proposal, value: float | None) -> None:
+        del self._running[proposal.ticket]
         self._strategy.tell(proposal.ticket, proposal.params, value)
