@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
     genotype = load_genotype("nasnet-a")
-    builders = {
+    builders: dict[str, Callable[[], Any]] = {
         "keras.applications": lambda: keras.applications.NASNetMobile(weights=None),
         "cellwright": lambda: genotype.build((224, 224, 3), 1000, Skeleton.imagenet(), seed=0),
     }

@@ -6,19 +6,18 @@ import heapq
 import math
 import random
 import time
-from collections.abc import Sequence
 
 import numpy as np
 
 from benchmarks.contenders import Contender, Exhausted, Plan, Proposal
 from benchmarks.problems import Source
-from benchmarks.records import Record
+from benchmarks.records import Record, points
 
 SHORTEST, LONGEST = 0.5, 1.5  # of an evaluation, in simulated time; uniform
 
 
-def search(contender: Contender, source: Source, plan: Plan, points: Sequence[int]) -> Record:
-    """Run one search to its end, and record how it stood after each of ``points`` evaluations.
+def search(contender: Contender, source: Source, plan: Plan) -> Record:
+    """Run one search to its end.
 
     An evaluation is an answer to `Search.ask`, a repeated architecture like any other. Its result
     is told in the order in which the workers finish. A search that proposes nothing more stands
@@ -54,8 +53,10 @@ def search(contender: Contender, source: Source, plan: Plan, points: Sequence[in
         curve.append((leader, seconds))
     if not curve:
         raise RuntimeError(f"{contender.name} proposed nothing")
-    bests, times = zip(*(curve[min(point, len(curve)) - 1] for point in points), strict=True)
-    return Record(source.name, contender.name, contender.version, plan, tuple(points), bests, times)
+    bests, times = zip(
+        *(curve[min(point, len(curve)) - 1] for point in points(plan.evaluations)), strict=True
+    )
+    return Record(source.name, contender.name, contender.version, plan, bests, times)
 
 
 def _duration(plan: Plan, number: int) -> float:

@@ -128,11 +128,13 @@ def _spread(heights: Sequence[float], gap: float) -> list[float]:
         while len(groups) > 1 and _reach(groups[-1], -gap) - _reach(groups[-2], gap) < gap:
             total, count = groups.pop()
             groups[-1] = [groups[-1][0] + total, groups[-1][1] + count]
-    return [
+    moved = [
         total / count + gap * (place - (count - 1) / 2)
         for total, count in groups
         for place in range(int(count))
     ]
+    last = len(moved) - 1  # all places within the axes
+    return [max(place * gap, min(h, 1 - (last - place) * gap)) for place, h in enumerate(moved)]
 
 
 def _reach(group: Sequence[float], gap: float) -> float:

@@ -11,16 +11,23 @@ from typing import Any, NamedTuple
 from benchmarks.contenders import Plan
 
 FILE = "raw.jsonl"
+SHOWN = (50, 100, 200, 500, 1000)  # evaluations in the table
+STEPS = 20  # points of a curve
+
+
+def points(evaluations: int) -> tuple[int, ...]:
+    """The evaluations after which a search's standing is kept: STEPS of them, and SHOWN."""
+    steps = range(evaluations, 0, -max(1, evaluations // STEPS))
+    return tuple(sorted({*steps, *(n for n in SHOWN if n < evaluations)}))
 
 
 class Record(NamedTuple):
-    """How one search stood after each of ``points`` evaluations."""
+    """How one search stood after each of `points` evaluations."""
 
     problem: str
     contender: str
     version: str
     plan: Plan
-    points: tuple[int, ...]
     best: tuple[float, ...]  # report of the evaluation with the best value so far; NaN: none yet
     seconds: tuple[float, ...]  # processor time of all suggestions so far
 
@@ -28,6 +35,10 @@ class Record(NamedTuple):
     def key(self) -> tuple[str, str, Plan]:
         """One search; its record is never wanted twice."""
         return self.problem, self.contender, self.plan
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        return points(self.plan.evaluations)
 
     def at(self, point: int) -> tuple[float, float]:
         """Best and seconds after ``point`` evaluations."""
@@ -60,9 +71,8 @@ def _line(record: Record) -> str:
         "contender": record.contender,
         "version": record.version,
         **record.plan._asdict(),
-        "points": record.points,
-        "best": [None if math.isnan(best) else round(best, 4) for best in record.best],
-        "seconds": [float(f"{seconds:.3g}") for seconds in record.seconds],
+        "best": [None if math.isnan(best) else round(best, 3) for best in record.best],
+        "seconds": [float(f"{seconds:.2g}") for seconds in record.seconds],
     }
     return json.dumps(fields, separators=(",", ":")) + "\n"
 
@@ -73,7 +83,6 @@ def _record(fields: dict[str, Any]) -> Record:
         fields["contender"],
         fields["version"],
         Plan(fields["seed"], fields["evaluations"], fields["workers"]),
-        tuple(fields["points"]),
         tuple(math.nan if best is None else best for best in fields["best"]),
         tuple(fields["seconds"]),
     )

@@ -30,16 +30,7 @@ from benchmarks.records import Record
 from benchmarks.synthetic import SyntheticSource, parse_sizes
 from benchmarks.tables import TableSource
 
-SHOWN = (50, 100, 200, 500, 1000)  # evaluations in the table
-STEPS = 20  # points of a curve
-
-Task = tuple[str, Source, Plan, tuple[int, ...]]
-
-
-def points(evaluations: int) -> tuple[int, ...]:
-    """The evaluations after which a search's standing is kept: STEPS of them, and SHOWN."""
-    steps = range(evaluations, 0, -max(1, evaluations // STEPS))
-    return tuple(sorted({*steps, *(n for n in SHOWN if n < evaluations)}))
+Task = tuple[str, Source, Plan]
 
 
 def run(
@@ -48,7 +39,7 @@ def run(
     """Do all searches that the folder does not hold yet, in processes of one thread each."""
     done = {record.key for record in records.read(folder)}
     tasks = [
-        (name, source, plan, points(plan.evaluations))
+        (name, source, plan)
         for name in names
         for plan in plans
         if (source.name, name, plan) not in done
@@ -67,9 +58,9 @@ def run(
 
 
 def _attempt(task: Task) -> Record | str:
-    name, source, plan, kept = task
+    name, source, plan = task
     try:
-        return search(contender(name), source, plan, kept)
+        return search(contender(name), source, plan)
     except Exception:  # one peer's failure must not end the others' searches
         return f"{name}, seed {plan.seed} failed:\n{traceback.format_exc()}"
 
@@ -110,7 +101,7 @@ def report(source: Source, evaluations: int, folder: Path) -> str:
         raise ValueError(f"{folder} holds no search of {source.name} in {evaluations} evaluations")
     table = summary.standings(found, minimise=source.minimise)
     summary.write_csv(table, folder / "results.csv")
-    shown = [point for point in SHOWN if point in found[0].points] or [evaluations]
+    shown = [point for point in records.SHOWN if point in found[0].points] or [evaluations]
     text = f"{source.name}: {source.unit}\n\n{summary.markdown(table, shown)}"
     (folder / "results.md").write_text(text)
     fewest = min(s.workers for s in table)
