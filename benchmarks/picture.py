@@ -71,7 +71,7 @@ def _curve(axes: Axes, across: Sequence[float], curve: Sequence[Standing], style
     mean = np.array([s.mean for s in curve])
     error = np.nan_to_num([s.error for s in curve])
     axes.fill_between(
-        across, mean - error, mean + error, color=style["color"], alpha=0.12, linewidth=0
+        across, mean - error, mean + error, color=style["color"], alpha=0.1, linewidth=0
     )
     axes.plot(across, mean, **style)
 

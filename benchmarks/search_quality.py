@@ -132,6 +132,7 @@ def main(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     again: Annotated[bool, typer.Option(help="Drop earlier searches of --contenders.")] = False,
+    redraw: Annotated[bool, typer.Option(help="Run nothing; tables and picture alone.")] = False,
 ) -> None:
     """Run searches that are missing, and write results.csv, results.md and the picture."""
     source: Source
@@ -143,7 +144,7 @@ def main(
         source = SyntheticSource(parse_sizes(synthetic), parts, noise)
     else:
         raise typer.BadParameter("give one of --table and --synthetic")
-    names = installed(_named(contenders or ["all"]))
+    names = [] if redraw else installed(_named(contenders or ["all"]))
     plans = [Plan(seed, evaluations, count) for count in workers or [1] for seed in range(seeds)]
     out.mkdir(parents=True, exist_ok=True)
     if again:
