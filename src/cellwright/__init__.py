@@ -22,6 +22,7 @@ _HOMES = {
         "SearchSpace",
         "Skeleton",
         "costs",
+        "depth",
         "load_genotype",
         "register_operation",
     ),

@@ -201,7 +201,7 @@ def test_a_trial_is_shown_as_a_network(home, copy):
     assert (found["input_shape"], found["classes"], found["pictures"]) == ([8, 8, 1], 3, [])
     shown = run(home, "show", copy, "--trial", 1)
     assert shown.code == 0, shown.words
-    assert shown.words.startswith("trial 1 reward")
+    assert shown.words.startswith(f"trial 1 reward {float(trials[1]['reward']):.4f}")
     assert f"{int(float(trials[1]['parameters'])):,}" in shown.words
     names = {path.name for path in (copy / "trial_1").iterdir()}
     assert names == {

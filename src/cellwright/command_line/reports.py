@@ -73,6 +73,7 @@ def print_network(network: Network, layers: bool) -> None:
     """What a network costs, in all and by cell or block, or by layer."""
     shape = "x".join(map(str, network.model.input_shape[1:]))
     told = {**network.told, "image": shape, "classes": network.model.outputs[0].shape[-1]}
+    told = {k: f"{v:.4f}" if isinstance(v, float) else v for k, v in told.items()}
     console.print(f"[bold]{escape(network.name)}[/]", highlight=False)
     console.print("  ".join(f"{k}\u00a0{v}" for k, v in told.items()), highlight=False)
     for name, value in _sizes(network.model).items():
