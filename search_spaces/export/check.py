@@ -51,22 +51,36 @@ def check(
         tolerance: Largest difference that is accepted.
 
     Raises:
-        ExportFailed: If outputs differ by more than ``tolerance``, or are no numbers.
+        ExportFailed: If the files cannot be run, or outputs differ by more than ``tolerance``, or
+            are no numbers.
     """
     images = images_of(model, images)
     expected = keras.ops.convert_to_numpy(model(images, training=False))
-    found = run(images)
+    try:
+        found = run(images)
+    except Exception as error:
+        reason = f"it cannot be run: {first_line(error)}"
+        raise _refused(paths, reason) from error
     difference = float(np.abs(expected - found).max())
     if not difference <= tolerance:  # so that NaN is refused too
-        for path in paths:
-            path.unlink(missing_ok=True)
-        raise ExportFailed(
-            f"{paths[0].name} was deleted, for its outputs differ from the network's by up to "
-            f"{difference:.2g}, and {tolerance:.2g} is allowed. Of a network whose weights are "
-            "NaN nothing can be exported; if this one's are not, choose another format"
+        raise _refused(
+            paths,
+            f"its outputs differ from the network's by up to {difference:.2g}, and {tolerance:.2g} "
+            "is allowed. If the network's own are NaN, nothing can be exported of it",
         )
     same = float(np.mean(expected.argmax(axis=-1) == found.argmax(axis=-1)))
     return Exported(paths[0], sum(path.stat().st_size for path in paths), difference, same)
+
+
+def _refused(paths: tuple[Path, ...], reason: str) -> ExportFailed:
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return ExportFailed(f"{paths[0].name} was deleted: {reason}. Choose another format")
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the pages that compilers add."""
+    return str(error).strip().partition("\n")[0][:300]
 
 
 def images_of(model: keras.Model, images: Images | None) -> Images:

@@ -18,6 +18,7 @@ from cellwright.search_spaces.export.check import (
     Images,
     Outputs,
     check,
+    first_line,
     image_shape,
     images_of,
 )
@@ -65,7 +66,7 @@ def convert_to_litert(
     several times as long or cannot be calibrated (see docs/export.md).
 
     Args:
-        model: An `inference_model`.
+        model: See `inference_model`, which is what is converted.
         int8, images: See `export_litert`.
 
     Raises:
@@ -79,6 +80,7 @@ def convert_to_litert(
         )
     import tensorflow as tf
 
+    model = inference_model(model)
     trainable, others = (
         [tf.constant(variable.numpy()) for variable in variables]
         for variables in (model.trainable_variables, model.non_trainable_variables)
@@ -97,7 +99,9 @@ def convert_to_litert(
             warnings.simplefilter("ignore", UserWarning)  # that ranges come from images
             content: bytes = converter.convert()
     except Exception as error:
-        raise ExportFailed(f"LiteRT cannot be made of {model.name}: {error}") from error
+        raise ExportFailed(
+            f"{model.name} cannot be made into LiteRT: {first_line(error)}. Choose another format"
+        ) from error
     return content
 
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import keras
 
-from cellwright.search_spaces.export.check import Exported, Images, Outputs, check, image_shape
+from cellwright.search_spaces.errors import ExportFailed
+from cellwright.search_spaces.export.check import (
+    Exported,
+    Images,
+    Outputs,
+    check,
+    first_line,
+    image_shape,
+)
 from cellwright.search_spaces.export.inference import inference_model
 
 
@@ -30,7 +38,12 @@ def export_onnx(model: keras.Model, path: str | Path, *, images: Images | None =
     image = keras.InputSpec(shape=(None, *image_shape(plain)), dtype="float32", name="image")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # Keras asks NumPy for np.object
-        plain.export(str(path), format="onnx", verbose=False, input_signature=[image])
+        try:
+            plain.export(str(path), format="onnx", verbose=False, input_signature=[image])
+        except Exception as error:
+            raise ExportFailed(
+                f"{plain.name} cannot be made into ONNX: {first_line(error)}. Choose another format"
+            ) from error
 
     def run(images: Images) -> Outputs:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -26,6 +26,12 @@ _HOMES = {
         "load_genotype",
         "register_operation",
     ),
+    "cellwright.search_spaces.export": (
+        "export_keras",
+        "export_litert",
+        "export_onnx",
+        "export_python",
+    ),
     "cellwright.plugins": (
         "PPO",
         "AccuracyReward",

@@ -297,6 +297,15 @@ def test_own_layers_go_into_the_other_formats():
     assert export_keras(model, "child.keras").difference == 0
 
 
+@pytest.mark.parametrize("export", [export_litert, export_onnx])
+def test_an_operation_that_a_format_lacks_is_an_error_of_ours(export):
+    image = keras.Input((4, 4, 1))
+    x = keras.ops.inv(keras.layers.Reshape((4, 4))(image))
+    with pytest.raises(ExportFailed, match=r"cannot be (made into|run).*Choose another format"):
+        export(keras.Model(image, x), "child.file")
+    assert not list(Path().iterdir())
+
+
 def several_inputs():
     ends = [keras.Input((4, 4, 1)) for _ in range(2)]
     return keras.Model(ends, keras.layers.Add()(ends))
@@ -343,7 +352,7 @@ def test_a_file_that_gives_other_outputs_is_refused_and_deleted(child, wrong):
     plain = inference_model(child)
     file = Path("child.onnx")
     file.write_text("other outputs")
-    with pytest.raises(ExportFailed, match=r"child\.onnx was deleted, for its outputs differ"):
+    with pytest.raises(ExportFailed, match=r"child\.onnx was deleted: its outputs differ"):
         check((file,), plain, lambda x: outputs(plain, x) + np.float32(wrong))
     assert not file.exists()
     file.write_text("nearly the same")
@@ -368,10 +377,13 @@ def test_every_child_of_every_space_can_be_exported(name, number):
     params = space.sample(np.random.default_rng((11, number)))
     model = varied(space.build(params, (32, 32, 3), 10, seed=number, **options))
     x = images(32, (32, 32, 3))
-    assert export_keras(model, "child.keras", images=x).difference == 0
-    assert export_python(model, "child.py", images=x).difference <= 1e-6
-    assert export_litert(model, "child.tflite", images=x).difference <= 1e-4
-    assert export_onnx(model, "child.onnx", images=x).difference <= 1e-4
-    done = export_litert(model, "int8.tflite", int8=True, images=x)
-    print(f"{name} {number}: int8 {done.difference:.3f}, same class {done.same_class:.2f}")
-    assert done.same_class > 0.5
+    litert = export_litert(model, "child.tflite", images=x)
+    onnx = export_onnx(model, "child.onnx", images=x)
+    int8 = export_litert(model, "int8.tflite", int8=True, images=x)
+    for file in (litert, onnx, int8):
+        print(f"{name} {number}: {file}")
+    assert max(litert.difference, onnx.difference) <= 1e-5
+    assert int8.same_class > 0.5
+    if number < 2:
+        assert export_keras(model, "child.keras", images=x).difference == 0
+        assert export_python(model, "child.py", images=x).difference <= 1e-6
