@@ -15,8 +15,8 @@ MAIN = "classes"  # the main output of networks that have an auxiliary head
 def inference_model(model: keras.Model) -> keras.Model:
     """The network without what only training needs: optimizer, auxiliary head, drop-path.
 
-    It gives the same outputs, and its layers are Keras's own unless you registered operations that
-    are not. The layers are shared with ``model``, or copied where drop-path is taken out.
+    It gives the same outputs, in float32, and its layers are Keras's own unless you registered
+    operations that are not. The layers are shared with ``model`` where they can stay as they are.
 
     Args:
         model: Functional or sequential, with one input; of several outputs the one that is named
@@ -26,12 +26,20 @@ def inference_model(model: keras.Model) -> keras.Model:
         ExportFailed: If the network is of another kind.
     """
     main = keras.Model(_input(model), _output(model), name=model.name)
-    if not any(isinstance(layer, DropPath) for layer in main.layers):
+    if not any(
+        isinstance(layer, DropPath) or layer.compute_dtype != "float32" for layer in main.layers
+    ):
         return main
-    plain = keras.models.clone_model(main, call_function=_without_drop_path)
+    plain = keras.models.clone_model(
+        main, clone_function=_in_float32, call_function=_without_drop_path
+    )
     for layer in plain.layers:
         layer.set_weights(main.get_layer(layer.name).get_weights())
     return plain
+
+
+def _in_float32(layer: keras.Layer) -> keras.Layer:
+    return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
 
 def _without_drop_path(layer: keras.Layer, *inputs: Any, **options: Any) -> Any:

@@ -81,6 +81,7 @@ def convert_to_litert(
     import tensorflow as tf
 
     model = inference_model(model)
+    ranges = images_of(model, images) if int8 else None
     trainable, others = (
         [tf.constant(variable.numpy()) for variable in variables]
         for variables in (model.trainable_variables, model.non_trainable_variables)
@@ -92,8 +93,8 @@ def convert_to_litert(
 
     traced = tf.function(classify, input_signature=[one]).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], tf.Module())
-    if int8:
-        _quantise(converter, images_of(model, images))
+    if ranges is not None:
+        _quantise(converter, ranges)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that ranges come from images

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from cellwright.search_spaces import ExportFailed, MnasNetSpace, NASNetSpace
+from cellwright.search_spaces import ConvNetSpace, ExportFailed, MnasNetSpace, NASNetSpace
 from cellwright.search_spaces.export import (
     convert_to_litert,
     export_keras,
@@ -59,7 +59,7 @@ def outputs(model, x):
 @pytest.fixture(scope="module")
 def child():
     """A child with all that only training needs: drop-path, dropout, auxiliary head."""
-    space = NASNetSpace.published(blocks=2)
+    space = NASNetSpace.published(blocks=1, operations=("dil_3x3", "max_5x5", "sep_3x3"))
     params = space.sample(np.random.default_rng(3))
     model = space.build(
         params, SHAPE, 4, filters=4, repeats=1, reductions=1, seed=0,
@@ -177,8 +177,11 @@ def test_python_and_keras_files_need_keras_alone(child):
     assert all(float(difference) <= 1e-6 for difference in differences)
 
 
-def test_the_python_file_reads_well(child):
-    text = python_text(inference_model(child), "child.weights.h5", {"blocks": [1, "sep_3x3"]})
+def test_the_python_file_reads_well():
+    space = NASNetSpace(blocks=2)
+    params = space.sample(np.random.default_rng(3))
+    model = space.build(params, SHAPE, 4, filters=2, reductions=1, drop_path_keep=0.6)
+    text = python_text(inference_model(model), "child.weights.h5", {"blocks": [1, "sep_3x3"]})
     tree = ast.parse(text)
     imports = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import)
                for alias in node.names}  # fmt: skip
@@ -219,11 +222,13 @@ def as_set(model):
 @pytest.mark.parametrize(
     ("space", "options"),
     [
-        (NASNetSpace.amoebanet(blocks=2), {"filters": 4, "repeats": 1, "reductions": 1}),
-        (NASNetSpace(blocks=2), {"filters": 3, "reductions": 1}),
-        (MnasNetSpace(), {"filters": 8}),
+        (NASNetSpace.amoebanet(blocks=1), {"filters": 4, "repeats": 1, "reductions": 1}),
+        (ConvNetSpace(strides=True), {}),
+        pytest.param(MnasNetSpace(), {"filters": 8}, marks=pytest.mark.slow),
+        pytest.param(NASNetSpace.published(), {"filters": 3}, marks=pytest.mark.slow),
+        pytest.param(NASNetSpace(), {"filters": 3}, marks=pytest.mark.slow),
     ],
-    ids=["amoebanet", "book", "mnasnet"],
+    ids=["amoebanet", "convnet", "mnasnet", "nasnet", "book"],
 )
 def test_the_python_file_builds_the_same_layers_and_connections(space, options):
     params = space.sample(np.random.default_rng(7))
@@ -306,6 +311,22 @@ def test_an_operation_that_a_format_lacks_is_an_error_of_ours(export):
     assert not list(Path().iterdir())
 
 
+def test_a_network_of_mixed_precision_is_exported_in_float32():
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        space = NASNetSpace(blocks=1)
+        params = space.decode([0] * len(space.names))
+        model = space.build(params, (8, 8, 1), 3, filters=4, reductions=0, seed=0)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    plain = inference_model(model)
+    assert {layer.compute_dtype for layer in plain.layers} == {"float32"}
+    x = images(4, (8, 8, 1))
+    assert outputs(plain, x) == pytest.approx(outputs(model, x), abs=1e-2)
+    assert export_litert(model, "child.tflite").difference <= 1e-5
+
+
 def several_inputs():
     ends = [keras.Input((4, 4, 1)) for _ in range(2)]
     return keras.Model(ends, keras.layers.Add()(ends))
@@ -366,6 +387,8 @@ SWEEP = {
     "nasnet": (NASNetSpace.published(), {"filters": 8, "repeats": 1}),
     "amoebanet": (NASNetSpace.amoebanet(), {"filters": 8, "repeats": 1}),
     "mnasnet": (MnasNetSpace(), {"filters": 16}),
+    "convnet": (ConvNetSpace(), {}),
+    "convnet strided": (ConvNetSpace(strides=True), {}),
 }
 
 
