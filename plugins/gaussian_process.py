@@ -52,13 +52,12 @@ class GaussianProcess:
         self.theta = self._prior.copy()
         adam = Adam(len(self.theta), 0.15, beta_1=0.8, beta_2=0.95, epsilon=1e-3)
         for _ in range(steps):
-            adam.step(self.theta, self.gradient(features, targets)[1])
+            adam.step(self.theta, self.gradient(features, targets))
 
     def condition(self, features: Array, targets: Array) -> None:
         """Take in these results, and forget those before."""
-        self._features = features
-        covariance = sum(self._parts(features, features)) + self._noise(len(targets))
-        self._whiten = np.linalg.inv(np.linalg.cholesky(covariance))  # (results, results)
+        self._told = self._scaled(features)
+        self._whiten = np.linalg.inv(np.linalg.cholesky(self.covariance(features)))
         self._weights = self._whiten.T @ (self._whiten @ targets)
 
     def predict(self, features: Array) -> tuple[Array, Array]:
@@ -71,7 +70,7 @@ class GaussianProcess:
     def draw(self, features: Array, rng: np.random.Generator) -> Array:
         """Noiseless targets drawn from their joint posterior, shape ``(rows,)``."""
         mean, explained = self._posterior(features)
-        covariance = sum(self._parts(features, features)) - explained @ explained.T
+        covariance = sum(self._parts(features, self._scaled(features))) - explained @ explained.T
         covariance[np.diag_indices(len(mean))] += 1e-6
         return mean + np.linalg.cholesky(covariance) @ rng.normal(size=len(mean))
 
@@ -80,16 +79,18 @@ class GaussianProcess:
         """Standard deviation of what repeated measurements of one architecture differ by."""
         return float(np.sqrt(np.exp(self.theta[-1]) + _LEAST_NOISE))
 
-    def gradient(self, features: Array, targets: Array) -> tuple[float, Array]:
-        """Negative log posterior of the hyperparameters, and its gradient in ``theta``."""
+    def covariance(self, features: Array) -> Array:
+        """Of noisy targets, shape ``(rows, rows)``."""
+        linear, joint = self._parts(features, self._scaled(features))
+        noisy: Array = linear + joint + np.eye(len(features)) * self.noise**2
+        return noisy
+
+    def gradient(self, features: Array, targets: Array) -> Array:
+        """In ``theta``, of the negative logarithm of its posterior (equation 5.9, and priors)."""
         relevance, inverse_scales, _, noise = self._unpacked()
-        linear, joint = self._parts(features, features)
-        covariance = linear + joint + self._noise(len(targets))
-        inverse = np.linalg.inv(covariance)
+        linear, joint = self._parts(features, self._scaled(features))
+        inverse = np.linalg.inv(linear + joint + np.eye(len(targets)) * self.noise**2)
         weights = inverse @ targets
-        _, log_determinant = np.linalg.slogdet(covariance)
-        distance = (self.theta - self._prior) / self._spread
-        value = 0.5 * (targets @ weights + log_determinant + distance @ distance)
         by_covariance = 0.5 * (inverse - np.outer(weights, weights))
         by_joint = by_covariance * joint
         by_column = [
@@ -99,17 +100,26 @@ class GaussianProcess:
         ]
         by_scale, by_noise = by_joint.sum(), noise * np.trace(by_covariance)
         gradient = np.concatenate([*map(self._by_group, by_column), [by_scale, by_noise]])
-        return float(value), gradient + distance / self._spread
+        from_prior: Array = (self.theta - self._prior) / self._spread**2
+        return gradient + from_prior
 
     def _posterior(self, features: Array) -> tuple[Array, Array]:
-        across = sum(self._parts(features, self._features))  # (rows, results)
+        across = sum(self._parts(features, self._told))  # (rows, results)
         return across @ self._weights, across @ self._whiten.T
 
-    def _parts(self, left: Array, right: Array) -> tuple[Any, Any]:
-        relevance, inverse_scales, scale, _ = self._unpacked()
-        near = (left * inverse_scales) @ right.T  # (left, right)
-        near -= 0.5 * (left**2 @ inverse_scales)[:, None] + 0.5 * (right**2 @ inverse_scales)
-        return (left * relevance) @ right.T, scale * np.exp(np.minimum(near, 0.0))
+    def _scaled(self, features: Array) -> tuple[Array, Array]:
+        """Features by relevance, ``(columns, 2 * rows)``, and half their squared lengths."""
+        relevance, inverse_scales, _, _ = self._unpacked()
+        both = np.concatenate([features * relevance, features * inverse_scales])
+        return np.ascontiguousarray(both.T), 0.5 * (features**2 @ inverse_scales)
+
+    def _parts(self, left: Array, right: tuple[Array, Array]) -> tuple[Any, Any]:
+        """Both parts of the covariance of ``left`` and of what `_scaled` made of ``right``."""
+        _, inverse_scales, scale, _ = self._unpacked()
+        linear, near = np.split(left @ right[0], 2, axis=1)  # (left, right) each
+        near -= right[1]
+        near -= 0.5 * (left**2 @ inverse_scales)[:, None]
+        return linear, scale * np.exp(np.minimum(near, 0.0))
 
     def _unpacked(self) -> tuple[Array, Array, float, float]:
         """Both relevances for each column, the scale of the joint part, the noise's variance."""
@@ -121,9 +131,6 @@ class GaussianProcess:
             float(values[-2]),
             float(values[-1]),
         )
-
-    def _noise(self, results: int) -> Array:
-        return np.eye(results) * self.noise**2
 
     def _by_group(self, columns: Array) -> Array:
         return np.add.reduceat(columns[self._order], self._starts)

@@ -159,9 +159,9 @@ class PredictorGuided(Strategy):
             children = self._fixed(self._children(parents, rng), scheduled)
             pool = np.concatenate([pool, children])
             merits = np.concatenate([merits, self._merits(model, children)])
-        _, firsts = np.unique(pool, axis=0, return_index=True)
-        order = np.argsort(-merits[firsts], kind="stable")
-        return pool[firsts[order[:_FINALISTS]]]
+        best = pool[np.argsort(-merits, kind="stable")[: 3 * _FINALISTS]]
+        distinct = {candidate.tobytes(): candidate for candidate in best}
+        return np.array(list(distinct.values())[:_FINALISTS])
 
     def _fixed(self, candidates: Indices, scheduled: Params) -> Indices:
         for place, decision in enumerate(self.space.decisions):
@@ -179,8 +179,9 @@ class PredictorGuided(Strategy):
         one, other = parents[rng.integers(len(parents), size=(2, count))]
         crossed = (rng.random((count, 1)) < 0.25) & (rng.random((count, decisions)) < 0.5)
         children = np.where(crossed, other, one)
-        changes = np.minimum(rng.geometric(0.5, size=(count, 1)), decisions)
-        places = rng.random((count, decisions)).argsort(axis=1) < changes
+        further = rng.geometric(0.5, size=(count, 1)) - 1  # decisions changed beyond one
+        places = rng.random((count, decisions)) < further / decisions
+        places[np.arange(count), rng.integers(decisions, size=count)] = True
         shifts = rng.integers(1, np.maximum(self._sizes, 2), size=(count, decisions))
         changed: Indices = np.where(places, (children + shifts) % self._sizes, children)
         return changed
