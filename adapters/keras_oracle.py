@@ -41,6 +41,7 @@ from cellwright.adapters.keras_hypermodel import (
 )
 from cellwright.adapters.keras_project import ProjectOracle
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
+from cellwright.plugins.strategy import NOTES
 from cellwright.search_spaces import InvalidArchitecture, SearchSpace, SpaceMismatch
 
 __all__ = [
@@ -56,6 +57,9 @@ _SPACE = "cellwright_space"  # our one key in oracle.json: the fingerprint of th
 
 class StrategyOracle(ProjectOracle):
     """Any strategy as a Keras Tuner oracle.
+
+    What a strategy that predicts (`Strategy.predict`) expected of a trial stands among the trial's
+    metrics, as ``predicted`` and ``predicted_std``.
 
     Hyperparameters outside the space (a learning rate, say) are drawn at random, as Keras Tuner's
     own random search draws them, each from the seed, the trial's number and its name.
@@ -169,7 +173,8 @@ class StrategyOracle(ProjectOracle):
             other = self.trials[trial_id]
             if other.status == TrialStatus.COMPLETED and self._identity(other) == identity:
                 measured = other.metrics
-                found = {name: float(measured.get_last_value(name)) for name in measured.metrics}
+                names = [name for name in measured.metrics if name not in NOTES]
+                found = {name: float(measured.get_last_value(name)) for name in names}
                 return {**found, "repeat_of": float(trial_id)}
         return None
 
@@ -179,8 +184,10 @@ class StrategyOracle(ProjectOracle):
         return self.space.key(read_params(values, self.space)), others
 
     def create_trial(self, tuner_id: str) -> Any:
-        trial = super().create_trial(tuner_id)
-        trial.hyperparameters.searched_by = self
+        with self._locked():
+            trial = super().create_trial(tuner_id)
+            trial.hyperparameters.searched_by = self
+            self._note_prediction(trial)
         return trial
 
     # What the host stores.
@@ -219,6 +226,18 @@ class StrategyOracle(ProjectOracle):
             raise self._mismatch(str(error)) from error
 
     # Our own.
+
+    def _note_prediction(self, trial: Any) -> None:
+        """Put what the strategy expects of a trial that begins among the trial's metrics."""
+        if trial.status != TrialStatus.RUNNING or trial.metrics.exists(NOTES[0]):
+            return
+        expected = self.strategy.predict(read_params(trial.hyperparameters.values, self.space))
+        if expected is not None:
+            sign = 1.0 if self.objective.direction == "max" else -1.0
+            for name, value in expected.notes(sign).items():
+                trial.metrics.register(name, direction="min")
+                trial.metrics.update(name, value, step=0)
+            self._save_trial(trial)
 
     def _with_others(self, params: Mapping[str, Any], number: int) -> dict[str, Any]:
         """Add a random value for every hyperparameter that is active and no decision."""

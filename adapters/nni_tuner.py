@@ -215,7 +215,12 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
                 {name: given[name] for name in self.space.names}
                 for given in self.record.running.values()
             ]
-            return self.space.decode(self.space.encode(self.strategy.ask(number, running)))
+            params = self.space.decode(self.space.encode(self.strategy.ask(number, running)))
+            expected = self.strategy.predict(params)
+            if expected is not None:
+                notes = expected.notes(self._sign)
+                _log.info("trial %d: %s", number, notes)
+            return params
         except Exception:
             _log.exception("the strategy failed; the architecture of trial %d is random", number)
             return self.space.sample(np.random.default_rng((self.strategy.seed, number)))

@@ -36,8 +36,6 @@ from cellwright.search_spaces import (
     Value,
 )
 
-# Trial user attributes: what a strategy that predicts expected of a trial, in the study's unit.
-PREDICTED, PREDICTED_STD = "predicted", "predicted_std"
 _SPACE = "cellwright:space"  # study system attribute: the fingerprint of the space searched
 _logger = logging.getLogger(__name__)
 
@@ -154,7 +152,7 @@ class StrategySampler(BaseSampler):
             expected = self.strategy.predict(proposed)
         if expected is not None and "fixed_params" not in trial.system_attrs:  # not enqueued
             sign = -1.0 if study.direction == StudyDirection.MINIMIZE else 1.0
-            for name, value in ((PREDICTED, sign * expected.mean), (PREDICTED_STD, expected.std)):
+            for name, value in expected.notes(sign).items():
                 study._storage.set_trial_user_attr(trial._trial_id, name, value)
         params = {name: value for name, value in proposed.items() if name in search_space}
         foreign = {name: d for name, d in search_space.items() if name not in proposed}

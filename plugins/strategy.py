@@ -19,6 +19,9 @@ _DRAWS = 4
 _MUTATIONS = 64
 
 
+NOTES = ("predicted", "predicted_std")  # names of `Prediction.notes`
+
+
 class Told(NamedTuple):
     """One result in a strategy's history; ``reward`` is None for a child that failed."""
 
@@ -32,6 +35,10 @@ class Prediction(NamedTuple):
 
     mean: float
     std: float
+
+    def notes(self, sign: float) -> dict[str, float]:
+        """As hosts store it beside what is measured; ``sign`` is -1 where they minimise."""
+        return dict(zip(NOTES, (sign * self.mean, self.std), strict=True))
 
 
 class Strategy(ABC):

@@ -113,6 +113,21 @@ def test_no_objective_is_a_float_to_minimise_as_in_keras_tuner(tmp_path):
     assert all(told.reward < 0 for told in mine.record())
 
 
+@pytest.mark.parametrize("direction", ["max", "min"])
+def test_predictions_stand_among_the_metrics_of_trials(tmp_path, direction):
+    new = oracle("predictor", 9, kt.Objective("score", direction), seed=2, initial=3)
+    search(tmp_path, new, judge=lambda params, number: 5 + params["depth"])
+    again = oracle("predictor", 9, kt.Objective("score", direction), seed=2, initial=3)
+    search(tmp_path, again)  # nothing is left to do
+    for trial_id, trial in again.trials.items():
+        noted = {"predicted", "predicted_std"} & trial.metrics.metrics.keys()
+        assert len(noted) == (2 if int(trial_id) >= 3 else 0)
+    last = again.trials["8"]
+    assert 5.5 < last.metrics.get_last_value("predicted") < 9.5
+    assert last.metrics.get_last_value("predicted_std") > 0
+    assert last.score == last.metrics.get_last_value("score")
+
+
 def test_seed_0_is_a_seed(tmp_path):
     mine = oracle(seed=0)
     assert mine.seed == 0
