@@ -95,7 +95,7 @@ class PredictorGuided(Strategy):
         candidates = self._candidates(model, self.space.scheduled(number), rng)
         if rng.random() < 0.5:
             values = model.process.draw(self._features(candidates), rng)
-            candidates = candidates[np.argsort(-values, kind="stable")]
+            candidates = candidates[_best_first(values)]
         for candidate in candidates:
             params = self.space.decode(candidate.tolist())
             if self._is_new(params):
@@ -120,7 +120,7 @@ class PredictorGuided(Strategy):
             scale = Scale(rewards)
             process.condition(self._features(keys), scale.targets(rewards))
             mean, _ = process.predict(self._features(keys))
-            best = keys[np.argsort(-mean, kind="stable")[:_PARENTS]]
+            best = keys[_best_first(mean)[:_PARENTS]]
             self._model = _Model(told, process, scale, best, float(mean.max()))
         return self._model
 
@@ -155,12 +155,11 @@ class PredictorGuided(Strategy):
         pool = self._fixed(pool, scheduled)
         merits = self._merits(model, pool)
         for _ in range(_ROUNDS):
-            parents = pool[np.argsort(-merits, kind="stable")[:_PARENTS]]
+            parents = pool[_best_first(merits)[:_PARENTS]]
             children = self._fixed(self._children(parents, rng), scheduled)
             pool = np.concatenate([pool, children])
             merits = np.concatenate([merits, self._merits(model, children)])
-        best = pool[np.argsort(-merits, kind="stable")[: 3 * _FINALISTS]]
-        distinct = {candidate.tobytes(): candidate for candidate in best}
+        distinct = {candidate.tobytes(): candidate for candidate in pool[_best_first(merits)]}
         return np.array(list(distinct.values())[:_FINALISTS])
 
     def _fixed(self, candidates: Indices, scheduled: Params) -> Indices:
@@ -185,6 +184,11 @@ class PredictorGuided(Strategy):
         shifts = rng.integers(1, np.maximum(self._sizes, 2), size=(count, decisions))
         changed: Indices = np.where(places, (children + shifts) % self._sizes, children)
         return changed
+
+
+def _best_first(values: Array) -> NDArray[np.intp]:
+    """Places by falling value; what only rounding tells apart stays in order, on any processor."""
+    return np.argsort(-np.round(values, 6), kind="stable")
 
 
 def log_expected_improvement(mean: Array, deviation: Array, highest: float) -> Array:
