@@ -32,10 +32,15 @@ class Context:
 
     def initializer(self, part: str) -> keras.initializers.Initializer:
         """Glorot uniform, the Keras default, seeded by this layer's own name."""
-        return keras.initializers.GlorotUniform(seed=self.seed_of(part))
+        return keras.initializers.GlorotUniform(seed=self._number(part))
 
     def seed_of(self, part: str) -> int | None:
-        """A seed for this layer alone; None where none was given."""
+        """A seed for the draws of this layer alone, as in dropout; None where none was given."""
+        number = self._number(part)
+        # On torch Keras keeps the state of draws in 32 bits, one of which is the sign.
+        return None if number is None else number % 2**31
+
+    def _number(self, part: str) -> int | None:
         if self.seed is None:
             return None
         return zlib.crc32(f"{self.seed}/{self.prefix}/{part}".encode())

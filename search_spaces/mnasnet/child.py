@@ -10,6 +10,7 @@ import keras
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.mnasnet.genotype import MnasBlock, MnasNetGenotype, scaled, skip_of
+from cellwright.search_spaces.pooling import average
 
 
 def build_mnasnet(
@@ -90,9 +91,7 @@ def build_layer(block: MnasBlock, x: Tensor, stride: int, at: Context) -> Tensor
     if skip == "none":
         return x
     if skip == "pool":
-        inputs = keras.layers.AveragePooling2D(
-            3, strides=stride, padding="same", name=f"{at.prefix}_pool"
-        )(inputs)
+        inputs = average(inputs, 3, stride, f"{at.prefix}_pool")
     return keras.layers.Add(name=f"{at.prefix}_add")([x, inputs])
 
 

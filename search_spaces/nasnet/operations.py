@@ -13,6 +13,7 @@ import keras
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.errors import InvalidArchitecture
 from cellwright.search_spaces.nasnet.operation_sets import find_operation
+from cellwright.search_spaces.pooling import average
 
 
 def separable(
@@ -155,13 +156,16 @@ def pointwise(x: Tensor, filters: int, stride: int, at: Context) -> Tensor:
 
 def pool(x: Tensor, filters: int, stride: int, at: Context, *, kind: str, size: int = 3) -> Tensor:
     """Average or maximum, followed by a 1x1 convolution where the channels are not ``filters``."""
-    padding = "same"
+    name = f"{at.prefix}_{kind}"
+    layer = {"avg": keras.layers.AveragePooling2D, "max": keras.layers.MaxPooling2D}[kind]
     if stride > 1 and at.pool_padding == "zeros":
         borders = tuple(_borders(length, size, stride) for length in x.shape[1:3])
         x = keras.layers.ZeroPadding2D(borders, name=f"{at.prefix}_pad")(x)
-        padding = "valid"
-    layer = {"avg": keras.layers.AveragePooling2D, "max": keras.layers.MaxPooling2D}[kind]
-    x = layer(size, strides=stride, padding=padding, name=f"{at.prefix}_{kind}")(x)
+        x = layer(size, strides=stride, name=name)(x)
+    elif kind == "avg":
+        x = average(x, size, stride, name)
+    else:
+        x = layer(size, strides=stride, padding="same", name=name)(x)
     return x if x.shape[-1] == filters else pointwise(x, filters, 1, at)
 
 

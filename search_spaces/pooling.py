@@ -1,0 +1,41 @@
+"""The average pool that all Keras backends compute alike."""
+
+from __future__ import annotations
+
+import keras
+
+from cellwright.search_spaces.context import Tensor
+
+
+def average(x: Tensor, size: int, stride: int, name: str) -> Tensor:
+    """Averages over ``size`` x ``size`` pixels, of those that exist, with ``"same"`` padding.
+
+    Where that padding is uneven, as with a stride of 2 on an even length, Keras on torch repeats
+    the pixels of the border and counts them. There every pixel's average is taken, for which the
+    padding is even, and of these those that the stride leaves.
+
+    Args:
+        x: (batch, height, width, channels).
+        size: Odd, in pixels.
+        stride: At least 1.
+        name: Of the layer; of others that are needed it is the prefix.
+
+    Returns:
+        (batch, height / stride, width / stride, channels), rounded up.
+    """
+    starts = [_first_centre(length, size, stride) for length in x.shape[1:3]]
+    uneven = any(starts)
+    x = keras.layers.AveragePooling2D(
+        size, strides=1 if uneven else stride, padding="same", name=name
+    )(x)
+    if not uneven:
+        return x
+    borders = [(start, 0) for start in starts]
+    x = keras.layers.Cropping2D(borders, name=f"{name}_crop")(x)
+    return keras.layers.MaxPooling2D(1, strides=stride, name=f"{name}_thin")(x)
+
+
+def _first_centre(length: int, size: int, stride: int) -> int:
+    """The pixel around which the first average is taken; 0 where the padding is even."""
+    padding = max((-(-length // stride) - 1) * stride + size - length, 0)
+    return size // 2 - padding // 2
