@@ -25,11 +25,17 @@ def test_the_depth_is_that_of_the_longest_path():
     assert depth(two_paths()) == 4
 
 
-def test_the_depth_of_published_networks():
-    """MobileNet has 28 layers (Howard et al. 2017, section 3.2), ResNet-50 has 50."""
-    small = {"weights": None, "input_shape": (32, 32, 3), "classes": 10}
-    assert depth(keras.applications.MobileNet(alpha=0.25, **small)) == 28
-    assert depth(keras.applications.ResNet50(**small)) == 50
+SMALL = {"weights": None, "input_shape": (32, 32, 3), "classes": 10}
+
+
+def test_the_depth_of_mobilenet():
+    """28 layers (Howard et al. 2017, section 3.2)."""
+    assert depth(keras.applications.MobileNet(alpha=0.25, **SMALL)) == 28
+
+
+@pytest.mark.slow
+def test_the_depth_of_resnet_50():
+    assert depth(keras.applications.ResNet50(**SMALL)) == 50
 
 
 def test_operations_without_weights_and_a_sequence_are_counted():
