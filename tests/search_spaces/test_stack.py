@@ -63,7 +63,7 @@ def overlap(a: Bbox, b: Bbox) -> bool:
 
 
 def test_the_skeleton_is_that_of_the_paper():
-    """Zoph et al. 2018, figure 2, on the right; here with N = 2, F = 8 and no reductions after the stem."""
+    """Zoph et al. 2018, figure 2, on the right; here N = 2, F = 8, the first group alone."""
     model = TINY.build((64, 64, 3), 7, Skeleton.imagenet(2, 8, reductions=0))
     figure = TINY.figures(model)["skeleton"]
     check_page(figure)
