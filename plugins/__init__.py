@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from cellwright.plugins.auto import Auto
 from cellwright.plugins.baseline import Baseline, MovingAverage, RollingWindow
 from cellwright.plugins.datasets import Dataset, load_dataset
 from cellwright.plugins.evaluation import Evaluation
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PPO",
     "AccuracyReward",
+    "Auto",
     "Baseline",
     "Dataset",
     "Evaluation",

@@ -14,19 +14,25 @@ class RegularizedEvolution(Strategy):
     """Tournament selection from a population that loses its oldest member to each child.
 
     Real, Aggarwal, Huang and Le, "Regularized Evolution for Image Classifier Architecture Search",
-    2018, algorithm 1. The population is the last ``population`` children that scored; until there
-    are so many, architectures are drawn at random. Then a tournament sample is drawn with
-    replacement, and its best becomes the parent of a mutation (`SearchSpace.mutate`). The paper's
-    rare identity mutation is left out: it would train a network twice.
+    2018, algorithm 1. The population is the last ``population`` children that scored, of which the
+    first ``initial`` are drawn at random. Then a tournament sample is drawn with replacement, and
+    its best becomes the parent of a mutation (`SearchSpace.mutate`). The paper's rare identity
+    mutation is left out: it would train a network twice.
+
+    The paper draws a whole population at random before the first tournament, which is little beside
+    its 20,000 children: ``population=100, sample=25, initial=100`` are its settings. A search of a
+    few hundred children does better to begin early.
 
     Args:
         space: Where to search.
         seed: See `Strategy`.
         population: P of the paper (there 100, for 20,000 children), at least 2.
         sample: S of the paper (there 25), at least 1.
+        initial: Children that score before the first tournament, at least 1; no more are waited for
+            than ``population``.
 
     Raises:
-        ValueError: On a population or sample out of range.
+        ValueError: On an argument out of range.
     """
 
     def __init__(
@@ -35,21 +41,25 @@ class RegularizedEvolution(Strategy):
         *,
         seed: int | None = None,
         population: int = 50,
-        sample: int = 15,
+        sample: int = 10,
+        initial: int = 10,
     ) -> None:
         super().__init__(space, seed=seed)
         if population < 2:
             raise ValueError(f"population must be at least 2, got {population}")
         if sample < 1:
             raise ValueError(f"sample must be at least 1, got {sample}")
+        if initial < 1:
+            raise ValueError(f"initial must be at least 1, got {initial}")
         self.population = population
         self.sample = sample
+        self.initial = min(initial, population)
         self._members: deque[tuple[tuple[int, ...], float]] = deque(maxlen=population)
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
-        if len(self._members) < self.population:
+        if len(self._members) < self.initial:
             return self.space.sample(rng)
-        contestants = rng.integers(self.population, size=self.sample)
+        contestants = rng.integers(len(self._members), size=self.sample)
         parent, _ = max((self._members[i] for i in contestants), key=lambda member: member[1])
         return self.space.mutate(self.space.decode(parent), rng)
 

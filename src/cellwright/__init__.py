@@ -35,6 +35,7 @@ _HOMES = {
     "cellwright.plugins": (
         "PPO",
         "AccuracyReward",
+        "Auto",
         "Evaluation",
         "KerasLatency",
         "LocalSearch",

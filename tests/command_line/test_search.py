@@ -121,11 +121,11 @@ def test_leaves_study_table_best_child_genotype_and_pictures(finished):
 
 
 def test_continued_search_equals_an_unbroken_one(finished):
-    from cellwright.plugins import Reinforce
+    from cellwright.plugins import Auto
     from cellwright.search_spaces import NASNetSpace
 
     space = NASNetSpace(blocks=1)
-    strategy = Reinforce(space, seed=0)
+    strategy = Auto(space, seed=0)
     for number, row in enumerate(table(finished)):
         asked = strategy.ask(number)
         assert {name: str(value) for name, value in asked.items()} == {

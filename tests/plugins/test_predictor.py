@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cellwright.plugins import PredictorGuided, RandomSearch, Told
+from cellwright.plugins import (
+    Auto,
+    LocalSearch,
+    PredictorGuided,
+    RandomSearch,
+    RegularizedEvolution,
+    Told,
+)
 from cellwright.plugins.features import Features
 from cellwright.plugins.gaussian_process import GaussianProcess
 from cellwright.plugins.predictor import log_expected_improvement
@@ -145,6 +152,48 @@ def test_workers_beside_each_other_get_good_and_different_networks():
         running.append(strategy.ask(number, running))
     assert len({PAIRS.key(params) for params in running}) == 8
     assert np.mean([score(params) for params in running]) > np.quantile(scores, 0.5)
+
+
+def test_auto_is_the_predictor_and_evolution_has_its_turns_later():
+    history = told(PAIRS, 204)
+    auto, predictor = Auto(PAIRS, seed=4), PredictorGuided(PAIRS, seed=4)
+    for strategy in (auto, predictor):
+        strategy.follow(history[:199])
+    assert [auto.ask(n) for n in range(4)] == [predictor.ask(n) for n in range(4)]
+    for strategy in (auto, predictor):
+        strategy.follow(history)
+    assert [auto.ask(n) for n in range(3)] == [predictor.ask(n) for n in range(3)]
+    evolution = RegularizedEvolution(PAIRS, seed=4)
+    evolution.follow(history)
+    assert [auto.ask(n) for n in (3, 7)] == [evolution.ask(n) for n in (3, 7)]
+
+
+def test_local_search_climbs_to_a_top_and_then_begins_anew():
+    space = SearchSpace(Decision(f"d{i}", (0, 1, 2)) for i in range(4))
+    strategy = LocalSearch(space, seed=0, initial=2)
+
+    def height(params):  # two tops that are no neighbours: all 0 and all 2
+        indices = space.encode(params)
+        return max(indices.count(0), indices.count(2) + 0.5)
+
+    tried = []
+    for number in range(60):
+        params = strategy.ask(number)
+        tried.append(space.encode(params))
+        strategy.tell(number, params, height(params))
+    assert {(0,) * 4, (2,) * 4} <= set(tried)
+
+
+def test_workers_of_a_local_search_try_different_neighbours():
+    strategy = LocalSearch(PAIRS, seed=0, initial=1)
+    start = strategy.ask(0)
+    strategy.tell(0, start, 1.0)
+    running = []
+    for number in range(1, 13):
+        running.append(strategy.ask(number, running))
+    assert len({PAIRS.key(params) for params in running}) == 12
+    for params in running:
+        assert sum(params[name] != start[name] for name in PAIRS.names) == 1
 
 
 @pytest.mark.parametrize(

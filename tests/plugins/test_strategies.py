@@ -32,9 +32,7 @@ STRATEGIES = {
     ),
     "ppo": lambda space, seed: PPO(space, seed=seed, batch=3),
     "predictor": PredictorGuided,
-    "predictor of few": lambda space, seed: PredictorGuided(space, seed=seed, initial=3, most=9),
     "local": LocalSearch,
-    "small local": lambda space, seed: LocalSearch(space, seed=seed, initial=1),
     "ppo as in the paper": lambda space, seed: PPO.nasnet(space, seed=seed, batch=10),
 }
 
@@ -102,15 +100,17 @@ def test_evolution_takes_parents_from_the_population_alone():
     assert distance(child, old) > 1
 
 
-def test_evolution_draws_at_random_until_the_population_is_full():
+@pytest.mark.parametrize(("population", "initial"), [(10, 10), (10, 50), (30, 10)])
+def test_evolution_draws_at_random_before_its_first_tournament(population, initial):
     space = SearchSpace([Decision(f"d{i}", tuple("abcdefgh")) for i in range(20)])
-    evolution = RegularizedEvolution(space, seed=5, population=10)
+    evolution = RegularizedEvolution(space, seed=5, population=population, initial=initial)
     random = RandomSearch(space, seed=5)
     for number in range(10):
         params = evolution.ask(number)
         assert params == random.ask(number)
         evolution.tell(number, params, 1.0)
         evolution.tell(number, params, None)  # failures do not fill it
+    assert evolution.ask(10) != random.ask(10)
 
 
 def test_exploration_share_is_drawn_uniformly():
@@ -200,6 +200,8 @@ def test_reward_scale_does_not_matter_when_standardised():
         (lambda: RandomSearch(BOOK, seed=True), "seed"),
         (lambda: RegularizedEvolution(BOOK, population=1), "population"),
         (lambda: RegularizedEvolution(BOOK, sample=0), "sample"),
+        (lambda: RegularizedEvolution(BOOK, initial=0), "initial"),
+        (lambda: LocalSearch(BOOK, initial=0), "initial"),
         (lambda: Reinforce(BOOK, batch=0), "batch"),
         (lambda: Reinforce(BOOK, exploration=1.0), "exploration"),
         (lambda: Reinforce(BOOK, entropy_weight=-1), "entropy_weight"),

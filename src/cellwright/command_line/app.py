@@ -61,8 +61,12 @@ def search(
     ),
     host: Annotated[str, typer.Option(help=f"Who drives: {', '.join(HOSTS)}.")] = "optuna",
     strategy: Annotated[
-        str, typer.Option(help="How to search: reinforce, evolution, random, or module:attribute.")
-    ] = "reinforce",
+        str,
+        typer.Option(
+            help="How to search: auto, predictor, evolution, local, reinforce, ppo, random, or "
+            "module:attribute."
+        ),
+    ] = "auto",
     space: Annotated[
         str,
         typer.Option(
@@ -172,7 +176,7 @@ app.command()(export)
 @app.command("nni-init")
 def nni_init(
     folder: Annotated[Path, typer.Argument(help="Where to write the experiment.")],
-    strategy: Annotated[str, typer.Option(help="reinforce, evolution, random.")] = "reinforce",
+    strategy: Annotated[str, typer.Option(help="As for search.")] = "auto",
     space: Annotated[str, typer.Option(help="nasnet, or module:attribute.")] = "nasnet",
     data: Annotated[str, typer.Option(help="As for search.")] = "digits",
     trials: Annotated[int, typer.Option(min=1)] = 20,
