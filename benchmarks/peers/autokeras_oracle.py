@@ -1,6 +1,6 @@
 """AutoKeras's greedy oracle at its defaults: the best so far, with a group of decisions redrawn.
 
-It is driven as a Keras Tuner's tuner drives it.
+It is driven as Keras Tuner drives it.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class GreedySearch:
             max_retries_per_trial=0,
             max_consecutive_failed_trials=plan.evaluations,
         )
+        self._oracle.verbose = 0
         self._oracle._set_project_dir(self._folder.name, "search")
         self._asked = 0
 
