@@ -111,6 +111,19 @@ def report(source: Source, evaluations: int, folder: Path) -> str:
     return text
 
 
+def put(text: str, page: Path, name: str) -> None:
+    """Replace what stands between ``<!-- name -->`` and ``<!-- end of name -->`` in a page.
+
+    Raises:
+        ValueError: If the page lacks these marks.
+    """
+    head, tail = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    before, found, rest = page.read_text().partition(head)
+    if not found or tail not in rest:
+        raise ValueError(f"{page} holds no {head.strip()} followed by {tail}")
+    page.write_text(before + head + "\n" + text + "\n" + rest[rest.index(tail) :])
+
+
 def main(
     out: Annotated[Path, typer.Option(help="Folder of the results.")],
     table: Annotated[Path | None, typer.Option(help="A tabular benchmark, CSV or JSON.")] = None,
@@ -132,6 +145,10 @@ def main(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     again: Annotated[bool, typer.Option(help="Drop earlier searches of --contenders.")] = False,
+    into: Annotated[
+        list[Path] | None,
+        typer.Option(help="Page with marks <!-- FOLDER'S NAME --> for the table."),
+    ] = None,
     redraw: Annotated[bool, typer.Option(help="Run nothing; tables and picture alone.")] = False,
 ) -> None:
     """Run searches that are missing, and write results.csv, results.md and the picture."""
@@ -151,7 +168,10 @@ def main(
         wanted = {(source.name, name, plan) for name in names for plan in plans}
         records.forget(out, lambda record: record.key in wanted)
     run(names, source, plans, out, jobs)
-    typer.echo(report(source, evaluations, out))
+    text = report(source, evaluations, out)
+    for page in into or []:
+        put(text.partition("\n\n")[2].rstrip() + "\n", page, out.name)
+    typer.echo(text)
 
 
 def _named(words: Sequence[str]) -> list[str]:

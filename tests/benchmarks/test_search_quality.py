@@ -186,6 +186,18 @@ def test_records_are_kept_as_they_are(tmp_path: Path) -> None:
     assert records.read(tmp_path) == kept[:2]
 
 
+def test_a_table_goes_between_its_marks_in_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text("before\n<!-- nets -->\nold\n<!-- end of nets -->\nafter\n")
+    for _ in range(2):
+        search_quality.put("| new |\n", page, "nets")
+        assert page.read_text() == (
+            "before\n<!-- nets -->\n\n| new |\n\n<!-- end of nets -->\nafter\n"
+        )
+    with pytest.raises(ValueError, match="<!-- others -->"):
+        search_quality.put("| new |", page, "others")
+
+
 def test_points_are_twenty_and_those_of_the_table() -> None:
     assert records.points(200) == tuple(range(10, 201, 10))
     assert {50, 100, 200, 500, 1000} <= {*records.points(1000)}
