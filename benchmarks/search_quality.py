@@ -170,7 +170,7 @@ def main(
     run(names, source, plans, out, jobs)
     text = report(source, evaluations, out)
     for page in into or []:
-        put(text.partition("\n\n")[2].rstrip() + "\n", page, out.name)
+        put(text.split("\n\n")[2].rstrip() + "\n", page, out.name)  # the first table
     typer.echo(text)
 
 
