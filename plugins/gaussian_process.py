@@ -41,7 +41,7 @@ class GaussianProcess:
         self._spread = np.array([_SPREAD] * (2 * count) + [_SPREAD_OF_SCALES] * 2)
         self.theta = self._prior.copy()  # logarithms of w, v, a and the noise's variance
 
-    def learn(self, features: Array, targets: Array, steps: int = 40) -> None:
+    def learn(self, features: Array, targets: Array, steps: int = 25) -> None:
         """Set the hyperparameters to those most probable given the targets.
 
         Args:
@@ -50,7 +50,7 @@ class GaussianProcess:
             steps: Of Adam, always from the prior's means, so that nothing earlier matters.
         """
         self.theta = self._prior.copy()
-        adam = Adam(len(self.theta), 0.15, beta_1=0.8, beta_2=0.95, epsilon=1e-3)
+        adam = Adam(len(self.theta), 0.25, beta_1=0.8, beta_2=0.9, epsilon=1e-3)
         for _ in range(steps):
             adam.step(self.theta, self.gradient(features, targets))
 

@@ -18,7 +18,7 @@ Indices = NDArray[np.intp]  # (architectures, decisions)
 Array = NDArray[np.float64]
 
 _ROUNDS = 3  # of mutating the most promising candidates
-_CANDIDATES = 120  # new ones in each round
+_CANDIDATES = 100  # new ones in each round
 _PARENTS = 20
 _FINALISTS = 100  # candidates among which a draw from the posterior decides
 _FRESH = 100  # the predictor lacks at most one result in so many,
