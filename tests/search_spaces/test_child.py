@@ -48,14 +48,12 @@ def test_children_of_many_shapes_build(shape, classes, options):
     assert model.output_shape == (None, classes)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_sampled_children_train_a_step_with_finite_loss(seed):
-    space = NASNetSpace(blocks=2)
-    model = space.build(params_of(space, seed), (8, 8, 1), 3, filters=3, seed=seed)
-    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False, run_eagerly=True)
+def test_a_step_of_training_changes_weights(train_step):
+    space = NASNetSpace(blocks=1)
+    model = space.build(params_of(space, 0), (8, 8, 1), 3, filters=2, reductions=0, seed=0)
     x = np.random.default_rng(0).random((6, 8, 8, 1), dtype=np.float32)
     before = weights(model)
-    assert np.isfinite(model.train_on_batch(x, np.arange(6) % 3))
+    assert np.isfinite(train_step(model, x, np.arange(6) % 3))
     assert any((a != b).any() for a, b in zip(before, weights(model), strict=True))
 
 
@@ -114,41 +112,21 @@ def test_factorized_reduction_sees_every_second_pixel_twice():
     np.testing.assert_allclose(found[0, :, :, 1], [[5, 7], [13, 15]], rtol=1e-5)
 
 
-def test_same_seed_gives_the_same_weights_whatever_was_built_before():
-    params = params_of(SPACE, 2)
-    first = weights(SPACE.build(params, (8, 8, 1), 10, filters=2, seed=5))
-    SPACE.build(params_of(SPACE, 3), (8, 8, 1), 10, filters=2)
-    second = weights(SPACE.build(params, (8, 8, 1), 10, filters=2, seed=5))
-    other = weights(SPACE.build(params, (8, 8, 1), 10, filters=2, seed=6))
-    assert all((a == b).all() for a, b in zip(first, second, strict=True))
-    assert any((a != b).any() for a, b in zip(first, other, strict=True))
-
-
 def test_building_leaves_the_global_random_state_alone():
     keras.utils.set_random_seed(1)
     reference, drawn = keras.random.uniform((3,)), np.random.random()  # noqa: NPY002
     keras.utils.set_random_seed(1)
     SPACE.build(params_of(SPACE, 0), (8, 8, 1), 10, filters=2, seed=5)
-    assert np.allclose(reference, keras.random.uniform((3,)))
+    assert np.allclose(*map(keras.ops.convert_to_numpy, (reference, keras.random.uniform((3,)))))
     assert drawn == np.random.random()  # noqa: NPY002
 
 
-def test_canonical_architecture_has_the_same_parameter_count():
-    for seed in range(4):
-        params = params_of(SPACE, seed)
-        counts = {
-            SPACE.build(p, (8, 8, 1), 10, filters=2).count_params()
-            for p in (params, SPACE.canonical(params))
-        }
-        assert len(counts) == 1
-
-
-def test_model_survives_saving(tmp_path):
+def test_model_survives_saving(tmp_path, outputs):
     model = SPACE.build(params_of(SPACE, 4), (8, 8, 1), 10, filters=2)
     model.save(tmp_path / "child.keras")
     again = keras.models.load_model(tmp_path / "child.keras")
     x = np.random.default_rng(0).random((2, 8, 8, 1), dtype=np.float32)
-    np.testing.assert_allclose(model(x), again(x), atol=1e-6)
+    np.testing.assert_allclose(outputs(model, x), outputs(again, x), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ BY_HAND = ConvNetGenotype(
 
 def outputs_of(model, x, *layers):
     parts = keras.Model(model.input, [model.get_layer(layer).output for layer in layers])
-    return [np.array(part) for part in keras.tree.flatten(parts(x))]
+    return [keras.ops.convert_to_numpy(part) for part in keras.tree.flatten(parts(x))]
 
 
 def image(size, number=3):
@@ -95,7 +95,7 @@ def test_strides_are_those_of_the_same_convolution(kernel, strides):
     x = np.random.default_rng(0).random((2, 7, 8, 3), dtype=np.float32)
     (found,) = outputs_of(model, x, "layer_1_convolution")
     whole = keras.ops.conv(x, layer.kernel, strides=strides, padding="same")
-    np.testing.assert_allclose(found, np.array(whole), atol=1e-6)
+    np.testing.assert_allclose(found, keras.ops.convert_to_numpy(whole), atol=1e-6)
     assert 1 in layer.strides or 1 not in kernel
 
 
@@ -156,39 +156,22 @@ def test_what_has_an_effect_is_told_apart(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_equal_canonical_forms_have_equal_outputs(seed):
+def test_equal_canonical_forms_have_equal_outputs(seed, outputs):
     params = SMALL.sample(np.random.default_rng(seed)) | {"depth": 2}
     first = SMALL.build(params, (8, 8, 3), 3, filters=2, seed=0)
     second = SMALL.build(SMALL.canonical(params), (8, 8, 3), 3, filters=2, seed=1)
     second.set_weights(first.get_weights())
-    np.testing.assert_allclose(first(image(8)), second(image(8)), atol=1e-6)
-
-
-def train_a_step(space, size, seed, **options):
-    params = space.sample(np.random.default_rng(seed))
-    model = space.build(params, (size, size, 3), 3, seed=seed, **options)
-    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False, run_eagerly=True)
-    assert np.isfinite(model.train_on_batch(image(size, 4), np.arange(4) % 3))
-
-
-@pytest.mark.parametrize("size", [8, 32, 64])
-def test_sampled_children_train_a_step_with_finite_loss(size):
-    train_a_step(SMALL, size, size, filters=2)
+    np.testing.assert_allclose(outputs(first, image(8)), outputs(second, image(8)), atol=1e-6)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [8, 32, 64])
 @pytest.mark.parametrize("seed", range(6))
-def test_wide_and_deep_children_train_a_step_with_finite_loss(size, seed):
-    strides = bool(seed % 2)
-    train_a_step(ConvNetSpace.published(strides=strides), size, seed)
-
-
-def test_same_seed_gives_the_same_weights():
-    models = [BY_HAND.build((8, 8, 3), 3, seed=seed) for seed in (5, 5, 6)]
-    first, second, other = ([np.array(w) for w in model.get_weights()] for model in models)
-    assert all((a == b).all() for a, b in zip(first, second, strict=True))
-    assert any((a != b).any() for a, b in zip(first, other, strict=True))
+def test_wide_and_deep_children_train_a_step_with_finite_loss(size, seed, train_step):
+    space = ConvNetSpace.published(strides=bool(seed % 2))
+    params = space.sample(np.random.default_rng(seed))
+    model = space.build(params, (size, size, 3), 3, seed=seed)
+    assert np.isfinite(train_step(model, image(size, 4), np.arange(4) % 3))
 
 
 def test_filters_set_the_width():

@@ -173,52 +173,30 @@ def _source(name, genotype, moves, kinds, outputs):
     return source, same
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_equal_canonical_forms_have_equal_outputs(seed):
+@pytest.mark.parametrize(
+    ("space", "seed"),
+    [
+        *((NASNetSpace.published(blocks=3 + seed), seed) for seed in range(3)),
+        (NASNetSpace(), 3),
+        (NASNetSpace(skeleton=Skeleton.book(1, FILTERS, reductions=1)), 4),
+        (NASNetSpace.amoebanet(blocks=4), 5),
+        (NASNetSpace.published(blocks=4, operation_set="darts"), 6),
+        (NASNetSpace.published(blocks=4, operation_set="enas"), 7),
+    ],
+    ids=lambda value: f"{value.operation_set}" if isinstance(value, NASNetSpace) else f"{value}",
+)
+def test_equal_canonical_forms_have_equal_outputs(space, seed, outputs):
     rng = np.random.default_rng(seed)
-    space = NASNetSpace.published(blocks=3 + seed % 3)
     params = space.sample(rng)
     other, moves = shuffled(space, params, rng)
     assert space.key(other) == space.key(params)
-    source, target = (space.build(p, (8, 8, 3), 3, skeleton=TINY, seed=0) for p in (params, other))
+    skeleton = space.skeleton if seed == 4 else TINY
+    source, target = (
+        space.build(p, (8, 8, 3), 3, skeleton=skeleton, seed=0) for p in (params, other)
+    )
     map_weights(source, target, space.genotype(params), moves)
     x = np.random.default_rng(1).random((2, 8, 8, 3), dtype=np.float32)
-    np.testing.assert_allclose(source(x), target(x), atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("space", "size", "skeleton"),
-    [
-        (NASNetSpace(), 32, Skeleton.book(1, 2)),
-        (NASNetSpace(), 64, Skeleton.book(1, 2)),
-        (SPACE, 8, Skeleton.cifar(1, 2)),
-        (SPACE, 32, Skeleton.imagenet(1, 4)),
-        (NASNetSpace.amoebanet(), 32, Skeleton.cifar(1, 4)),
-        (NASNetSpace.amoebanet(), 64, Skeleton.imagenet_large(1, 6)),
-        (NASNetSpace.published(operation_set="darts"), 8, Skeleton.cifar(1, 3)),
-        (NASNetSpace.published(operation_set="enas"), 8, Skeleton.cifar(1, 3)),
-    ],
-    ids=repr,
-)
-def test_sampled_children_train_a_step_with_finite_loss(space, size, skeleton):
-    for seed in range(2):
-        params = space.sample(np.random.default_rng(seed))
-        model = space.build(params, (size, size, 3), 3, skeleton=skeleton, seed=seed)
-        model.compile(
-            "adam", "sparse_categorical_crossentropy", jit_compile=False, run_eagerly=True
-        )
-        x = np.random.default_rng(0).random((4, size, size, 3), dtype=np.float32)
-        assert np.isfinite(model.train_on_batch(x, np.arange(4) % 3))
-
-
-def test_same_seed_gives_the_same_weights_whatever_was_built_before():
-    params = SPACE.sample(np.random.default_rng(2))
-    first, second, other = (
-        SPACE.build(params, (8, 8, 1), 3, skeleton=TINY, seed=seed).get_weights()
-        for seed in (5, 5, 6)
-    )
-    assert all((a == b).all() for a, b in zip(first, second, strict=True))
-    assert any((a != b).any() for a, b in zip(first, other, strict=True))
+    np.testing.assert_allclose(outputs(source, x), outputs(target, x), atol=1e-5)
 
 
 def test_the_spaces_own_skeleton_takes_filters_repeats_and_reductions():

@@ -120,31 +120,13 @@ def test_canonical_builds_the_same_layers(seed):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_equal_canonical_forms_have_equal_outputs(seed):
+def test_equal_canonical_forms_have_equal_outputs(seed, outputs):
     params = SMALL.sample(np.random.default_rng(seed))
     first = SMALL.build(params, (8, 8, 3), 3, seed=0)
     second = SMALL.build(SMALL.canonical(params), (8, 8, 3), 3, seed=1)
     second.set_weights(first.get_weights())
     x = np.random.default_rng(0).random((3, 8, 8, 3), dtype=np.float32)
-    np.testing.assert_allclose(first(x), second(x), atol=1e-6)
-
-
-@pytest.mark.parametrize("size", [8, 32, 64])
-@pytest.mark.parametrize("seed", range(2))
-def test_sampled_children_train_a_step_with_finite_loss(size, seed):
-    params = SPACE.sample(np.random.default_rng(seed))
-    model = SPACE.build(params, (size, size, 3), 3, filters=8, seed=seed)
-    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False, run_eagerly=True)
-    x = np.random.default_rng(0).random((4, size, size, 3), dtype=np.float32)
-    assert np.isfinite(model.train_on_batch(x, np.arange(4) % 3))
-
-
-def test_same_seed_gives_the_same_weights():
-    params = SMALL.sample(np.random.default_rng(2))
-    models = [SMALL.build(params, (8, 8, 3), 3, seed=seed) for seed in (5, 5, 6)]
-    first, second, other = ([np.array(w) for w in model.get_weights()] for model in models)
-    assert all((a == b).all() for a, b in zip(first, second, strict=True))
-    assert any((a != b).any() for a, b in zip(first, other, strict=True))
+    np.testing.assert_allclose(outputs(first, x), outputs(second, x), atol=1e-6)
 
 
 def test_filters_are_the_stems_and_set_the_width():

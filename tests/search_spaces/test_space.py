@@ -26,6 +26,7 @@ SPACE = SearchSpace(
 SPACES = [
     *(SPACE, NASNetSpace(), NASNetSpace(blocks=1), NASNetSpace.published()),
     *(NASNetSpace.published(blocks=8), NASNetSpace.amoebanet(), MnasNetSpace()),
+    *(NASNetSpace.published(operation_set=name) for name in ("darts", "enas")),
     *(ConvNetSpace(layers=(1, 3), strides=True), ConvNetSpace.published()),
 ]
 seeds = st.integers(0, 2**32 - 1)
