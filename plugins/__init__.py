@@ -16,6 +16,7 @@ from cellwright.plugins.registry import make_space, make_strategy
 from cellwright.plugins.reinforce import Reinforce
 from cellwright.plugins.rewards import AccuracyReward, MnasNetReward, Reward
 from cellwright.plugins.strategy import Prediction, Strategy, Told
+from cellwright.plugins.zero_cost import warm_start
 
 if TYPE_CHECKING:
     from cellwright.plugins.recipe import Recipe
@@ -46,6 +47,7 @@ __all__ = [
     "load_dataset",
     "make_space",
     "make_strategy",
+    "warm_start",
 ]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from cellwright.plugins.evolution import RegularizedEvolution
 from cellwright.plugins.predictor import PredictorGuided
+from cellwright.plugins.zero_cost import Signal
 from cellwright.search_spaces import Params, SearchSpace
 
 _ALONE = 200  # results up to which the predictor proposes everything
@@ -22,11 +23,14 @@ class Auto(PredictorGuided):
     Args:
         space: Where to search.
         seed: See `Strategy`.
+        signal: See `PredictorGuided`.
     """
 
-    def __init__(self, space: SearchSpace, *, seed: int | None = None) -> None:
+    def __init__(
+        self, space: SearchSpace, *, seed: int | None = None, signal: Signal | None = None
+    ) -> None:
         self._evolution = RegularizedEvolution(space, seed=seed)
-        super().__init__(space, seed=seed)
+        super().__init__(space, seed=seed, signal=signal)
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
         if len(self._history) >= _ALONE and number % _TURN == _TURN - 1:

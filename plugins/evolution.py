@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 
 from cellwright.plugins.strategy import Strategy
+from cellwright.plugins.zero_cost import Signal, better_of_two
 from cellwright.search_spaces import Params, SearchSpace
 
 
@@ -30,6 +31,7 @@ class RegularizedEvolution(Strategy):
         sample: S of the paper (there 25), at least 1.
         initial: Children that score before the first tournament, at least 1; no more are waited for
             than ``population``.
+        signal: See `PredictorGuided`.
 
     Raises:
         ValueError: On an argument out of range.
@@ -43,6 +45,7 @@ class RegularizedEvolution(Strategy):
         population: int = 50,
         sample: int = 10,
         initial: int = 10,
+        signal: Signal | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
         if population < 2:
@@ -54,11 +57,12 @@ class RegularizedEvolution(Strategy):
         self.population = population
         self.sample = sample
         self.initial = min(initial, population)
+        self.signal = signal
         self._members: deque[tuple[tuple[int, ...], float]] = deque(maxlen=population)
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
         if len(self._members) < self.initial:
-            return self.space.sample(rng)
+            return better_of_two(self.space, rng, self.signal)
         contestants = rng.integers(len(self._members), size=self.sample)
         parent, _ = max((self._members[i] for i in contestants), key=lambda member: member[1])
         return self.space.mutate(self.space.decode(parent), rng)

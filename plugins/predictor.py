@@ -12,6 +12,7 @@ from cellwright.plugins.features import Features
 from cellwright.plugins.gaussian_process import GaussianProcess
 from cellwright.plugins.scale import Scale
 from cellwright.plugins.strategy import Prediction, Strategy
+from cellwright.plugins.zero_cost import Signal, better_of_two
 from cellwright.search_spaces import Params, SearchSpace
 
 Indices = NDArray[np.intp]  # (architectures, decisions)
@@ -53,6 +54,8 @@ class PredictorGuided(Strategy):
         seed: See `Strategy`.
         initial: Results from random architectures before the first prediction, at least 2.
         most: Results that the predictor is fitted to, at least ``initial``.
+        signal: Cheap score of an untrained network, such as `warm_start` makes, higher for better
+            ones: each of the first architectures is then the better of two that are drawn.
 
     Raises:
         ValueError: On an argument out of range.
@@ -65,13 +68,14 @@ class PredictorGuided(Strategy):
         seed: int | None = None,
         initial: int = 10,
         most: int = 200,
+        signal: Signal | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
         if initial < 2:
             raise ValueError(f"initial must be at least 2, got {initial}")
         if most < initial:
             raise ValueError(f"most must be at least initial, {initial}, got {most}")
-        self.initial, self.most = initial, most
+        self.initial, self.most, self.signal = initial, most, signal
         self._features = Features(space)
         self._sizes = np.array([len(decision.choices) for decision in space.decisions])
         self._forget()
@@ -90,7 +94,7 @@ class PredictorGuided(Strategy):
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
         if self._scored < self.initial:
-            return self.space.sample(rng)
+            return better_of_two(self.space, rng, self.signal)
         model = self._fitted()
         candidates = self._candidates(model, self.space.scheduled(number), rng)
         if rng.random() < 0.5:
