@@ -8,12 +8,18 @@ from pathlib import Path
 
 from cellwright.search_spaces.convnet.genotype import ConvNetGenotype
 from cellwright.search_spaces.errors import InvalidArchitecture
-from cellwright.search_spaces.mnasnet import MNASNET_A1, MNASNET_B1, MnasNetGenotype
+from cellwright.search_spaces.mnasnet import (
+    MNASNET_A1,
+    MNASNET_B1,
+    MNASNET_SMALL,
+    MnasNetGenotype,
+)
 from cellwright.search_spaces.nasnet.genotype import Genotype
 from cellwright.search_spaces.nasnet.published import AMOEBANET_A, NASNET_A
 
 GENOTYPES: dict[str, Genotype | MnasNetGenotype] = {
-    genotype.name: genotype for genotype in (NASNET_A, AMOEBANET_A, MNASNET_A1, MNASNET_B1)
+    genotype.name: genotype
+    for genotype in (NASNET_A, AMOEBANET_A, MNASNET_A1, MNASNET_B1, MNASNET_SMALL)
 }
 
 
@@ -21,8 +27,8 @@ def load_genotype(name: str | Path) -> Genotype | MnasNetGenotype | ConvNetGenot
     """A published genotype by its name, or one from a JSON file (`Genotype.to_dict`).
 
     Args:
-        name: ``"nasnet-a"``, ``"amoebanet-a"``, ``"mnasnet-a1"``, ``"mnasnet-b1"``, or the path of
-            a file whose name ends in ``.json``.
+        name: ``"nasnet-a"``, ``"amoebanet-a"``, ``"mnasnet-a1"``, ``"mnasnet-b1"``,
+            ``"mnasnet-small"``, or the path of a file whose name ends in ``.json``.
 
     Raises:
         ValueError: If nothing goes by this name.

@@ -22,3 +22,13 @@ MNASNET_B1 = MnasNetGenotype(
     ),
     name="mnasnet-b1",
 )
+
+# Of the authors' code alone.
+MNASNET_SMALL = MnasNetGenotype(
+    _blocks(
+        "r1_k3_s1_e1_o8 r1_k3_s2_e3_o16 r2_k3_s2_e6_o16 r4_k5_s2_e6_o32_se.25 "
+        "r3_k3_s1_e6_o32_se.25 r3_k5_s2_e6_o88_se.25 r1_k3_s1_e6_o144"
+    ),
+    stem=8,
+    name="mnasnet-small",
+)

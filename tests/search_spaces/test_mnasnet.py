@@ -26,6 +26,8 @@ seeds = st.integers(0, 2**32 - 1)
     ("name", "width", "wanted"),
     [
         ("mnasnet-a1", 1.0, (3_920_526, 3_887_038, 311_579_072)),
+        # imgclsmob counts 2,030,264, the authors 68 million multiply-adds.
+        ("mnasnet-small", 1.0, (None, 2_030_264, 68_339_184)),
         ("mnasnet-b1", 1.0, (None, 4_383_312, None)),
         ("mnasnet-b1", 0.5, (None, 2_218_512, None)),  # torchvision's mnasnet0_5
         ("mnasnet-b1", 0.75, (None, 3_170_208, None)),  # mnasnet0_75
@@ -38,6 +40,19 @@ def test_published_networks_have_their_published_sizes(name, width, wanted):
         wanted, (found.parameters, found.trainable, found.multiply_adds), strict=True
     ):
         assert figure in (None, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "millions"),
+    [
+        *(("mnasnet-a1", 1.4, 6.1), ("mnasnet-a1", 0.75, 2.9), ("mnasnet-a1", 0.5, 2.1)),
+        *(("mnasnet-a1", 0.35, 1.7), ("mnasnet-small", 1.0, 2.0)),
+    ],
+)
+def test_other_widths_have_the_sizes_of_the_authors_table(name, width, millions):
+    """The README of their code (tensorflow/tpu, models/official/mnasnet)."""
+    found = costs(load_genotype(name).build((224, 224, 3), 1000, width=width))
+    assert round(found.trainable / 1e6, 1) == millions
 
 
 def test_seven_blocks_of_432_choices():

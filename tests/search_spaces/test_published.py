@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cellwright.search_spaces import (
+    GENOTYPES,
     OPERATION_SETS,
     Cell,
     Genotype,
@@ -29,6 +30,10 @@ PUBLISHED = {  # total, trainable, multiply-adds; None where no figure was publi
     "NASNet-A 4 @ 1056": (
         *("nasnet-a", IMAGENET, Skeleton.imagenet(*notation("4 @ 1056"))),
         (5_326_716, 5_289_978, 563_638_816),
+    ),
+    "NASNet-A 6 @ 4032": (  # keras.applications.NASNetLarge; imgclsmob counts the trainable too
+        *("nasnet-a", ((331, 331, 3), 1000), Skeleton.imagenet_large(*notation("6 @ 4032"))),
+        (88_949_818, 88_753_150, 23_783_414_658),
     ),
     "NASNet-A 6 @ 768": (
         *("nasnet-a", CIFAR, Skeleton.cifar(*notation("6 @ 768"))),
@@ -55,10 +60,29 @@ PUBLISHED = {  # total, trainable, multiply-adds; None where no figure was publi
         (None, 5_086_898, None),
     ),
 }
+# Millions of trainable parameters and of multiply-adds, as papers round them.
+ROUNDED = {
+    "NASNet-A 4 @ 1056, Zoph et al. 2018, table 3": (
+        *("nasnet-a", IMAGENET, Skeleton.imagenet()),
+        (5.3, 564),
+    ),
+    "NASNet-A 6 @ 4032, Zoph et al. 2018, table 2": (
+        *("nasnet-a", ((331, 331, 3), 1000), Skeleton.imagenet_large()),
+        (88.8, 23_800),  # the paper has 88.9: it counts the moving statistics
+    ),
+    "AmoebaNet-A N 4 F 50, Real et al. 2018, table 2": (
+        *("amoebanet-a", IMAGENET, Skeleton.imagenet(4, 50)),
+        (5.1, 555),
+    ),
+    "AmoebaNet-A N 6 F 190, Real et al. 2018, table 2": (
+        *("amoebanet-a", ((331, 331, 3), 1000), Skeleton.imagenet(6, 190)),
+        (86.7, 23_100),
+    ),
+}
 TINY = Skeleton.cifar(1, 4, reductions=1)
 
 
-LONG = ("NASNet-A 6 @ 768 and auxiliary head", "AmoebaNet-A N 6 F 36")
+LONG = ("NASNet-A 6 @ 4032", "NASNet-A 6 @ 768 and auxiliary head", "AmoebaNet-A N 6 F 36")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +96,16 @@ def test_published_networks_have_their_published_sizes(network):
         wanted, (found.parameters, found.trainable, found.multiply_adds), strict=True
     ):
         assert figure in (None, value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ROUNDED)
+def test_published_networks_have_the_sizes_of_the_papers_tables(network):
+    name, (shape, classes), skeleton, (parameters, multiply_adds) = ROUNDED[network]
+    found = costs(load_genotype(name).build(shape, classes, skeleton))
+    assert round(found.trainable / 1e6, 1) == parameters
+    digits = 0 if multiply_adds < 1000 else -2
+    assert round(found.multiply_adds / 1e6, digits) == multiply_adds
 
 
 def test_published_spaces_have_their_published_sizes():
@@ -91,7 +125,7 @@ def test_the_rule_of_unused_states_does_not_give_nasnet_a():
     assert genotype.reduction.unused_states() == (4, 5, 6)
 
 
-@pytest.mark.parametrize("name", ["nasnet-a", "amoebanet-a", "mnasnet-a1", "mnasnet-b1"])
+@pytest.mark.parametrize("name", GENOTYPES)
 def test_genotypes_survive_json(name, tmp_path):
     genotype = load_genotype(name)
     file = tmp_path / "genotype.json"
