@@ -12,7 +12,7 @@ search: .venv/search-ready
 		--trials 12 --epochs 5 --batch-size 64 --filters 8 --seed 0 --out runs/digits
 
 test: .venv/test-ready
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/test-ready
 	$(BIN)/python -m pytest -m slow

@@ -140,14 +140,16 @@ def test_without_a_terminal_each_trial_is_a_line(finished):
 def test_the_table_tells_every_decision_and_metric(finished):
     rows = table(finished[0])
     decisions = NASNetSpace(blocks=1).names
-    assert list(rows[0]) == ["trial", "state", "reward", "val_accuracy", "val_loss", "accuracy",
-                             "loss", "parameters", "seconds", "error", *decisions]  # fmt: skip
+    assert list(rows[0]) == ["trial", "state", "reward", "val_accuracy", "best_val_accuracy",
+                             "val_loss", "accuracy", "loss", "parameters", "seconds", "error",
+                             *decisions]  # fmt: skip
     for row in rows:
         assert row["reward"] == row["val_accuracy"]
         assert row["error"] == ""
         assert all(row[name] for name in decisions)
 
 
+@pytest.mark.slow
 def test_more_trials_leave_the_first_ones_as_they_are(home, finished, copy):
     before = table(copy)
     result = search(home, "--trials", 4, "--out", copy.name)

@@ -66,7 +66,13 @@ def test_contract(name):
     check_strategy(lambda space, seed: STRATEGIES[name](space, seed=seed))
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+LONG = {"predictor", "ppo as in the paper", "reinforce as in the book"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in STRATEGIES],
+)
 def test_contract_on_the_space_of_the_book(name):
     check_strategy(lambda space, seed: STRATEGIES[name](space, seed=seed), BOOK)
 

@@ -17,6 +17,7 @@ from cellwright.search_spaces import Params, SearchSpace
 METRICS = (
     "reward",
     "val_accuracy",
+    "best_val_accuracy",
     "val_loss",
     "accuracy",
     "loss",
