@@ -18,6 +18,7 @@ TINY = {
     "amoebanet-a": ["--skeleton", "cifar", "--repeats", 1, "--filters", 2, "--image", 8],
     "mnasnet-a1": ["--filters", 8, "--image", 32, "--classes", 3],
     "mnasnet-b1": ["--filters", 8, "--image", "16x32"],
+    "mnasnet-small": ["--filters", 8, "--image", 32],
 }
 
 
