@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import keras
 
+from cellwright.search_spaces.classifier import check_task, softmax
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.convnet.genotype import ConvLayer, ConvNetGenotype
 from cellwright.search_spaces.errors import UnbuildableChild
@@ -61,13 +62,7 @@ def build_convnet(
         made.append(_layer(layer, x, max(1, round(layer.filters * width)), at))
     x = joined({f"{n}": made[n - 1] for n in genotype.outputs}, root.inside("outputs"))
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (batch, channels)
-    outputs = keras.layers.Dense(
-        classes,
-        activation="softmax",
-        kernel_initializer=root.inside("classes").initializer("dense"),
-        dtype="float32",  # a softmax in half precision would round small probabilities to 0
-        name="classes",
-    )(x)  # (batch, classes)
+    outputs = softmax(x, classes, root.inside("classes"))
     return keras.Model(image, outputs, name=genotype.name.replace(".", "_") or "child")
 
 
@@ -111,12 +106,6 @@ def _borders(missing: int) -> tuple[int, int]:
 
 
 def _check(input_shape: Sequence[int], classes: int, width: float) -> None:
-    shape = tuple(input_shape)
-    if len(shape) != 3 or any(not isinstance(n, int) or n < 1 for n in shape):
-        raise UnbuildableChild(
-            f"input_shape must be (height, width, channels) of positive integers, got {shape!r}"
-        )
-    if classes < 2:
-        raise UnbuildableChild(f"classes must be at least 2, got {classes}")
+    check_task(input_shape, classes)
     if not (math.isfinite(width) and width > 0):
         raise UnbuildableChild(f"width (or filters) must be above 0, got width {width}")

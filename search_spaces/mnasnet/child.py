@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import keras
 
+from cellwright.search_spaces.classifier import check_task, softmax
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.mnasnet.genotype import MnasBlock, MnasNetGenotype, scaled, skip_of
@@ -62,13 +63,7 @@ def build_mnasnet(
     if dropout:
         seed_of = root.seed_of("dropout")
         x = keras.layers.Dropout(dropout, seed=seed_of, name="dropout")(x)
-    outputs = keras.layers.Dense(
-        classes,
-        activation="softmax",
-        kernel_initializer=root.inside("classes").initializer("dense"),
-        dtype="float32",  # a softmax in half precision would round small probabilities to 0
-        name="classes",
-    )(x)  # (batch, classes)
+    outputs = softmax(x, classes, root.inside("classes"))
     return keras.Model(image, outputs, name=genotype.name.replace(".", "_") or "child")
 
 
@@ -141,13 +136,7 @@ def _depthwise(x: Tensor, kernel: int, stride: int, at: Context) -> Tensor:
 def _check(
     input_shape: Sequence[int], classes: int, width: float, stem_stride: int, dropout: float
 ) -> None:
-    shape = tuple(input_shape)
-    if len(shape) != 3 or any(not isinstance(n, int) or n < 1 for n in shape):
-        raise UnbuildableChild(
-            f"input_shape must be (height, width, channels) of positive integers, got {shape!r}"
-        )
-    if classes < 2:
-        raise UnbuildableChild(f"classes must be at least 2, got {classes}")
+    check_task(input_shape, classes)
     if not width > 0:
         raise UnbuildableChild(f"width (or filters) must be above 0, got width {width}")
     if stem_stride not in (1, 2):

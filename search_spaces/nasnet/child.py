@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from cellwright.search_spaces.classifier import check_task
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.nasnet.drop_path import DropPath, Progress, cell_keep
@@ -192,12 +193,7 @@ def _drops(image: Tensor, skeleton: Skeleton) -> Callable[[int], Drop]:
 
 def _check(input_shape: Sequence[int], classes: int, skeleton: Skeleton) -> None:
     shape = tuple(input_shape)
-    if len(shape) != 3 or any(not isinstance(n, int) or n < 1 for n in shape):
-        raise UnbuildableChild(
-            f"input_shape must be (height, width, channels) of positive integers, got {shape!r}"
-        )
-    if classes < 2:
-        raise UnbuildableChild(f"classes must be at least 2, got {classes}")
+    check_task(shape, classes)
     least = skeleton.least_size
     if min(shape[:2]) < least:
         raise UnbuildableChild(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from cellwright.search_spaces.classifier import softmax
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.nasnet.skeleton import Skeleton
@@ -37,7 +38,7 @@ def head(x: Tensor, classes: int, skeleton: Skeleton, root: Context) -> Tensor:
     if skeleton.dropout:
         seed = root.seed_of("dropout")
         x = keras.layers.Dropout(skeleton.dropout, seed=seed, name="dropout")(x)
-    return _softmax(x, classes, root.inside("classes"))
+    return softmax(x, classes, root.inside("classes"))
 
 
 def auxiliary_head(x: Tensor, classes: int, root: Context) -> Tensor:
@@ -59,7 +60,7 @@ def auxiliary_head(x: Tensor, classes: int, root: Context) -> Tensor:
     x = _convolution(x, narrow, (1, 1), at.inside("narrow"))  # (batch, height, width, 128)
     x = _convolution(x, wide, x.shape[1:3], at.inside("whole"))  # (batch, 1, 1, 768)
     x = keras.layers.Flatten(name=f"{at.prefix}_flatten")(x)
-    return _softmax(x, classes, at)
+    return softmax(x, classes, at)
 
 
 def _convolution(x: Tensor, filters: int, kernel: tuple[int, int], at: Context) -> Tensor:
@@ -71,13 +72,3 @@ def _convolution(x: Tensor, filters: int, kernel: tuple[int, int], at: Context) 
         name=f"{at.prefix}_convolution",
     )(x)
     return keras.layers.ReLU(name=f"{at.prefix}_relu")(at.normalise(x))
-
-
-def _softmax(x: Tensor, classes: int, at: Context) -> Tensor:
-    return keras.layers.Dense(
-        classes,
-        activation="softmax",
-        kernel_initializer=at.initializer("dense"),
-        dtype="float32",  # a softmax in half precision would round small probabilities to 0
-        name=at.prefix,
-    )(x)  # (batch, classes)
