@@ -202,8 +202,10 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         else:
             number = self.record.asked
             rng = np.random.default_rng((self.strategy.seed, number, 1))
-            given = {**self._ask(number), **draw(self._others, rng)}
-            known = self.record.known(given)
+            params = self._ask(number)
+            given = {**params, **draw(self._others, rng)}
+            # To search the record takes a canonical form for each trial of it.
+            known = self.record.known(given) if self.strategy.knows(params) else None
             self.record.start(given if known is None else {**given, KNOWN: known})
         self._numbers[parameter_id] = number
         return dict(self.record.running[number])

@@ -109,6 +109,10 @@ class Strategy(ABC):
         key = self.space.key(params)
         return key not in self._known and key not in self._running
 
+    def knows(self, params: Mapping[str, Any]) -> bool:
+        """Whether the network of ``params`` has been told, be it as a failure."""
+        return self.space.key(params) in self._known
+
     def predict(self, params: Params) -> Prediction | None:
         """What a trial of ``params`` is expected to score; None if this strategy predicts nothing.
 
