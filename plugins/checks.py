@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from cellwright.plugins.strategy import Strategy, Told
+from cellwright.plugins.strategy import Rewards, Strategy, Told
 from cellwright.search_spaces import Decision, InvalidArchitecture, Params, SearchSpace
 
 MakeStrategy = Callable[[SearchSpace, int], Strategy]
@@ -71,7 +71,7 @@ def check_strangers(make: MakeStrategy, space: SearchSpace) -> None:
     strategy = make(space, 0)
     for number in (70, 3, 41, *range(100, 140)):
         params = space.sample(rng)
-        strategy.tell(number, params, _score(space, params))
+        strategy.tell(number, params, _reward(strategy, space, params))
     space.validate(strategy.ask(4))
 
 
@@ -85,12 +85,17 @@ def check_failures(make: MakeStrategy, space: SearchSpace) -> None:
 
 
 def check_bad_results(make: MakeStrategy, space: SearchSpace) -> None:
-    """Refuses rewards that are no numbers and parameters of another space; nothing changes."""
+    """Refuses rewards that are no numbers, or too few or many, and parameters of another space;
+    nothing changes."""
     strategy = make(space, 0)
     params = strategy.ask(0)
-    for reward in (math.nan, math.inf, -math.inf):
+    good = _reward(strategy, space, params)
+    values = good if isinstance(good, tuple) else (good,)
+    for bad in (math.nan, math.inf, -math.inf):
+        reward = (*values[1:], bad) if isinstance(good, tuple) else bad
         _require_refused(strategy, params, reward, ValueError)
-    _require_refused(strategy, {"stranger": 1}, 0.5, InvalidArchitecture)
+    _require_refused(strategy, params, (*values, 0.5), ValueError)
+    _require_refused(strategy, {"stranger": 1}, good, InvalidArchitecture)
     _require(not strategy.history, "a refused result is in the history")
     _require(strategy.ask(0) == params, "a refused result has an effect")
 
@@ -126,15 +131,22 @@ def _run(strategy: Strategy, space: SearchSpace, trials: int) -> Iterator[Told]:
     for number in range(trials):
         params = strategy.ask(number)
         space.validate(params)
-        reward = None if number % 9 == 5 else _score(space, params)
+        reward = None if number % 9 == 5 else _reward(strategy, space, params)
         strategy.tell(number, params, reward)
         yield Told(number, params, reward)
 
 
-def _score(space: SearchSpace, params: Params) -> float:
+def _reward(strategy: Strategy, space: SearchSpace, params: Params) -> Rewards:
+    """As many numbers as the strategy has objectives, which disagree about every decision."""
+    if strategy.objectives == 1:
+        return _score(space, params)
+    return tuple(_score(space, params, 0.9 * place) for place in range(strategy.objectives))
+
+
+def _score(space: SearchSpace, params: Params, shift: float = 0.0) -> float:
     """In [0, 1]; without order among the choices, so that no rule about positions helps."""
     indices = space.encode(params)
-    return sum(math.sin(7 * i + 5 * position) + 1 for position, i in enumerate(indices)) / (
+    return sum(math.sin(7 * i + 5 * position + shift) + 1 for position, i in enumerate(indices)) / (
         2 * len(indices)
     )
 
@@ -150,7 +162,7 @@ def _require(holds: bool, message: str) -> None:
 
 
 def _require_refused(
-    strategy: Strategy, params: Params, reward: float, kind: type[Exception]
+    strategy: Strategy, params: Params, reward: Rewards, kind: type[Exception]
 ) -> None:
     try:
         strategy.tell(0, params, reward)

@@ -69,6 +69,9 @@ def _told(entry: dict[str, Any]) -> Told:
     number, params, reward = entry["number"], entry["params"], entry["reward"]
     if not isinstance(number, int) or not isinstance(params, dict):
         raise TypeError(f"no trial: {entry!r}")
-    if reward is not None and not math.isfinite(reward):
+    if reward is None:
+        return Told(number, params, None)
+    values = tuple(map(float, reward if isinstance(reward, list) else [reward]))
+    if not all(map(math.isfinite, values)):
         raise ValueError(f"reward of trial {number} is {reward}")
-    return Told(number, params, None if reward is None else float(reward))
+    return Told(number, params, values if isinstance(reward, list) else values[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,9 +142,9 @@ class PredictorGuided(Strategy):
 
     def _training_set(self, told: int) -> tuple[Indices, Array]:
         """Canonical indices and rewards of the best and the most recent among the first results."""
-        scored = [t.reward for t in self._history[:told] if t.reward is not None]
-        worst = min(scored, default=0.0)
-        rewards = np.array([worst if t.reward is None else t.reward for t in self._history[:told]])
+        found = cast("list[float | None]", [t.reward for t in self._history[:told]])
+        worst = min((reward for reward in found if reward is not None), default=0.0)
+        rewards = np.array([worst if reward is None else reward for reward in found])
         chosen = np.arange(told)
         if told > self.most:
             best = np.argsort(-rewards, kind="stable")[: self.most // 2]

@@ -21,13 +21,15 @@ _MUTATIONS = 64
 
 NOTES = ("predicted", "predicted_std")  # names of `Prediction.notes`
 
+Rewards = float | tuple[float, ...]  # of one child: a number, or one for each of the objectives
+
 
 class Told(NamedTuple):
     """One result in a strategy's history; ``reward`` is None for a child that failed."""
 
     number: int
     params: Params
-    reward: float | None
+    reward: Rewards | None
 
 
 class Prediction(NamedTuple):
@@ -61,13 +63,18 @@ class Strategy(ABC):
     Args:
         space: Where to search.
         seed: 0 or above; None draws one, to be read from `seed`.
+        objectives: How many numbers a reward has, all to be maximised, at least 1. With one, a
+            reward is that number; with more, a tuple of them.
 
     Raises:
-        ValueError: On a negative seed or one that is no integer.
+        ValueError: On a negative seed or one that is no integer, or without an objective.
     """
 
-    def __init__(self, space: SearchSpace, *, seed: int | None = None) -> None:
+    def __init__(self, space: SearchSpace, *, seed: int | None = None, objectives: int = 1) -> None:
+        if objectives < 1:
+            raise ValueError(f"objectives must be at least 1, got {objectives}")
         self.space = space
+        self.objectives = objectives
         self.seeded = seed is not None
         self.seed = _checked(secrets.randbits(63) if seed is None else seed)
         self._history: list[Told] = []
@@ -120,20 +127,38 @@ class Strategy(ABC):
         """
         return None
 
-    def tell(self, number: int, params: Mapping[str, Any], reward: float | None) -> None:
+    def tell(self, number: int, params: Mapping[str, Any], reward: Rewards | None) -> None:
         """Record what trial ``number`` scored; None says that its child failed.
+
+        Args:
+            number: The trial's.
+            params: Its architecture.
+            reward: A finite number; with several `objectives`, a tuple or list of so many.
 
         Raises:
             InvalidArchitecture: If ``params`` is no point of the space.
-            ValueError: If ``reward`` is NaN or infinite. Nothing is recorded then.
+            ValueError: If ``reward`` is NaN or infinite, or has another number of values than the
+                strategy has objectives. Nothing is recorded then.
         """
-        if reward is not None and not math.isfinite(reward):
-            raise ValueError(
-                f"reward of trial {number} must be a finite number, or None for a failed child; "
-                f"got {reward}"
-            )
+        if reward is not None:
+            reward = self._checked_reward(number, reward)
         plain = self.space.decode(self.space.encode(params))
-        self._take(Told(int(number), plain, None if reward is None else float(reward)))
+        self._take(Told(int(number), plain, reward))
+
+    def _checked_reward(self, number: int, reward: Any) -> Rewards:
+        several = np.ndim(reward) > 0
+        values = tuple(map(float, reward)) if several else (float(reward),)
+        if several != (self.objectives > 1) or len(values) != self.objectives:
+            wanted = "one number" if self.objectives == 1 else f"a tuple of {self.objectives}"
+            raise ValueError(
+                f"reward of trial {number} must be {wanted}, as this strategy has "
+                f"objectives={self.objectives}; got {reward!r}"
+            )
+        if not all(map(math.isfinite, values)):
+            raise ValueError(
+                f"reward of trial {number} must be finite, or None for a failed child; got {reward}"
+            )
+        return values if several else values[0]
 
     def reseed(self, seed: int) -> None:
         """Take another seed and forget everything told.
@@ -179,8 +204,9 @@ class Strategy(ABC):
         """Draw an architecture for trial ``number``; called again if it is already known."""
 
     @abstractmethod
-    def _learn(self, indices: tuple[int, ...], reward: float) -> None:
-        """Take in the architecture at ``indices``, which scored ``reward``."""
+    def _learn(self, indices: tuple[int, ...], reward: Any) -> None:
+        """Take in the architecture at ``indices``, which scored ``reward``: a float, or a tuple
+        of floats in a strategy of several objectives."""
 
     @abstractmethod
     def _forget(self) -> None:

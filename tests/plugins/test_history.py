@@ -73,3 +73,11 @@ def test_every_truncation_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(CorruptedState):
         load_history(file)
     assert json.loads(whole)["format"] == 1
+
+
+def test_tuples_come_back_as_tuples(tmp_path: Path) -> None:
+    history = [Told(0, {"width": 8}, (0.75, -12.5)), Told(1, {"width": 16}, None)]
+    save_history(tmp_path / "history.json", history)
+    loaded, _ = load_history(tmp_path / "history.json")
+    assert loaded == history
+    assert isinstance(loaded[0].reward, tuple)

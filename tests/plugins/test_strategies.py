@@ -21,6 +21,7 @@ BOOK = NASNetSpace()
 FIFTY = SearchSpace(BOOK.decisions)  # the same decisions without their symmetries
 STRATEGIES = {
     "random": RandomSearch,
+    "random on two objectives": lambda space, seed: RandomSearch(space, seed=seed, objectives=2),
     "evolution": RegularizedEvolution,
     "small evolution": lambda space, seed: RegularizedEvolution(
         space, seed=seed, population=5, sample=2
@@ -64,6 +65,33 @@ def run(strategy, score, trials, noise=0.02):
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_contract(name):
     check_strategy(lambda space, seed: STRATEGIES[name](space, seed=seed))
+
+
+@pytest.mark.parametrize(
+    ("objectives", "reward", "message"),
+    [
+        (1, (0.5, 0.5), "must be one number"),
+        (1, [0.5], "must be one number"),
+        (2, 0.5, "must be a tuple of 2"),
+        (2, (0.5, 0.5, 0.5), "must be a tuple of 2"),
+        (2, (0.5, float("nan")), "finite"),
+    ],
+)
+def test_a_reward_has_a_number_for_each_objective(objectives, reward, message):
+    strategy = RandomSearch(BOOK, seed=0, objectives=objectives)
+    with pytest.raises(ValueError, match=message):
+        strategy.tell(0, strategy.ask(0), reward)
+    assert strategy.history == ()
+
+
+def test_several_objectives_are_told_and_followed_as_tuples():
+    strategy = RandomSearch(BOOK, seed=0, objectives=2)
+    strategy.tell(0, strategy.ask(0), [1, np.float64(0.5)])
+    strategy.tell(1, strategy.ask(1), None)
+    assert [told.reward for told in strategy.history] == [(1.0, 0.5), None]
+    again = RandomSearch(BOOK, seed=0, objectives=2)
+    again.follow(strategy.history)
+    assert again.ask(2) == strategy.ask(2)
 
 
 LONG = {"predictor", "ppo as in the paper", "reinforce as in the book"}
@@ -204,6 +232,7 @@ def test_reward_scale_does_not_matter_when_standardised():
         (lambda: RandomSearch(BOOK, seed=-1), "seed"),
         (lambda: RandomSearch(BOOK, seed=1.5), "seed"),
         (lambda: RandomSearch(BOOK, seed=True), "seed"),
+        (lambda: RandomSearch(BOOK, objectives=0), "objectives"),
         (lambda: RegularizedEvolution(BOOK, population=1), "population"),
         (lambda: RegularizedEvolution(BOOK, sample=0), "sample"),
         (lambda: RegularizedEvolution(BOOK, initial=0), "initial"),
@@ -232,7 +261,8 @@ def test_without_a_seed_two_strategies_differ():
         st.tuples(
             st.integers(0, 10_000),
             st.integers(0, 2**32 - 1),
-            st.none() | st.floats(allow_nan=False, allow_infinity=False, width=32),
+            st.none()
+            | st.tuples(*[st.floats(allow_nan=False, allow_infinity=False, width=32)] * 2),
         ),
         max_size=25,
     ),
@@ -240,7 +270,8 @@ def test_without_a_seed_two_strategies_differ():
 )
 def test_any_results_leave_a_strategy_that_answers(results, name):
     strategy = STRATEGIES[name](BOOK, seed=0)
-    for number, draw, reward in results:
+    for number, draw, rewards in results:
+        reward = rewards[0] if rewards and strategy.objectives == 1 else rewards
         strategy.tell(number, BOOK.sample(np.random.default_rng(draw)), reward)
     BOOK.validate(strategy.ask(3))
     again = STRATEGIES[name](BOOK, seed=0)
