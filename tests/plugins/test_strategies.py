@@ -118,7 +118,7 @@ def test_beats_random_search_clearly(strategy):
 def test_evolution_takes_parents_from_the_population_alone():
     """The best architecture ever has left the population: its neighbours are not tried."""
     space = SearchSpace([Decision(f"d{i}", tuple("abcdefgh")) for i in range(20)])
-    strategy = RegularizedEvolution(space, seed=0, population=4, sample=4)
+    strategy = RegularizedEvolution(space, seed=0, population=4, sample=4, crossover=0)
     old = space.decode((7,) * 20)
     strategy.tell(0, old, 100.0)
     rng = np.random.default_rng(0)
@@ -132,6 +132,22 @@ def test_evolution_takes_parents_from_the_population_alone():
     child = strategy.ask(5)
     assert distance(child, members[3]) == 1  # with a sample this large, nearly surely the best
     assert distance(child, old) > 1
+
+
+def test_evolution_crosses_two_parents():
+    """Every decision is one of two members'; where the child is a parent, it is mutated."""
+    space = SearchSpace([Decision(f"d{i}", tuple("abcdefgh")) for i in range(20)])
+    strategy = RegularizedEvolution(space, seed=0, initial=2, sample=1, crossover=1)
+    strategy.tell(0, space.decode((0,) * 20), 1.0)
+    strategy.tell(1, space.decode((7,) * 20), 1.0)
+    children = [space.encode(strategy.ask(number)) for number in range(2, 22)]
+    crossed = [child for child in children if set(child) == {0, 7}]
+    others = [child for child in children if child not in crossed]
+    assert crossed
+    assert others  # both parents were the same one
+    assert all(max(child.count(0), child.count(7)) == 19 for child in others)
+    shares = [child.count(7) / 20 for child in crossed]
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize(("population", "initial"), [(10, 10), (10, 50), (30, 10)])
@@ -236,6 +252,7 @@ def test_reward_scale_does_not_matter_when_standardised():
         (lambda: RegularizedEvolution(BOOK, population=1), "population"),
         (lambda: RegularizedEvolution(BOOK, sample=0), "sample"),
         (lambda: RegularizedEvolution(BOOK, initial=0), "initial"),
+        (lambda: RegularizedEvolution(BOOK, crossover=1.5), "crossover"),
         (lambda: LocalSearch(BOOK, initial=0), "initial"),
         (lambda: Reinforce(BOOK, batch=0), "batch"),
         (lambda: Reinforce(BOOK, exploration=1.0), "exploration"),
@@ -300,7 +317,7 @@ def test_sequences_are_permanent():
             strategy.tell(number, params, float(number % 3))
     assert {name: " ".join(points) for name, points in found.items()} == {
         "random": "111 200 001 210 000 011 100 110",
-        "evolution": "111 200 211 201 210 110 100 000",
+        "evolution": "111 200 211 201 011 001 000 210",
         "reinforce": "201 100 200 210 211 111 011 010",
         "ppo": "201 100 200 210 110 111 010 000",
         "predictor": "111 200 000 211 010 001 100 011",
