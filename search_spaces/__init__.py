@@ -13,6 +13,7 @@ from cellwright.search_spaces.errors import (
     UnbuildableChild,
 )
 from cellwright.search_spaces.genotypes import GENOTYPES, load_genotype
+from cellwright.search_spaces.mlp import DenseLayer, DropoutLayer, MLPGenotype, MLPSpace
 from cellwright.search_spaces.mnasnet import MnasBlock, MnasNetGenotype, MnasNetSpace
 from cellwright.search_spaces.nasnet import (
     OPERATION_SETS,
@@ -39,10 +40,14 @@ __all__ = [
     "CorruptedState",
     "Costs",
     "Decision",
+    "DenseLayer",
+    "DropoutLayer",
     "ExportFailed",
     "Genotype",
     "InvalidArchitecture",
     "InvalidData",
+    "MLPGenotype",
+    "MLPSpace",
     "MnasBlock",
     "MnasNetGenotype",
     "MnasNetSpace",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cellwright.search_spaces.convnet.genotype import ConvNetGenotype
 from cellwright.search_spaces.errors import InvalidArchitecture
+from cellwright.search_spaces.mlp.genotype import MLPGenotype
 from cellwright.search_spaces.mnasnet import (
     MNASNET_A1,
     MNASNET_B1,
@@ -23,7 +24,9 @@ GENOTYPES: dict[str, Genotype | MnasNetGenotype] = {
 }
 
 
-def load_genotype(name: str | Path) -> Genotype | MnasNetGenotype | ConvNetGenotype:
+def load_genotype(
+    name: str | Path,
+) -> Genotype | MnasNetGenotype | ConvNetGenotype | MLPGenotype:
     """A published genotype by its name, or one from a JSON file (`Genotype.to_dict`).
 
     Args:
@@ -51,4 +54,6 @@ def load_genotype(name: str | Path) -> Genotype | MnasNetGenotype | ConvNetGenot
         return MnasNetGenotype.from_dict(data)
     if isinstance(data, dict) and "layers" in data:
         return ConvNetGenotype.from_dict(data)
+    if isinstance(data, dict) and "sequence" in data:
+        return MLPGenotype.from_dict(data)
     return Genotype.from_dict(data)

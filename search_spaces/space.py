@@ -215,9 +215,19 @@ class SearchSpace:
         return self.encode(self.canonical(params))
 
     def build(
-        self, params: Mapping[str, Any], input_shape: Sequence[int], classes: int, **options: Any
+        self,
+        params: Mapping[str, Any],
+        input_shape: Sequence[int],
+        classes: int | None,
+        **options: Any,
     ) -> Any:
-        """Make the child network, a ``keras.Model``, for images of (height, width, channels).
+        """Make the child network, a ``keras.Model``.
+
+        Args:
+            params: A point of this space.
+            input_shape: Of one example, such as (height, width, channels) of an image.
+            classes: At least 2; None for regression.
+            options: Of this space's child builder.
 
         Raises:
             NotImplementedError: If this space describes no network.

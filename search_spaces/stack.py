@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from cellwright.search_spaces.layer_table import Row
 from cellwright.search_spaces.pen import INK, SMALL, TEXT, TITLE, Pen, blank_page, wrapped
 
 WIDTH = 6.4
@@ -32,6 +33,17 @@ class Part:
     times: int = 1
     aside: str = ""
     output: str = ""
+
+
+def output_part(rows: Mapping[str, Row]) -> Part:
+    """The output layer, by the parts of the built network (`layer_table.by_part`) if there is one.
+
+    See `classifier.main_output`.
+    """
+    if "value" in rows:
+        return Part("dense", aside="one number")
+    classes = rows.get("classes")
+    return Part("softmax", aside=f"{classes.shape[0]} classes" if classes else "")
 
 
 def shape_text(shape: Sequence[int | None]) -> str:

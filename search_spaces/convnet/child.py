@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import keras
 
-from cellwright.search_spaces.classifier import check_task, softmax
+from cellwright.search_spaces.classifier import check_task, main_output
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.convnet.genotype import ConvLayer, ConvNetGenotype
 from cellwright.search_spaces.errors import UnbuildableChild
@@ -16,7 +16,7 @@ from cellwright.search_spaces.errors import UnbuildableChild
 def build_convnet(
     genotype: ConvNetGenotype,
     input_shape: Sequence[int],
-    classes: int,
+    classes: int | None,
     *,
     width: float = 1.0,
     filters: int | None = None,
@@ -37,14 +37,15 @@ def build_convnet(
     Args:
         genotype: What to build.
         input_shape: (height, width, channels), any size; strides round up.
-        classes: At least 2.
+        classes: At least 2; None for regression.
         width: Multiplies the filters of all layers, above 0; rounded, at least 1.
         filters: Another way to say ``width``: what the paper's fewest, 24, become.
         momentum: Of the batch normalisations.
         seed: Fixes the initial weights.
 
     Returns:
-        An uncompiled model, (batch, height, width, channels) -> (batch, classes).
+        An uncompiled model, (batch, height, width, channels) -> (batch, classes), or (batch, 1) for
+        regression.
 
     Raises:
         UnbuildableChild: If an argument is out of range.
@@ -62,7 +63,7 @@ def build_convnet(
         made.append(_layer(layer, x, max(1, round(layer.filters * width)), at))
     x = joined({f"{n}": made[n - 1] for n in genotype.outputs}, root.inside("outputs"))
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (batch, channels)
-    outputs = softmax(x, classes, root.inside("classes"))
+    outputs = main_output(x, classes, root)
     return keras.Model(image, outputs, name=genotype.name.replace(".", "_") or "child")
 
 
@@ -105,7 +106,7 @@ def _borders(missing: int) -> tuple[int, int]:
     return missing // 2, missing - missing // 2
 
 
-def _check(input_shape: Sequence[int], classes: int, width: float) -> None:
+def _check(input_shape: Sequence[int], classes: int | None, width: float) -> None:
     check_task(input_shape, classes)
     if not (math.isfinite(width) and width > 0):
         raise UnbuildableChild(f"width (or filters) must be above 0, got width {width}")

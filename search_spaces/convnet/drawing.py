@@ -66,7 +66,9 @@ def draw_network(genotype: ConvNetGenotype, model: Any = None, *, title: str = "
     for number, layer in enumerate(genotype.layers, start=1):
         words, shape = f"{number}:  {label_of(layer)}", shapes.get(f"layer_{number}", "")
         _box(pen, number, words, f"layer-{number}", shape)
-    _box(pen, last, "global average pooling, softmax", "classifier", shapes.get("classes", ""))
+    end = "value" if "value" in shapes else "classes"
+    label = f"global average pooling, {'dense' if end == 'value' else 'softmax'}"
+    _box(pen, last, label, "classifier", shapes.get(end, ""))
     read = [*(layer.reads or (0,) for layer in genotype.layers), genotype.outputs]
     for target, sources in enumerate(read, start=1):
         for edge in _edges(target, sources):

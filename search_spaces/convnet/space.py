@@ -119,7 +119,11 @@ class ConvNetSpace(SearchSpace):
         )
 
     def build(
-        self, params: Mapping[str, Any], input_shape: Sequence[int], classes: int, **options: Any
+        self,
+        params: Mapping[str, Any],
+        input_shape: Sequence[int],
+        classes: int | None,
+        **options: Any,
     ) -> Any:
         """Make the child network; ``options`` are those of `child.build_convnet`.
 

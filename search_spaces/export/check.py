@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from cellwright.search_spaces.errors import ExportFailed
 
-Images = NDArray[np.float32]  # (number, height, width, channels)
-Outputs = NDArray[np.float32]  # (number, classes)
+Images = NDArray[np.float32]  # (number, height, width, channels), or (number, features)
+Outputs = NDArray[np.float32]  # (number, classes), or (number, 1)
 
-TOLERANCE = 1e-4  # of a probability, where both sides compute in float32
+TOLERANCE = 1e-4  # of a probability, or a share of larger outputs; both sides compute in float32
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def check(
         model: From images to outputs (number, classes).
         run: The same through the files.
         images: To compare on; 8 random ones if None.
-        tolerance: Largest difference that is accepted.
+        tolerance: Largest difference that is accepted, times the largest output if that is above 1.
 
     Raises:
         ExportFailed: If the files cannot be run, or outputs differ by more than ``tolerance``, or
@@ -62,6 +62,7 @@ def check(
         reason = f"it cannot be run: {first_line(error)}"
         raise _refused(paths, reason) from error
     difference = float(np.abs(expected - found).max())
+    tolerance *= max(1.0, float(np.abs(expected).max()))
     if not difference <= tolerance:  # so that NaN is refused too
         raise _refused(
             paths,
@@ -102,7 +103,7 @@ def images_of(model: keras.Model, images: Images | None) -> Images:
 
 
 def image_shape(model: keras.Model) -> tuple[int, ...]:
-    """(height, width, channels).
+    """(height, width, channels), or (features,).
 
     Raises:
         ExportFailed: If the network takes images of any size.
@@ -110,7 +111,7 @@ def image_shape(model: keras.Model) -> tuple[int, ...]:
     shape: tuple[Any, ...] = model.input_shape[1:]
     if None in shape:
         raise ExportFailed(
-            f"an exported network takes images of one size, this one's input is {shape}; build it "
+            f"an exported network takes inputs of one size, this one's are {shape}; build it "
             "with a fixed height and width"
         )
     return shape

@@ -45,7 +45,7 @@ WEIGHTS = Path(__file__).with_name({weights})
 {genotype}
 
 def build_model() -> keras.Model:
-    """The network with new weights: (batch, height, width, channels) -> (batch, classes)."""
+    """The network with new weights."""
 '''
 _TAIL = '''
 
@@ -101,9 +101,9 @@ def export_python(
 def python_text(model: keras.Model, weights: str, genotype: Mapping[str, Any] | None = None) -> str:
     """The text of the file; ``weights`` is the name of the file beside it."""
     graph = read_graph(model)
-    height, width, *channels = image_shape(model)
+    shape = ", ".join(map(str, image_shape(model)))
     title = f"{_identifier(model.name)}: {model.count_params():,} parameters."
-    about = f"From images {(height, width, *channels)} to {model.outputs[0].shape[-1]} outputs."
+    about = f"From (batch, {shape}) to (batch, {model.outputs[0].shape[-1]})."
     kept = "" if genotype is None else f"GENOTYPE = {_laid_out(genotype)}\n"
     head = _HEAD.format(title=title, about=about, weights=text(weights), genotype=kept)
     return head + "\n".join(_Body(graph, model.name).lines()) + "\n" + _TAIL

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import keras
 
-from cellwright.search_spaces.classifier import check_task, softmax
+from cellwright.search_spaces.classifier import check_task, main_output
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.mnasnet.genotype import MnasBlock, MnasNetGenotype, scaled, skip_of
@@ -17,7 +17,7 @@ from cellwright.search_spaces.pooling import average
 def build_mnasnet(
     genotype: MnasNetGenotype,
     input_shape: Sequence[int],
-    classes: int,
+    classes: int | None,
     *,
     width: float = 1.0,
     filters: int | None = None,
@@ -31,7 +31,7 @@ def build_mnasnet(
     Args:
         genotype: What to build.
         input_shape: (height, width, channels), any size; strides round up.
-        classes: At least 2.
+        classes: At least 2; None for regression.
         width: Multiplies the channels of the stem and of all blocks, above 0; the products are
             rounded by `scaled`. The head keeps its own, as in the authors' code.
         filters: Another way to say ``width``: the channels of the stem.
@@ -41,7 +41,8 @@ def build_mnasnet(
         seed: Fixes the initial weights.
 
     Returns:
-        An uncompiled model, (batch, height, width, channels) -> (batch, classes).
+        An uncompiled model, (batch, height, width, channels) -> (batch, classes), or (batch, 1) for
+        regression.
 
     Raises:
         UnbuildableChild: If an argument is out of range.
@@ -63,7 +64,7 @@ def build_mnasnet(
     if dropout:
         seed_of = root.seed_of("dropout")
         x = keras.layers.Dropout(dropout, seed=seed_of, name="dropout")(x)
-    outputs = softmax(x, classes, root.inside("classes"))
+    outputs = main_output(x, classes, root)
     return keras.Model(image, outputs, name=genotype.name.replace(".", "_") or "child")
 
 
@@ -134,7 +135,7 @@ def _depthwise(x: Tensor, kernel: int, stride: int, at: Context) -> Tensor:
 
 
 def _check(
-    input_shape: Sequence[int], classes: int, width: float, stem_stride: int, dropout: float
+    input_shape: Sequence[int], classes: int | None, width: float, stem_stride: int, dropout: float
 ) -> None:
     check_task(input_shape, classes)
     if not width > 0:

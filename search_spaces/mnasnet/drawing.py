@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from cellwright.search_spaces.layer_table import by_part, layer_table
 from cellwright.search_spaces.mnasnet.genotype import MnasBlock, MnasNetGenotype
-from cellwright.search_spaces.stack import Part, draw_stack, shape_text
+from cellwright.search_spaces.stack import Part, draw_stack, output_part, shape_text
 
 # Paul Tol's light scheme: what a layer is, an inverted bottleneck by its expansion.
 COLOURS = {"conv": "#EE8866", "depthwise": "#EEDD88", "mbconv": "#77AADD"}
@@ -30,9 +30,9 @@ def draw_blocks(genotype: MnasNetGenotype, model: Any = None, *, title: str = "M
     Returns:
         See `stack.draw_stack`.
     """
-    outputs = _filters(genotype)
-    if model is not None:
-        outputs = {row.name: shape_text(row.shape) for row in by_part(layer_table(model))}
+    rows = {} if model is None else {row.name: row for row in by_part(layer_table(model))}
+    shapes = {name: shape_text(row.shape) for name, row in rows.items()}
+    outputs = shapes or _filters(genotype)
     parts = [
         Part("image", output=outputs["image"]),
         Part("Conv (k3x3)", COLOURS["conv"], output=outputs["stem"]),
@@ -44,7 +44,7 @@ def draw_blocks(genotype: MnasNetGenotype, model: Any = None, *, title: str = "M
     parts += [
         Part("Conv (k1x1)", COLOURS["conv"], output=outputs["head"]),
         Part("global average pooling", "#DDDDDD", output=outputs["pool"]),
-        Part("softmax", aside=f"{outputs['classes']} classes" if model else ""),
+        output_part(rows),
     ]
     return draw_stack(parts, title=title)
 

@@ -131,7 +131,12 @@ class MnasNetGenotype:
             raise InvalidArchitecture(f"not a MnasNet genotype: {error}") from None
 
     def build(
-        self, input_shape: Sequence[int], classes: int, *, seed: int | None = None, **options: Any
+        self,
+        input_shape: Sequence[int],
+        classes: int | None,
+        *,
+        seed: int | None = None,
+        **options: Any,
     ) -> Any:
         """Make the network; ``options`` are those of `child.build_mnasnet`.
 

@@ -28,25 +28,26 @@ Drop = Callable[[Tensor, Context], Tensor]
 def build_child(
     genotype: Genotype,
     input_shape: Sequence[int],
-    classes: int,
+    classes: int | None,
     skeleton: Skeleton | None = None,
     *,
     seed: int | None = None,
     **fields: Any,
 ) -> keras.Model:
-    """Stack cells into an image classifier that ends in a softmax.
+    """Stack cells into an image classifier that ends in a softmax, or a network for regression.
 
     Args:
         genotype: The cells, and the operation set that their names are of.
         input_shape: (height, width, channels), from ``skeleton.least_size`` pixels a side.
-        classes: At least 2.
+        classes: At least 2; None for regression.
         skeleton: How the cells are stacked; `Skeleton.book()` by default.
         seed: Fixes the initial weights; the same seed and genotype give the same ones.
         fields: Of the skeleton, in place of its own: ``filters``, ``repeats``, ``reductions``, ...
 
     Returns:
-        An uncompiled model, (batch, height, width, channels) -> (batch, classes); with an auxiliary
-        head a dictionary of two such outputs, ``"classes"`` and ``"auxiliary"``.
+        An uncompiled model, (batch, height, width, channels) -> (batch, classes), or (batch, 1) for
+        regression; with an auxiliary head a dictionary of two such outputs, ``"classes"`` and
+        ``"auxiliary"``.
 
     Raises:
         UnbuildableChild: If the image is too small, or an argument is out of range.
@@ -191,7 +192,7 @@ def _drops(image: Tensor, skeleton: Skeleton) -> Callable[[int], Drop]:
     return of_cell
 
 
-def _check(input_shape: Sequence[int], classes: int, skeleton: Skeleton) -> None:
+def _check(input_shape: Sequence[int], classes: int | None, skeleton: Skeleton) -> None:
     shape = tuple(input_shape)
     check_task(shape, classes)
     least = skeleton.least_size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from cellwright.search_spaces.classifier import softmax
+from cellwright.search_spaces.classifier import main_output, output_layer
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.nasnet.skeleton import Skeleton
@@ -30,18 +30,18 @@ def stem(image: Tensor, skeleton: Skeleton, root: Context) -> Tensor:
     return at.normalise(x)
 
 
-def head(x: Tensor, classes: int, skeleton: Skeleton, root: Context) -> Tensor:
-    """ReLU (not in the book), global average pooling, dropout, softmax."""
+def head(x: Tensor, classes: int | None, skeleton: Skeleton, root: Context) -> Tensor:
+    """ReLU (not in the book), global average pooling, dropout, output layer."""
     if skeleton.kind != "book":
         x = keras.layers.ReLU(name="head_relu")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (batch, channels)
     if skeleton.dropout:
         seed = root.seed_of("dropout")
         x = keras.layers.Dropout(skeleton.dropout, seed=seed, name="dropout")(x)
-    return softmax(x, classes, root.inside("classes"))
+    return main_output(x, classes, root)
 
 
-def auxiliary_head(x: Tensor, classes: int, root: Context) -> Tensor:
+def auxiliary_head(x: Tensor, classes: int | None, root: Context) -> Tensor:
     """The second classifier, which helps to train the first half of a large network.
 
     Raises:
@@ -60,7 +60,7 @@ def auxiliary_head(x: Tensor, classes: int, root: Context) -> Tensor:
     x = _convolution(x, narrow, (1, 1), at.inside("narrow"))  # (batch, height, width, 128)
     x = _convolution(x, wide, x.shape[1:3], at.inside("whole"))  # (batch, 1, 1, 768)
     x = keras.layers.Flatten(name=f"{at.prefix}_flatten")(x)
-    return softmax(x, classes, at)
+    return output_layer(x, classes, at)
 
 
 def _convolution(x: Tensor, filters: int, kernel: tuple[int, int], at: Context) -> Tensor:

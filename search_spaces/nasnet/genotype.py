@@ -102,7 +102,7 @@ class Genotype:
     def build(
         self,
         input_shape: Sequence[int],
-        classes: int,
+        classes: int | None,
         skeleton: Skeleton | None = None,
         *,
         seed: int | None = None,

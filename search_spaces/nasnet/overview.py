@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from cellwright.search_spaces.layer_table import Row, by_part, layer_table
-from cellwright.search_spaces.stack import Part, draw_stack, shape_text
+from cellwright.search_spaces.stack import Part, draw_stack, output_part, shape_text
 
 # Paul Tol's light scheme, as in the drawings of cells.
 COLOURS = {"normal": "#77AADD", "reduction": "#EE8866"}
@@ -37,9 +37,8 @@ def draw_skeleton(model: Any, *, title: str) -> Figure:
     found = [(match, row) for name, row in rows.items() if (match := _CELL.fullmatch(name))]
     for kind, group in groupby(found, key=lambda cell: cell[0][2]):
         parts.append(_cells(kind, [(int(match[1]), row) for match, row in group]))
-    pooled, classes = rows["pool"], rows["classes"]
-    parts.append(Part("global average pooling", "#EEDD88", output=shape_text(pooled.shape)))
-    parts.append(Part("softmax", aside=f"{classes.shape[0]} classes"))
+    parts.append(Part("global average pooling", "#EEDD88", output=shape_text(rows["pool"].shape)))
+    parts.append(output_part(rows))
     return draw_stack(parts, title=title)
 
 

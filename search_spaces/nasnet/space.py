@@ -141,7 +141,11 @@ class NASNetSpace(SearchSpace):
         return Genotype(normal, reduction, operation_set=self.operation_set)
 
     def build(
-        self, params: Mapping[str, Any], input_shape: Sequence[int], classes: int, **options: Any
+        self,
+        params: Mapping[str, Any],
+        input_shape: Sequence[int],
+        classes: int | None,
+        **options: Any,
     ) -> Any:
         """Make the child network; ``options`` are those of `child.build_child`.
 

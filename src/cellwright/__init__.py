@@ -16,6 +16,8 @@ _HOMES = {
         "ConvNetSpace",
         "Decision",
         "Genotype",
+        "MLPGenotype",
+        "MLPSpace",
         "MnasNetGenotype",
         "MnasNetSpace",
         "NASNetSpace",

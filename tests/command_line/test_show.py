@@ -10,7 +10,13 @@ from matplotlib.image import imread
 
 from cellwright.command_line.app import main
 from cellwright.command_line.networks import build_network
-from cellwright.search_spaces import GENOTYPES, ConvNetSpace, MnasNetSpace, load_genotype
+from cellwright.search_spaces import (
+    GENOTYPES,
+    ConvNetSpace,
+    MLPSpace,
+    MnasNetSpace,
+    load_genotype,
+)
 
 # Small enough to be built in a second; what is printed is the same.
 TINY = {
@@ -98,6 +104,19 @@ def test_a_genotype_in_a_file_is_shown(show, tmp_path):
     assert told["genotype"] == json.loads(json.dumps(found.to_dict()))
     assert told["table"][1]["name"].startswith("cell_1_normal_")
     assert sum(row["parameters"] for row in told["table"]) == told["parameters"]
+
+
+def test_a_sequence_of_layers_is_shown_for_so_many_features(show, tmp_path):
+    space = MLPSpace()
+    found = space.describe(space.from_tokens((15, 29, 30)))
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    told = json.loads(show("found.json", "--image", 11, "--classes", 3, "--json", "--out", ".")[1])
+    assert (told["input_shape"], told["parameters"]) == ([11], 12 * 64 + 65 * 3)
+    assert told["genotype"] == found
+    assert (tmp_path / "layers.png").exists()
+    code, _, err = show("found.json", "--filters", 4)
+    assert code == 1
+    assert "--filters" in err
 
 
 @pytest.mark.parametrize(

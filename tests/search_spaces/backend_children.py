@@ -31,6 +31,7 @@ from cellwright.search_spaces import (
     Cell,
     ConvNetSpace,
     Genotype,
+    MLPSpace,
     MnasNetSpace,
     NASNetSpace,
     Skeleton,
@@ -39,6 +40,7 @@ from cellwright.search_spaces import (
 
 THREE = Skeleton.cifar(1, 4, reductions=1)  # a normal, a reduction and a normal cell
 MNASNET = MnasNetSpace(layers=(1, 2), filters=(4, 4), strides=(2, 2), stem=4, head=8)
+MLP = MLPSpace(nodes=(4, 8), length=6)
 CONVNET = ConvNetSpace(layers=(2, 4), strides=True)
 
 
@@ -60,6 +62,10 @@ def sampled(space, shape, seed=0, **options):
     return space.build(params, shape, 3, seed=0, **options)
 
 
+def regression(shape):
+    return MLP.build(MLP.sample(np.random.default_rng(2)), shape, None, seed=0)
+
+
 def published(name, shape, *skeleton, **options):
     return load_genotype(name).build(shape, 3, *skeleton, seed=0, **options)
 
@@ -75,6 +81,8 @@ QUICK = {
     ),
     "mnasnet": partial(sampled, MNASNET, (15, 15, 3), 1),
     "convnet": partial(sampled, CONVNET, (17, 10, 3), filters=4),
+    "mlp": partial(sampled, MLP, (11,), 5),
+    "mlp, regression": partial(regression, (11,)),
 }
 WIDE = {
     **{
@@ -127,12 +135,13 @@ def redraw(model):
 
 
 def outputs_of(model):
-    """The probabilities, of each head, and the pooled features, which a softmax would blur."""
+    """What each head gives, and the features that it reads, which a softmax would blur."""
     redraw(model)
     heads = model.output if isinstance(model.output, dict) else {"classes": model.output}
-    pooled = model.get_layer("pool").output
+    last = next(layer for layer in model.layers if layer.name in ("classes", "value"))
+    features = last.input
     images = np.random.default_rng(1).uniform(-1, 1, (2, *model.input_shape[1:]))
-    found = keras.Model(model.input, {**heads, "pooled": pooled}).predict(
+    found = keras.Model(model.input, {**heads, "features": features}).predict(
         images.astype(np.float32), verbose=0
     )
     return found | {"weights": np.array([weight.path for weight in model.weights])}

@@ -380,7 +380,7 @@ def of_any_size():
         (several_inputs, "a network of one input is needed, .* has 2"),
         (several_outputs, "has 2 outputs and none is named 'classes'"),
         (Subclassed, "neither a functional nor a sequential Keras model"),
-        (of_any_size, r"takes images of one size, this one's input is \(None, None, 1\)"),
+        (of_any_size, r"takes inputs of one size, this one's are \(None, None, 1\)"),
     ],
 )
 @pytest.mark.parametrize("export", [TO_LITERT, export_onnx, export_keras, export_python])

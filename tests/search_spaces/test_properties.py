@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cellwright.search_spaces import (
     ConvNetSpace,
+    MLPSpace,
     MnasNetSpace,
     NASNetSpace,
     Skeleton,
@@ -26,6 +27,7 @@ SPACES = {
     "large": (NASNetSpace.amoebanet(), {"skeleton": Skeleton.imagenet_large(1, 6)}, (32, 64)),
     "mnasnet": (MnasNetSpace(), {"filters": 8}, (8, 32, 64)),
     "convnet": (ConvNetSpace(strides=True), {"filters": 4}, (8, 32, 64)),
+    "mlp": (MLPSpace(length=6), {}, (8, 32, 64)),
 }
 # The same spaces with less in each: a child of these builds in a second.
 FEW = {"blocks": 2, "skeleton": Skeleton.cifar(1, 4, reductions=1)}
@@ -37,6 +39,7 @@ SMALL = {
     "enas": NASNetSpace.published(operation_set="enas", **FEW),
     "mnasnet": MnasNetSpace(layers=(1, 2), filters=(4, 4), strides=(1, 2), stem=4, head=8),
     "convnet": ConvNetSpace(layers=(1, 2), strides=True, filters=(2, 3)),
+    "mlp": MLPSpace(),
 }
 
 
@@ -78,3 +81,18 @@ def test_a_seed_gives_the_same_weights_whatever_was_built_before(space):
     second, other = (space.build(params, (8, 8, 3), 3, seed=s).get_weights() for s in (5, 6))
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("space", SMALL.values(), ids=SMALL)
+def test_without_classes_a_child_gives_one_number(space):
+    params = space.sample(np.random.default_rng(1))
+    model = space.build(params, (8, 8, 3), None, seed=0)
+    assert model.output_shape == (None, 1)
+    assert model.layers[-1].activation.__name__ == "linear"
+    words = [
+        text.get_text()
+        for figure in space.figures(params, model).values()
+        for text in figure.axes[0].texts
+    ]
+    assert any("dense" in text for text in words)
+    assert not any("softmax" in text for text in words)

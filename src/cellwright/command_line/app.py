@@ -71,7 +71,7 @@ def search(
         str,
         typer.Option(
             help="What to search: nasnet, nasnet-published, amoebanet, mnasnet, convnet, "
-            "convnet-published, module:attribute."
+            "convnet-published, mlp, module:attribute."
         ),
     ] = "nasnet",
     data: Annotated[

@@ -13,6 +13,7 @@ from cellwright.search_spaces import (
     GENOTYPES,
     CellwrightError,
     Genotype,
+    MLPGenotype,
     MnasNetGenotype,
     Skeleton,
     load_genotype,
@@ -21,7 +22,7 @@ from cellwright.search_spaces import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 SKELETONS: dict[str, Callable[[], Skeleton]] = {
     "book": Skeleton.book,
     "cifar": Skeleton.cifar,
@@ -96,7 +97,7 @@ def build_network(
             found the one of their operation set.
         repeats: N, for cells.
         filters: F of cells, channels of the stem of blocks.
-        image: ``"224"``, ``"28x28x1"`` or the like.
+        image: ``"224"``, ``"28x28x1"`` or the like; of a sequence of layers the number of features.
         classes: Of the classifier.
 
     Raises:
@@ -115,8 +116,13 @@ def build_network(
         told = {"skeleton": kind, "repeats": stacked.repeats, "filters": stacked.filters}
     elif skeleton is not None or repeats is not None:
         raise CellwrightError(f"--skeleton and --repeats are for cells, and {what} has none")
+    elif isinstance(genotype, MLPGenotype) and filters is not None:
+        raise CellwrightError(f"--filters is for convolutions, and {what} has none")
     shape, number = INPUTS[kind]
-    model = genotype.build(_shape(image) if image else shape, classes or number, **options)
+    if image:
+        features = isinstance(genotype, MLPGenotype) and image.isdecimal()
+        shape = (int(image),) if features else _shape(image)
+    model = genotype.build(shape, classes or number, **options)
     name = genotype.name or Path(what).stem
     return Network(name, model, genotype.to_dict(), told, lambda: genotype.figures(model))
 
