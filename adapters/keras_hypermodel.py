@@ -11,6 +11,7 @@ import numpy as np
 from keras_tuner.src.engine.objective import DefaultObjective
 
 from cellwright.plugins import AccuracyReward, Meter, Recipe, Reward, make_space
+from cellwright.plugins.meters import as_meters, measure
 from cellwright.plugins.recipe import metrics_of, out_of_memory
 from cellwright.search_spaces import ChildFailed, Params, SearchSpace, SpaceMismatch
 
@@ -90,7 +91,8 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         learning_rate: Adam's, above 0.
         reward: Weighs the metrics of the last epoch, as the metric ``reward``. If None and without
             a meter, Keras Tuner takes the best epoch.
-        meter: Times the trained child, as the metric ``latency_ms``.
+        meter: One meter, or several: what it measures of the trained child is the metric that it
+            names (``latency_ms``, ...).
         name, tunable: As in every ``HyperModel``.
         options: For ``space.build``, such as ``filters=16, repeats=2, seed=0``.
 
@@ -106,7 +108,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         classes: int,
         learning_rate: float = 1e-3,
         reward: Reward | None = None,
-        meter: Meter | None = None,
+        meter: Meter | Sequence[Meter] | None = None,
         name: str | None = None,
         tunable: bool = True,
         **options: Any,
@@ -116,7 +118,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         self.input_shape = tuple(input_shape)
         self.classes = classes
         self.recipe = Recipe(learning_rate=learning_rate)
-        self.reward, self.meter, self.options = reward, meter, options
+        self.reward, self.meters, self.options = reward, as_meters(meter), options
 
     def build(self, hp: Any) -> Any:
         params = architecture(hp, self.space)
@@ -149,12 +151,11 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
             raise
 
     def _weigh(self, model: Any, history: Any) -> Any:
-        if self.reward is None and self.meter is None:
+        if self.reward is None and not self.meters:
             return history
         metrics = metrics_of(history.history)
         metrics["parameters"] = float(model.count_params())
-        if self.meter is not None:
-            metrics["latency_ms"] = self.meter(model).seconds * 1000
+        metrics |= measure(model, self.meters)
         metrics["reward"] = (self.reward or AccuracyReward())(metrics)
         return metrics
 
@@ -167,7 +168,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         validates = len(args) > 6 or any(part is not None for part in held_out)
         if isinstance(objective, DefaultObjective):
             reason = 'the oracle needs one, such as objective="val_accuracy"'
-        elif objective.name == "reward" and self.reward is None and self.meter is None:
+        elif objective.name == "reward" and self.reward is None and not self.meters:
             reason = "NASNetHyperModel was given no reward, such as reward=AccuracyReward()"
         elif objective.name in ("val_loss", "val_accuracy", "reward") and not validates:
             reason = "tuner.search was given no validation_data or validation_split"

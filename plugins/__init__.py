@@ -8,11 +8,23 @@ from cellwright.plugins.datasets import Dataset, load_dataset
 from cellwright.plugins.evaluation import Evaluation
 from cellwright.plugins.evolution import RegularizedEvolution
 from cellwright.plugins.local_search import LocalSearch
-from cellwright.plugins.meters import KerasLatency, Measurement, Meter
+from cellwright.plugins.meters import (
+    CommandMeter,
+    KerasLatency,
+    LiteRTLatency,
+    LiteRTSize,
+    Measurement,
+    Meter,
+    ModelSize,
+    MultiplyAdds,
+    Parameters,
+    PeakMemory,
+    Timing,
+)
 from cellwright.plugins.ppo import PPO
 from cellwright.plugins.predictor import PredictorGuided
 from cellwright.plugins.random_search import RandomSearch
-from cellwright.plugins.registry import make_space, make_strategy
+from cellwright.plugins.registry import make_meter, make_space, make_strategy
 from cellwright.plugins.reinforce import Reinforce
 from cellwright.plugins.rewards import AccuracyReward, MnasNetReward, Reward
 from cellwright.plugins.strategy import Prediction, Strategy, Told
@@ -26,14 +38,21 @@ __all__ = [
     "AccuracyReward",
     "Auto",
     "Baseline",
+    "CommandMeter",
     "Dataset",
     "Evaluation",
     "KerasLatency",
+    "LiteRTLatency",
+    "LiteRTSize",
     "LocalSearch",
     "Measurement",
     "Meter",
     "MnasNetReward",
+    "ModelSize",
     "MovingAverage",
+    "MultiplyAdds",
+    "Parameters",
+    "PeakMemory",
     "Prediction",
     "PredictorGuided",
     "RandomSearch",
@@ -43,8 +62,10 @@ __all__ = [
     "Reward",
     "RollingWindow",
     "Strategy",
+    "Timing",
     "Told",
     "load_dataset",
+    "make_meter",
     "make_space",
     "make_strategy",
     "warm_start",

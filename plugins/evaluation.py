@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cellwright.plugins.datasets import Dataset
-from cellwright.plugins.meters import Meter
+from cellwright.plugins.meters import Meter, as_meters, measure
 from cellwright.plugins.rewards import AccuracyReward, MnasNetReward, Reward
 from cellwright.search_spaces import CellwrightError, ChildFailed, SearchSpace
 
@@ -24,25 +24,28 @@ class Evaluation:
         data: Images to train and validate on.
         recipe: A `Recipe`; the book's if None.
         reward: Weighs the metrics.
-        meter: Times the child, as ``latency_ms``; not timed if None.
+        meter: One meter, or several, each of which writes its own metric (``latency_ms``, ...); not
+            measured if None.
         options: For ``space.build``, such as ``{"filters": 16}``.
         seed: Fixes each child's initial weights.
 
     Raises:
-        ValueError: If the reward weighs a latency that no meter measures.
+        ValueError: If the reward weighs a latency that no meter measures, or two meters write the
+            same metric.
     """
 
     space: SearchSpace
     data: Dataset
     recipe: Any = None
     reward: Reward = field(default_factory=AccuracyReward)
-    meter: Meter | None = None
+    meter: Meter | Sequence[Meter] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
 
     def __post_init__(self) -> None:
+        measured = {meter.metric for meter in as_meters(self.meter)}
         timed = isinstance(self.reward, MnasNetReward) and self.reward.latency == "latency_ms"
-        if timed and self.meter is None:
+        if timed and "latency_ms" not in measured:
             raise ValueError("MnasNetReward weighs latency: give a meter, such as KerasLatency()")
 
     def build(self, params: Mapping[str, Any]) -> Any:
@@ -65,12 +68,13 @@ class Evaluation:
             report: Called with each epoch (from 0) and its metrics; what it raises goes through.
 
         Returns:
-            The metrics (those of `Recipe.train`, ``parameters``, ``seconds``, ``latency_ms`` if
-            there is a meter, and ``reward``), and the trained model.
+            The metrics (those of `Recipe.train`, ``parameters``, ``seconds``, what each meter
+            measures, and ``reward``), and the trained model.
 
         Raises:
             InvalidArchitecture, UnbuildableChild: Before any training.
-            ChildFailed: If training diverges or runs out of memory, or the reward is no number.
+            ChildFailed: If training diverges or runs out of memory, it cannot be measured, or the
+                reward is no number.
         """
         from cellwright.plugins.recipe import Recipe, out_of_memory
 
@@ -79,8 +83,7 @@ class Evaluation:
             model = self.build(params)
             metrics = (self.recipe or Recipe()).train(model, self.data, report=report)
             metrics["parameters"] = float(model.count_params())
-            if self.meter is not None:
-                metrics["latency_ms"] = self.meter(model).seconds * 1000
+            metrics |= measure(model, self.meter)
         except CellwrightError:
             raise
         except Exception as error:

@@ -1,7 +1,7 @@
-"""Names of spaces and strategies, as they stand in a config file or on a command line.
+"""Names of spaces, strategies and meters, as they stand in a config file or on a command line.
 
 The built-in ones come through the same door as a stranger's: the entry points
-``cellwright.spaces`` and ``cellwright.strategies`` of any installed package.
+``cellwright.spaces``, ``cellwright.strategies`` and ``cellwright.meters`` of any installed package.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from operator import attrgetter
 from typing import Any
 
+from cellwright.plugins.meters import Meter, as_meters
 from cellwright.plugins.strategy import Strategy
 from cellwright.search_spaces import SearchSpace
 
@@ -54,8 +55,22 @@ def make_strategy(
     return strategy
 
 
+def make_meter(name: str, **arguments: Any) -> Meter:
+    """A meter by its name, such as ``"litert"``, or as ``"package.module:attribute"``.
+
+    Raises:
+        ValueError: If nothing goes by that name, it takes no such arguments, or makes no `Meter`.
+    """
+    made = _load("meters", name)
+    try:
+        (meter,) = as_meters(made(**arguments))
+    except TypeError as error:
+        raise ValueError(f"meter {name!r} cannot be made so: {error}") from error
+    return meter
+
+
 def names(group: str) -> list[str]:
-    """What is installed under ``group``: ``"spaces"`` or ``"strategies"``."""
+    """What is installed under ``group``: ``"spaces"``, ``"strategies"`` or ``"meters"``."""
     return sorted({entry.name for entry in entry_points(group=f"cellwright.{group}")})
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cellwright.adapters.keras_oracle import NASNetHyperModel, NASNetRLOracle, architecture
-from cellwright.plugins import KerasLatency, MnasNetReward, Reinforce, load_dataset
+from cellwright.plugins import KerasLatency, MnasNetReward, Reinforce, Timing, load_dataset
 from cellwright.search_spaces import NASNetSpace, UnbuildableChild
 
 SPACE = NASNetSpace(blocks=1, operations=("identity", "max_3x3", "avg_3x3"))
@@ -54,7 +54,10 @@ def test_a_script_with_our_oracle_and_hypermodel(tmp_path, digits):
 
 def test_a_reward_with_latency(tmp_path, digits):
     hypermodel = NASNetHyperModel(
-        SPACE, reward=MnasNetReward(target=1.0), meter=KerasLatency(repeats=3, warm_up=1), **SMALL
+        SPACE,
+        reward=MnasNetReward(target=1.0),
+        meter=KerasLatency(Timing(1, 0.5, 0.0, 0.1)),
+        **SMALL,
     )
     tuner = search(tmp_path, digits, oracle(kt.Objective("reward", "max")), hypermodel)
     trial = tuner.oracle.trials["0"]

@@ -14,13 +14,20 @@ from cellwright.plugins import (
     Dataset,
     Evaluation,
     KerasLatency,
-    Measurement,
     MnasNetReward,
+    MultiplyAdds,
     Recipe,
+    Timing,
     load_dataset,
 )
 from cellwright.plugins.recipe import out_of_memory
-from cellwright.search_spaces import ChildFailed, InvalidArchitecture, NASNetSpace, UnbuildableChild
+from cellwright.search_spaces import (
+    ChildFailed,
+    InvalidArchitecture,
+    NASNetSpace,
+    UnbuildableChild,
+    multiply_adds,
+)
 
 SPACE = NASNetSpace(blocks=1)
 PARAMS = SPACE.decode([0, 1, 5, 4, 0, 0, 1, 5, 3, 0])
@@ -171,9 +178,14 @@ def test_what_cannot_be_built_is_refused_before_training(digits):
 
 def test_accuracy_and_latency_make_the_reward_of_mnasnet(digits):
     target = 1e-3  # milliseconds: out of reach, so that the latency weighs
-    score = evaluation(digits, reward=MnasNetReward(target), meter=KerasLatency(repeats=5))
+    score = evaluation(
+        digits,
+        reward=MnasNetReward(target),
+        meter=[KerasLatency(Timing(1, 0.5, 0.0, 0.1)), MultiplyAdds()],
+    )
     metrics, _ = score.run(PARAMS)
-    assert metrics.keys() == METRICS | {"latency_ms"}
+    assert metrics.keys() == METRICS | {"latency_ms", "multiply_adds"}
+    assert metrics["multiply_adds"] == multiply_adds(score.build(PARAMS))
     assert metrics["latency_ms"] > target
     expected = metrics["val_accuracy"] * (metrics["latency_ms"] / target) ** -0.07
     assert metrics["reward"] == pytest.approx(expected)
@@ -183,25 +195,6 @@ def test_a_reward_of_a_metric_that_is_not_measured_is_a_failed_child(digits):
     score = evaluation(digits, reward=AccuracyReward("val_f1"))
     with pytest.raises(ChildFailed, match="'val_f1' is missing; measured were"):
         score.run(PARAMS)
-
-
-def test_latency_is_the_median_of_repeated_predictions(digits):
-    model = evaluation(digits).build(PARAMS)
-    found = KerasLatency(repeats=7, warm_up=2)(model)
-    assert isinstance(found, Measurement)
-    assert 0 < found.seconds < 10
-    assert found.spread >= 0
-    assert found.repeats == 7
-
-
-def test_a_meter_refuses_what_it_cannot_time():
-    image = keras.Input((None, None, 1))
-    anything = keras.Model(image, keras.layers.GlobalMaxPooling2D()(image))
-    with pytest.raises(ValueError, match=r"fixed input size.*None"):
-        KerasLatency()(anything)
-    for arguments in ({"repeats": 2}, {"warm_up": 0}):
-        with pytest.raises(ValueError, match="repeats must be at least 3 and warm_up at least 1"):
-            KerasLatency(**arguments)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ import numpy as np
 from cellwright.plugins.best_child import keep_best
 from cellwright.plugins.datasets import Dataset
 from cellwright.plugins.evaluation import Evaluation
-from cellwright.plugins.meters import KerasLatency
+from cellwright.plugins.meters import KerasLatency, Timing
 from cellwright.plugins.recipe import Recipe
 from cellwright.search_spaces import (
     OPERATION_SETS,
@@ -160,7 +160,14 @@ def trained(folder):
     options = {"filters": 2, "reductions": 0}
     params = space.sample(np.random.default_rng(0))
     evaluations = [
-        Evaluation(space, data, Recipe(2, 6), meter=KerasLatency(3, 1), options=options, seed=seed)
+        Evaluation(
+            space,
+            data,
+            Recipe(2, 6),
+            meter=KerasLatency(Timing(1, 0.5, 0.0, 0.1)),
+            options=options,
+            seed=seed,
+        )
         for seed in (5, 5, 6)
     ]
     first, second, other = (one.build(params).get_weights() for one in evaluations)

@@ -1,0 +1,34 @@
+"""Meters: what a built child network costs to run, measured or counted.
+
+A meter is called with a ``keras.Model`` and gives a `Measurement` of the metric that it names.
+Keras and LiteRT are imported when a meter is called.
+"""
+
+from cellwright.plugins.meters.command import CommandMeter
+from cellwright.plugins.meters.counting import (
+    LiteRTSize,
+    ModelSize,
+    MultiplyAdds,
+    Parameters,
+    PeakMemory,
+)
+from cellwright.plugins.meters.keras_latency import KerasLatency
+from cellwright.plugins.meters.litert_latency import LiteRTLatency
+from cellwright.plugins.meters.measurement import Measurement, Meter, as_meters, measure
+from cellwright.plugins.meters.timing import Timing
+
+__all__ = [
+    "CommandMeter",
+    "KerasLatency",
+    "LiteRTLatency",
+    "LiteRTSize",
+    "Measurement",
+    "Meter",
+    "ModelSize",
+    "MultiplyAdds",
+    "Parameters",
+    "PeakMemory",
+    "Timing",
+    "as_meters",
+    "measure",
+]

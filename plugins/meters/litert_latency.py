@@ -1,0 +1,103 @@
+"""Latency of the network as LiteRT runs it, the runtime that phones use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cellwright.plugins.meters.measurement import Measurement
+from cellwright.plugins.meters.timing import Timing, random_image
+from cellwright.search_spaces import ChildFailed, ExportFailed
+
+
+@dataclass(frozen=True)
+class LiteRTLatency:
+    """Milliseconds of one image through LiteRT on this machine's CPU, with XNNPACK.
+
+    The network is exported as `export_litert` does it and only its run is timed: neither the export
+    nor the copying of the image. Inputs are random; no operation of a child takes longer for one
+    image than for another.
+
+    Args:
+        int8: Whole numbers of 8 bits in every operation, in place of float32. Their ranges are
+            taken from random images, which is enough to time a network, not to use it.
+        threads: At least 1; one is what phones' benchmarks mostly report, and spreads least.
+        timing: How often it is run.
+        metric: Name of what is measured.
+
+    Raises:
+        ValueError: If ``threads`` is below 1.
+    """
+
+    int8: bool = False
+    threads: int = 1
+    timing: Timing = field(default_factory=Timing)
+    metric: str = "latency_ms"
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {self.threads}")
+
+    @classmethod
+    def quantised(cls, **arguments: Any) -> LiteRTLatency:
+        """The same in int8."""
+        return cls(int8=True, **arguments)
+
+    def __call__(self, model: Any) -> Measurement:
+        """Export ``model`` and time the file's content.
+
+        Raises:
+            ValueError: If the model's input has no fixed size.
+            ChildFailed: If LiteRT cannot hold or run the network.
+            ModuleNotFoundError: Without the extra ``export``.
+        """
+        random_image(model)
+        return self.of_content(litert_content(model, self.int8))
+
+    def of_content(self, content: bytes) -> Measurement:
+        """Time the content of a ``.tflite`` file that was made before.
+
+        Raises:
+            ChildFailed: If LiteRT cannot run it.
+        """
+        run = _runner(content, self.threads)
+        return Measurement(*self.timing.milliseconds(run), "ms", self.how)
+
+    @property
+    def how(self) -> str:
+        """What a `Measurement` says of how it was taken."""
+        from importlib.metadata import version
+
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return (
+            f"LiteRT {version('ai-edge-litert')}, {'int8' if self.int8 else 'float32'}, XNNPACK, "
+            f"{threads}, batch of one, after {self.timing.warm_up} runs to warm up"
+        )
+
+
+def litert_content(model: Any, int8: bool = False) -> bytes:
+    """A network as LiteRT reads it, int8 ranges from random images.
+
+    Raises:
+        ChildFailed: If the network cannot be converted.
+    """
+    from cellwright.search_spaces.export import convert_to_litert
+
+    try:
+        return convert_to_litert(model, int8=int8)
+    except ExportFailed as error:
+        raise ChildFailed(f"not measured by LiteRT: {error}") from error
+
+
+def _runner(content: bytes, threads: int) -> Callable[[], Any]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_content=content, num_threads=threads)
+        interpreter.allocate_tensors()
+        interpreter.invoke()
+    except (RuntimeError, ValueError) as error:  # XNNPACK refuses some int8 files only here
+        raise ChildFailed(f"LiteRT cannot run the network: {error}. Try float32") from error
+    run: Callable[[], Any] = interpreter.invoke
+    return run
