@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from cellwright.plugins.checkpoints import checkpoint_of
 from cellwright.plugins.datasets import Dataset
 from cellwright.plugins.meters import Meter, as_meters, measure
 from cellwright.plugins.rewards import AccuracyReward, MnasNetReward, Reward
-from cellwright.search_spaces import CellwrightError, ChildFailed, SearchSpace
+from cellwright.search_spaces import CellwrightError, ChildFailed, JointSpace, SearchSpace
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -18,6 +21,11 @@ Report = Callable[[int, dict[str, float]], None]
 @dataclass(frozen=True)
 class Evaluation:
     """Everything that turns an architecture into a reward; the same for every host.
+
+    Hyperparameters beside the architecture, whether of a `JointSpace` or a host's own, go by their
+    names: those of the recipe's fields (``epochs``, ``batch_size``, ``learning_rate``,
+    ``weight_decay``, ``augmentation``, ...) change the recipe, and any other is an option of
+    ``space.build`` (``filters``, ``dropout``, ...).
 
     Args:
         space: Builds the child network.
@@ -28,10 +36,14 @@ class Evaluation:
             measured if None.
         options: For ``space.build``, such as ``{"filters": 16}``.
         seed: Fixes each child's initial weights.
+        checkpoints: A folder. A child of the same architecture and hyperparameters (but for
+            ``epochs``) as one that was trained before goes on from where that stood. None: always
+            from the beginning.
 
     Raises:
-        ValueError: If the reward weighs a latency that no meter measures, or two meters write the
-            same metric.
+        ValueError: If the reward weighs a latency that no meter measures, two meters write the same
+            metric, or ``space`` searches a hyperparameter that neither the recipe nor
+            ``space.build`` knows.
     """
 
     space: SearchSpace
@@ -41,21 +53,29 @@ class Evaluation:
     meter: Meter | Sequence[Meter] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    checkpoints: str | Path | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.space, JointSpace):
+            self._check([decision.name for decision in self.space.hyperparameters])
         measured = {meter.metric for meter in as_meters(self.meter)}
         timed = isinstance(self.reward, MnasNetReward) and self.reward.latency == "latency_ms"
         if timed and "latency_ms" not in measured:
             raise ValueError("MnasNetReward weighs latency: give a meter, such as KerasLatency()")
 
     def build(self, params: Mapping[str, Any]) -> Any:
-        """The untrained child of ``params``.
+        """The untrained child of ``params``, which may hold hyperparameters too.
 
         Raises:
             InvalidArchitecture, UnbuildableChild: See ``space.build``.
+            ValueError: On a hyperparameter that nothing knows.
         """
+        network, hyperparameters = self.space.split(params)
+        return self._build(network, self._with(hyperparameters).options)
+
+    def _build(self, network: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
         return self.space.build(
-            params, self.data.input_shape, self.data.classes, seed=self.seed, **self.options
+            network, self.data.input_shape, self.data.classes, seed=self.seed, **options
         )
 
     def run(
@@ -64,24 +84,27 @@ class Evaluation:
         """Build, train, measure and weigh one child.
 
         Args:
-            params: The architecture.
+            params: The architecture, and any hyperparameters by name.
             report: Called with each epoch (from 0) and its metrics; what it raises goes through.
 
         Returns:
-            The metrics (those of `Recipe.train`, ``parameters``, ``seconds``, what each meter
+            The metrics (those of ``recipe.train``, ``parameters``, ``seconds``, what each meter
             measures, and ``reward``), and the trained model.
 
         Raises:
             InvalidArchitecture, UnbuildableChild: Before any training.
+            ValueError: Likewise, on a hyperparameter that nothing knows.
             ChildFailed: If training diverges or runs out of memory, it cannot be measured, or the
                 reward is no number.
         """
-        from cellwright.plugins.recipe import Recipe, out_of_memory
+        from cellwright.plugins.recipe import out_of_memory
 
         start = time.perf_counter()
+        network, hyperparameters = self.space.split(params)
+        mine = self._with(hyperparameters)
         try:
-            model = self.build(params)
-            metrics = (self.recipe or Recipe()).train(model, self.data, report=report)
+            model = self._build(network, mine.options)
+            metrics = mine.recipe.train(model, self.data, report=report, **mine._kept(network))
             metrics["parameters"] = float(model.count_params())
             metrics |= measure(model, self.meter)
         except CellwrightError:
@@ -93,3 +116,43 @@ class Evaluation:
         metrics["seconds"] = time.perf_counter() - start
         metrics["reward"] = self.reward(metrics)
         return metrics, model
+
+    def _with(self, hyperparameters: Mapping[str, Any]) -> Evaluation:
+        """This evaluation under the given hyperparameters, with the recipe that holds without."""
+        from cellwright.plugins.recipe import Recipe
+
+        self._check(hyperparameters)
+        recipe = self.recipe or Recipe()
+        fields = _fields(recipe)
+        training = {name: x for name, x in hyperparameters.items() if name in fields}
+        building = {name: x for name, x in hyperparameters.items() if name not in fields}
+        return dataclasses.replace(
+            self,
+            recipe=dataclasses.replace(recipe, **training) if training else recipe,
+            options={**self.options, **building},
+        )
+
+    def _check(self, names: Collection[str]) -> None:
+        from cellwright.plugins.recipe import Recipe
+
+        fields, options = _fields(self.recipe or Recipe()), self.space.options
+        known = fields | (set(names) if options is None else options)
+        unknown = sorted(set(names) - known)
+        if unknown:
+            raise ValueError(
+                f"hyperparameters {unknown} mean nothing here: the recipe knows {sorted(fields)}, "
+                f"and {self.space!r} builds with {sorted(options or ())}"
+            )
+
+    def _kept(self, network: Mapping[str, Any]) -> dict[str, Any]:
+        """Where the child of ``network`` is kept, as an argument for ``recipe.train``."""
+        if self.checkpoints is None:
+            return {}
+        recipe = {name: getattr(self.recipe, name) for name in _fields(self.recipe) - {"epochs"}}
+        identity = (dict(network), dict(self.options), recipe, self.seed)
+        return {"checkpoint": checkpoint_of(self.checkpoints, *identity)}
+
+
+def _fields(recipe: Any) -> set[str]:
+    """What a recipe can be told to do otherwise."""
+    return {field.name for field in dataclasses.fields(recipe)}

@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from cellwright.plugins.augmentation import AUGMENTATIONS, augment
+from cellwright.plugins.checkpoints import Checkpoint, epochs_of
 from cellwright.plugins.datasets import Dataset
 from cellwright.search_spaces import ChildFailed
 
@@ -22,13 +24,17 @@ class Recipe:
         epochs: At least 1.
         batch_size: At least 1; smaller data is one batch.
         learning_rate: Adam's, above 0 and finite.
-        seed: Of the order of the images.
+        seed: Of the order of the images, and of what augmentation does to them.
+        weight_decay: Adam's, decoupled from the gradient (AdamW), at least 0.
+        augmentation: ``"none"``, ``"shift"`` or ``"shift_flip"``; see `augment`.
     """
 
     epochs: int = 6
     batch_size: int = 128
     learning_rate: float = 1e-3
     seed: int = 0
+    weight_decay: float = 0.0
+    augmentation: str = "none"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -36,6 +42,12 @@ class Recipe:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be above 0 and finite, got {self.learning_rate}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay must be 0 or above, got {self.weight_decay}")
+        if self.augmentation not in AUGMENTATIONS:
+            raise ValueError(
+                f"augmentation must be one of {list(AUGMENTATIONS)}, got {self.augmentation!r}"
+            )
 
     def compile(self, model: keras.Model) -> None:
         """Give ``model`` its optimizer, loss and accuracy.
@@ -45,7 +57,9 @@ class Recipe:
         longer still, and runs a step 50 times as slowly.
         """
         compiled = keras.backend.backend() == "jax"
-        optimizer = keras.optimizers.Adam(self.learning_rate)
+        optimizer = keras.optimizers.Adam(
+            self.learning_rate, weight_decay=self.weight_decay or None
+        )
         model.compile(
             optimizer,
             "sparse_categorical_crossentropy",
@@ -67,26 +81,32 @@ class Recipe:
         data: Dataset,
         *,
         report: Callable[[int, dict[str, float]], None] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> dict[str, float]:
-        """Train ``model`` from where it is.
+        """Train ``model`` from where it is, or from where ``checkpoint`` left it.
 
         Args:
             model: Takes ``data.input_shape`` and gives ``data.classes`` probabilities.
             data: Trains on one part, validates on the other.
             report: Called with each epoch (from 0) and its metrics; what it raises ends the
                 training, as Optuna's ``TrialPruned`` does.
+            checkpoint: Its epochs count among `epochs`; written at the end.
 
         Returns:
-            ``accuracy``, ``loss``, ``val_accuracy`` and ``val_loss`` of the last epoch, and
-            ``best_val_accuracy``, of the last 5.
+            ``accuracy``, ``loss``, ``val_accuracy`` and ``val_loss`` of the last epoch,
+            ``best_val_accuracy``, of the last 5, and with a checkpoint ``trained_epochs``: how many
+            epochs this call took.
 
         Raises:
             ChildFailed: As soon as a loss is NaN or infinite.
         """
         self.compile(model)
-        batches = _Batches(data.x_train, data.y_train, self.batch_size, self.seed)
+        before = {} if checkpoint is None else checkpoint.restore(model, self.epochs)
+        done = epochs_of(before)
+        batches = Batches(data.x_train, data.y_train, self, done)
         history = model.fit(
             batches,
+            initial_epoch=done,
             epochs=self.epochs,
             shuffle=False,  # Keras would shuffle the batches once more, by global random numbers
             validation_data=(data.x_val, data.y_val),
@@ -94,7 +114,12 @@ class Recipe:
             callbacks=[_Watch(report)],
             verbose=0,
         ).history
-        return metrics_of(history)
+        if checkpoint is None:
+            return metrics_of(history)
+        history = {name: before.get(name, []) + history.get(name, []) for name in before | history}
+        if done < self.epochs:
+            checkpoint.save(model, history)
+        return {**metrics_of(history), "trained_epochs": float(self.epochs - done)}
 
 
 def metrics_of(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
@@ -106,26 +131,35 @@ def metrics_of(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return metrics
 
 
-class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Shuffled batches; the order depends on the seed and the epoch alone, never on Keras's
-    global state."""
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Shuffled batches; the order depends on the recipe's seed and the epoch alone, never on
+    Keras's global state.
 
-    def __init__(self, x: Any, y: Any, size: int, seed: int) -> None:
+    Args:
+        x, y: To train on.
+        recipe: Size, seed and augmentation.
+        epoch: The first, from 0.
+    """
+
+    def __init__(self, x: Any, y: Any, recipe: Recipe, epoch: int = 0) -> None:
         super().__init__()
-        self.x, self.y, self.size, self.seed = x, y, size, seed
-        self.epoch = -1
+        self.x, self.y, self.recipe = x, y, recipe
+        self.epoch = epoch - 1
         self.on_epoch_end()
 
     def __len__(self) -> int:
-        return math.ceil(len(self.x) / self.size)
+        return math.ceil(len(self.x) / self.recipe.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        chosen = self.order[index * self.size : (index + 1) * self.size]
-        return self.x[chosen], self.y[chosen]
+        size = self.recipe.batch_size
+        chosen = self.order[index * size : (index + 1) * size]
+        rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
+        return augment(self.x[chosen], self.recipe.augmentation, rng), self.y[chosen]
 
     def on_epoch_end(self) -> None:
         self.epoch += 1
-        self.order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.x))
+        rng = np.random.default_rng((self.recipe.seed, self.epoch))
+        self.order = rng.permutation(len(self.x))
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]

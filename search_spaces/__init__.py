@@ -2,6 +2,7 @@
 
 from cellwright.search_spaces.convnet import ConvLayer, ConvNetGenotype, ConvNetSpace
 from cellwright.search_spaces.costs import Costs, costs, depth, multiply_adds
+from cellwright.search_spaces.decision import Decision, Float, Int, Params, Value
 from cellwright.search_spaces.errors import (
     CellwrightError,
     ChildFailed,
@@ -13,6 +14,7 @@ from cellwright.search_spaces.errors import (
     UnbuildableChild,
 )
 from cellwright.search_spaces.genotypes import GENOTYPES, load_genotype
+from cellwright.search_spaces.joint import JointSpace
 from cellwright.search_spaces.mlp import DenseLayer, DropoutLayer, MLPGenotype, MLPSpace
 from cellwright.search_spaces.mnasnet import MnasBlock, MnasNetGenotype, MnasNetSpace
 from cellwright.search_spaces.nasnet import (
@@ -25,7 +27,7 @@ from cellwright.search_spaces.nasnet import (
     notation,
     register_operation,
 )
-from cellwright.search_spaces.space import Decision, Params, SearchSpace, Value
+from cellwright.search_spaces.space import SearchSpace
 
 __all__ = [
     "GENOTYPES",
@@ -43,9 +45,12 @@ __all__ = [
     "DenseLayer",
     "DropoutLayer",
     "ExportFailed",
+    "Float",
     "Genotype",
+    "Int",
     "InvalidArchitecture",
     "InvalidData",
+    "JointSpace",
     "MLPGenotype",
     "MLPSpace",
     "MnasBlock",

@@ -1,4 +1,4 @@
-"""Decisions and search spaces: what can be searched, as plain names and plain values."""
+"""Search spaces: what can be searched, as plain names and plain values."""
 
 from __future__ import annotations
 
@@ -6,73 +6,15 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cellwright.search_spaces.decision import Decision, Params
 from cellwright.search_spaces.errors import InvalidArchitecture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Value = str | int | float | bool
-Params = dict[str, Value]
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One categorical choice of an architecture.
-
-    Args:
-        name: Unique in its space, and readable in a dashboard: ``"normal/2/operation_1"``.
-        choices: At least one value, all different, all of one type (``str``, ``int``, ``float``
-            or ``bool``), so that every host can store them and give them back unchanged.
-        kind: What sort of thing is decided, such as ``"operation"``. Mutation draws a kind first
-            (`SearchSpace.mutate`). The default is the name's last part without its number.
-
-    Raises:
-        ValueError: On an empty name, no choices, repeated choices, or unfit types.
-    """
-
-    name: str
-    choices: tuple[Value, ...]
-    kind: str = ""
-    _index: dict[Value, int] = field(init=False, repr=False, compare=False, hash=False)
-
-    def __post_init__(self) -> None:
-        choices = tuple(self.choices)
-        if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"name must be a non-empty string, got {self.name!r}")
-        if not choices:
-            raise ValueError(f"choices of {self.name!r} must hold at least one value")
-        types = {type(choice) for choice in choices}
-        if len(types) > 1 or not types <= {str, int, float, bool}:
-            raise ValueError(
-                f"choices of {self.name!r} must share one type of str, int, float, bool; "
-                f"got {choices!r}"
-            )
-        if any(isinstance(choice, float) and not math.isfinite(choice) for choice in choices):
-            raise ValueError(f"choices of {self.name!r} must be finite, got {choices!r}")
-        if len(set(choices)) < len(choices):
-            raise ValueError(f"choices of {self.name!r} must be different, got {choices!r}")
-        object.__setattr__(self, "choices", choices)
-        kind = self.kind or self.name.rsplit("/", 1)[-1].rstrip("0123456789").rstrip("_")
-        object.__setattr__(self, "kind", kind or self.name)
-        object.__setattr__(self, "_index", {choice: i for i, choice in enumerate(choices)})
-
-    def index(self, value: Any) -> int:
-        """Position of ``value`` among the choices; ``1``, ``1.0`` and ``True`` count as equal.
-
-        Raises:
-            InvalidArchitecture: If ``value`` is none of them.
-        """
-        try:
-            return self._index[value]
-        except (KeyError, TypeError):
-            raise InvalidArchitecture(
-                f"{self.name} = {value!r} is not allowed; choose one of {list(self.choices)}"
-            ) from None
 
 
 class SearchSpace:
@@ -88,12 +30,15 @@ class SearchSpace:
         anchors: Where a controller's anchor points are, if a space has connections to choose (Zoph
             and Le 2016, section 3.3). Number k of them, from 0, takes k (False, True) decisions
             from position ``anchors[k]`` on: whether to connect to each of the anchor points before.
+        options: Names of the options of `build`; None if any may be one.
 
     Raises:
-        ValueError: Without decisions, or with two of one name.
+        ValueError: Without decisions, with two of one name, or with one that depends on what does
+            not stand before it.
     """
 
     anchors: tuple[int, ...] = ()
+    options: frozenset[str] | None = None
 
     def __init__(self, decisions: Iterable[Decision]) -> None:
         self.decisions = tuple(decisions)
@@ -104,6 +49,8 @@ class SearchSpace:
             twice = sorted({name for name in self.names if self.names.count(name) > 1})
             raise ValueError(f"decision names must be unique, got {twice} more than once")
         self._name_set = frozenset(self.names)
+        _check_conditions(self.decisions)
+        self._conditional = any(decision.when for decision in self.decisions)
         kinds: dict[str, list[int]] = {}
         for position, decision in enumerate(self.decisions):
             if len(decision.choices) > 1:
@@ -143,18 +90,61 @@ class SearchSpace:
     def encode(self, params: Mapping[str, Any]) -> tuple[int, ...]:
         """Positions of the chosen values, shape ``(decisions,)``.
 
+        A decision whose conditions do not hold may be missing: it stands at its first choice.
+
         Raises:
             InvalidArchitecture: Naming the missing, unknown or wrong decisions.
         """
-        if params.keys() != self._name_set:
-            missing = [name for name in self.names if name not in params]
+        missing = self.missing(params)
+        if missing or not params.keys() <= self._name_set:
             unknown = sorted(str(name) for name in params.keys() - self._name_set)
             raise InvalidArchitecture(
                 f"parameters do not fit {self!r}:"
                 + (f" missing {_some(missing)}" if missing else "")
                 + (f" unknown {_some(unknown)}" if unknown else "")
             )
-        return tuple(decision.index(params[decision.name]) for decision in self.decisions)
+        return tuple(
+            decision.index(params[decision.name]) if decision.name in params else 0
+            for decision in self.decisions
+        )
+
+    def missing(self, params: Mapping[str, Any]) -> list[str]:
+        """Names of the decisions that have an effect and that ``params`` lacks."""
+        absent = [decision for decision in self.decisions if decision.name not in params]
+        if absent and self._conditional:
+            with_effect = self._with_effect(params)
+            absent = [decision for decision in absent if decision.applies(with_effect)]
+        return [decision.name for decision in absent]
+
+    def read(self, params: Mapping[str, Any]) -> Params:
+        """The decisions with an effect among the values that a host gives back, in their types.
+
+        Unlike `decode` of `encode`, it leaves a number in a range as it is.
+
+        Raises:
+            InvalidArchitecture: If one is missing or not allowed; other names are left out.
+        """
+        if missing := self.missing(params):
+            raise InvalidArchitecture(f"parameters do not fit {self!r}: missing {_some(missing)}")
+        with_effect = self._with_effect(params)
+        return {
+            decision.name: decision.read(with_effect[decision.name])
+            for decision in self.decisions
+            if decision.name in with_effect
+        }
+
+    def _with_effect(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for decision in self.decisions:
+            if decision.name in params and decision.applies(found):
+                found[decision.name] = params[decision.name]
+        return found
+
+    def split(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What describes the network, and the hyperparameters beside it: any other names."""
+        architecture = {name: value for name, value in params.items() if name in self._name_set}
+        others = {name: value for name, value in params.items() if name not in self._name_set}
+        return architecture, others
 
     def decode(self, indices: Sequence[int]) -> Params:
         """Parameters of the given positions; the inverse of `encode`.
@@ -201,14 +191,21 @@ class SearchSpace:
     def active(self, params: Mapping[str, Any]) -> tuple[bool, ...]:
         """Which decisions are a strategy's to take and have an effect in ``params``.
 
-        The others are neither mutated nor learned from. All are active here; a space says so of
-        those that describe parts which ``params`` leaves out, and of those that are `scheduled`.
+        The others are neither mutated nor learned from: those whose conditions do not hold. A space
+        adds those that describe parts which ``params`` leaves out, and those that are `scheduled`.
         """
-        return (True,) * len(self.decisions)
+        if not self._conditional:
+            return (True,) * len(self.decisions)
+        with_effect = self._with_effect(params)
+        return tuple(name in with_effect for name in self.names)
 
     def canonical(self, params: Mapping[str, Any]) -> Params:
         """The one representative of all parameters that describe the same network."""
-        return self.decode(self.encode(params))
+        indices = self.encode(params)
+        if self._conditional:
+            active = SearchSpace.active(self, params)
+            indices = tuple(i if on else 0 for i, on in zip(indices, active, strict=True))
+        return self.decode(indices)
 
     def key(self, params: Mapping[str, Any]) -> tuple[int, ...]:
         """Hashable identity of the network: `encode` of `canonical`."""
@@ -244,6 +241,19 @@ class SearchSpace:
         With the ``model`` that `build` made they may tell more, such as the shapes of its parts.
         """
         return {}
+
+
+def _check_conditions(decisions: Sequence[Decision]) -> None:
+    before: dict[str, Decision] = {}
+    for decision in decisions:
+        for name, values in decision.when:
+            choices = before[name].choices if name in before else ()
+            if not set(values) <= set(choices) or not values:
+                raise ValueError(
+                    f"{decision.name!r} depends on {name!r} being one of {list(values)}: "
+                    + (f"choose among {list(choices)}" if choices else "no decision before it is")
+                )
+        before[decision.name] = decision
 
 
 def _some(names: Sequence[str], most: int = 4) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cellwright.search_spaces.convnet.genotype import ConvLayer, ConvNetGenotype
-from cellwright.search_spaces.space import Decision, Params, SearchSpace
+from cellwright.search_spaces.decision import Decision, Params
+from cellwright.search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,6 +36,8 @@ class ConvNetSpace(SearchSpace):
     Raises:
         ValueError: If an argument is out of range.
     """
+
+    options = frozenset({"width", "filters", "momentum"})
 
     def __init__(
         self,

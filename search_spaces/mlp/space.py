@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cellwright.search_spaces.decision import Decision, Params
 from cellwright.search_spaces.errors import InvalidArchitecture
 from cellwright.search_spaces.mlp.genotype import DenseLayer, DropoutLayer, MLPGenotype
-from cellwright.search_spaces.space import Decision, Params, SearchSpace
+from cellwright.search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

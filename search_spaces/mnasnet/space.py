@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cellwright.search_spaces.decision import Decision, Params, Value
 from cellwright.search_spaces.mnasnet.genotype import SKIPS, MnasBlock, MnasNetGenotype, skip_of
-from cellwright.search_spaces.space import Decision, Params, SearchSpace, Value
+from cellwright.search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,6 +44,8 @@ class MnasNetSpace(SearchSpace):
     Raises:
         ValueError: If the references differ in length or are out of range.
     """
+
+    options = frozenset({"width", "filters", "stem_stride", "dropout", "momentum"})
 
     def __init__(
         self,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from cellwright.search_spaces.decision import Decision, Params, Value
 from cellwright.search_spaces.nasnet.genotype import Block, Cell, Genotype
 from cellwright.search_spaces.nasnet.operation_sets import OPERATION_SETS, check_operations
 from cellwright.search_spaces.nasnet.order import first_order
 from cellwright.search_spaces.nasnet.skeleton import Skeleton
-from cellwright.search_spaces.space import Decision, Params, SearchSpace, Value
+from cellwright.search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,6 +46,8 @@ class NASNetSpace(SearchSpace):
         ValueError: If an argument is out of range.
         InvalidArchitecture: On an unknown operation or operation set.
     """
+
+    options = frozenset({"skeleton", *(field.name for field in fields(Skeleton))})
 
     def __init__(
         self,

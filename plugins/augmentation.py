@@ -1,0 +1,32 @@
+"""Images changed at random as they are trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+AUGMENTATIONS = ("none", "shift", "shift_flip")
+
+
+def augment(images: Any, how: str, rng: np.random.Generator) -> Any:
+    """Move each image by up to an eighth of its sides, zeros moving in, as is usual on CIFAR.
+
+    Args:
+        images: (number, height, width, channels).
+        how: ``"none"``, ``"shift"``, or ``"shift_flip"``, which also mirrors half of them left to
+            right (leave that out for digits and letters).
+        rng: Decides for each image.
+    """
+    if how == "none":
+        return images
+    number, height, width, _ = images.shape
+    down, right = height // 8, width // 8
+    padded = np.pad(images, ((0, 0), (down, down), (right, right), (0, 0)))
+    rows = rng.integers(2 * down + 1, size=(number, 1)) + np.arange(height)  # (number, height)
+    columns = rng.integers(2 * right + 1, size=(number, 1)) + np.arange(width)  # (number, width)
+    if how == "shift_flip":
+        mirrored = rng.random(number) < 0.5
+        columns[mirrored] = columns[mirrored, ::-1]
+    each = np.arange(number)[:, None, None]
+    return padded[each, rows[:, :, None], columns[:, None, :]]  # (number, height, width, channels)

@@ -1,0 +1,90 @@
+"""Where the training of a child stands, on disk, so that it can go on in another process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cellwright.search_spaces import ChildFailed
+
+History = dict[str, list[float]]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One child's weights, optimizer state and metrics by epoch, in a ``.npz`` file.
+
+    What was trained with checkpoints in between is bit for bit what would have been without, if
+    the backend's operations are deterministic: the state of every random generator in the network
+    is kept too, which Keras's own ``.weights.h5`` leaves out.
+    """
+
+    path: Path
+
+    def save(self, model: Any, history: Mapping[str, list[float]]) -> None:
+        """Write the state of a compiled ``model``, in one step: no interruption leaves half."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        values: dict[str, Any] = {str(i): np.asarray(v) for i, v in enumerate(_variables(model))}
+        beside = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
+        with beside.open("wb") as file:
+            np.savez(file, history=np.array(json.dumps(history)), **values)
+        beside.replace(self.path)
+
+    def restore(self, model: Any, most: int) -> History:
+        """Bring a compiled ``model`` to where `save` left it.
+
+        Its learning rate stays. Without a file, or with one that was left after more than ``most``
+        epochs or cannot be read, the model stays as it is.
+
+        Returns:
+            The metrics by epoch; empty if nothing was restored.
+
+        Raises:
+            ChildFailed: If the file holds another network's state.
+        """
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                history: History = json.loads(str(file["history"]))
+                values = [file[str(i)] for i in range(len(file.files) - 1)]
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            _log.warning("%s cannot be read (%s): its child is trained afresh", self.path, error)
+            return {}
+        if epochs_of(history) > most:
+            return {}
+        variables = _variables(model)
+        if [tuple(v.shape) for v in variables] != [value.shape for value in values]:
+            raise ChildFailed(
+                f"{self.path} holds the state of another network; delete it, and this child is "
+                "trained from the beginning"
+            )
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        return history
+
+
+def checkpoint_of(folder: str | Path, *identity: Any) -> Checkpoint:
+    """The checkpoint in ``folder`` of what ``identity`` says, in any values that JSON can hold."""
+    text = json.dumps(identity, sort_keys=True)
+    return Checkpoint(Path(folder) / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz")
+
+
+def epochs_of(history: Mapping[str, list[float]]) -> int:
+    """How many epochs ``history`` tells of."""
+    return max((len(values) for values in history.values()), default=0)
+
+
+def _variables(model: Any) -> list[Any]:
+    rate = getattr(model.optimizer, "_learning_rate", None)
+    return [*model.variables, *(v for v in model.optimizer.variables if v is not rate)]

@@ -1,0 +1,210 @@
+"""What is chosen: one of some values, or a number in a range."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cellwright.search_spaces.errors import InvalidArchitecture
+
+Value = str | int | float | bool
+Params = dict[str, Value]
+When = Mapping[str, Value | Sequence[Value]]
+_LEVELS = 5
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One categorical choice of an architecture.
+
+    Args:
+        name: Unique in its space, and readable in a dashboard: ``"normal/2/operation_1"``.
+        choices: At least one value, all different, all of one type (``str``, ``int``, ``float``
+            or ``bool``), so that every host can store them and give them back unchanged.
+        kind: What sort of thing is decided, such as ``"operation"``. Mutation draws a kind first
+            (`SearchSpace.mutate`). The default is the name's last part without its number.
+        when: Decisions that stand before this one, and the value or values of each without which
+            this one has no effect: ``{"clustering": True}``.
+
+    Raises:
+        ValueError: On an empty name, no choices, repeated choices, or unfit types.
+    """
+
+    name: str
+    choices: tuple[Value, ...]
+    kind: str = ""
+    when: Any = field(default=(), repr=False)
+    _index: dict[Value, int] = field(init=False, repr=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        choices = tuple(self.choices)
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"name must be a non-empty string, got {self.name!r}")
+        if not choices:
+            raise ValueError(f"choices of {self.name!r} must hold at least one value")
+        types = {type(choice) for choice in choices}
+        if len(types) > 1 or not types <= {str, int, float, bool}:
+            raise ValueError(
+                f"choices of {self.name!r} must share one type of str, int, float, bool; "
+                f"got {choices!r}"
+            )
+        if any(isinstance(choice, float) and not math.isfinite(choice) for choice in choices):
+            raise ValueError(f"choices of {self.name!r} must be finite, got {choices!r}")
+        if len(set(choices)) < len(choices):
+            raise ValueError(f"choices of {self.name!r} must be different, got {choices!r}")
+        object.__setattr__(self, "choices", choices)
+        kind = self.kind or self.name.rsplit("/", 1)[-1].rstrip("0123456789").rstrip("_")
+        object.__setattr__(self, "kind", kind or self.name)
+        object.__setattr__(self, "when", tuple((n, _values(v)) for n, v in dict(self.when).items()))
+        object.__setattr__(self, "_index", {choice: i for i, choice in enumerate(choices)})
+
+    def index(self, value: Any) -> int:
+        """Position of ``value`` among the choices; ``1``, ``1.0`` and ``True`` count as equal.
+
+        Raises:
+            InvalidArchitecture: If ``value`` is none of them.
+        """
+        try:
+            return self._index[value]
+        except (KeyError, TypeError):
+            raise InvalidArchitecture(
+                f"{self.name} = {value!r} is not allowed; choose one of {list(self.choices)}"
+            ) from None
+
+    def read(self, value: Any) -> Value:
+        """``value`` as a host gives it back, in the type of the choices.
+
+        Raises:
+            InvalidArchitecture: If it is not allowed.
+        """
+        return self.choices[self.index(value)]
+
+    def applies(self, params: Mapping[str, Any]) -> bool:
+        """Whether the values in ``params`` of the decisions that it depends on give it an effect.
+
+        One that is missing in ``params`` had none itself, and so this one has none.
+        """
+        return all(params.get(name) in values for name, values in self.when)
+
+
+class _Range(Decision):
+    """A number from ``low`` to ``high``, both included.
+
+    A host's own sampler draws any number in it. A strategy of ours chooses among ``choices``:
+    ``levels`` numbers, evenly spaced (on a logarithmic scale with ``log``), ``low`` and ``high``
+    among them. What lies between is told to a strategy as the nearest of these.
+    """
+
+    low: float
+    high: float
+    log: bool
+
+    def __init__(
+        self,
+        name: str,
+        low: float,
+        high: float,
+        *,
+        log: bool = False,
+        levels: int = _LEVELS,
+        when: When | None = None,
+    ) -> None:
+        if not low < high or not math.isfinite(high - low):
+            raise ValueError(f"{name!r} must have low < high, both finite; got {low!r}, {high!r}")
+        if log and low <= 0:
+            raise ValueError(f"{name!r} is on a logarithmic scale: low must be above 0, got {low}")
+        if levels < 2:
+            raise ValueError(f"levels of {name!r} must be at least 2, got {levels}")
+        for field_name, value in (("low", low), ("high", high), ("log", log)):
+            object.__setattr__(self, field_name, value)
+        places = np.linspace(self._place(low), self._place(high), levels)
+        inner = np.exp(places) if log else places
+        choices = [low, *(self._rounded(x) for x in inner[1:-1]), high]
+        super().__init__(name, tuple(dict.fromkeys(choices)), "hyperparameter", when or ())
+
+    def index(self, value: Any) -> int:
+        """Position of the choice that is nearest to ``value``, on this range's scale.
+
+        Raises:
+            InvalidArchitecture: If ``value`` is no number of this range.
+        """
+        place = self._place(self.read(value))
+        return min(
+            range(len(self.choices)), key=lambda i: abs(self._place(self.choices[i]) - place)
+        )
+
+    def _place(self, value: Any) -> float:
+        return math.log(value) if self.log else float(value)
+
+    def _rounded(self, value: float) -> Value:
+        raise NotImplementedError
+
+    def _refuse(self, value: Any, kind: str) -> InvalidArchitecture:
+        return InvalidArchitecture(
+            f"{self.name} = {value!r} is not allowed; give {kind} from {self.low} to {self.high}"
+        )
+
+
+class Float(_Range):
+    """A real hyperparameter, such as ``Float("learning_rate", 1e-4, 1e-2, log=True)``.
+
+    Args:
+        name: As of a `Decision`.
+        low, high: Its range, both included.
+        log: On a logarithmic scale; ``low`` must be above 0.
+        levels: Among how many values a strategy of ours chooses, at least 2; a host's own sampler
+            draws from the whole range.
+        when: As of a `Decision`.
+
+    Raises:
+        ValueError: On a range that is empty or not finite.
+    """
+
+    def __init__(self, name: str, low: float, high: float, **options: Any) -> None:
+        super().__init__(name, float(low), float(high), **options)
+
+    def read(self, value: Any) -> Value:
+        """``value`` as a float; see `Decision.read`."""
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        # A host may round a bound: JSON and single precision do.
+        slack = 1e-6 * max(abs(self.low), abs(self.high))
+        if not number or not self.low - slack <= value <= self.high + slack:
+            raise self._refuse(value, "a number")
+        return min(max(float(value), self.low), self.high)
+
+    def _rounded(self, value: float) -> Value:
+        return float(f"{value:.6g}")
+
+
+class Int(_Range):
+    """A whole hyperparameter, such as ``Int("batch_size", 16, 256, log=True)``.
+
+    Args:
+        name, low, high, log, levels, when: As of a `Float`, with whole numbers.
+
+    Raises:
+        ValueError: On a range that is empty or not of whole numbers.
+    """
+
+    def __init__(self, name: str, low: int, high: int, **options: Any) -> None:
+        if int(low) != low or int(high) != high:
+            raise ValueError(f"{name!r} must have whole bounds, got {low!r}, {high!r}")
+        super().__init__(name, int(low), int(high), **options)
+
+    def read(self, value: Any) -> Value:
+        """``value`` as an int; see `Decision.read`."""
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or value != round(value) or not self.low <= value <= self.high:
+            raise self._refuse(value, "a whole number")
+        return int(value)
+
+    def _rounded(self, value: float) -> Value:
+        return round(value)
+
+
+def _values(given: Any) -> tuple[Value, ...]:
+    return (given,) if isinstance(given, Value) else tuple(given)
