@@ -21,14 +21,24 @@ from typing import Any, cast
 
 import numpy as np
 from optuna import Study, Trial
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from cellwright.plugins import RegularizedEvolution, Reinforce, Strategy, Told
+from cellwright.plugins.hyperband import Attempt, Hyperband, Rung
 from cellwright.search_spaces import (
+    Decision,
+    Float,
+    Int,
     InvalidArchitecture,
+    JointSpace,
     NASNetSpace,
     Params,
     SearchSpace,
@@ -36,6 +46,7 @@ from cellwright.search_spaces import (
     Value,
 )
 
+_RUNG = "rung"  # user attribute of a trial that is part of a schedule
 _SPACE = "cellwright:space"  # study system attribute: the fingerprint of the space searched
 _logger = logging.getLogger(__name__)
 
@@ -43,12 +54,48 @@ _logger = logging.getLogger(__name__)
 def suggest(trial: Trial, space: SearchSpace) -> Params:
     """Suggest every decision of ``space``; works with any Optuna sampler.
 
+    A `Float` or `Int` becomes a float or int parameter of its whole range. A decision whose
+    conditions do not hold is not suggested, and is missing in what is returned.
+
     Raises:
         SpaceMismatch: If the study holds trials of another space; nothing is changed then.
     """
     _claim(trial.study, space)
-    values = [trial.suggest_categorical(d.name, d.choices) for d in space.decisions]
-    return dict(zip(space.names, cast(list[Value], values), strict=True))
+    params: Params = {}
+    for decision in space.decisions:
+        if decision.applies(params):
+            params[decision.name] = _suggest(trial, decision)
+    return params
+
+
+def _suggest(trial: Trial, decision: Decision) -> Value:
+    if isinstance(decision, Float):
+        return trial.suggest_float(decision.name, decision.low, decision.high, log=decision.log)
+    if isinstance(decision, Int):
+        low, high = int(decision.low), int(decision.high)
+        return trial.suggest_int(decision.name, low, high, log=decision.log)
+    return cast(Value, trial.suggest_categorical(decision.name, decision.choices))
+
+
+def distribution_of(decision: Decision) -> BaseDistribution:
+    """A decision as Optuna's own parameter."""
+    if isinstance(decision, Float):
+        return FloatDistribution(decision.low, decision.high, log=decision.log)
+    if isinstance(decision, Int):
+        return IntDistribution(int(decision.low), int(decision.high), log=decision.log)
+    return CategoricalDistribution(decision.choices)
+
+
+def rung_of(trial: Trial | FrozenTrial) -> Rung | None:
+    """What a trial is to do, under a sampler with a schedule: ``rung_of(trial).epochs`` in all.
+
+    Call it after `suggest`. None for a trial that is no part of a schedule, as one that was
+    enqueued with all its parameters is not; train that one for as long as you like.
+    """
+    if isinstance(trial, Trial):  # it shows the attributes as they were when it began
+        trial = trial.storage.get_trial(trial._trial_id)
+    given = trial.user_attrs.get(_RUNG)
+    return None if given is None else Rung(**given)
 
 
 def known_trial(trial: Trial, space: SearchSpace) -> FrozenTrial | None:
@@ -61,10 +108,13 @@ def known_trial(trial: Trial, space: SearchSpace) -> FrozenTrial | None:
         if (known := known_trial(trial, space)) is not None:
             return known.value
     """
-    identity = _identity(trial.params, space)
-    complete = trial.study._get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    alike = (other for other in complete if _identity(other.params, space) == identity)
-    return next(alike, None)
+    identity, rung = _identity(trial.params, space), rung_of(trial)
+    for other in trial.study._get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        before = rung_of(other)
+        trained = before is None or (rung is not None and before.epochs >= rung.epochs)
+        if trained and _identity(other.params, space) == identity:
+            return other
+    return None
 
 
 class StrategySampler(BaseSampler):
@@ -82,6 +132,10 @@ class StrategySampler(BaseSampler):
             first trial fixes, the same in every process.
         independent_sampler: Samples the parameters that are not in the space (a learning rate,
             say), relative sampling included. By default at random, by seed and trial number.
+        schedule: Of multi-fidelity. A trial is then one rung (`rung_of`): a new child, or one that
+            has scored well, with all its parameters, for more epochs. ``schedule.trials`` trials
+            are one pass. The objective reports the value at the end of its rung, and prunes
+            nothing.
 
     Raises:
         SpaceMismatch: At the first suggestion, if the study holds trials of another space.
@@ -89,7 +143,11 @@ class StrategySampler(BaseSampler):
     """
 
     def __init__(
-        self, strategy: Strategy, *, independent_sampler: BaseSampler | None = None
+        self,
+        strategy: Strategy,
+        *,
+        independent_sampler: BaseSampler | None = None,
+        schedule: Hyperband | None = None,
     ) -> None:
         if not isinstance(strategy, Strategy):
             raise TypeError(
@@ -97,8 +155,9 @@ class StrategySampler(BaseSampler):
             )
         self.strategy = strategy
         self._others = independent_sampler
+        self.schedule = schedule
         self._distributions: dict[str, BaseDistribution] = {
-            d.name: CategoricalDistribution(d.choices)
+            d.name: distribution_of(d)
             for d in strategy.space.decisions
             if len(d.choices) > 1  # Optuna never asks a sampler about a single choice
         }
@@ -108,10 +167,14 @@ class StrategySampler(BaseSampler):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the lock and the study: a sampler may travel to worker processes."""
-        return {"strategy": self.strategy, "_others": self._others}
+        return {
+            "strategy": self.strategy,
+            "independent_sampler": self._others,
+            "schedule": self.schedule,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        StrategySampler.__init__(self, state["strategy"], independent_sampler=state["_others"])
+        StrategySampler.__init__(self, **state)
 
     def reseed_rng(self) -> None:
         """Reseed the sampler of other parameters; a strategy's draws depend on no shared state."""
@@ -148,6 +211,11 @@ class StrategySampler(BaseSampler):
         with self._lock:
             self._bind(study)
             self.strategy.follow(self._record(study))
+            if self.schedule is not None:
+                rung = self._begin_rung(study, trial)
+                if rung.past is not None:
+                    again = _params_of(study, rung.past)
+                    return {name: value for name, value in again.items() if name in search_space}
             proposed = self.strategy.ask(trial.number, self._running(study, trial))
             expected = self.strategy.predict(proposed)
         if expected is not None and "fixed_params" not in trial.system_attrs:  # not enqueued
@@ -170,12 +238,29 @@ class StrategySampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         _single_objective(study)
+        if self.schedule is not None:
+            rung = rung_of(study._storage.get_trial(trial._trial_id))
+            if rung is not None and rung.past is not None:
+                return _params_of(study, rung.past)[param_name]
         sampler = self._others
         if sampler is None:
             self._bind(study)
             words = (self.strategy.seed, trial.number, zlib.crc32(param_name.encode()))
             sampler = RandomSampler(seed=int(np.random.SeedSequence(words).generate_state(1)[0]))
         return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def _begin_rung(self, study: Study, trial: FrozenTrial) -> Rung:
+        """Settle and store what ``trial`` is to do."""
+        assert self.schedule is not None
+        sign = -1.0 if study.direction == StudyDirection.MINIMIZE else 1.0
+        attempts = [
+            Attempt(other.number, rung.past, other.state.is_finished(), _reward(other, sign))
+            for other in study._get_trials(deepcopy=False, use_cache=True)
+            if (rung := rung_of(other)) is not None
+        ]
+        rung = self.schedule.next(attempts)
+        study._storage.set_trial_user_attr(trial._trial_id, _RUNG, rung._asdict())
+        return rung
 
     def _bind(self, study: Study) -> None:
         """Start on a study: check its space, and fix a seed where the user gave none."""
@@ -216,14 +301,14 @@ class StrategySampler(BaseSampler):
 
     def _running(self, study: Study, asking: FrozenTrial) -> list[Params]:
         """Architectures of the other trials that run; of one that is half suggested, none."""
-        names = self.strategy.space.names
+        space = self.strategy.space
         trials = study._get_trials(deepcopy=False, use_cache=True)[self._settled :]
         return [
-            {name: trial.params[name] for name in names}
+            _part(trial, space)
             for trial in trials
             if trial.state == TrialState.RUNNING
             and trial.number != asking.number
-            and all(name in trial.params for name in names)
+            and not space.missing(_part(trial, space))
         ]
 
 
@@ -273,10 +358,11 @@ class NASNetEvolutionSampler(StrategySampler):
 
 def _identity(params: Mapping[str, Any], space: SearchSpace) -> Any:
     """What two trials of the same network share; None for a trial of anything else."""
-    if not params.keys() >= space._name_set:
+    held = {name: value for name, value in params.items() if name in space._name_set}
+    if space.missing(held):
         return None
     others = {name: value for name, value in params.items() if name not in space._name_set}
-    return space.key({name: params[name] for name in space.names}), others
+    return space.key(held), others
 
 
 def _architecture(trial: FrozenTrial, space: SearchSpace) -> Params | None:
@@ -285,8 +371,8 @@ def _architecture(trial: FrozenTrial, space: SearchSpace) -> Params | None:
     Raises:
         SpaceMismatch: If the trial holds other choices, or succeeded with a part of the decisions.
     """
-    held = {name: trial.params[name] for name in space.names if name in trial.params}
-    if len(held) < len(space.names) and (not held or trial.state != TrialState.COMPLETE):
+    held = _part(trial, space)
+    if not held or (space.missing(held) and trial.state != TrialState.COMPLETE):
         return None
     try:
         return space.decode(space.encode(held))
@@ -295,6 +381,15 @@ def _architecture(trial: FrozenTrial, space: SearchSpace) -> Params | None:
             f"trial {trial.number} of this study is of another search space: {error}. "
             "Start a new study (another study_name), or search the space that it was made with"
         ) from None
+
+
+def _part(trial: FrozenTrial, space: SearchSpace) -> Params:
+    return {name: trial.params[name] for name in space.names if name in trial.params}
+
+
+def _params_of(study: Study, number: int) -> dict[str, Any]:
+    """The parameters of another trial."""
+    return study._get_trials(deepcopy=False, use_cache=True)[number].params
 
 
 def _reward(trial: FrozenTrial, sign: float) -> float | None:
@@ -322,19 +417,24 @@ def _claim(study: Study, space: SearchSpace) -> None:
             f"{space!r}: their parameters are {sorted(held[0].params)[:4]}. "
             "Start a new study (another study_name) for this search"
         )
-    study._storage.set_study_system_attr(study._study_id, _SPACE, space.fingerprint)
+    study._storage.set_study_system_attr(study._study_id, _SPACE, _fingerprint(space))
 
 
 def _check_fingerprint(study: Study, space: SearchSpace) -> bool:
     """Whether the study is noted as of ``space``; an error if it is noted as of another."""
     noted = study._storage.get_study_system_attrs(study._study_id).get(_SPACE)
-    if noted not in (None, space.fingerprint):
+    if noted not in (None, _fingerprint(space)):
         raise SpaceMismatch(
             f"study {study.study_name!r} was made with another search space than {space!r} "
-            f"(fingerprint {noted}, now {space.fingerprint}). Start a new study (another "
+            f"(fingerprint {noted}, now {_fingerprint(space)}). Start a new study (another "
             "study_name), or search the space that it was made with"
         )
     return noted is not None
+
+
+def _fingerprint(space: SearchSpace) -> str:
+    """That of the architecture: a strategy may search it alone, and the host the rest."""
+    return (space.architecture if isinstance(space, JointSpace) else space).fingerprint
 
 
 def _seed_of(study: Study) -> int:
