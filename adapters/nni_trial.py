@@ -18,6 +18,7 @@ from cellwright.adapters.nni_localhost import allow_localhost
 from cellwright.adapters.nni_record import KNOWN
 from cellwright.plugins.best_child import Keep, keep_best
 from cellwright.plugins.evaluation import Evaluation
+from cellwright.plugins.rewards import progress
 from cellwright.search_spaces import ChildFailed, Params, SearchSpace
 
 __all__ = ["architecture", "keep_best", "report", "report_failure", "run"]
@@ -144,8 +145,7 @@ def _adapted(evaluation: Evaluation, others: Mapping[str, Any]) -> Evaluation:
 def _report_epoch(epoch: int, metrics: dict[str, float]) -> None:
     import nni
 
-    first = metrics.get("val_accuracy", next(iter(metrics.values()), None))
-    nni.report_intermediate_result({"default": first, **metrics})
+    nni.report_intermediate_result({"default": progress(metrics), **metrics})
 
 
 def _plain(value: Any) -> Any:

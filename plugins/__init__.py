@@ -26,7 +26,7 @@ from cellwright.plugins.predictor import PredictorGuided
 from cellwright.plugins.random_search import RandomSearch
 from cellwright.plugins.registry import make_meter, make_space, make_strategy
 from cellwright.plugins.reinforce import Reinforce
-from cellwright.plugins.rewards import AccuracyReward, MnasNetReward, Reward
+from cellwright.plugins.rewards import AccuracyReward, LossReward, MnasNetReward, Reward
 from cellwright.plugins.strategy import Prediction, Strategy, Told
 from cellwright.plugins.zero_cost import warm_start
 
@@ -45,6 +45,7 @@ __all__ = [
     "LiteRTLatency",
     "LiteRTSize",
     "LocalSearch",
+    "LossReward",
     "Measurement",
     "Meter",
     "MnasNetReward",

@@ -1,10 +1,11 @@
-"""Images to search on: bundled, downloaded by Keras, from a ``.npz``, or from folders by class."""
+"""What to search on: images, bundled, downloaded by Keras, from a file or folders; and tables."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,34 +13,64 @@ from numpy.typing import NDArray
 from cellwright.plugins.data_files import Part, read_folder, read_npz
 from cellwright.search_spaces import InvalidData
 
-BUILT_IN = ("digits", "fashion_mnist", "cifar10")
+if TYPE_CHECKING:
+    from cellwright.plugins.preparation import Preparation
+
+IMAGES = ("digits", "fashion_mnist", "cifar10")
+TABLES = ("wine", "breast_cancer", "diabetes")
+BUILT_IN = (*IMAGES, *TABLES)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images (number, height, width, channels) as float32 in [0, 1], labels as 0 .. classes - 1.
+    """What children are trained and validated on; nothing is in both parts.
 
-    No image is in both parts.
+    Args:
+        x_train: Images (number, height, width, channels) in [0, 1], or rows of a table (number,
+            features), as float32.
+        y_train: Positions among ``class_names``, or the numbers to predict, with mean 0 and
+            variance 1, where that is None.
+        x_val: As ``x_train``; empty where all is trained on.
+        y_val: As ``y_train``.
+        class_names: In order; None where a number is predicted.
+        weights: Of each row in training, with mean 1; all alike if None.
+        target_mean, target_scale: A predicted number is ``target_mean + target_scale * output``.
+        preparation: How a table became features; None for images.
+        notes: What was done to the data that a user should know.
     """
 
     x_train: NDArray[np.float32]
-    y_train: NDArray[np.int64]
+    y_train: NDArray[Any]
     x_val: NDArray[np.float32]
-    y_val: NDArray[np.int64]
-    class_names: tuple[str, ...]
+    y_val: NDArray[Any]
+    class_names: tuple[str, ...] | None
+    weights: NDArray[np.float32] | None = None
+    target_mean: float = 0.0
+    target_scale: float = 1.0
+    preparation: Preparation | None = None
+    notes: tuple[str, ...] = ()
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels)."""
-        height, width, channels = self.x_train.shape[1:]
-        return height, width, channels
+    def input_shape(self) -> tuple[int, ...]:
+        """(height, width, channels) of an image, (features,) of a table."""
+        return self.x_train.shape[1:]
 
     @property
-    def classes(self) -> int:
-        return len(self.class_names)
+    def classes(self) -> int | None:
+        """How many; None where a number is predicted."""
+        return None if self.class_names is None else len(self.class_names)
 
 
-def load_dataset(source: str, *, validation: float = 0.2, seed: int = 0) -> Dataset:
+def load_dataset(
+    source: str,
+    *,
+    validation: float = 0.2,
+    seed: int = 0,
+    label: str | None = None,
+    drop: Sequence[str] = (),
+    task: str = "auto",
+    balanced: bool = False,
+) -> Dataset:
     """Load and split what ``source`` names.
 
     Images may be whole numbers from 0 to 255 or 65535 (brought to [0, 1] by that), floats in
@@ -49,40 +80,58 @@ def load_dataset(source: str, *, validation: float = 0.2, seed: int = 0) -> Data
         source: ``"digits"`` (bundled with scikit-learn), ``"fashion_mnist"`` or ``"cifar10"``
             (downloaded by Keras once), the path of a ``.npz`` with ``x_train`` and ``y_train`` (or
             ``x`` and ``y``; ``x_val`` and ``y_val`` are used where they are there, and ``x_test``
-            never is), or a folder that holds a folder of images for each class.
+            never is), a folder that holds a folder of images for each class; or a table:
+            ``"wine"``, ``"breast_cancer"`` or ``"diabetes"`` (bundled with scikit-learn), or the
+            path of a ``.csv`` or ``.tsv`` file with a line of names (docs/tables.md).
         validation: Share of each class that is held out, in (0, 1).
         seed: Of the split.
+        label: Name of the column to predict, in a CSV file; the last one if None.
+        drop: Names of columns to leave out, in a CSV file.
+        task: Of a table: ``"classification"``, ``"regression"``, or ``"auto"`` to go by the label.
+        balanced: Weigh the rows of a table so that all classes count alike in training.
 
     Raises:
         InvalidData: If there is no such source, or it cannot be searched on; the message says why.
     """
-    path = Path(source)
-    held_out: Part | None = None
+    if not 0 < validation < 1:
+        raise InvalidData(f"validation must be between 0 and 1, got {validation}")
     try:
-        if source in BUILT_IN:
-            part = _digits() if source == "digits" else _from_keras(source)
-        elif path.is_dir():
-            part = read_folder(path)
-        elif path.suffix.lower() == ".npz":
-            part, held_out = read_npz(path)
-        else:
-            raise InvalidData(
-                f"no such data{'' if path.exists() else ', and no such path'}: give "
-                f"{', '.join(BUILT_IN)}, the path of a .npz file, or a folder with one folder of "
-                "images for each class"
-            )
-        parts = [part] if held_out is None else [part, held_out]
-        labels = [_labels(part) for part in parts]
-        images = _images([part.x for part in parts])
-        values = np.unique(labels[0])
-        names = tuple(str(value) for value in values)
-        y = [_positions(given, values) for given in labels]
-        if held_out is None:
-            return split(images[0], y[0], names, validation=validation, seed=seed)
-        _check_classes(y[0], names, least=1)
-        return Dataset(images[0], y[0], images[1], y[1], names)
+        if source not in TABLES and Path(source).suffix.lower() not in (".csv", ".tsv"):
+            if label is not None or drop or task != "auto" or balanced:
+                raise InvalidData("label, drop, task and class weights are for tables (.csv)")
+            return _load_images(source, validation, seed)
+        from cellwright.plugins.tables import load_table
+
+        return load_table(source, validation, seed, label, drop, task, balanced)
     except InvalidData as error:
         raise InvalidData(f"data {source!r}: {error}") from error
+
+
+def _load_images(source: str, validation: float, seed: int) -> Dataset:
+    path = Path(source)
+    held_out: Part | None = None
+    if source in IMAGES:
+        part = _digits() if source == "digits" else _from_keras(source)
+    elif path.is_dir():
+        part = read_folder(path)
+    elif path.suffix.lower() == ".npz":
+        part, held_out = read_npz(path)
+    else:
+        raise InvalidData(
+            f"no such data{'' if path.exists() else ', and no such path'}: give "
+            f"{', '.join(BUILT_IN)}, the path of a .npz or .csv file, or a folder with one folder "
+            "of images for each class"
+        )
+    parts = [part] if held_out is None else [part, held_out]
+    labels = [_labels(part) for part in parts]
+    images = _images([part.x for part in parts])
+    values = np.unique(labels[0])
+    names = tuple(str(value) for value in values)
+    y = [_positions(given, values) for given in labels]
+    if held_out is None:
+        return split(images[0], y[0], names, validation=validation, seed=seed)
+    _check_classes(y[0], names, least=1)
+    return Dataset(images[0], y[0], images[1], y[1], names)
 
 
 def split(
@@ -98,19 +147,30 @@ def split(
     Raises:
         InvalidData: If there are fewer than two classes, or a class has fewer than two images.
     """
-    if not 0 < validation < 1:
-        raise InvalidData(f"validation must be between 0 and 1, got {validation}")
     _check_classes(y, class_names, least=2)
+    train, held_out = split_rows(y, class_names, validation=validation, seed=seed)
+    return Dataset(x[train], y[train], x[held_out], y[held_out], class_names)
+
+
+def split_rows(
+    y: NDArray[Any], class_names: tuple[str, ...] | None, *, validation: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Shuffled positions of what is trained on, and of what is held out.
+
+    Of each class that has two at least one is held out, and one at least stays; numbers to predict
+    (``class_names`` None) are split as one class. With ``validation`` 0 nothing is held out.
+    """
     rng = np.random.default_rng(seed)
+    labels = np.zeros(len(y), np.int64) if class_names is None else y
     train: list[Any] = []
     held_out: list[Any] = []
-    for label in range(len(class_names)):
-        members = rng.permutation(np.flatnonzero(y == label))
-        count = min(max(1, round(validation * len(members))), len(members) - 1)
+    for label in range(len(class_names or ("all",))):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        count = min(max(1, round(validation * len(members))), len(members) - 1) if validation else 0
         held_out.append(members[:count])
         train.append(members[count:])
     train_index, val_index = (rng.permutation(np.concatenate(part)) for part in (train, held_out))
-    return Dataset(x[train_index], y[train_index], x[val_index], y[val_index], class_names)
+    return train_index, val_index
 
 
 def _check_classes(y: NDArray[np.int64], class_names: tuple[str, ...], *, least: int) -> None:

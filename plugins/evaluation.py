@@ -12,7 +12,7 @@ from typing import Any
 from cellwright.plugins.checkpoints import checkpoint_of
 from cellwright.plugins.datasets import Dataset
 from cellwright.plugins.meters import Meter, as_meters, measure
-from cellwright.plugins.rewards import AccuracyReward, MnasNetReward, Reward
+from cellwright.plugins.rewards import MnasNetReward, Reward, usual_reward
 from cellwright.search_spaces import CellwrightError, ChildFailed, JointSpace, SearchSpace
 
 Report = Callable[[int, dict[str, float]], None]
@@ -29,9 +29,10 @@ class Evaluation:
 
     Args:
         space: Builds the child network.
-        data: Images to train and validate on.
+        data: Images or a table to train and validate on.
         recipe: A `Recipe`; the book's if None.
-        reward: Weighs the metrics.
+        reward: Weighs the metrics; validation accuracy if None, or the negative of the validation
+            loss where a number is predicted.
         meter: One meter, or several, each of which writes its own metric (``latency_ms``, ...); not
             measured if None.
         options: For ``space.build``, such as ``{"filters": 16}``.
@@ -49,7 +50,7 @@ class Evaluation:
     space: SearchSpace
     data: Dataset
     recipe: Any = None
-    reward: Reward = field(default_factory=AccuracyReward)
+    reward: Reward | None = None
     meter: Meter | Sequence[Meter] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -114,7 +115,7 @@ class Evaluation:
                 raise ChildFailed("out of memory; fewer filters or a smaller batch help") from error
             raise
         metrics["seconds"] = time.perf_counter() - start
-        metrics["reward"] = self.reward(metrics)
+        metrics["reward"] = (self.reward or usual_reward(self.data.classes))(metrics)
         return metrics, model
 
     def _with(self, hyperparameters: Mapping[str, Any]) -> Evaluation:

@@ -50,7 +50,8 @@ class Recipe:
             )
 
     def compile(self, model: keras.Model) -> None:
-        """Give ``model`` its optimizer, loss and accuracy.
+        """Give ``model`` its optimizer, its loss, and accuracy or (with one linear output, for a
+        number to predict) mean absolute error.
 
         XLA is left off where Keras trains well without: compiling a child takes it several times as
         long as training it here. JAX without it compiles each operation by itself, which takes
@@ -60,18 +61,16 @@ class Recipe:
         optimizer = keras.optimizers.Adam(
             self.learning_rate, weight_decay=self.weight_decay or None
         )
-        model.compile(
-            optimizer,
-            "sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-            jit_compile=compiled,
-        )
+        outputs = model.output_shape[-1]
+        loss, metric = "sparse_categorical_crossentropy", "accuracy"
+        if outputs == 1:
+            loss, metric = "mse", "mae"
+        model.compile(optimizer, loss, metrics=[metric], jit_compile=compiled)
         # Optimizer and metrics make their variables when they are first used. Were that inside
         # the training step, TensorFlow would trace it twice, and take half as long again.
         optimizer.build(model.trainable_variables)
-        classes = model.output_shape[-1]
-        guess = np.full((1, classes), 1 / classes, np.float32)
-        model.compute_metrics(None, np.zeros(1, np.int64), guess)
+        guess = np.full((1, outputs), 1 / outputs, np.float32)
+        model.compute_metrics(None, np.zeros(1, np.float32 if outputs == 1 else np.int64), guess)
         model.reset_metrics()
         _leave_no_graph(optimizer)
 
@@ -86,8 +85,8 @@ class Recipe:
         """Train ``model`` from where it is, or from where ``checkpoint`` left it.
 
         Args:
-            model: Takes ``data.input_shape`` and gives ``data.classes`` probabilities.
-            data: Trains on one part, validates on the other.
+            model: Takes ``data.input_shape`` and gives ``data.classes`` probabilities, or a number.
+            data: Trains on one part, validates on the other, if there is one.
             report: Called with each epoch (from 0) and its metrics; what it raises ends the
                 training, as Optuna's ``TrialPruned`` does.
             checkpoint: Its epochs count among `epochs`; written at the end.
@@ -95,7 +94,8 @@ class Recipe:
         Returns:
             ``accuracy``, ``loss``, ``val_accuracy`` and ``val_loss`` of the last epoch,
             ``best_val_accuracy``, of the last 5, and with a checkpoint ``trained_epochs``: how many
-            epochs this call took.
+            epochs this call took. Where a number is predicted, ``mae`` and ``val_mae`` in place of
+            accuracies, like the losses in units of its standard deviation.
 
         Raises:
             ChildFailed: As soon as a loss is NaN or infinite.
@@ -103,13 +103,13 @@ class Recipe:
         self.compile(model)
         before = {} if checkpoint is None else checkpoint.restore(model, self.epochs)
         done = epochs_of(before)
-        batches = Batches(data.x_train, data.y_train, self, done)
+        batches = Batches(data.x_train, data.y_train, self, done, data.weights)
         history = model.fit(
             batches,
             initial_epoch=done,
             epochs=self.epochs,
             shuffle=False,  # Keras would shuffle the batches once more, by global random numbers
-            validation_data=(data.x_val, data.y_val),
+            validation_data=(data.x_val, data.y_val) if len(data.x_val) else None,
             validation_batch_size=max(self.batch_size, 256),
             callbacks=[_Watch(report)],
             verbose=0,
@@ -139,22 +139,27 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         x, y: To train on.
         recipe: Size, seed and augmentation.
         epoch: The first, from 0.
+        weights: Of each of them; all alike if None.
     """
 
-    def __init__(self, x: Any, y: Any, recipe: Recipe, epoch: int = 0) -> None:
+    def __init__(
+        self, x: Any, y: Any, recipe: Recipe, epoch: int = 0, weights: Any = None
+    ) -> None:
         super().__init__()
-        self.x, self.y, self.recipe = x, y, recipe
+        self.x, self.recipe = x, recipe
+        self.others = (y,) if weights is None else (y, weights)
         self.epoch = epoch - 1
         self.on_epoch_end()
 
     def __len__(self) -> int:
         return math.ceil(len(self.x) / self.recipe.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
         size = self.recipe.batch_size
         chosen = self.order[index * size : (index + 1) * size]
         rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
-        return augment(self.x[chosen], self.recipe.augmentation, rng), self.y[chosen]
+        x = augment(self.x[chosen], self.recipe.augmentation, rng)
+        return (x, *(part[chosen] for part in self.others))
 
     def on_epoch_end(self) -> None:
         self.epoch += 1

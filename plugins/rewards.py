@@ -44,6 +44,36 @@ class AccuracyReward(Reward):
         return float(_finite(metrics, self.metric) ** self.power)
 
 
+class LossReward(Reward):
+    """The negative of a loss: what a search for numbers to predict maximises.
+
+    Of labels with variance 1 the mean squared error is about 1 - R^2.
+
+    Args:
+        metric: Its name; validation loss by default.
+    """
+
+    def __init__(self, metric: str = "val_loss") -> None:
+        self.metric = metric
+
+    def __call__(self, metrics: Mapping[str, float]) -> float:
+        return -_finite(metrics, self.metric)
+
+
+def usual_reward(classes: int | None) -> Reward:
+    """Validation accuracy; where a number is predicted (None), the negative validation loss."""
+    return LossReward() if classes is None else AccuracyReward()
+
+
+def progress(metrics: Mapping[str, float]) -> float:
+    """What an epoch has reached, the larger the better, as hosts compare running children.
+
+    Validation accuracy, or the negative of the validation loss where a number is predicted.
+    """
+    accuracy = metrics.get("val_accuracy")
+    return -metrics["val_loss"] if accuracy is None else accuracy
+
+
 class MnasNetReward(Reward):
     """Accuracy weighed against latency: ACC x (LAT / T)^w (Tan et al. 2019, equations 2 and 3).
 

@@ -41,6 +41,7 @@ _HOMES = {
         "Evaluation",
         "KerasLatency",
         "LocalSearch",
+        "LossReward",
         "MnasNetReward",
         "PredictorGuided",
         "RandomSearch",

@@ -235,7 +235,7 @@ def test_a_file_that_is_no_npz_is_refused():
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("nowhere", "no such data, and no such path: give digits, fashion_mnist, cifar10, the"),
+        ("nowhere", "no such data, and no such path: give digits, fashion_mnist, cifar10, wine"),
         ("nowhere.npz", "there is no such file"),
         ("", "folder"),
         ("mnist", "no such path"),

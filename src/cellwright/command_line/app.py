@@ -16,7 +16,7 @@ import cellwright
 from cellwright.command_line.export import export
 from cellwright.command_line.progress import Display
 from cellwright.command_line.reports import console, print_results, print_trial
-from cellwright.command_line.results import best_trial, counted, write_results
+from cellwright.command_line.results import best_trial, counted, write_preparation, write_results
 from cellwright.command_line.settings import (
     HOSTS,
     Settings,
@@ -77,9 +77,22 @@ def search(
     data: Annotated[
         str,
         typer.Option(
-            help="digits, fashion_mnist, cifar10, a .npz file, or a folder of images by class."
+            help="digits, fashion_mnist, cifar10, a .npz file, or a folder of images by class; or "
+            "a table: wine, breast_cancer, diabetes, or a .csv file."
         ),
     ] = "digits",
+    label: Annotated[
+        str | None, typer.Option(help="Of a .csv: the column to predict; the last one if not.")
+    ] = None,
+    drop: Annotated[
+        str | None, typer.Option(help="Of a .csv: columns to leave out, separated by commas.")
+    ] = None,
+    task: Annotated[
+        str, typer.Option(help="Of a table: classification, regression, or auto, by the label.")
+    ] = "auto",
+    class_weight: Annotated[
+        str | None, typer.Option(help="Of a table: balanced makes all classes count alike.")
+    ] = None,
     trials: Annotated[int, typer.Option(min=1, help="Children to train in all.")] = 20,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs for each child.")] = 6,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 128,
@@ -105,13 +118,15 @@ def search(
     """
     if host not in HOSTS:
         raise CellwrightError(f"--host must be one of {', '.join(HOSTS)}, got {host!r}")
+    if class_weight not in (None, "balanced"):
+        raise CellwrightError(f"--class-weight must be balanced, or left out, got {class_weight!r}")
     if storage is not None and host != "optuna":
         raise CellwrightError("--storage is Optuna's; leave it out with another --host")
     if data not in BUILT_IN and Path(data).exists():
         data = str(Path(data).resolve())
     settings = Settings(
         host, strategy, space, data, trials, epochs, batch_size, learning_rate, filters, seed,
-        target_ms, storage, concurrency,
+        target_ms, storage, concurrency, label, drop, task, class_weight,
     )  # fmt: skip
     make_strategy(strategy, settings.make_space(), seed=seed)  # wrong names are refused at once
     with console.status("loading the data and the framework"):
@@ -119,8 +134,11 @@ def search(
         with without_notes():
             evaluation = settings.make_evaluation()
         try_to_build(evaluation)
+    for note in evaluation.data.notes:
+        console.print(f"data: {note}", highlight=False, markup=False, soft_wrap=True)
     with sole_user(out):
         continue_or_start(out, settings)
+        write_preparation(out, evaluation.data)
         before = driver.read(out, settings)
         read_best(out)  # damage is told before a child is trained
         if before:

@@ -17,6 +17,7 @@ from cellwright.command_line.results import Trial
 from cellwright.command_line.settings import Settings
 from cellwright.plugins import Evaluation, make_strategy
 from cellwright.plugins.best_child import keep_best
+from cellwright.plugins.rewards import progress
 from cellwright.search_spaces import CellwrightError, CorruptedState
 
 JOURNAL = "study.journal"
@@ -77,7 +78,7 @@ def search(
             return metrics["reward"]
 
         def report(epoch: int, metrics: dict[str, float]) -> None:
-            trial.report(metrics["val_accuracy"], epoch)
+            trial.report(progress(metrics), epoch)
             on_epoch(trial.number, epoch, metrics)
 
         try:

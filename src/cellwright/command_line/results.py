@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.command_line.settings import HOSTS, Settings
-from cellwright.plugins import Evaluation
+from cellwright.plugins import Dataset, Evaluation
 from cellwright.plugins.best_child import keep_best, read_best
 from cellwright.search_spaces import Params, SearchSpace
 
@@ -19,6 +19,7 @@ METRICS = (
     "val_accuracy",
     "best_val_accuracy",
     "val_loss",
+    "val_mae",
     "accuracy",
     "loss",
     "latency_ms",
@@ -85,8 +86,28 @@ def write_results(
         keep_best(folder)(best.params, metrics, model)
     genotype = folder / "genotype.json"
     genotype.write_text(json.dumps(space.describe(best.params), indent=1) + "\n", encoding="utf-8")
-    there = [folder / name for name in ("best.keras", "best.json") if (folder / name).exists()]
+    kept_files = ("best.keras", "best.json", "preparation.json")
+    there = [folder / name for name in kept_files if (folder / name).exists()]
     return [*files, *there, genotype, *_draw(folder, settings, space, trials, best)]
+
+
+def write_preparation(folder: Path, data: Dataset) -> None:
+    """Of a table: ``preparation.json``, which says how columns become what the child reads.
+
+    It holds a `Preparation` and, as `Dataset` has them, ``class_names``, ``target_mean`` and
+    ``target_scale``.
+    """
+    if data.preparation is None:
+        return
+    facts = {
+        "preparation": data.preparation.to_json(),
+        "class_names": data.class_names,
+        "target_mean": data.target_mean,
+        "target_scale": data.target_scale,
+    }
+    new = folder / "preparation.new"
+    new.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    new.replace(folder / "preparation.json")
 
 
 def write_table(path: Path, trials: Sequence[Trial], space: SearchSpace) -> Path:
@@ -118,7 +139,10 @@ def _draw(
 ) -> list[Path]:
     from cellwright.command_line.pictures import draw_search, save_figures
 
-    label = "validation accuracy" if settings.target_ms is None else "reward"
+    plain = settings.target_ms is None and all(
+        trial.reward == trial.metrics.get("val_accuracy") for trial in trials if trial.reward
+    )
+    label = "validation accuracy" if plain else "reward"
     figures: dict[str, Any] = {
         "search": draw_search(
             [trial.reward for trial in trials],

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from cellwright.plugins import (
-    AccuracyReward,
     Evaluation,
     KerasLatency,
     MnasNetReward,
-    Reward,
     load_dataset,
     make_space,
 )
@@ -43,6 +41,10 @@ class Settings:
     target_ms: float | None
     storage: str | None
     concurrency: int
+    label: str | None = None
+    drop: str | None = None
+    task: str = "auto"
+    class_weight: str | None = None
 
     def make_space(self) -> SearchSpace:
         """The space to search."""
@@ -54,17 +56,21 @@ class Settings:
         Raises:
             InvalidData: If the data cannot be searched on.
         """
-        data = load_dataset(self.data)  # before the framework: wrong data are refused at once
+        # Before the framework: wrong data are refused at once.
+        data = load_dataset(
+            self.data,
+            label=self.label,
+            drop=[name.strip() for name in (self.drop or "").split(",") if name.strip()],
+            task=self.task,
+            balanced=self.class_weight is not None,
+        )
         from cellwright.plugins import Recipe
 
-        reward: Reward = AccuracyReward()
-        if self.target_ms is not None:
-            reward = MnasNetReward(self.target_ms)
         return Evaluation(
             self.make_space(),
             data,
             recipe=Recipe(self.epochs, self.batch_size, self.learning_rate, self.seed),
-            reward=reward,
+            reward=None if self.target_ms is None else MnasNetReward(self.target_ms),
             meter=None if self.target_ms is None else KerasLatency(),
             options={} if self.filters is None else {"filters": self.filters},
             seed=self.seed,
