@@ -142,9 +142,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         weights: Of each of them; all alike if None.
     """
 
-    def __init__(
-        self, x: Any, y: Any, recipe: Recipe, epoch: int = 0, weights: Any = None
-    ) -> None:
+    def __init__(self, x: Any, y: Any, recipe: Recipe, epoch: int = 0, weights: Any = None) -> None:
         super().__init__()
         self.x, self.recipe = x, recipe
         self.others = (y,) if weights is None else (y, weights)

@@ -18,6 +18,11 @@ def check_task(input_shape: Sequence[int], classes: int | None) -> None:
             or there are fewer than 2 classes.
     """
     shape = tuple(input_shape)
+    if len(shape) == 1:
+        raise UnbuildableChild(
+            f"this space is of networks that read images, and the data are a table of {shape[0]} "
+            "features; MLPSpace (--space mlp) is for tables"
+        )
     if len(shape) != 3 or not _positive(shape):
         raise UnbuildableChild(
             f"input_shape must be (height, width, channels) of positive integers, got {shape!r}"

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cellwright.plugins.preparation import Preparation
+
 keras = pytest.importorskip("keras")
 pytest.importorskip("optuna")
 
@@ -279,3 +281,64 @@ def test_help_says_what_there_is(place):
     options = ("--host", "--strategy", "--space", "--data", "--trials", "--epochs", "--seed")
     assert all(option in out for option in (*options, "--out"))
     assert cellwright(place, "--version").startswith("cellwright 0.")
+
+
+COLUMNS = ("--label", "kind", "--drop", "id", "--space", "mlp", "--strategy", "random")
+
+
+@pytest.fixture(scope="module")
+def flowers(tmp_path_factory) -> Path:
+    """A folder with a table whose label follows from its columns."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("tables")
+    with (folder / "flowers.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "length", "colour", "width", "kind"])
+        for i in range(80):
+            length, colour = rng.normal(), ("red", "blue")[i % 2]
+            kind = "lily" if length + (colour == "red") > 0.5 else "rose"
+            width = "" if i % 10 == 0 else f"{rng.normal():.3f}"
+            writer.writerow([i, f"{length:.3f}", colour, width, kind])
+    return folder
+
+
+@pytest.mark.parametrize(
+    "host", ["optuna", *(pytest.param(h, marks=pytest.mark.slow) for h in ("keras-tuner", "nni"))]
+)
+def test_a_table_is_searched(flowers, host):
+    pytest.importorskip(host.replace("-", "_"))
+    arguments = ("--data", "flowers.csv", *COLUMNS, "--trials", "2", "--epochs", "2")
+    out = cellwright(flowers, "search", "--host", host, "--out", host, *arguments)
+    assert "data: label 'kind': 2 classes" in out
+    rows = table(flowers / host)
+    assert [row["state"] for row in rows] == ["complete"] * 2
+    facts = json.loads((flowers / host / "preparation.json").read_text())
+    assert facts["class_names"] == ["lily", "rose"]
+    prepared = Preparation.from_json(facts["preparation"])
+    assert [column.name for column in prepared.columns] == ["length", "colour", "width"]
+    model = keras.models.load_model(flowers / host / "best.keras")
+    features = prepared.transform(prepared.read([["0.1", "red", ""], [2.0, "green", 1.0]]))
+    assert model.predict(features, verbose=0).shape == (2, 2)
+
+
+@pytest.mark.slow
+def test_a_number_is_searched_for(flowers):
+    arguments = ("--data", "flowers.csv", "--label", "length", "--drop", "id", "--space", "mlp")
+    out = cellwright(flowers, "search", "--out", "number", *arguments, "--trials", "2")
+    assert "label 'length': a number is predicted" in out
+    rows = table(flowers / "number")
+    assert [float(row["reward"]) for row in rows] == [-float(row["val_loss"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--data", "flowers.csv", "--label", "smell", "--space", "mlp"), "no column 'smell'"),
+        (("--data", "digits", "--label", "kind"), "are for tables"),
+        (("--data", "wine", "--class-weight", "even"), "--class-weight must be balanced"),
+    ],
+)
+def test_what_does_not_fit_a_table_is_refused_at_once(flowers, arguments, words):
+    out = cellwright(flowers, "search", "--out", "refused", *arguments, code=1)
+    assert words in " ".join(out.split())
+    assert not (flowers / "refused" / "settings.json").exists()

@@ -1,5 +1,6 @@
 """A trial's trip: real children on scikit-learn's digits, and what may happen to them."""
 
+import dataclasses
 import gc
 import math
 
@@ -21,9 +22,11 @@ from cellwright.plugins import (
     load_dataset,
 )
 from cellwright.plugins.recipe import out_of_memory
+from cellwright.plugins.rewards import LossReward, progress
 from cellwright.search_spaces import (
     ChildFailed,
     InvalidArchitecture,
+    MLPSpace,
     NASNetSpace,
     UnbuildableChild,
     multiply_adds,
@@ -92,6 +95,49 @@ def test_best_validation_accuracy_of_the_last_five_epochs_cubed(digits):
     accuracies = [values["val_accuracy"] for _, values in reports]
     assert metrics["best_val_accuracy"] == max(accuracies[-5:])
     assert metrics["reward"] == pytest.approx(max(accuracies[-5:]) ** 3)
+
+
+MLP = MLPSpace(nodes=(16,), activations=("relu",), length=2)
+
+
+def test_a_number_is_predicted_and_rewarded_by_the_negative_loss():
+    data = load_dataset("diabetes")
+    reports = []
+    score = Evaluation(MLP, data, recipe=Recipe(epochs=20, batch_size=32, learning_rate=0.01))
+    metrics, model = score.run({"layer/1": "16 relu"}, lambda *report: reports.append(report))
+    assert metrics.keys() == {
+        *("loss", "mae", "val_loss", "val_mae", "parameters", "seconds", "reward"),
+    }
+    errors = model.predict(data.x_val, verbose=0)[:, 0] - data.y_val
+    assert metrics["val_loss"] == pytest.approx((errors**2).mean(), rel=1e-4)
+    assert metrics["val_mae"] == pytest.approx(np.abs(errors).mean(), rel=1e-4)
+    assert metrics["reward"] == -metrics["val_loss"] == progress(reports[-1][1])
+    assert 1 - metrics["val_loss"] / data.y_val.var() > 0.3  # R^2
+    assert score.reward is None
+    assert Evaluation(MLP, data, reward=LossReward("val_mae")).reward.metric == "val_mae"
+
+
+def test_weights_of_rows_are_used_in_training():
+    data = load_dataset("breast_cancer")
+    first = (data.y_train == 0).astype(np.float32)
+    recipe = Recipe(epochs=10, batch_size=32, learning_rate=0.03)
+    for weights, class_ in ((first, 0), (1 - first, 1)):
+        one_class = dataclasses.replace(data, weights=weights / weights.mean())
+        _, model = Evaluation(MLP, one_class, recipe=recipe).run({"layer/1": "16 relu"})
+        found = model.predict(data.x_val, verbose=0).argmax(axis=1)
+        assert (found == class_).mean() > 0.95
+
+
+def test_all_data_can_be_trained_on():
+    data = load_dataset("wine")
+    none = dataclasses.replace(data, x_val=data.x_val[:0], y_val=data.y_val[:0])
+    model = MLP.build({"layer/1": "16 relu"}, (13,), 3, seed=0)
+    assert Recipe(epochs=1).train(model, none).keys() == {"accuracy", "loss"}
+
+
+def test_a_space_of_images_refuses_a_table():
+    with pytest.raises(UnbuildableChild, match="a table of 13 features; MLPSpace"):
+        Evaluation(SPACE, load_dataset("wine")).run(PARAMS)
 
 
 def test_the_seed_decides_the_initial_weights(digits):
