@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,9 +13,20 @@ import numpy as np
 from keras_tuner.src.engine.objective import DefaultObjective
 
 from cellwright.plugins import AccuracyReward, Meter, Recipe, Reward, make_space
+from cellwright.plugins.checkpoints import Checkpoint, checkpoint_of, epochs_of, joined
+from cellwright.plugins.evaluation import divide
 from cellwright.plugins.meters import as_meters, measure
-from cellwright.plugins.recipe import metrics_of, out_of_memory
-from cellwright.search_spaces import ChildFailed, Params, SearchSpace, SpaceMismatch
+from cellwright.plugins.recipe import Batches, metrics_of, out_of_memory
+from cellwright.search_spaces import (
+    ChildFailed,
+    Decision,
+    Float,
+    Int,
+    JointSpace,
+    Params,
+    SearchSpace,
+    SpaceMismatch,
+)
 
 
 def architecture(hp: Any, space: SearchSpace | str | None = None) -> Params:
@@ -41,7 +54,7 @@ def architecture(hp: Any, space: SearchSpace | str | None = None) -> Params:
     """
     space = make_space(space)
     oracle = getattr(hp, "searched_by", None)
-    if oracle is not None and oracle.space.fingerprint != space.fingerprint:
+    if oracle is not None and not _searches(oracle, space):
         raise SpaceMismatch(
             f"the oracle searches {oracle.space!r}, the hypermodel builds {space!r}: "
             "give both the same space"
@@ -52,21 +65,50 @@ def architecture(hp: Any, space: SearchSpace | str | None = None) -> Params:
     return read_params(hp.values, space)
 
 
+def _searches(oracle: Any, space: SearchSpace) -> bool:
+    """Whether the oracle's strategy decides on ``space``, or on the architecture in it."""
+    spaces = [space, space.architecture] if isinstance(space, JointSpace) else [space]
+    return oracle.space.fingerprint in [one.fingerprint for one in spaces]
+
+
 def declare(hp: Any, space: SearchSpace) -> None:
     """Declare the decisions that ``hp`` does not hold yet.
+
+    Decisions with conditions are declared without them; `read_params` leaves out those that have
+    no effect.
 
     Raises:
         SpaceMismatch: If it holds one with other choices.
     """
     held = {parameter.name: parameter for parameter in hp.space}
     for decision in space.decisions:
-        if decision.name not in held:
-            hp.Choice(decision.name, list(decision.choices))
-        elif list(held[decision.name].values) != list(decision.choices):
+        fresh = kt.HyperParameters()
+        for target in (fresh, hp) if decision.name not in held else (fresh,):
+            _declare(target, decision)
+        [wanted] = fresh.space
+        found = held.get(decision.name, wanted)
+        if _content(found) != _content(wanted):
             raise SpaceMismatch(
-                f"{decision.name} is declared as {held[decision.name]!r}, and the space gives it "
-                f"{list(decision.choices)}; to fix a decision, use a space with that one choice"
+                f"{decision.name} is declared as {found!r}, and the space gives it {wanted!r}; to "
+                "fix a decision, use a space with that one choice"
             )
+
+
+def _declare(hp: Any, decision: Decision) -> None:
+    if isinstance(decision, Float | Int):
+        kind = hp.Float if isinstance(decision, Float) else hp.Int
+        scale = "log" if decision.log else "linear"
+        kind(decision.name, decision.low, decision.high, sampling=scale)
+    else:
+        hp.Choice(decision.name, list(decision.choices))
+
+
+def _content(parameter: Any) -> Any:
+    """What can be drawn for a hyperparameter; its default does not count."""
+    config = parameter.get_config()
+    return type(parameter), [
+        config.get(x) for x in ("values", "min_value", "max_value", "sampling")
+    ]
 
 
 def read_params(values: Mapping[str, Any], space: SearchSpace) -> Params:
@@ -75,14 +117,19 @@ def read_params(values: Mapping[str, Any], space: SearchSpace) -> Params:
     Raises:
         InvalidArchitecture: If one is missing or is not allowed.
     """
-    known = {name: values[name] for name in space.names if name in values}
-    return space.decode(space.encode(known))
+    return space.read({name: values[name] for name in space.names if name in values})
 
 
 class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
     """Builds, compiles and trains the child network that a trial decides on.
 
-    For another optimizer or loss, or a learning rate that is searched too, override `compile`.
+    Hyperparameters of a `JointSpace` go by their names, as in `cellwright.plugins.Evaluation`;
+    ``batch_size`` and ``epochs`` take the place of what ``tuner.search`` was given. For another
+    optimizer or loss override `compile`.
+
+    Under a schedule (`StrategyOracle`) a child trains for the epochs of its rung, and goes on from
+    where the trial before left it, in ``children`` in the project's folder. Under Keras Tuner's own
+    ``Hyperband`` that tuner sees to both.
 
     Args:
         space: A space or its name; the book's if None. The oracle needs the same.
@@ -121,14 +168,21 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         self.reward, self.meters, self.options = reward, as_meters(meter), options
 
     def build(self, hp: Any) -> Any:
-        params = architecture(hp, self.space)
-        model = self.space.build(params, self.input_shape, self.classes, **self.options)
+        network, _, options = self._given(hp)
+        model = self.space.build(network, self.input_shape, self.classes, **options)
         self.compile(hp, model)
         return model
 
     def compile(self, hp: Any, model: Any) -> None:
         """Give ``model`` its optimizer and loss; ``hp`` is there for a choice among them."""
-        self.recipe.compile(model)
+        _, recipe, _ = self._given(hp)
+        recipe.compile(model)
+
+    def _given(self, hp: Any) -> tuple[Params, Recipe, dict[str, Any]]:
+        """The network that a trial decides on, how it is trained, and options to build it with."""
+        network, others = self.space.split(architecture(hp, self.space))
+        recipe, options = divide(others, self.recipe, self.space)
+        return network, recipe, {**self.options, **options}
 
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         """Train ``model`` with what ``tuner.search`` was given.
@@ -140,7 +194,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         self._check_objective(hp, args, kwargs)
         kwargs["callbacks"] = [*(kwargs.get("callbacks") or ()), keras.callbacks.TerminateOnNaN()]
         try:
-            history = model.fit(*args, **kwargs)
+            history = self._train(hp, model, args, kwargs)
             for name in ("loss", "val_loss"):
                 if not np.isfinite(history.history.get(name, 0.0)).all():
                     raise ChildFailed(f"{name} by epoch: {history.history[name]}")
@@ -159,6 +213,32 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         metrics["reward"] = (self.reward or AccuracyReward())(metrics)
         return metrics
 
+    def _train(self, hp: Any, model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Keras's history of the training, of a rung's epochs under a schedule."""
+        network, recipe, options = self._given(hp)
+        args, kwargs = _as_searched(self.space, recipe, args, kwargs)
+        if "tuner/epochs" not in hp.values or "initial_epoch" in kwargs:
+            return model.fit(*args, **kwargs)
+        epochs = hp.values["tuner/epochs"]
+        checkpoint = self._checkpoint(hp, network, recipe, options)
+        before = {} if checkpoint is None else checkpoint.restore(model, epochs)
+        kwargs |= {"epochs": epochs, "initial_epoch": epochs_of(before)}
+        history = model.fit(*args, **kwargs)
+        if checkpoint is not None and history.history:
+            checkpoint.save(model, joined(before, history.history))
+        history.history = history.history or before  # a rung that had ended once before
+        return history
+
+    def _checkpoint(
+        self, hp: Any, network: Params, recipe: Recipe, options: Mapping[str, Any]
+    ) -> Checkpoint | None:
+        """Where the child is kept between the rungs of a schedule."""
+        oracle: Any = getattr(hp, "searched_by", None)
+        if oracle is None or oracle.schedule is None:
+            return None
+        folder = Path(oracle._project_dir) / "children"
+        return checkpoint_of(folder, network, dict(options), dataclasses.asdict(recipe))
+
     def _check_objective(self, hp: Any, args: Sequence[Any], given: Mapping[str, Any]) -> None:
         oracle = getattr(hp, "searched_by", None)
         if oracle is None:  # a worker of a chief does not see it
@@ -175,3 +255,19 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         else:
             return
         raise kt.errors.FatalValueError(f"no value for the objective {objective.name!r}: {reason}")
+
+
+def _as_searched(
+    space: SearchSpace, recipe: Recipe, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[Sequence[Any], dict[str, Any]]:
+    """Arguments of ``model.fit`` with the hyperparameters that it takes in place of the user's."""
+    searched = {decision.name for decision in getattr(space, "hyperparameters", ())}
+    kwargs = dict(kwargs)
+    for name in {"batch_size", "epochs"} & searched:
+        kwargs[name] = getattr(recipe, name)
+    if "augmentation" in searched and recipe.augmentation != "none":
+        x, y = args[0] if args else kwargs.pop("x"), args[1] if len(args) > 1 else kwargs.pop("y")
+        size = kwargs.pop("batch_size", None) or 32  # Keras's own
+        batches = Batches(x, y, dataclasses.replace(recipe, batch_size=size))
+        args, kwargs["shuffle"] = (batches, None, *args[2:]), False
+    return args, kwargs

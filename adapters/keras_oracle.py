@@ -41,6 +41,7 @@ from cellwright.adapters.keras_hypermodel import (
 )
 from cellwright.adapters.keras_project import ProjectOracle
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
+from cellwright.plugins.hyperband import Attempt, Hyperband, Rung
 from cellwright.plugins.strategy import NOTES
 from cellwright.search_spaces import InvalidArchitecture, SearchSpace, SpaceMismatch
 
@@ -72,6 +73,10 @@ class StrategyOracle(ProjectOracle):
             ``"module:attribute"``, or a `Strategy`, which then brings its own space and seed.
         space: A space or its name; the book's if None.
         seed: 0 or above; None draws one, which the project keeps for its reloads.
+        schedule: Of multi-fidelity. A trial is then one rung, in the words of Keras Tuner's own
+            ``HyperbandOracle``: the values ``tuner/epochs``, ``tuner/initial_epoch``,
+            ``tuner/bracket``, ``tuner/round`` and ``tuner/trial_id``, which `NASNetHyperModel`
+            follows. ``schedule.trials`` trials are one pass.
         hyperparameters, allow_new_entries, tune_new_entries, max_retries_per_trial,
         max_consecutive_failed_trials: As in every Keras Tuner oracle. The decisions are declared
             by the oracle itself, so that ``allow_new_entries=False`` needs no ``hyperparameters``.
@@ -91,6 +96,7 @@ class StrategyOracle(ProjectOracle):
         strategy: str | Strategy = "reinforce",
         space: SearchSpace | str | None = None,
         seed: int | None = None,
+        schedule: Hyperband | None = None,
         hyperparameters: Any = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
@@ -111,6 +117,7 @@ class StrategyOracle(ProjectOracle):
         if not isinstance(strategy, Strategy):
             strategy = make_strategy(strategy, make_space(space), seed=seed, **arguments)
         self.strategy = strategy
+        self.schedule = schedule
         self.space = strategy.space
         declared = kt.HyperParameters() if hyperparameters is None else hyperparameters.copy()
         declare(declared, self.space)
@@ -139,13 +146,44 @@ class StrategyOracle(ProjectOracle):
         """Values for a new trial. Never IDLE or STOPPED: a strategy can always propose."""
         number = int(trial_id)
         self.strategy.follow(self.record())
+        rung = None if self.schedule is None else self.schedule.next(self._attempts())
+        if rung is not None and rung.past is not None:
+            past = next(t for t in self.trials.values() if int(t.trial_id) == rung.past)
+            values = {**past.hyperparameters.values, **self._in_their_words(rung, past.trial_id)}
+            return {"status": TrialStatus.RUNNING, "values": values}
         running = [
             read_params(trial.hyperparameters.values, self.space)
             for trial in self.ongoing_trials.values()
             if trial.trial_id != trial_id
         ]
         values = self._with_others(self.strategy.ask(number, running), number)
+        if rung is not None:
+            values |= self._in_their_words(rung)
         return {"status": TrialStatus.RUNNING, "values": values}
+
+    def _attempts(self) -> list[Attempt]:
+        """The trials as the schedule sees them."""
+        rewards = {told.number: told.reward for told in self.record()}
+        found = []
+        for trial in self.trials.values():
+            past = trial.hyperparameters.values.get("tuner/trial_id")
+            ended = trial.status in (TrialStatus.COMPLETED, TrialStatus.FAILED)
+            number = int(trial.trial_id)
+            past_number = None if past is None else int(past)
+            found.append(Attempt(number, past_number, ended, rewards.get(number)))
+        return found
+
+    def _in_their_words(self, rung: Rung, past: str | None = None) -> dict[str, Any]:
+        """A rung as the values that ``keras_tuner.oracles.HyperbandOracle`` gives it."""
+        assert self.schedule is not None
+        plan = self.schedule.plan
+        values = {
+            "tuner/epochs": rung.epochs,
+            "tuner/initial_epoch": rung.initial_epoch,
+            "tuner/bracket": len(plan[rung.bracket % len(plan)]) - 1,
+            "tuner/round": rung.round,
+        }
+        return values if past is None else {**values, "tuner/trial_id": past}
 
     def record(self) -> list[Told]:
         """The ended trials in their end order, as a strategy is told them."""

@@ -75,9 +75,14 @@ class Checkpoint:
 
 
 def checkpoint_of(folder: str | Path, *identity: Any) -> Checkpoint:
-    """The checkpoint in ``folder`` of what ``identity`` says, in any values that JSON can hold."""
-    text = json.dumps(identity, sort_keys=True)
+    """The checkpoint in ``folder`` of what ``identity`` says."""
+    text = json.dumps(identity, sort_keys=True, default=repr)
     return Checkpoint(Path(folder) / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz")
+
+
+def joined(before: Mapping[str, list[float]], after: Mapping[str, list[float]]) -> History:
+    """The metrics of a training that went on."""
+    return {name: [*before.get(name, []), *after.get(name, [])] for name in {**before, **after}}
 
 
 def epochs_of(history: Mapping[str, list[float]]) -> int:

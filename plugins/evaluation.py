@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         if isinstance(self.space, JointSpace):
-            self._check([decision.name for decision in self.space.hyperparameters])
+            self._with({d.name: d.choices[0] for d in self.space.hyperparameters})
         measured = {meter.metric for meter in as_meters(self.meter)}
         timed = isinstance(self.reward, MnasNetReward) and self.reward.latency == "latency_ms"
         if timed and "latency_ms" not in measured:
@@ -122,38 +122,33 @@ class Evaluation:
         """This evaluation under the given hyperparameters, with the recipe that holds without."""
         from cellwright.plugins.recipe import Recipe
 
-        self._check(hyperparameters)
-        recipe = self.recipe or Recipe()
-        fields = _fields(recipe)
-        training = {name: x for name, x in hyperparameters.items() if name in fields}
-        building = {name: x for name, x in hyperparameters.items() if name not in fields}
-        return dataclasses.replace(
-            self,
-            recipe=dataclasses.replace(recipe, **training) if training else recipe,
-            options={**self.options, **building},
-        )
-
-    def _check(self, names: Collection[str]) -> None:
-        from cellwright.plugins.recipe import Recipe
-
-        fields, options = _fields(self.recipe or Recipe()), self.space.options
-        known = fields | (set(names) if options is None else options)
-        unknown = sorted(set(names) - known)
-        if unknown:
-            raise ValueError(
-                f"hyperparameters {unknown} mean nothing here: the recipe knows {sorted(fields)}, "
-                f"and {self.space!r} builds with {sorted(options or ())}"
-            )
+        recipe, options = divide(hyperparameters, self.recipe or Recipe(), self.space)
+        return dataclasses.replace(self, recipe=recipe, options={**self.options, **options})
 
     def _kept(self, network: Mapping[str, Any]) -> dict[str, Any]:
         """Where the child of ``network`` is kept, as an argument for ``recipe.train``."""
         if self.checkpoints is None:
             return {}
-        recipe = {name: getattr(self.recipe, name) for name in _fields(self.recipe) - {"epochs"}}
-        identity = (dict(network), dict(self.options), recipe, self.seed)
+        recipe = dataclasses.replace(self.recipe, epochs=1)
+        identity = (dict(network), dict(self.options), dataclasses.asdict(recipe), self.seed)
         return {"checkpoint": checkpoint_of(self.checkpoints, *identity)}
 
 
-def _fields(recipe: Any) -> set[str]:
-    """What a recipe can be told to do otherwise."""
-    return {field.name for field in dataclasses.fields(recipe)}
+def divide(
+    hyperparameters: Mapping[str, Any], recipe: Any, space: SearchSpace
+) -> tuple[Any, dict[str, Any]]:
+    """What hyperparameters make of a recipe, and those that are options of ``space.build``.
+
+    Raises:
+        ValueError: On one that is neither, or that the recipe refuses.
+    """
+    fields = {field.name for field in dataclasses.fields(recipe)}
+    training = {name: x for name, x in hyperparameters.items() if name in fields}
+    building = {name: x for name, x in hyperparameters.items() if name not in fields}
+    unknown = set() if space.options is None else building.keys() - space.options
+    if unknown:
+        raise ValueError(
+            f"hyperparameters {sorted(unknown)} mean nothing here: the recipe knows "
+            f"{sorted(fields)}, and {space!r} builds with {sorted(space.options or ())}"
+        )
+    return (dataclasses.replace(recipe, **training) if training else recipe), building

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from cellwright.plugins.strategy import Rewards
 
 
 class Rung(NamedTuple):
@@ -32,13 +34,14 @@ class Rung(NamedTuple):
 class Attempt(NamedTuple):
     """A trial so far: its number, the one that it goes on from, and what it scored.
 
-    ``reward`` counts once ``ended``, and is None if it failed.
+    ``reward`` counts once ``ended``, and is None if it failed. Of several objectives the first
+    decides.
     """
 
     number: int
     past: int | None
     ended: bool
-    reward: float | None
+    reward: Rewards | None
 
 
 def hyperband_brackets(max_epochs: int, factor: int = 3) -> list[list[tuple[int, int]]]:
@@ -161,7 +164,11 @@ def _to_promote(
     to_drop = bracket[turn - 1][0] - bracket[turn][0]
     if not scored or len(ended) <= to_drop:
         return None
-    return max(scored, key=lambda trial: (trial.reward, -trial.number))
+
+    def rank(trial: Attempt) -> tuple[Any, int]:
+        return trial.reward, -trial.number
+
+    return max(scored, key=rank)
 
 
 def _largest_power(number: int, base: int) -> int:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from cellwright.plugins.augmentation import AUGMENTATIONS, augment
-from cellwright.plugins.checkpoints import Checkpoint, epochs_of
+from cellwright.plugins.checkpoints import Checkpoint, epochs_of, joined
 from cellwright.plugins.datasets import Dataset
 from cellwright.search_spaces import ChildFailed
 
@@ -116,7 +116,7 @@ class Recipe:
         ).history
         if checkpoint is None:
             return metrics_of(history)
-        history = {name: before.get(name, []) + history.get(name, []) for name in before | history}
+        history = joined(before, history)
         if done < self.epochs:
             checkpoint.save(model, history)
         return {**metrics_of(history), "trained_epochs": float(self.epochs - done)}
