@@ -21,7 +21,8 @@ class SearchSpace:
     """An ordered tuple of decisions, and the child network that they describe.
 
     Used as it is, it is a plain categorical space, in which different parameters are different
-    networks. A space of networks overrides `canonical`, `build` and, where it can, `figures`.
+    networks. A space of networks overrides `canonical`, `build` and, where it can, `words` and
+    `figures`.
 
     Args:
         decisions: In the order in which a controller takes them.
@@ -234,6 +235,11 @@ class SearchSpace:
     def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """What was found, ready for JSON; a space of cells gives a genotype."""
         return dict(self.decode(self.encode(params)))
+
+    def words(self, params: Mapping[str, Any]) -> list[str]:
+        """What was found, in a few lines for a reader: here the decisions that have an effect."""
+        live = zip(self.names, self.active(params), strict=True)
+        return [f"{name}: {params[name]}" for name, active in live if active]
 
     def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
         """Pictures of the architecture by name; none for a plain categorical space.

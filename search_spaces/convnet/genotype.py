@@ -43,6 +43,13 @@ class ConvLayer:
             raise InvalidArchitecture(f"not a layer: {', '.join(wrong)}; all must be at least 1")
         object.__setattr__(self, "reads", tuple(sorted(set(self.reads))))
 
+    def __str__(self) -> str:
+        stride = (self.stride_height, self.stride_width)
+        parts = [f"conv {self.height}x{self.width}", f"{self.filters} filters"]
+        parts += [f"stride {stride[0]}x{stride[1]}"] if stride != (1, 1) else []
+        layers = ", ".join(map(str, self.reads))
+        return ", ".join(parts) + (f" of layer {layers}" if self.reads else " of the image")
+
 
 @dataclass(frozen=True)
 class ConvNetGenotype:
@@ -89,6 +96,10 @@ class ConvNetGenotype:
             return cls(tuple(ConvLayer(**layer) for layer in data["layers"]), data.get("name", ""))
         except (KeyError, TypeError, AttributeError) as error:
             raise InvalidArchitecture(f"not a genotype of layers: {error}") from None
+
+    def words(self) -> list[str]:
+        """A line for each layer."""
+        return [f"layer {k}: {layer}" for k, layer in enumerate(self.layers, start=1)]
 
     def build(
         self,

@@ -140,6 +140,10 @@ class ConvNetSpace(SearchSpace):
         """The genotype as plain data (`ConvNetGenotype.to_dict`)."""
         return self.genotype(params).to_dict()
 
+    def words(self, params: Mapping[str, Any]) -> list[str]:
+        """A line for each layer."""
+        return self.genotype(params).words()
+
     def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
         """The layers and their connections; see `ConvNetGenotype.figures`."""
         return self.genotype(params).figures(model)

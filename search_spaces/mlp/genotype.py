@@ -95,6 +95,10 @@ class MLPGenotype:
         except (KeyError, TypeError, AttributeError) as error:
             raise InvalidArchitecture(f"not a genotype of a sequence: {error}") from None
 
+    def words(self) -> list[str]:
+        """The layers, in one line."""
+        return [" > ".join([*map(str, self.layers), "output"])]
+
     def build(
         self,
         input_shape: Sequence[int],

@@ -141,6 +141,10 @@ class MLPSpace(SearchSpace):
         """The genotype as plain data (`MLPGenotype.to_dict`)."""
         return self.genotype(params).to_dict()
 
+    def words(self, params: Mapping[str, Any]) -> list[str]:
+        """The layers, in one line."""
+        return self.genotype(params).words()
+
     def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
         """The layers; see `MLPGenotype.figures`."""
         return self.genotype(params).figures(model)

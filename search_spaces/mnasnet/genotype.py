@@ -65,6 +65,14 @@ class MnasBlock:
                 f"skip one of {list(SKIPS)}, expansion above 1 for 'mbconv' alone, kernel odd"
             )
 
+    def __str__(self) -> str:
+        name = f"mbconv{self.expansion}" if self.convolution == "mbconv" else self.convolution
+        parts = [f"{name} {self.kernel}x{self.kernel}", f"{self.filters} filters"]
+        parts += [f"{self.layers} layers"] if self.layers > 1 else []
+        parts += [f"stride {self.stride}"] if self.stride > 1 else []
+        parts += [f"squeeze-excite {self.squeeze:g}"] if self.squeeze else []
+        return ", ".join([*parts, "no skip" if self.skip == "none" else f"{self.skip} skip"])
+
     @classmethod
     def parse(cls, text: str) -> MnasBlock:
         """A block in the authors' notation, such as ``"r3_k5_s2_e3_o40_se.25"``.
@@ -129,6 +137,10 @@ class MnasNetGenotype:
             return cls(**{**data, "blocks": blocks})
         except (KeyError, TypeError) as error:
             raise InvalidArchitecture(f"not a MnasNet genotype: {error}") from None
+
+    def words(self) -> list[str]:
+        """A line for each block."""
+        return [f"block {k}: {block}" for k, block in enumerate(self.blocks, start=1)]
 
     def build(
         self,

@@ -143,6 +143,10 @@ class MnasNetSpace(SearchSpace):
         """The genotype as plain data (`MnasNetGenotype.to_dict`)."""
         return self.genotype(params).to_dict()
 
+    def words(self, params: Mapping[str, Any]) -> list[str]:
+        """A line for each block."""
+        return self.genotype(params).words()
+
     def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
         """The blocks; see `MnasNetGenotype.figures`."""
         return self.genotype(params).figures(model)

@@ -28,6 +28,12 @@ class Block:
     operation_2: str
     combination: str = "add"
 
+    def __str__(self) -> str:
+        return (
+            f"{self.operation_1} of state {self.input_1} {self.combination} "
+            f"{self.operation_2} of state {self.input_2}"
+        )
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -98,6 +104,17 @@ class Genotype:
             raise InvalidArchitecture(f"not a genotype: {error}") from None
         name, operation_set = data.get("name", ""), data.get("operation_set", "book")
         return cls(normal, reduction, str(name), str(operation_set))
+
+    def words(self) -> list[str]:
+        """Each cell and its blocks, a line each."""
+        return [
+            line
+            for kind, cell in (("normal", self.normal), ("reduction", self.reduction))
+            for line in (
+                f"{kind} cell",
+                *(f"  block {k}: {block}" for k, block in enumerate(cell.blocks, start=1)),
+            )
+        ]
 
     def build(
         self,

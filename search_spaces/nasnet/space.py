@@ -170,6 +170,10 @@ class NASNetSpace(SearchSpace):
         """The genotype as plain data (`Genotype.to_dict`)."""
         return self.genotype(params).to_dict()
 
+    def words(self, params: Mapping[str, Any]) -> list[str]:
+        """Each cell and its blocks, a line each."""
+        return self.genotype(params).words()
+
     def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
         """Both cells, and with a ``model`` the skeleton; see `Genotype.figures`."""
         return self.genotype(params).figures(model)

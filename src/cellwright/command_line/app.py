@@ -1,4 +1,4 @@
-"""``cellwright``: search, show, best, export, nni-init."""
+"""``cellwright``: search, show, best, report, export, nni-init."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.markup import escape
 import cellwright
 from cellwright.command_line.export import export
 from cellwright.command_line.progress import Display
+from cellwright.command_line.report import report
 from cellwright.command_line.reports import console, print_results, print_trial
 from cellwright.command_line.results import best_trial, counted, write_preparation, write_results
 from cellwright.command_line.settings import (
@@ -189,6 +190,7 @@ def best(
 
 
 app.command()(export)
+app.command()(report)
 
 
 @app.command("nni-init")

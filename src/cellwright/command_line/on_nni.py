@@ -29,7 +29,7 @@ def read(folder: Path, settings: Settings) -> list[Trial]:
     experiment = folder / EXPERIMENT
     if not experiment.exists():
         return []
-    return [_trial(trial) for trial in nni_experiment.read_trials(experiment)]
+    return [trial_of(trial) for trial in nni_experiment.read_trials(experiment)]
 
 
 def search(
@@ -58,7 +58,7 @@ def search(
     script = _TRIAL.format(folder=str(folder.resolve()))
     (experiment / "trial.py").write_text(script, encoding="utf-8")
     nni_experiment.run_experiment(
-        experiment, trials=settings.trials, on_trial=lambda trial: on_trial(_trial(trial))
+        experiment, trials=settings.trials, on_trial=lambda trial: on_trial(trial_of(trial))
     )
 
 
@@ -68,7 +68,10 @@ def run_trial(folder: str) -> None:
     nni_trial.run(settings.make_evaluation(), keep=keep_best(folder))
 
 
-def _trial(trial: nni_experiment.Trial) -> Trial:
+def trial_of(trial: nni_experiment.Trial, sign: float = 1.0) -> Trial:
+    """A trial of an experiment, whose value is the reward times ``sign``."""
     if trial.value is None:
         return Trial(trial.number, trial.params, "failed", {}, trial.error)
-    return Trial(trial.number, trial.params, "complete", {**trial.metrics, "reward": trial.value})
+    return Trial(
+        trial.number, trial.params, "complete", {**trial.metrics, "reward": sign * trial.value}
+    )

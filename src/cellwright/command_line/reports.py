@@ -34,19 +34,11 @@ def print_results(out: Path, space: SearchSpace, trials: list[Trial], files: lis
 
 
 def print_trial(space: SearchSpace, trial: Trial, prefix: str = "") -> None:
-    """A trial's reward, and the blocks of its cells if it has any."""
+    """A trial's reward, and its architecture in words."""
     reward = "failed" if trial.reward is None else f"reward {trial.reward:.4f}"
     console.print(f"[bold]{prefix}trial {trial.number}, {reward}[/]")
-    for name, cell in space.describe(trial.params).items():
-        if not isinstance(cell, dict) or "blocks" not in cell:
-            continue
-        console.print(f"  {name} cell", highlight=False)
-        for number, block in enumerate(cell["blocks"], start=1):
-            console.print(
-                f"    block {number}: {block['operation_1']} of state {block['input_1']} "
-                f"{block['combination']} {block['operation_2']} of state {block['input_2']}",
-                highlight=False,
-            )
+    for line in space.words(trial.params):
+        console.print(f"  {line}", highlight=False, markup=False)
 
 
 def print_ranking(out: Path, trials: list[Trial], most: int = 10) -> None:

@@ -1,0 +1,176 @@
+"""``cellwright report``: what any finished or running search of any host has found so far."""
+
+from __future__ import annotations
+
+import csv
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cellwright.command_line.reports import console, print_trial
+from cellwright.command_line.results import Trial, write_table
+from cellwright.command_line.runs import Run, open_run
+from cellwright.plugins.analysis import Importance, importances, rank_correlation
+from cellwright.search_spaces import CellwrightError
+
+
+def report(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of a search, a Keras Tuner project or an NNI experiment; an Optuna "
+            "journal file or storage URL."
+        ),
+    ],
+    top: Annotated[int, typer.Option(min=1, help="Architectures to write out.")] = 5,
+    space: Annotated[
+        str | None, typer.Option(help="That was searched; the run's own, or nasnet.")
+    ] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Of Optuna, where a storage holds several.")
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="To judge by; the objective if not. A loss is minimised.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for tables and pictures; runs/NAME-report if not.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON alone; files only with --out.")
+    ] = False,
+) -> None:
+    """Tell what a run found: the best architectures, which choices mattered, how it went.
+
+    It takes any run of any host, made by this command line or by a script.
+    """
+    run = open_run(what, space=space, study=study, metric=metric)
+    ranked = sorted(_complete(run), key=lambda t: (-t.metrics["reward"], t.number))
+    if not ranked:
+        raise CellwrightError(f"{what} has no complete trial yet")
+    mattered = importances(run.space, [(t.params, t.metrics["reward"]) for t in ranked])
+    folder = out or Path("runs") / f"{run.name}-report"
+    files = [] if as_json and out is None else _write(folder, run, ranked, mattered, metric)
+    if as_json:
+        print(json.dumps(_as_json(run, ranked[:top], mattered, files), indent=1))
+        return
+    for place, trial in enumerate(ranked[:top], start=1):
+        print_trial(run.space, trial, f"{place}. ")
+    console.print(_importance_table(mattered))
+    for line in _summary(run, ranked):
+        console.print(line, highlight=False)
+    console.print("results:", ", ".join(f.name for f in files), highlight=False)
+    console.print(f"in {folder}", highlight=False)
+
+
+def _complete(run: Run) -> list[Trial]:
+    return [trial for trial in run.trials if trial.reward is not None]
+
+
+def _predicted(trials: Sequence[Trial]) -> list[Trial]:
+    return [trial for trial in trials if "predicted" in trial.metrics]
+
+
+def _correlation(trials: Sequence[Trial]) -> float | None:
+    """Spearman's, of predicted and measured reward."""
+    known = _predicted(trials)
+    return rank_correlation(
+        [t.metrics["predicted"] for t in known], [t.metrics["reward"] for t in known]
+    )
+
+
+def _summary(run: Run, ranked: Sequence[Trial]) -> list[str]:
+    rewards = [trial.metrics["reward"] for trial in ranked]
+    lost = len(run.trials) - len(ranked)
+    lines = [
+        f"{len(ranked)} trials" + (f", {lost} more failed or were interrupted" if lost else ""),
+        f"reward: best {rewards[0]:.4f}, median {statistics.median(rewards):.4f}, "
+        f"worst {rewards[-1]:.4f}",
+    ]
+    correlation = _correlation(ranked)
+    if correlation is not None:
+        number = len(_predicted(ranked))
+        lines.append(f"predicted against measured: Spearman {correlation:.2f} over {number} trials")
+    return lines
+
+
+def _importance_table(mattered: Sequence[Importance], most: int = 10) -> Table:
+    more = f" (the first {most} of {len(mattered)})" if len(mattered) > most else ""
+    table = Table(title=f"which choices mattered{more}", title_justify="left")
+    table.add_column("decision", overflow="fold")
+    for name in ("share of variance", "best choice", "mean with it", "mean without"):
+        table.add_column(name, justify="right")
+    for one in mattered[:most]:
+        means = (f"{one.mean:.4f}", f"{one.others:.4f}")
+        table.add_row(one.decision, f"{one.share:.1%}", str(one.best), *means)
+    return table
+
+
+def _write(
+    folder: Path,
+    run: Run,
+    ranked: Sequence[Trial],
+    mattered: Sequence[Importance],
+    metric: str | None,
+) -> list[Path]:
+    from cellwright.command_line.pictures import draw_search, save_figures
+    from cellwright.command_line.report_pictures import (
+        draw_distribution,
+        draw_importances,
+        draw_predictions,
+    )
+
+    folder.mkdir(parents=True, exist_ok=True)
+    label = metric or "reward"
+    rewards = [trial.metrics["reward"] for trial in ranked]
+    figures: dict[str, Any] = {
+        "trials": draw_search([t.reward for t in run.trials], label=label, title=run.name),
+        "distribution": draw_distribution(rewards, label=label),
+    }
+    if mattered:
+        figures["importances"] = draw_importances([(one.decision, one.share) for one in mattered])
+    if len(known := _predicted(ranked)) >= 3:
+        pairs = [(t.metrics["predicted"], t.metrics["reward"]) for t in known]
+        figures["predictions"] = draw_predictions(pairs, _correlation(ranked), label=label)
+    return [
+        write_table(folder / "trials.csv", run.trials, run.space),
+        _write_importances(folder / "importances.csv", mattered),
+        *save_figures(figures | run.space.figures(ranked[0].params), folder),
+    ]
+
+
+def _write_importances(path: Path, mattered: Sequence[Importance]) -> Path:
+    new = path.with_suffix(".new")
+    with new.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(Importance.__dataclass_fields__))
+        writer.writeheader()
+        writer.writerows(asdict(one) for one in mattered)
+    new.replace(path)
+    return path
+
+
+def _as_json(
+    run: Run, best: Sequence[Trial], mattered: Sequence[Importance], files: Sequence[Path]
+) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "trials": len(run.trials),
+        "complete": len(_complete(run)),
+        "best": [
+            {
+                "trial": trial.number,
+                "metrics": trial.metrics,
+                "params": trial.params,
+                "words": run.space.words(trial.params),
+            }
+            for trial in best
+        ],
+        "importances": [asdict(one) for one in mattered],
+        "prediction_rank_correlation": _correlation(_complete(run)),
+        "files": [str(file) for file in files],
+    }
