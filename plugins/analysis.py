@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.search_spaces import SearchSpace, Value
+from cellwright.search_spaces import Decision, SearchSpace, Value
 
 Array = NDArray[np.float64]
+
+FEWEST = 10  # trials from which effects are estimated
 
 
 @dataclass(frozen=True)
@@ -20,20 +22,17 @@ class Importance:
 
     Args:
         decision: Its name.
-        share: Of the rewards' variance, from 0 to 1: omega squared (Hays, Statistics for
-            Psychologists, 1963), whose mean is about 0 for a decision that does nothing, however
-            many choices it has; below 0 counts as 0.
-        best: The choice of the highest mean reward.
-        mean: Mean reward of the trials that took it.
-        others: Mean reward of those that took another.
+        share: Of the rewards' variance, from 0 to 1. All decisions' shares together are what the
+            additive model of `importances` explains.
+        best: The choice of the highest effect.
+        effect: What ``best`` adds to the reward of the average trial, all else equal.
         trials: How many took it.
     """
 
     decision: str
     share: float
     best: Value
-    mean: float
-    others: float
+    effect: float
     trials: int
 
 
@@ -42,14 +41,17 @@ def importances(
 ) -> list[Importance]:
     """How much each decision mattered by itself, the most important first.
 
-    A trial counts for the decisions that have an effect in it (`SearchSpace.active`). A decision of
-    which fewer than two choices were tried twice or more is left out. What decisions do only
-    together is not told here. A search that prefers good choices tries the others rarely, and so
-    shows less of a difference than uniform draws would.
+    A search that learns takes good choices together, so that the mean reward of a choice tells
+    little about it. So all choices' effects are estimated at once: ridge regression (Hoerl and
+    Kennard 1970) of the rewards on one-hot choices, its penalty found by leaving one out. A
+    decision's share is the covariance of its effects with the rewards over their variance (Pratt
+    1987; below 0 counts as 0). A trial counts for the decisions that have an effect in it
+    (`SearchSpace.active`). What decisions do only together is not told here.
 
     Args:
         space: Of the decisions.
-        trials: Parameters and a finite reward of each finished trial.
+        trials: Parameters and a finite reward of each finished trial; fewer than 10, or equal
+            rewards, tell nothing.
 
     Raises:
         InvalidArchitecture: If a trial is none of ``space``.
@@ -58,41 +60,43 @@ def importances(
     codes = np.array([space.encode(params) for params, _ in trials], np.int64).reshape(shape)
     live = np.array([space.active(params) for params, _ in trials], bool).reshape(shape)
     rewards = np.array([reward for _, reward in trials])
+    if len(trials) < FEWEST or np.ptp(rewards) == 0:
+        return []
+    places = [(d, c) for d, one in enumerate(space.decisions) for c in range(len(one.choices))]
+    taken = np.column_stack([live[:, d] & (codes[:, d] == c) for d, c in places])
+    effects = _effects(taken, rewards)
     found = [
-        _importance(space, position, codes[rows, position], rewards[rows])
-        for position in range(len(space.decisions))
-        if (rows := live[:, position]).any()
+        _importance(one, effects[columns], taken[:, columns], rewards)
+        for d, one in enumerate(space.decisions)
+        if (columns := np.array([place[0] == d for place in places])).sum() > 1
     ]
-    return sorted((f for f in found if f is not None), key=lambda f: -f.share)
+    return sorted(found, key=lambda one: -one.share)
+
+
+def _effects(taken: NDArray[np.bool_], rewards: Array) -> Array:
+    """What each column adds, shape ``(columns,)``."""
+    from sklearn.linear_model import RidgeCV
+
+    scaled = (rewards - rewards.mean()) / rewards.std()
+    model = RidgeCV(alphas=np.logspace(-1, 4, 21)).fit(taken.astype(float), scaled)
+    return np.asarray(model.coef_ * rewards.std())
 
 
 def _importance(
-    space: SearchSpace, position: int, codes: NDArray[np.int64], rewards: Array
-) -> Importance | None:
-    groups = {code: rewards[codes == code] for code in np.unique(codes)}
-    repeated = {code: group for code, group in groups.items() if len(group) > 1}
-    if len(repeated) < 2:
-        return None
-    decision = space.decisions[position]
-    best = max(repeated, key=lambda code: repeated[code].mean())
+    decision: Decision, effects: Array, taken: NDArray[np.bool_], rewards: Array
+) -> Importance:
+    """From the effects of its choices, shape ``(choices,)``, and who took them."""
+    parts = taken @ effects  # (trials,)
+    share = float(np.mean((parts - parts.mean()) * (rewards - rewards.mean())) / rewards.var())
+    tried = np.where(taken.any(axis=0), effects, -np.inf)
+    best = int(tried.argmax())
     return Importance(
         decision.name,
-        _omega_squared(list(repeated.values())),
-        decision.choices[int(best)],
-        float(repeated[best].mean()),
-        float(rewards[codes != best].mean()),
-        len(repeated[best]),
+        max(0.0, share),
+        decision.choices[best],
+        float(effects[best] - parts.mean()),
+        int(taken[:, best].sum()),
     )
-
-
-def _omega_squared(groups: Sequence[Array]) -> float:
-    together = np.concatenate(groups)
-    total = float(((together - together.mean()) ** 2).sum())
-    within = float(sum(((group - group.mean()) ** 2).sum() for group in groups))
-    error = within / (len(together) - len(groups))
-    if total + error <= 0:
-        return 0.0
-    return max(0.0, (total - within - (len(groups) - 1) * error) / (total + error))
 
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:

@@ -61,7 +61,8 @@ def report(
         return
     for place, trial in enumerate(ranked[:top], start=1):
         print_trial(run.space, trial, f"{place}. ")
-    console.print(_importance_table(mattered))
+    if mattered:
+        console.print(_importance_table(mattered))
     for line in _summary(run, ranked):
         console.print(line, highlight=False)
     console.print("results:", ", ".join(f.name for f in files), highlight=False)
@@ -102,12 +103,12 @@ def _summary(run: Run, ranked: Sequence[Trial]) -> list[str]:
 def _importance_table(mattered: Sequence[Importance], most: int = 10) -> Table:
     more = f" (the first {most} of {len(mattered)})" if len(mattered) > most else ""
     table = Table(title=f"which choices mattered{more}", title_justify="left")
-    table.add_column("decision", overflow="fold")
-    for name in ("share of variance", "best choice", "mean with it", "mean without"):
+    table.add_column("decision", no_wrap=True)
+    for name in ("share of variance", "best choice", "adds", "trials"):
         table.add_column(name, justify="right")
     for one in mattered[:most]:
-        means = (f"{one.mean:.4f}", f"{one.others:.4f}")
-        table.add_row(one.decision, f"{one.share:.1%}", str(one.best), *means)
+        share, effect = f"{one.share:.1%}", f"{one.effect:+.4f}"
+        table.add_row(one.decision, share, str(one.best), effect, str(one.trials))
     return table
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 
 from cellwright.command_line.pictures import BEST, DPI, FONT, INK, MEAN, POINTS, SIZE
 
@@ -28,7 +29,7 @@ def draw_distribution(rewards: Sequence[float], *, label: str = "reward") -> Fig
     ):
         axes.axvline(value, color=colour, linewidth=2, label=f"{name} {value:.4g}")
     axes.set_ylim(0, 1.1 * float(np.max(counts)))
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(figure)
     return figure
 
