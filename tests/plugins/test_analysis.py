@@ -61,7 +61,8 @@ def test_decisions_without_effect_in_a_trial_do_not_count_there():
     ended = {"layer/1": "8 relu", "layer/2": "output"}
     longer = {"layer/1": "8 relu", "layer/2": "16 relu"}
     found = importances(space, [(ended, 0.1), (longer, 0.9)] * 6)
-    assert [(one.decision, one.best, one.trials) for one in found][0] == ("layer/2", "16 relu", 6)
+    first = found[0]
+    assert (first.decision, first.best, first.trials) == ("layer/2", "16 relu", 6)
 
 
 def test_few_trials_give_no_importances():

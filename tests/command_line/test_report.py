@@ -1,0 +1,134 @@
+"""`cellwright report`: runs of Optuna and Keras Tuner that scripts made, and what is told of them.
+
+Runs of the command line are in test_search.py, those of NNI in contract/test_hosts.py.
+"""
+
+import csv
+import json
+import sys
+
+import keras_tuner
+import numpy as np
+import optuna
+import pytest
+from matplotlib.image import imread
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from cellwright.adapters.keras_oracle import StrategyOracle
+from cellwright.adapters.optuna_sampler import StrategySampler, suggest
+from cellwright.command_line.app import main
+from cellwright.plugins import PredictorGuided
+from cellwright.search_spaces import MLPSpace
+
+SPACE = MLPSpace()
+WIDTHS = [int(word.split()[0]) if word[0].isdigit() else 0 for word in SPACE.vocabulary]
+
+
+def score(params):
+    """Wide first layers are good; what follows hardly matters."""
+    first, second = SPACE.encode(params)
+    return np.log2(WIDTHS[first]) / 10 + 0.001 * (second % 4)
+
+
+@pytest.fixture
+def report(tmp_path, monkeypatch, capsys):
+    """`cellwright report` in an empty folder: its exit status, what it printed, its error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["cellwright", "report", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return run
+
+
+def optimise(storage, trials=24, name="mine", direction="maximize"):
+    def objective(trial):
+        params = suggest(trial, SPACE)
+        trial.suggest_float("rate", 0, 1)
+        if trial.number == 3:
+            raise ValueError("broken on purpose")
+        trial.set_user_attr("val_loss", 1 - score(params))
+        return score(params) if direction == "maximize" else -score(params)
+
+    study = optuna.create_study(
+        storage=storage,
+        study_name=name,
+        direction=direction,
+        sampler=StrategySampler(PredictorGuided(SPACE, seed=0)),
+    )
+    study.optimize(objective, n_trials=trials, catch=(ValueError,))
+    return study
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_an_optuna_study(direction, report, tmp_path):
+    study = optimise(f"sqlite:///{tmp_path}/study.db", direction=direction)
+    code, out, err = report(f"sqlite:///{tmp_path}/study.db", "--space", "mlp", "--top", 2)
+    assert code == 0, err
+    assert out.startswith(f"1. trial {study.best_trial.number}, reward {abs(study.best_value):.4f}")
+    best = {name: study.best_params[name] for name in SPACE.names}
+    assert SPACE.words(best)[0] in out
+    assert "23 trials, 1 more failed" in out
+    assert "predicted against measured: Spearman" in out
+    assert out.index("layer/1") < out.index("layer/2")
+    folder = tmp_path / "runs" / "mine-report"
+    for name in ("trials", "distribution", "importances", "predictions"):
+        assert imread(folder / f"{name}.png").std() > 0.02
+    with (folder / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["state"] for row in rows].count("failed") == 1
+    with (folder / "importances.csv").open() as file:
+        [first, second] = csv.DictReader(file)
+    assert (first["decision"], second["decision"]) == ("layer/1", "layer/2")
+    assert float(first["share"]) > 0.5 > float(second["share"])
+
+
+def test_a_journal_with_two_studies_and_another_metric(report, tmp_path):
+    file = tmp_path / "study.journal"
+    for name in ("one", "two"):
+        optimise(JournalStorage(JournalFileBackend(str(file))), trials=12, name=name)
+    code, _, err = report(file, "--space", "mlp")
+    assert code == 1
+    assert "--study, one of one, two" in err
+    arguments = ("--space", "mlp", "--study", "two", "--metric", "val_loss", "--json")
+    code, out, err = report(file, *arguments)
+    assert code == 0, err
+    found = json.loads(out)
+    rewards = [trial["metrics"]["reward"] for trial in found["best"]]
+    assert rewards == sorted(rewards, reverse=True)
+    assert rewards[0] == -found["best"][0]["metrics"]["val_loss"] < 0
+    assert found["files"] == []
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_keras_tuner_project(report, tmp_path):
+    class Tuner(keras_tuner.Tuner):
+        def run_trial(self, trial, *args, **kwargs):
+            params = {name: trial.hyperparameters.values[name] for name in SPACE.names}
+            return {"val_loss": 1 - score(params), "latency_ms": 2.0}
+
+    oracle = StrategyOracle(
+        keras_tuner.Objective("val_loss", "min"), 12, strategy="evolution", space=SPACE, seed=1
+    )
+    Tuner(oracle=oracle, directory=str(tmp_path), project_name="tuned").search(verbose=0)
+    code, out, err = report(tmp_path / "tuned", "--space", "mlp", "--out", tmp_path / "told")
+    assert code == 0, err
+    best = oracle.get_best_trials(1)[0]
+    assert out.startswith(f"1. trial {int(best.trial_id)}, reward {-best.score:.4f}")
+    assert (tmp_path / "told" / "distribution.svg").exists()
+
+
+def test_what_is_no_run_or_of_another_space_is_refused(report, tmp_path):
+    code, _, err = report(tmp_path)
+    assert code == 1
+    assert "is no run" in err
+    optimise(f"sqlite:///{tmp_path}/study.db", trials=2)
+    code, _, err = report(f"sqlite:///{tmp_path}/study.db")
+    assert code == 1
+    assert "--space" in err
