@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 from cellwright.plugins.auto import Auto
-from cellwright.plugins.baseline import Baseline, MovingAverage, RollingWindow
+from cellwright.plugins.baseline import Baseline, Constant, MovingAverage, RollingWindow
 from cellwright.plugins.datasets import Dataset, load_dataset
 from cellwright.plugins.evaluation import Evaluation
 from cellwright.plugins.evolution import RegularizedEvolution
+from cellwright.plugins.hybrid import HybridReinforce
 from cellwright.plugins.local_search import LocalSearch
 from cellwright.plugins.meters import (
     CommandMeter,
@@ -28,6 +29,7 @@ from cellwright.plugins.registry import make_meter, make_space, make_strategy
 from cellwright.plugins.reinforce import Reinforce
 from cellwright.plugins.rewards import AccuracyReward, LossReward, MnasNetReward, Reward
 from cellwright.plugins.strategy import Prediction, Strategy, Told
+from cellwright.plugins.weight_bank import WeightBank
 from cellwright.plugins.zero_cost import warm_start
 
 if TYPE_CHECKING:
@@ -39,8 +41,10 @@ __all__ = [
     "Auto",
     "Baseline",
     "CommandMeter",
+    "Constant",
     "Dataset",
     "Evaluation",
+    "HybridReinforce",
     "KerasLatency",
     "LiteRTLatency",
     "LiteRTSize",
@@ -65,6 +69,7 @@ __all__ = [
     "Strategy",
     "Timing",
     "Told",
+    "WeightBank",
     "load_dataset",
     "make_meter",
     "make_space",

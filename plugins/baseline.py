@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
@@ -41,6 +42,25 @@ class MovingAverage(Baseline):
 
     def reset(self) -> None:
         self._average = None
+
+
+class Constant(Baseline):
+    """The same for all rewards, such as the accuracy of a coin.
+
+    Args:
+        value: In the unit of the rewards, finite.
+    """
+
+    def __init__(self, value: float = 0.5) -> None:
+        if not math.isfinite(value):
+            raise ValueError(f"value must be a finite number, got {value}")
+        self.value = value
+
+    def advantage(self, reward: float) -> float:
+        return reward - self.value
+
+    def reset(self) -> None:
+        pass
 
 
 class RollingWindow(Baseline):

@@ -67,14 +67,7 @@ class Controller:
         self.recurrent = Recurrent(self.cell, units, layers)
         self.attention = Attention(len(anchors), units)
         self.steps = Steps(self.sizes, anchors)
-        most = max(self.sizes)
-        shapes = {
-            "embedding": (1 + sum(self.sizes), units),
-            **self.recurrent.shapes(),
-            "output": (len(self.steps.plain), most, units),
-            "output_bias": (len(self.steps.plain), most),
-            **(self.attention.shapes() if anchors else {}),
-        }
+        shapes = self._shapes()
         # One flat vector, so that an optimizer's step is a few calls; the names are views of it.
         count = sum(math.prod(shape) for shape in shapes.values())
         self.weights = rng.uniform(-initial, initial, count)
@@ -87,6 +80,7 @@ class Controller:
             if cell == "lstm":  # remember at first (Gers et al. 2000)
                 self[f"bias{suffix}"][units : 2 * units] = 1.0
         # Decisions with fewer choices than the most leave output rows that must never be drawn.
+        most = max(self.sizes)
         used = np.arange(most) < np.array(self.sizes)[self.steps.plain, None]
         self._unused = np.where(used, 0.0, -1e9)
         self._table: Array | None = None
@@ -94,6 +88,17 @@ class Controller:
     def __getitem__(self, name: str) -> Array:
         """The weights called ``name``: a view, to be followed by `changed` when written to."""
         return self._views[name]
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """The weights' names and shapes, in the order in which they are drawn."""
+        most, plain = max(self.sizes), len(self.steps.plain)
+        return {
+            "embedding": (1 + sum(self.sizes), self.units),
+            **self.recurrent.shapes(),
+            "output": (plain, most, self.units),
+            "output_bias": (plain, most),
+            **(self.attention.shapes() if len(self.steps.anchor_steps) else {}),
+        }
 
     def changed(self) -> None:
         """Say that `weights` were written to."""
@@ -155,8 +160,21 @@ class Controller:
             entropy_weight: 0 or above; rewards a policy that stays undecided.
             active: Over which decisions t to sum, (batch, decisions); all if None.
         """
-        batch, count = actions.shape
         run = self._forward(actions)
+        loss, d_logits = self._policy_loss(run, actions, weights, entropy_weight, active)
+        self._backward(actions, run, d_logits)
+        return loss
+
+    def _policy_loss(
+        self,
+        run: _Run,
+        actions: Indices,
+        weights: Array | Callable[[Array], Array],
+        entropy_weight: float,
+        active: Mask | None,
+    ) -> tuple[float, Array]:
+        """The loss of `accumulate`, and its gradient: (decisions, batch, choices)."""
+        batch, count = actions.shape
         log_p, taken = run.log_p, _taken(run.log_p, actions)
         weights = weights(taken) if callable(weights) else weights
         mask = np.ones((1, batch)) if active is None else active.T.astype(float)
@@ -166,10 +184,10 @@ class Controller:
         d_logits = p * weights[..., None]
         d_logits[np.arange(count)[:, None], np.arange(batch), actions.T] -= weights
         d_logits += entropy_weight * mask[..., None] * p * (log_p + entropy)
-        d_logits /= batch
-        self._backward(actions, run, d_logits)
-        gain = (weights * taken.T).sum(axis=0)
-        return float(-np.mean(gain + entropy_weight * (mask * entropy[..., 0]).sum(axis=0)))
+        gain = (weights * taken.T).sum(axis=0) + entropy_weight * (mask * entropy[..., 0]).sum(
+            axis=0
+        )
+        return float(-np.mean(gain)), d_logits / batch
 
     def _forward(self, actions: Indices) -> _Run:
         steps = self.steps
@@ -199,7 +217,11 @@ class Controller:
         log_p = logits - np.log(np.exp(logits).sum(axis=2, keepdims=True))
         return _Run(log_p, outputs, saved, inner)
 
-    def _backward(self, actions: Indices, run: _Run, d_logits: Array) -> None:
+    def _backward(
+        self, actions: Indices, run: _Run, d_logits: Array, d_last: Array | None = None
+    ) -> None:
+        """Put gradients into `gradient`: of a loss by its own with respect to the logits and, if it
+        reads that too, to the last step's output, (batch, units)."""
         views, grads, steps, top = self._views, self._gradients, self.steps, run.outputs[-1]
         d_plain = d_logits[steps.plain]
         d_top = np.zeros_like(top)
@@ -211,6 +233,8 @@ class Controller:
             )
         grads["output"][:] = d_plain.swapaxes(1, 2) @ top[steps.plain_steps]
         grads["output_bias"][:] = d_plain.sum(axis=1)
+        if d_last is not None:
+            d_top[-1] += d_last
         d_x = self.recurrent.backward(views, grads, run.saved, run.outputs, d_top)
         rows = steps.rows(actions).ravel()
         d_read = d_x[steps.readers].reshape(rows.size, -1)

@@ -13,6 +13,7 @@ from cellwright.plugins.checkpoints import checkpoint_of
 from cellwright.plugins.datasets import Dataset
 from cellwright.plugins.meters import Meter, as_meters, measure
 from cellwright.plugins.rewards import MnasNetReward, Reward, usual_reward
+from cellwright.plugins.weight_bank import WeightBank
 from cellwright.search_spaces import CellwrightError, ChildFailed, JointSpace, SearchSpace
 
 Report = Callable[[int, dict[str, float]], None]
@@ -40,6 +41,8 @@ class Evaluation:
         checkpoints: A folder. A child of the same architecture and hyperparameters (but for
             ``epochs``) as one that was trained before goes on from where that stood. None: always
             from the beginning.
+        weights: A bank of one-shot weights, which layers of a child start from and return to. None:
+            fresh weights.
 
     Raises:
         ValueError: If the reward weighs a latency that no meter measures, two meters write the same
@@ -55,6 +58,7 @@ class Evaluation:
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     checkpoints: str | Path | None = None
+    weights: WeightBank | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.space, JointSpace):
@@ -95,6 +99,7 @@ class Evaluation:
         Raises:
             InvalidArchitecture, UnbuildableChild: Before any training.
             ValueError: Likewise, on a hyperparameter that nothing knows.
+            NotImplementedError: Likewise, if there is a bank and the space shares no weights.
             ChildFailed: If training diverges or runs out of memory, it cannot be measured, or the
                 reward is no number.
         """
@@ -105,7 +110,12 @@ class Evaluation:
         mine = self._with(hyperparameters)
         try:
             model = self._build(network, mine.options)
+            shared = self.space.shared_weights(network, model) if self.weights else {}
+            if self.weights:
+                self.weights.start(model, shared)
             metrics = mine.recipe.train(model, self.data, report=report, **mine._kept(network))
+            if self.weights:
+                self.weights.keep(model, shared)
             metrics["parameters"] = float(model.count_params())
             metrics |= measure(model, self.meter)
         except CellwrightError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class PolicyGradient(Strategy):
     Raises:
         ValueError: On an argument out of range.
     """
+
+    _kind: ClassVar[type[Controller]] = Controller
 
     def __init__(
         self,
@@ -132,7 +134,7 @@ class PolicyGradient(Strategy):
     def _forget(self) -> None:
         sizes = [len(decision.choices) for decision in self.space.decisions]
         weights = self._stream(0, 0)
-        self.controller = Controller(sizes, weights, anchors=self.space.anchors, **self._shape)
+        self.controller = self._kind(sizes, weights, anchors=self.space.anchors, **self._shape)
         self._sampled: dict[int, Indices] = {}
         self._optimizer = Adam(self.controller.weights.size, self._learning_rate)
         self.baseline.reset()

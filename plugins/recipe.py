@@ -92,10 +92,10 @@ class Recipe:
             checkpoint: Its epochs count among `epochs`; written at the end.
 
         Returns:
-            ``accuracy``, ``loss``, ``val_accuracy`` and ``val_loss`` of the last epoch,
-            ``best_val_accuracy``, of the last 5, and with a checkpoint ``trained_epochs``: how many
-            epochs this call took. Where a number is predicted, ``mae`` and ``val_mae`` in place of
-            accuracies, like the losses in units of its standard deviation.
+            ``accuracy``, ``loss``, ``val_accuracy`` and ``val_loss`` of the last epoch, what
+            `metrics_of` adds, and with a checkpoint ``trained_epochs``: how many epochs this call
+            took. Where a number is predicted, ``mae`` and ``val_mae`` in place of accuracies, like
+            the losses in units of its standard deviation.
 
         Raises:
             ChildFailed: As soon as a loss is NaN or infinite.
@@ -123,11 +123,16 @@ class Recipe:
 
 
 def metrics_of(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Each metric of the last epoch, and the best validation accuracy of the last 5 (what Zoph and
-    Le 2016 reward), from the values of all epochs by name."""
+    """Each metric of the last epoch, from the values of all epochs by name; the best validation
+    accuracy of the last 5 (what Zoph and Le 2016 reward), and its average over all epochs, weighted
+    by their numbers from 1 (what the MLPNAS series rewards)."""
     metrics = {name: float(values[-1]) for name, values in history.items()}
     if "val_accuracy" in history:
-        metrics["best_val_accuracy"] = float(max(history["val_accuracy"][-5:]))
+        values = history["val_accuracy"]
+        metrics["best_val_accuracy"] = float(max(values[-5:]))
+        metrics["weighted_val_accuracy"] = float(
+            np.average(values, weights=range(1, len(values) + 1))
+        )
     return metrics
 
 

@@ -79,6 +79,10 @@ class JointSpace(SearchSpace):
         """Make the child network, by the architecture's `build`."""
         return self.architecture.build(self._network(params), input_shape, classes, **options)
 
+    def shared_weights(self, params: Mapping[str, Any], model: Any) -> dict[str, str]:
+        """The architecture's."""
+        return self.architecture.shared_weights(self._network(params), model)
+
     def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The architecture's, and under ``hyperparameters`` the others that have an effect."""
         network, others = self.split(params)

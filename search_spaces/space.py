@@ -232,6 +232,21 @@ class SearchSpace:
         """
         raise NotImplementedError(f"{type(self).__name__} describes no network to build")
 
+    def shared_weights(self, params: Mapping[str, Any], model: Any) -> dict[str, str]:
+        """Keys of the layers whose weights children of this space share, by layer name.
+
+        A layer may begin with the weights that one of the same key ended with in another child
+        (`plugins.weight_bank`).
+
+        Args:
+            params: A point of this space.
+            model: What `build` made of it.
+
+        Raises:
+            NotImplementedError: If this space does not say.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say which layers share weights")
+
     def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """What was found, ready for JSON; a space of cells gives a genotype."""
         return dict(self.decode(self.encode(params)))

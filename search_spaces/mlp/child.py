@@ -8,6 +8,7 @@ import keras
 
 from cellwright.search_spaces.classifier import check_features, main_output
 from cellwright.search_spaces.context import Context
+from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.mlp.genotype import DropoutLayer, MLPGenotype
 
 
@@ -16,6 +17,7 @@ def build_mlp(
     input_shape: Sequence[int],
     classes: int | None,
     *,
+    dropout: float | None = None,
     seed: int | None = None,
 ) -> keras.Model:
     """Layers one after the other, then the output layer.
@@ -24,6 +26,7 @@ def build_mlp(
         genotype: What to build.
         input_shape: (features,); images and other arrays are flattened.
         classes: At least 2; None for regression.
+        dropout: Rate of the dropout layers, in [0, 1); their own if None.
         seed: Fixes the initial weights and what dropout leaves out.
 
     Returns:
@@ -34,6 +37,8 @@ def build_mlp(
         UnbuildableChild: If an argument is out of range.
     """
     check_features(input_shape, classes)
+    if dropout is not None and not 0 <= dropout < 1:
+        raise UnbuildableChild(f"dropout must be from 0 to below 1, or None, got {dropout}")
     root = Context("", seed)
     inputs = keras.Input(tuple(input_shape), name="features")  # (batch, features)
     x = inputs
@@ -42,8 +47,9 @@ def build_mlp(
     for number, layer in enumerate(genotype.layers, start=1):
         at = root.inside(f"layer_{number}")
         if isinstance(layer, DropoutLayer):
+            rate = layer.rate if dropout is None else dropout
             drop = keras.layers.Dropout(
-                layer.rate, seed=at.seed_of("dropout"), name=f"{at.prefix}_dropout"
+                rate, seed=at.seed_of("dropout"), name=f"{at.prefix}_dropout"
             )
             x = drop(x)
         else:

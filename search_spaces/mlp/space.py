@@ -38,6 +38,8 @@ class MLPSpace(SearchSpace):
         ValueError: If an argument is out of range, or a choice is given twice.
     """
 
+    options = frozenset({"dropout"})
+
     def __init__(
         self,
         *,
@@ -136,6 +138,18 @@ class MLPSpace(SearchSpace):
             UnbuildableChild: If the network cannot be made for this input.
         """
         return self.genotype(params).build(input_shape, classes, **options)
+
+    def shared_weights(self, params: Mapping[str, Any], model: Any) -> dict[str, str]:
+        """Keys of the dense layers: the dense layer (or the input) before, and this one.
+
+        Dropout has no weights and does not count, as in the series.
+        """
+        keys, before = {}, "input"
+        for number, layer in enumerate(self.genotype(params).layers, start=1):
+            if isinstance(layer, DenseLayer):
+                keys[f"layer_{number}_dense"] = f"{before} > {layer}"
+                before = str(layer)
+        return {**keys, model.layers[-1].name: f"{before} > {OUTPUT}"}
 
     def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The genotype as plain data (`MLPGenotype.to_dict`)."""

@@ -166,6 +166,10 @@ class NASNetSpace(SearchSpace):
             self.genotype(params), input_shape, classes, **{"skeleton": self.skeleton, **options}
         )
 
+    def shared_weights(self, params: Mapping[str, Any], model: Any) -> dict[str, str]:
+        """Every layer's name, which says the cell, the block, the side and the operation."""
+        return {layer.name: layer.name for layer in model.layers if layer.weights}
+
     def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The genotype as plain data (`Genotype.to_dict`)."""
         return self.genotype(params).to_dict()

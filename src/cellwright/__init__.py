@@ -39,6 +39,7 @@ _HOMES = {
         "AccuracyReward",
         "Auto",
         "Evaluation",
+        "HybridReinforce",
         "KerasLatency",
         "LocalSearch",
         "LossReward",
@@ -49,6 +50,7 @@ _HOMES = {
         "RegularizedEvolution",
         "Reinforce",
         "Strategy",
+        "WeightBank",
         "load_dataset",
     ),
     "cellwright.adapters.optuna_sampler": (

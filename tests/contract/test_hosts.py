@@ -26,6 +26,7 @@ STRATEGIES = {
     "reinforce": {"batch": 3},
     "ppo": {"batch": 4, "epochs": 2},
     "predictor": {"initial": 4},
+    "hybrid": {"batch": 4, "epochs": 2, "units": 8},
     "local": {"initial": 3},
 }
 FAILING = {2, 3, 9, 17}

@@ -35,7 +35,7 @@ from cellwright.search_spaces import (
 SPACE = NASNetSpace(blocks=1)
 PARAMS = SPACE.decode([0, 1, 5, 4, 0, 0, 1, 5, 3, 0])
 METRICS = {
-    *("accuracy", "loss", "val_accuracy", "best_val_accuracy", "val_loss"),
+    *("accuracy", "loss", "val_accuracy", "best_val_accuracy", "weighted_val_accuracy", "val_loss"),
     *("parameters", "seconds", "reward"),
 }
 
@@ -95,6 +95,8 @@ def test_best_validation_accuracy_of_the_last_five_epochs_cubed(digits):
     accuracies = [values["val_accuracy"] for _, values in reports]
     assert metrics["best_val_accuracy"] == max(accuracies[-5:])
     assert metrics["reward"] == pytest.approx(max(accuracies[-5:]) ** 3)
+    weighted = sum(epoch * value for epoch, value in enumerate(accuracies, start=1)) / 28
+    assert metrics["weighted_val_accuracy"] == pytest.approx(weighted)
 
 
 MLP = MLPSpace(nodes=(16,), activations=("relu",), length=2)

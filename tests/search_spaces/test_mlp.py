@@ -141,6 +141,13 @@ def test_outputs_are_those_of_the_layers_by_hand(classes, last, activation, outp
     assert model.layers[-1].activation.__name__ == activation
 
 
+def test_a_rate_of_dropout_can_be_set_for_all_layers():
+    params = SPACE.from_tokens((15, 29, 30))
+    assert SPACE.build(params, (4,), 3, dropout=0.7).layers[2].rate == 0.7
+    with pytest.raises(UnbuildableChild, match="dropout"):
+        SPACE.build(params, (4,), 3, dropout=1.0)
+
+
 def test_images_are_flattened(outputs):
     model = SPACE.build(SPACE.from_tokens((3, 30)), (8, 8, 1), 10, seed=0)
     flat = SPACE.build(SPACE.from_tokens((3, 30)), (64,), 10, seed=0)

@@ -64,8 +64,8 @@ def search(
     strategy: Annotated[
         str,
         typer.Option(
-            help="How to search: auto, predictor, evolution, local, reinforce, ppo, random, or "
-            "module:attribute."
+            help="How to search: auto, predictor, evolution, local, reinforce, ppo, hybrid, "
+            "random, or module:attribute."
         ),
     ] = "auto",
     space: Annotated[

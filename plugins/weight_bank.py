@@ -1,0 +1,113 @@
+"""One-shot weights: a bank that children start from and return to."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import threading
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+_log = logging.getLogger(__name__)
+
+
+class WeightBank:
+    """Weights of layers by key, one ``.npz`` file each, in a folder that processes may share.
+
+    A child begins with the weights that layers of the same keys ended with in the children before
+    it, and so needs fewer epochs; what it scores then depends on what was trained before. Which
+    layers share a key a space says (`SearchSpace.shared_weights`).
+
+    A file is replaced in one step: whoever reads finds the old weights or the new ones, and of two
+    processes that write the same key the last one wins.
+
+    Args:
+        folder: Made if it is not there.
+        megabytes: Size of the folder, above 0, beyond which the files that were written longest ago
+            are deleted.
+
+    Raises:
+        ValueError: If ``megabytes`` is not above 0.
+    """
+
+    def __init__(self, folder: str | Path, *, megabytes: float = 1000) -> None:
+        if not megabytes > 0:
+            raise ValueError(f"megabytes must be above 0, got {megabytes}")
+        self.folder, self.megabytes = Path(folder), megabytes
+
+    def start(self, model: Any, keys: Mapping[str, str]) -> list[str]:
+        """Give layers of a ``keras.Model`` the weights of their keys.
+
+        Args:
+            model: Built and not trained.
+            keys: By layer name. Other layers, and those whose weights have another shape or are not
+                in the bank, keep their fresh weights.
+
+        Returns:
+            Names of the layers that were given weights.
+        """
+        started = []
+        for name, key in keys.items():
+            layer, found = model.get_layer(name), self.read(key)
+            shapes = [tuple(weight.shape) for weight in layer.weights]
+            if found is not None and [array.shape for array in found] == shapes:
+                layer.set_weights(found)
+                started.append(name)
+        return started
+
+    def keep(self, model: Any, keys: Mapping[str, str]) -> None:
+        """Put the weights of a trained model's layers into the bank.
+
+        Of several layers of one key those of the last are kept.
+        """
+        for name, key in keys.items():
+            self.write(key, model.get_layer(name).get_weights())
+        self._tidy()
+
+    def read(self, key: str) -> list[Array] | None:
+        """The weights of ``key``, or None if there are none that can be read."""
+        path = self._path(key)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return [file[str(number)] for number in range(len(file.files))]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            _log.warning("%s cannot be read (%s): layers begin with fresh weights", path, error)
+            return None
+
+    def write(self, key: str, weights: Sequence[Array]) -> None:
+        """Replace the weights of ``key``."""
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
+        arrays: dict[str, Any] = {str(number): array for number, array in enumerate(weights)}
+        with beside.open("wb") as file:
+            np.savez(file, **arrays)
+        beside.replace(path)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
+
+    def _tidy(self) -> None:
+        """Delete the oldest files while all are larger than allowed."""
+        found = []
+        for path in self.folder.glob("*.npz"):
+            try:
+                state = path.stat()
+            except FileNotFoundError:  # another process deleted it
+                continue
+            found.append((state.st_mtime_ns, state.st_size, path))
+        size = sum(size for _, size, _ in found)
+        for _, smaller, path in sorted(found):
+            if size <= self.megabytes * 1e6:
+                break
+            path.unlink(missing_ok=True)
+            size -= smaller
