@@ -88,18 +88,24 @@ def test_cells_share_by_position_and_operation(tmp_path):
 def test_a_child_of_an_evaluation_starts_where_the_last_one_ended(tmp_path):
     bank = WeightBank(tmp_path)
     recipe = Recipe(epochs=2, batch_size=16, learning_rate=0.01)
-    joint = JointSpace(SPACE, Decision("batch_size", (16, 32)))
     params = SPACE.from_tokens((15, 29, 7, 30))
     _, plain = Evaluation(SPACE, table(), recipe).run(params)
     _, first = Evaluation(SPACE, table(), recipe, weights=bank).run(params)
     assert equal(first.get_weights(), plain.get_weights())  # an empty bank changes nothing
     losses = []
-    evaluation = Evaluation(joint, table(), recipe, weights=bank)
-    evaluation.run({**params, "batch_size": 16}, lambda _, metrics: losses.append(metrics["loss"]))
+    evaluation = Evaluation(SPACE, table(), recipe, weights=bank)
+    evaluation.run(params, lambda _, metrics: losses.append(metrics["loss"]))
     begun = SPACE.build(params, (5,), 3)
     assert bank.start(begun, SPACE.shared_weights(params, begun))
     assert not equal(begun.get_weights(), first.get_weights())  # the second child went on from it
     assert losses[0] < plain.history.history["loss"][0]
+
+
+def test_a_joint_space_shares_as_its_architecture_does():
+    joint = JointSpace(SPACE, Decision("batch_size", (16, 32)))
+    model, keys = mlp(15, 29, 28)
+    params = {**SPACE.from_tokens((15, 29, 28, 30)), "batch_size": 16}
+    assert joint.shared_weights(params, model) == keys
 
 
 def test_a_space_that_does_not_say_is_refused(tmp_path):
