@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cellwright.plugins.history import load_history, save_history
+from cellwright.plugins.hyperband import Attempt
 from cellwright.plugins.strategy import Told
 from cellwright.search_spaces import CorruptedState, Params, SearchSpace, SpaceMismatch
 
@@ -17,6 +18,8 @@ HISTORY = "cellwright_history.json"
 KNOWN = (
     "known_result"  # beside a trial's parameters: the metrics of a network that was tried before
 )
+BUDGET = "TRIAL_BUDGET"  # beside a trial's parameters, as NNI's own Hyperband calls it: its epochs
+PAST = "goes_on_from"  # likewise, under a schedule: the number of the trial that it goes on from
 _log = logging.getLogger(__name__)
 
 
@@ -49,7 +52,7 @@ def read_result(space: SearchSpace, value: Any, parameters: Any, sign: float) ->
     given = report.pop("architecture", None)
     if not isinstance(given, Mapping):
         given = parameters if isinstance(parameters, Mapping) else {}
-        given = {name: given[name] for name in space.names if name in given}
+    given = {name: given[name] for name in space.names if name in given}
     params = space.decode(space.encode(given))
     score = report.pop("default", None)
     error = report.pop("error", None)
@@ -114,6 +117,16 @@ class Record:
             ):
                 return {**facts["metrics"], "repeat_of": number}
         return None
+
+    def attempts(self) -> list[Attempt]:
+        """The trials that are part of a schedule."""
+        running = [(n, self.others_of(given), False) for n, given in self.running.items()]
+        ended = [(n, self.facts[n].get("others", {}), True) for n in self.told]
+        return [
+            Attempt(n, others.get(PAST), over, self.told[n].reward if over else None)
+            for n, others, over in [*running, *ended]
+            if BUDGET in others
+        ]
 
     def report(self, number: int, result: Result, trial: str | None = None) -> None:
         """Book what a trial reported, be it a failure."""

@@ -7,15 +7,28 @@ from typing import Any
 
 import numpy as np
 
-from cellwright.search_spaces import SearchSpace, SpaceMismatch
+from cellwright.search_spaces import Decision, Float, Int, SearchSpace, SpaceMismatch
 
 
 def search_space_of(space: SearchSpace) -> dict[str, dict[str, Any]]:
-    """What belongs in ``search_space.json``: every decision as a ``choice``."""
-    return {
-        decision.name: {"_type": "choice", "_value": list(decision.choices)}
-        for decision in space.decisions
-    }
+    """What belongs in ``search_space.json``: ranges as NNI's own, other decisions as ``choice``.
+
+    Decisions with conditions stand there without them; a trial leaves out those without effect.
+    """
+    return {decision.name: _entry(decision) for decision in space.decisions}
+
+
+def _entry(decision: Decision) -> dict[str, Any]:
+    value: list[Any]
+    if isinstance(decision, Float):
+        kind, value = "loguniform" if decision.log else "uniform", [decision.low, decision.high]
+    elif isinstance(decision, Int) and decision.log:
+        kind, value = "qloguniform", [decision.low, decision.high, 1]
+    elif isinstance(decision, Int):
+        kind, value = "randint", [decision.low, decision.high + 1]  # NNI leaves out the upper one
+    else:
+        kind, value = "choice", list(decision.choices)
+    return {"_type": kind, "_value": value}
 
 
 def other_entries(space: SearchSpace, search_space: Any) -> dict[str, Any]:
@@ -23,8 +36,8 @@ def other_entries(space: SearchSpace, search_space: Any) -> dict[str, Any]:
 
     Args:
         space: What the tuner searches.
-        search_space: What the experiment sends. It must hold every decision of ``space`` as a
-            ``choice`` of the same values, in any order; other entries may be of any type that
+        search_space: What the experiment sends. It must hold every decision of ``space`` as
+            `search_space_of` writes it, choices in any order; other entries may be of any type that
             NNI knows.
 
     Raises:
@@ -40,7 +53,7 @@ def other_entries(space: SearchSpace, search_space: Any) -> dict[str, Any]:
     wrong = [
         text
         for name, entry in search_space_of(space).items()
-        if (text := _difference(name, entry["_value"], search_space.get(name)))
+        if (text := _difference(name, entry, search_space.get(name)))
     ]
     if wrong:
         more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
@@ -74,14 +87,15 @@ def draw(entries: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]
     return drawn
 
 
-def _difference(name: str, choices: list[Any], entry: Any) -> str:
+def _difference(name: str, wanted: Mapping[str, Any], entry: Any) -> str:
     if entry is None:
         return f"{name!r} is missing"
+    kind, values = wanted["_type"], wanted["_value"]
     found: Any = None
-    if isinstance(entry, Mapping) and entry.get("_type") == "choice":
+    if isinstance(entry, Mapping) and entry.get("_type") == kind:
         found = entry.get("_value")
     # Compared by ==, as JSON may turn 1.0 into 1 on its way through NNI.
-    alike = isinstance(found, list) and len(found) == len(choices)
-    if alike and all(choice in found for choice in choices):
+    alike = isinstance(found, list) and len(found) == len(values)
+    if alike and (all(x in found for x in values) if kind == "choice" else found == values):
         return ""
-    return f"{name!r} must be a choice of {choices}, got {entry!r}"
+    return f"{name!r} must be a {kind} of {values}, got {entry!r}"

@@ -6,17 +6,18 @@ have handed this trial the parameters that it books for another (see `nni_record
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cellwright.adapters.nni_localhost import allow_localhost
-from cellwright.adapters.nni_record import KNOWN
+from cellwright.adapters.nni_record import BUDGET, KNOWN, PAST
 from cellwright.plugins.best_child import Keep, keep_best
+from cellwright.plugins.checkpoints import Checkpoint
 from cellwright.plugins.evaluation import Evaluation
 from cellwright.plugins.rewards import progress
 from cellwright.search_spaces import ChildFailed, Params, SearchSpace
@@ -25,16 +26,21 @@ __all__ = ["architecture", "keep_best", "report", "report_failure", "run"]
 _log = logging.getLogger(__name__)
 
 
-def run(evaluation: Evaluation, keep: Keep | None = None) -> dict[str, float]:
+def run(
+    evaluation: Evaluation, keep: Keep | None = None, fixed: Mapping[str, Any] | None = None
+) -> dict[str, float]:
     """Be one trial: get an architecture from NNI, train and measure it, report.
 
-    A hyperparameter that the experiment searches beside the architecture replaces the field of
-    its name in the recipe (``learning_rate``, ``batch_size``, ...), or else goes to
-    ``space.build`` (``filters``, ...). Run by hand, without NNI, it tries a random architecture.
+    Hyperparameters that the experiment searches beside the architecture go by their names
+    (`Evaluation`). ``TRIAL_BUDGET``, of a `StrategyTuner` with a schedule or of NNI's own advisors,
+    is the epochs to train in all; a child goes on from where it stood if ``evaluation`` has
+    ``checkpoints``. Under NNI's ``PBT`` a trial trains the recipe's epochs more, from the weights
+    that the tuner names. Run by hand, without NNI, it tries a random architecture.
 
     Args:
         evaluation: Of a child network.
         keep: Called with the architecture, its metrics and the trained model, once NNI has them.
+        fixed: The architecture, where the experiment searches hyperparameters alone.
 
     Returns:
         The metrics, whose ``reward`` NNI has as the final result.
@@ -42,12 +48,13 @@ def run(evaluation: Evaluation, keep: Keep | None = None) -> dict[str, float]:
     Raises:
         Whatever made the child fail, so that NNI books a failed trial; the tuner knows of it.
     """
-    params, others, known = _given(evaluation.space)
+    params, others, known = _given(evaluation.space, fixed or {})
     if known is not None:  # this network has been measured: the space is used up
         report(params, known)
         return dict(known)
     try:
-        metrics, model = _adapted(evaluation, others).run(params, report=_report_epoch)
+        others, checkpoint = _in_our_words(others, evaluation)
+        metrics, model = evaluation.run({**params, **others}, _report_epoch, checkpoint)
     except BaseException as error:
         report_failure(params, error)
         raise
@@ -66,11 +73,13 @@ def architecture(space: SearchSpace) -> tuple[Params, dict[str, Any]]:
         InvalidArchitecture: If NNI hands over parameters of another space.
         RuntimeError: If NNI hands over none.
     """
-    params, others, _ = _given(space)
+    params, others, _ = _given(space, {})
     return params, others
 
 
-def _given(space: SearchSpace) -> tuple[Params, dict[str, Any], dict[str, float] | None]:
+def _given(
+    space: SearchSpace, fixed: Mapping[str, Any]
+) -> tuple[Params, dict[str, Any], dict[str, float] | None]:
     """Architecture, other hyperparameters, and the metrics of this network if it has been tried."""
     import nni
 
@@ -79,11 +88,12 @@ def _given(space: SearchSpace) -> tuple[Params, dict[str, Any], dict[str, float]
     given = nni.get_next_parameter()
     if nni.get_trial_id() == "STANDALONE":
         print("No NNI experiment runs this script: it tries a random architecture.")
-        return space.sample(np.random.default_rng()), {}, None
+        return {**space.sample(np.random.default_rng()), **fixed}, {}, None
     if not isinstance(given, Mapping):
         raise RuntimeError("NNI gave this trial no parameters; see its nnimanager.log")
     names = set(space.names)
-    params = space.decode(space.encode({k: v for k, v in given.items() if k in names}))
+    given = {**fixed, **given}
+    params = space.read(given)
     others = {k: v for k, v in given.items() if k not in names}
     known = others.pop(KNOWN, None)
     return params, others, known
@@ -126,20 +136,21 @@ def report_failure(params: Mapping[str, Any], error: BaseException) -> None:
         _log.exception("the failure cannot be reported")
 
 
-def _adapted(evaluation: Evaluation, others: Mapping[str, Any]) -> Evaluation:
-    if not others:
-        return evaluation
+def _in_our_words(
+    others: Mapping[str, Any], evaluation: Evaluation
+) -> tuple[dict[str, Any], Checkpoint | None]:
+    """Hyperparameters without those by which tuners say how long to train, and from where on."""
+    others = {name: value for name, value in others.items() if name != PAST}
+    if BUDGET in others:
+        others["epochs"] = others.pop(BUDGET)
+    load, save = (others.pop(f"{what}_checkpoint_dir", None) for what in ("load", "save"))
+    if save is None:
+        return others, None
     from cellwright.plugins.recipe import Recipe
 
-    recipe = evaluation.recipe or Recipe()
-    fields = {field.name for field in dataclasses.fields(recipe)}
-    training = {name: value for name, value in others.items() if name in fields}
-    building = {name: value for name, value in others.items() if name not in fields}
-    return dataclasses.replace(
-        evaluation,
-        recipe=dataclasses.replace(recipe, **training),
-        options={**evaluation.options, **building},
-    )
+    checkpoint = Checkpoint(Path(save, "child.npz"))
+    done = checkpoint.begin_at(Checkpoint(Path(load, "child.npz")))
+    return {**others, "epochs": done + (evaluation.recipe or Recipe()).epochs}, checkpoint
 
 
 def _report_epoch(epoch: int, metrics: dict[str, float]) -> None:

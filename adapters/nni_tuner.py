@@ -11,7 +11,7 @@ import functools
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -19,8 +19,9 @@ import numpy as np
 from nni.tuner import Tuner
 
 from cellwright.adapters.nni_localhost import allow_localhost
-from cellwright.adapters.nni_record import HISTORY, KNOWN, Record, read_result
+from cellwright.adapters.nni_record import BUDGET, HISTORY, KNOWN, PAST, Record, read_result
 from cellwright.adapters.nni_space import draw, other_entries
+from cellwright.plugins.hyperband import Hyperband
 from cellwright.plugins.registry import make_space, make_strategy
 from cellwright.search_spaces import (
     CellwrightError,
@@ -60,6 +61,8 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         space: The same for the search space; the book's NASNet space if None.
         seed: 0 or above; None draws one, which the checkpoint then keeps.
         optimize_mode: ``"maximize"`` or ``"minimize"``, what is done to the trials' ``default``.
+        schedule: Arguments of `Hyperband`, such as ``{"max_epochs": 10, "factor": 3}``. A trial is
+            then one rung: `nni_trial.run` trains it for ``TRIAL_BUDGET`` epochs in all.
         strategy_arguments: For the strategy.
 
     Raises:
@@ -73,6 +76,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         space: SearchSpace | str | None = None,
         seed: int | None = None,
         optimize_mode: str = "maximize",
+        schedule: Mapping[str, Any] | None = None,
         **strategy_arguments: Any,
     ) -> None:
         super().__init__()
@@ -84,6 +88,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             )
         self.optimize_mode = optimize_mode
         self.space = make_space(space)
+        self.schedule = _schedule(schedule)
         self._make = functools.partial(make_strategy, strategy, self.space, **strategy_arguments)
         self._drawn = seed is None
         self.strategy = self._make(seed=seed)
@@ -201,14 +206,24 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             number, *self._again = lost
         else:
             number = self.record.asked
-            rng = np.random.default_rng((self.strategy.seed, number, 1))
-            params = self._ask(number)
-            given = {**params, **draw(self._others, rng)}
-            # To search the record takes a canonical form for each trial of it.
-            known = self.record.known(given) if self.strategy.knows(params) else None
-            self.record.start(given if known is None else {**given, KNOWN: known})
+            self.record.start(self._given(number))
         self._numbers[parameter_id] = number
         return dict(self.record.running[number])
+
+    def _given(self, number: int) -> dict[str, Any]:
+        """All parameters of a new trial."""
+        rung = None if self.schedule is None else self.schedule.next(self.record.attempts())
+        if rung is not None and rung.past is not None:
+            past, facts = self.record.told[rung.past], self.record.facts[rung.past]
+            return {**past.params, **facts["others"], BUDGET: rung.epochs, PAST: rung.past}
+        params = self._ask(number)
+        rng = np.random.default_rng((self.strategy.seed, number, 1))
+        given = {**params, **draw(self._others, rng)}
+        if rung is not None:
+            given[BUDGET] = rung.epochs
+        # To search the record takes a canonical form for each trial of it.
+        known = self.record.known(given) if self.strategy.knows(params) else None
+        return given if known is None else {**given, KNOWN: known}
 
     def _ask(self, number: int) -> Params:
         try:
@@ -293,6 +308,13 @@ class NASNetEvolutionTuner(StrategyTuner):
         **arguments: Any,
     ) -> None:
         super().__init__("evolution", space, seed, optimize_mode, **arguments)
+
+
+def _schedule(arguments: Mapping[str, Any] | None) -> Hyperband | None:
+    try:
+        return None if arguments is None else Hyperband(**arguments)
+    except TypeError as error:
+        raise ValueError(f"schedule {arguments!r} is no Hyperband: {error}") from error
 
 
 def _set_aside(path: Path) -> None:

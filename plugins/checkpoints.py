@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,6 +41,14 @@ class Checkpoint:
             np.savez(file, history=np.array(json.dumps(history)), **values)
         beside.replace(self.path)
 
+    def begin_at(self, other: Checkpoint) -> int:
+        """Take over the state of ``other``, and give its epochs; without a file of it, none."""
+        if self.path != other.path and other.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(other.path, self.path)
+        read = self._read()
+        return 0 if read is None else epochs_of(read[0])
+
     def restore(self, model: Any, most: int) -> History:
         """Bring a compiled ``model`` to where `save` left it.
 
@@ -52,17 +61,10 @@ class Checkpoint:
         Raises:
             ChildFailed: If the file holds another network's state.
         """
-        try:
-            with np.load(self.path, allow_pickle=False) as file:
-                history: History = json.loads(str(file["history"]))
-                values = [file[str(i)] for i in range(len(file.files) - 1)]
-        except FileNotFoundError:
+        read = self._read()
+        if read is None or epochs_of(read[0]) > most:
             return {}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            _log.warning("%s cannot be read (%s): its child is trained afresh", self.path, error)
-            return {}
-        if epochs_of(history) > most:
-            return {}
+        history, values = read
         variables = _variables(model)
         if [tuple(v.shape) for v in variables] != [value.shape for value in values]:
             raise ChildFailed(
@@ -72,6 +74,17 @@ class Checkpoint:
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         return history
+
+    def _read(self) -> tuple[History, list[Any]] | None:
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                history: History = json.loads(str(file["history"]))
+                return history, [file[str(i)] for i in range(len(file.files) - 1)]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            _log.warning("%s cannot be read (%s): its child is trained afresh", self.path, error)
+            return None
 
 
 def checkpoint_of(folder: str | Path, *identity: Any) -> Checkpoint:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cellwright.plugins.checkpoints import checkpoint_of
+from cellwright.plugins.checkpoints import Checkpoint, checkpoint_of
 from cellwright.plugins.datasets import Dataset
 from cellwright.plugins.meters import Meter, as_meters, measure
 from cellwright.plugins.rewards import MnasNetReward, Reward, usual_reward
@@ -62,7 +62,8 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         if isinstance(self.space, JointSpace):
-            self._with({d.name: d.choices[0] for d in self.space.hyperparameters})
+            first = {d.name: d.choices[0] for d in self.space.hyperparameters}
+            divide(first, self._recipe, self.space)
         measured = {meter.metric for meter in as_meters(self.meter)}
         timed = isinstance(self.reward, MnasNetReward) and self.reward.latency == "latency_ms"
         if timed and "latency_ms" not in measured:
@@ -84,13 +85,18 @@ class Evaluation:
         )
 
     def run(
-        self, params: Mapping[str, Any], report: Report | None = None
+        self,
+        params: Mapping[str, Any],
+        report: Report | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> tuple[dict[str, float], Any]:
         """Build, train, measure and weigh one child.
 
         Args:
             params: The architecture, and any hyperparameters by name.
             report: Called with each epoch (from 0) and its metrics; what it raises goes through.
+            checkpoint: Where the child goes on from, and is kept; by default its own among
+                `checkpoints`.
 
         Returns:
             The metrics (those of ``recipe.train``, ``parameters``, ``seconds``, what each meter
@@ -108,12 +114,13 @@ class Evaluation:
         start = time.perf_counter()
         network, hyperparameters = self.space.split(params)
         mine = self._with(hyperparameters)
+        kept = mine._kept(network) if checkpoint is None else {"checkpoint": checkpoint}
         try:
             model = self._build(network, mine.options)
             shared = self.space.shared_weights(network, model) if self.weights else {}
             if self.weights:
                 self.weights.start(model, shared)
-            metrics = mine.recipe.train(model, self.data, report=report, **mine._kept(network))
+            metrics = mine.recipe.train(model, self.data, report=report, **kept)
             if self.weights:
                 self.weights.keep(model, shared)
             metrics["parameters"] = float(model.count_params())
@@ -130,10 +137,14 @@ class Evaluation:
 
     def _with(self, hyperparameters: Mapping[str, Any]) -> Evaluation:
         """This evaluation under the given hyperparameters, with the recipe that holds without."""
+        recipe, options = divide(hyperparameters, self._recipe, self.space)
+        return dataclasses.replace(self, recipe=recipe, options={**self.options, **options})
+
+    @property
+    def _recipe(self) -> Any:
         from cellwright.plugins.recipe import Recipe
 
-        recipe, options = divide(hyperparameters, self.recipe or Recipe(), self.space)
-        return dataclasses.replace(self, recipe=recipe, options={**self.options, **options})
+        return self.recipe or Recipe()
 
     def _kept(self, network: Mapping[str, Any]) -> dict[str, Any]:
         """Where the child of ``network`` is kept, as an argument for ``recipe.train``."""

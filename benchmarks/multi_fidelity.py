@@ -1,0 +1,144 @@
+"""Hyperband against full training, by the epochs that each spends, on scikit-learn's digits.
+
+    python -m benchmarks.multi_fidelity --seeds 3 --out benchmarks/results/multi_fidelity
+
+Both sides search the same joint space with the same strategy, in the same child builder. Full
+training gives every child all its epochs; Hyperband gives most of them few, and the best go on from
+their weights. A seed's line is the best validation accuracy of a child that was fully trained, so
+far, by epochs spent. Trials are kept one by one; the same command again goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from cellwright.plugins import Evaluation, Strategy, load_dataset, make_strategy
+from cellwright.plugins.hyperband import Attempt, Hyperband
+from cellwright.search_spaces import Float, Int, JointSpace, NASNetSpace
+
+SCHEDULE = Hyperband(10, 3)
+FULL = 24  # children of full training: 240 epochs, twice what Hyperband spends
+
+
+def joint_space() -> JointSpace:
+    """Cells of two blocks, and how they are trained."""
+    return JointSpace(
+        NASNetSpace(blocks=2, operations=("identity", "max_3x3", "avg_3x3", "sep_3x3")),
+        Float("learning_rate", 1e-4, 3e-2, log=True),
+        Int("batch_size", 32, 256, log=True, levels=4),
+    )
+
+
+def full_training(strategy: Strategy, run: Any) -> Iterator[tuple[float, float]]:
+    """(epochs, accuracy) of each child."""
+    for number in range(FULL):
+        params = strategy.ask(number)
+        reward = run(number, params, SCHEDULE.max_epochs)
+        strategy.tell(number, params, reward)
+        yield SCHEDULE.max_epochs, reward
+
+
+def hyperband(strategy: Strategy, run: Any) -> Iterator[tuple[float, float]]:
+    """(epochs, accuracy) of each rung; accuracy below the last rung does not count."""
+    attempts: list[Attempt] = []
+    params: dict[int, Any] = {}
+    for number in range(SCHEDULE.trials):
+        rung = SCHEDULE.next(attempts)
+        params[number] = strategy.ask(number) if rung.past is None else params[rung.past]
+        reward = run(number, params[number], rung.epochs)
+        strategy.tell(number, params[number], reward)
+        attempts.append(Attempt(number, rung.past, True, reward))
+        yield (
+            rung.epochs - rung.initial_epoch,
+            (reward if rung.epochs == SCHEDULE.max_epochs else float("-inf")),
+        )
+
+
+def search(side: str, name: str, seed: int, out: Path) -> None:
+    """One search, whose children are looked up in its file where they are there."""
+    strategy = make_strategy(name, joint_space(), seed=seed)
+    lines = out / f"{side}-{name}-{seed}.jsonl"
+    known = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
+    evaluation: list[Evaluation] = []
+
+    def run(number: int, params: Any, epochs: int) -> float:
+        if number < len(known):
+            return float(known[number]["accuracy"])
+        if not evaluation:
+            evaluation.append(_evaluation(seed, out / "children" / f"{side}-{name}-{seed}"))
+        import keras
+
+        keras.utils.clear_session()
+        metrics, _ = evaluation[0].run({**params, "epochs": epochs})
+        with lines.open("a") as file:
+            spent = metrics["trained_epochs"]
+            file.write(json.dumps({"epochs": spent, "accuracy": metrics["val_accuracy"]}) + "\n")
+        return metrics["val_accuracy"]
+
+    sides = {"full": full_training, "hyperband": hyperband}
+    curve = list(sides[side](strategy, run))
+    spent = np.cumsum([epochs for epochs, _ in curve]).tolist()
+    best = np.maximum.accumulate([accuracy for _, accuracy in curve]).tolist()
+    (out / f"{side}-{name}-{seed}.json").write_text(json.dumps({"spent": spent, "best": best}))
+
+
+def _evaluation(seed: int, children: Path) -> Evaluation:
+    from cellwright.plugins import Recipe
+
+    return Evaluation(
+        joint_space(),
+        load_dataset("digits", seed=seed),
+        recipe=Recipe(epochs=SCHEDULE.max_epochs),
+        options={"filters": 4, "reductions": 1},
+        seed=seed,
+        checkpoints=children,
+    )
+
+
+def summary(name: str, seeds: int, out: Path) -> str:
+    """A line a seed: what full training reached, and when Hyperband did."""
+    rows = ["| seed | full training | epochs | Hyperband | epochs | ratio |", "|" + "---:|" * 6]
+    ratios = []
+    for seed in range(seeds):
+        full, ours = (
+            json.loads((out / f"{side}-{name}-{seed}.json").read_text())
+            for side in ("full", "hyperband")
+        )
+        goal = full["best"][-1]
+        to_goal = full["spent"][full["best"].index(goal)]
+        reached = [s for s, b in zip(ours["spent"], ours["best"], strict=True) if b >= goal]
+        ratio = reached[0] / full["spent"][-1] if reached else float("inf")
+        ratios.append(ratio)
+        when = f"{reached[0]:.0f}" if reached else "not reached"
+        rows.append(
+            f"| {seed} | {goal:.4f} | {full['spent'][-1]:.0f} (best at {to_goal:.0f}) "
+            f"| {ours['best'][-1]:.4f} | {when} of {ours['spent'][-1]:.0f} | {ratio:.2f} |"
+        )
+    rows.append(f"\nmedian ratio {statistics.median(ratios):.2f}")
+    return "\n".join(rows) + "\n"
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    seeds: Annotated[int, typer.Option(min=1)] = 3,
+    strategy: Annotated[str, typer.Option(help="As of cellwright search.")] = "evolution",
+) -> None:
+    """Run both sides for each seed, and write a table."""
+    out.mkdir(parents=True, exist_ok=True)
+    for seed in range(seeds):
+        for side in ("hyperband", "full"):
+            search(side, strategy, seed, out)
+    text = summary(strategy, seeds, out)
+    (out / f"{strategy}.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    typer.run(main)
