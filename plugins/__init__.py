@@ -8,6 +8,7 @@ from cellwright.plugins.datasets import Dataset, load_dataset
 from cellwright.plugins.evaluation import Evaluation
 from cellwright.plugins.evolution import RegularizedEvolution
 from cellwright.plugins.hybrid import HybridReinforce
+from cellwright.plugins.latency_predictor import LatencyPredictor
 from cellwright.plugins.local_search import LocalSearch
 from cellwright.plugins.meters import (
     CommandMeter,
@@ -46,6 +47,7 @@ __all__ = [
     "Evaluation",
     "HybridReinforce",
     "KerasLatency",
+    "LatencyPredictor",
     "LiteRTLatency",
     "LiteRTSize",
     "LocalSearch",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from cellwright.search_spaces.decision import Decision, Params
 from cellwright.search_spaces.errors import InvalidArchitecture
+from cellwright.search_spaces.pieces import Piece
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -246,6 +248,39 @@ class SearchSpace:
             NotImplementedError: If this space does not say.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say which layers share weights")
+
+    def pieces(
+        self,
+        params: Mapping[str, Any],
+        input_shape: Sequence[int],
+        classes: int | None,
+        **options: Any,
+    ) -> Counter[Piece]:
+        """What the child network consists of that takes time, and how often, without building it.
+
+        A space that says so, here and in `build_piece`, has its latencies predicted
+        (`LatencyPredictor`). It takes what `build` takes.
+
+        Raises:
+            NotImplementedError: If this space does not say it.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say what its networks consist of"
+        )
+
+    def build_piece(self, piece: Piece, **options: Any) -> Any:
+        """One of `pieces` as a ``keras.Model`` of one input and one output, to be timed.
+
+        Args:
+            piece: From `pieces`.
+            options: That `pieces` was given.
+
+        Raises:
+            NotImplementedError: If this space has no pieces.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say what its networks consist of"
+        )
 
     def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """What was found, ready for JSON; a space of cells gives a genotype."""

@@ -53,13 +53,13 @@ def build_mnasnet(
     root = Context("", seed, momentum)
     image = keras.Input(tuple(input_shape), name="image")  # (batch, height, width, channels)
     stem = scaled(genotype.stem, width)
-    x = _normal_convolution(image, stem, 3, stem_stride, root.inside("stem"))
+    x = normal_convolution(image, stem, 3, stem_stride, root.inside("stem"))
     for number, block in enumerate(genotype.blocks, start=1):
         wide = replace(block, filters=scaled(block.filters, width))
         for layer in range(1, block.layers + 1):
             stride = block.stride if layer == 1 else 1
             x = build_layer(wide, x, stride, root.inside(f"block_{number}_{layer}"))
-    x = _normal_convolution(x, genotype.head, 1, 1, root.inside("head"))
+    x = normal_convolution(x, genotype.head, 1, 1, root.inside("head"))
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (batch, head)
     if dropout:
         seed_of = root.seed_of("dropout")
@@ -73,16 +73,15 @@ def build_layer(block: MnasBlock, x: Tensor, stride: int, at: Context) -> Tensor
     inputs = x
     squeezed = max(1, int(x.shape[-1] * block.squeeze)) if block.squeeze else 0
     if block.convolution == "conv":
-        x = _normal_convolution(x, block.filters, block.kernel, stride, at.inside("convolution"))
+        x = normal_convolution(x, block.filters, block.kernel, stride, at.inside("convolution"))
         x = squeeze_and_excite(x, squeezed, at.inside("squeeze"))
     else:
         if block.expansion > 1:
             wide = x.shape[-1] * block.expansion
-            x = _normal_convolution(x, wide, 1, 1, at.inside("expand"))
-        x = _depthwise(x, block.kernel, stride, at.inside("depthwise"))
+            x = normal_convolution(x, wide, 1, 1, at.inside("expand"))
+        x = depthwise(x, block.kernel, stride, at.inside("depthwise"))
         x = squeeze_and_excite(x, squeezed, at.inside("squeeze"))
-        x = _convolution(x, block.filters, 1, 1, at.inside("project"))
-        x = at.inside("project").normalise(x)
+        x = project(x, block.filters, at.inside("project"))
     skip = skip_of(block.skip, inputs.shape[-1], block.filters, stride)
     if skip == "none":
         return x
@@ -103,7 +102,8 @@ def squeeze_and_excite(x: Tensor, squeezed: int, at: Context) -> Tensor:
     return keras.layers.Multiply(name=f"{at.prefix}_scale")([x, weights])
 
 
-def _normal_convolution(x: Tensor, filters: int, kernel: int, stride: int, at: Context) -> Tensor:
+def normal_convolution(x: Tensor, filters: int, kernel: int, stride: int, at: Context) -> Tensor:
+    """Convolution, batch normalisation, ReLU."""
     x = at.normalise(_convolution(x, filters, kernel, stride, at))
     return keras.layers.ReLU(name=f"{at.prefix}_relu")(x)
 
@@ -122,7 +122,13 @@ def _convolution(
     )(x)  # (batch, height / stride, width / stride, filters)
 
 
-def _depthwise(x: Tensor, kernel: int, stride: int, at: Context) -> Tensor:
+def project(x: Tensor, filters: int, at: Context) -> Tensor:
+    """1x1 convolution and batch normalisation, nothing after them."""
+    return at.normalise(_convolution(x, filters, 1, 1, at))
+
+
+def depthwise(x: Tensor, kernel: int, stride: int, at: Context) -> Tensor:
+    """Depthwise convolution, batch normalisation, ReLU."""
     x = keras.layers.DepthwiseConv2D(
         kernel,
         strides=stride,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cellwright.search_spaces.decision import Decision, Params, Value
 from cellwright.search_spaces.mnasnet.genotype import SKIPS, MnasBlock, MnasNetGenotype, skip_of
+from cellwright.search_spaces.mnasnet.pieces import build_piece, count_pieces
+from cellwright.search_spaces.pieces import Piece
 from cellwright.search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -138,6 +141,20 @@ class MnasNetSpace(SearchSpace):
             UnbuildableChild: If the network cannot be made for this input.
         """
         return self.genotype(params).build(input_shape, classes, **options)
+
+    def pieces(
+        self,
+        params: Mapping[str, Any],
+        input_shape: Sequence[int],
+        classes: int | None,
+        **options: Any,
+    ) -> Counter[Piece]:
+        """See `SearchSpace.pieces`."""
+        return count_pieces(self.genotype(params), input_shape, classes, **options)
+
+    def build_piece(self, piece: Piece, **options: Any) -> Any:
+        """See `SearchSpace.build_piece`."""
+        return build_piece(piece)
 
     def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The genotype as plain data (`MnasNetGenotype.to_dict`)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ from cellwright.search_spaces.decision import Decision, Params, Value
 from cellwright.search_spaces.nasnet.genotype import Block, Cell, Genotype
 from cellwright.search_spaces.nasnet.operation_sets import OPERATION_SETS, check_operations
 from cellwright.search_spaces.nasnet.order import first_order
+from cellwright.search_spaces.nasnet.pieces import build_piece, count_pieces
 from cellwright.search_spaces.nasnet.skeleton import Skeleton
+from cellwright.search_spaces.pieces import Piece
 from cellwright.search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -169,6 +172,28 @@ class NASNetSpace(SearchSpace):
     def shared_weights(self, params: Mapping[str, Any], model: Any) -> dict[str, str]:
         """Every layer's name, which says the cell, the block, the side and the operation."""
         return {layer.name: layer.name for layer in model.layers if layer.weights}
+
+    def pieces(
+        self,
+        params: Mapping[str, Any],
+        input_shape: Sequence[int],
+        classes: int | None,
+        **options: Any,
+    ) -> Counter[Piece]:
+        """See `SearchSpace.pieces`."""
+        skeleton = self._skeleton(options)
+        return count_pieces(self.genotype(params), input_shape, classes, skeleton)
+
+    def build_piece(self, piece: Piece, **options: Any) -> Any:
+        """See `SearchSpace.build_piece`."""
+        return build_piece(piece, self.operation_set, self._skeleton(options))
+
+    def _skeleton(self, options: Mapping[str, Any]) -> Skeleton:
+        fields = {
+            name: value for name, value in options.items() if name not in ("skeleton", "seed")
+        }
+        skeleton: Skeleton = options.get("skeleton") or self.skeleton
+        return skeleton.change(**fields)
 
     def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The genotype as plain data (`Genotype.to_dict`)."""
