@@ -127,7 +127,7 @@ def _figures(name: str, folder: Path) -> tuple[dict[str, Any], tuple[Floats, Flo
     totals = np.array([predictor.total(one) for one in params])
     correction = predictor.fit(totals[fitted], first[fitted])
     start = time.perf_counter()
-    predicted = np.array([predictor(one) for one in params])
+    predicted = np.array([1000 * predictor(one) for one in params])
     microseconds = 1e6 * (time.perf_counter() - start) / len(params)
     real, guess, sums, flops = (
         values[~fitted] for values in (first, predicted, totals, multiply_adds)

@@ -21,7 +21,7 @@ _SAMPLES_IN_VAIN = 2000
 
 @dataclass
 class LatencyPredictor:
-    """Predicts milliseconds of one image, from parameters, in less than a millisecond.
+    """Predicts the seconds of one image, from parameters, in less than a millisecond.
 
     A space says which pieces a child consists of (`SearchSpace.pieces`), the meter times each as a
     network of its own, and their times are added up along the graph. What depends on the network as
@@ -33,7 +33,7 @@ class LatencyPredictor:
         predict = LatencyPredictor(NASNetSpace(), (32, 32, 3), 10, path="latency.json")
         predict.fill()       # once a machine
         predict.calibrate()  # likewise
-        predict(params)      # milliseconds
+        predict(params)      # seconds
 
     Args:
         space: With `SearchSpace.pieces`.
@@ -67,7 +67,14 @@ class LatencyPredictor:
             self.table = LatencyTable.load(Path(self.path), about)
 
     def __call__(self, params: Mapping[str, Any]) -> float:
-        """Predicted milliseconds of the child that ``params`` describe.
+        """Predicted seconds of the child that ``params`` describe.
+
+        Raises: See `milliseconds`.
+        """
+        return self.milliseconds(params) / 1000
+
+    def milliseconds(self, params: Mapping[str, Any]) -> float:
+        """The same in the unit of the table.
 
         Raises:
             InvalidArchitecture: If ``params`` is no point of the space.
@@ -79,7 +86,7 @@ class LatencyPredictor:
         return correction.constant + correction.factor * self.total(params)
 
     def total(self, params: Mapping[str, Any]) -> float:
-        """The sum of the pieces in milliseconds, without the `Correction`."""
+        """The sum of the pieces in the unit of the table, without the `Correction`."""
         known = self.table.pieces
         count = self._count(params)
         missing = [piece for piece in count if piece not in known]

@@ -189,11 +189,9 @@ class NASNetSpace(SearchSpace):
         return build_piece(piece, self.operation_set, self._skeleton(options))
 
     def _skeleton(self, options: Mapping[str, Any]) -> Skeleton:
-        fields = {
-            name: value for name, value in options.items() if name not in ("skeleton", "seed")
-        }
         skeleton: Skeleton = options.get("skeleton") or self.skeleton
-        return skeleton.change(**fields)
+        own = {name: options[name] for name in options if name not in ("skeleton", "seed")}
+        return skeleton.change(**own)
 
     def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The genotype as plain data (`Genotype.to_dict`)."""

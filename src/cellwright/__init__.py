@@ -41,6 +41,8 @@ _HOMES = {
         "Evaluation",
         "HybridReinforce",
         "KerasLatency",
+        "LatencyPredictor",
+        "LiteRTLatency",
         "LocalSearch",
         "LossReward",
         "MnasNetReward",

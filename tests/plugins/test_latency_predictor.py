@@ -46,7 +46,9 @@ def samples(number, space=SPACE):
 def test_a_prediction_is_the_sum_of_the_pieces(space, options):
     predict = LatencyPredictor(space, SHAPE, 3, options, MultiplyAdds(), lazily=True)
     for params in samples(4, space):
-        assert predict(params) == multiply_adds(space.build(params, SHAPE, 3, **options))
+        assert predict.milliseconds(params) == multiply_adds(
+            space.build(params, SHAPE, 3, **options)
+        )
     correction = predict.calibrate(children=3)
     assert (correction.factor, correction.children) == (pytest.approx(1), 3)
     assert correction.constant == pytest.approx(0, abs=1e-3)
@@ -116,11 +118,12 @@ def test_a_correction_is_fitted_to_relative_errors_and_kept(tmp_path):
     path = tmp_path / "table.json"
     predict = predictor(path=path, lazily=True)
     params = samples(1)[0]
-    total = predict(params)
+    total = predict.milliseconds(params)
     totals = np.array([100.0, 200.0, 400.0])
     found = predict.fit(totals, 5 + 0.9 * totals)
     assert (found.factor, found.constant) == (pytest.approx(0.9), pytest.approx(5))
-    assert predict(params) == pytest.approx(5 + 0.9 * total)
+    assert predict.milliseconds(params) == pytest.approx(5 + 0.9 * total)
+    assert predict(params) == predict.milliseconds(params) / 1000  # seconds
     assert predictor(path=path)(params) == predict(params)
     assert predict.total(params) == total
     found = predict.fit(totals, 0.9 * totals - 5)  # a negative constant is none
