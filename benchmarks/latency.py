@@ -160,8 +160,8 @@ def _figures(name: str, folder: Path) -> tuple[dict[str, Any], tuple[Floats, Flo
 
 def spearman(a: Floats, b: Floats) -> float:
     """Rank correlation of two lists without ties."""
-    ranks = [values.argsort().argsort() for values in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    ranks = np.array([values.argsort().argsort() for values in (a, b)])
+    return float(np.corrcoef(ranks)[0, 1])
 
 
 def _draw(points: dict[str, tuple[Floats, Floats, Floats]], path: Path) -> None:

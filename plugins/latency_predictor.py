@@ -197,8 +197,6 @@ class LatencyPredictor:
         return self.space.pieces(params, self.input_shape, self.classes, **self.options)
 
     def _time(self, pieces: Sequence[Piece], report: Report | None = None) -> None:
-        import keras
-
         for number, piece in enumerate(pieces, start=1):
             if report is not None:
                 report(number, len(pieces), str(piece))
@@ -208,7 +206,6 @@ class LatencyPredictor:
             except ChildFailed as error:
                 raise ChildFailed(f"piece {piece}: {error}") from error
             self._save()
-            keras.backend.clear_session()
 
     def _save(self) -> None:
         if self.path is not None:

@@ -104,7 +104,9 @@ class LatencyTable:
             before, how, unit = data["about"], data["how"], data["unit"]
             correction = Correction(**data["correction"])
             pieces = {
-                _piece(row): Measurement(*(row[name] for name in _MEASURED), unit, how)
+                _piece(row): Measurement(
+                    **{name: row[name] for name in _MEASURED}, unit=unit, how=how
+                )
                 for row in data["pieces"]
             }
         except (ValueError, KeyError, TypeError) as error:

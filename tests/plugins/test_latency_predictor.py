@@ -40,17 +40,17 @@ def samples(number, space=SPACE):
     ("space", "options"),
     [
         (SPACE, OPTIONS),
-        (MnasNetSpace(layers=(1, 1), filters=(8, 8), strides=(1, 2), stem=8, head=8), {}),
+        (MnasNetSpace(layers=(2,), filters=(8,), strides=(2,), stem=8, head=8), {}),
     ],
 )
 def test_a_prediction_is_the_sum_of_the_pieces(space, options):
     predict = LatencyPredictor(space, SHAPE, 3, options, MultiplyAdds(), lazily=True)
-    for params in samples(4, space):
+    for params in samples(2, space):
         assert predict.milliseconds(params) == multiply_adds(
             space.build(params, SHAPE, 3, **options)
         )
-    correction = predict.calibrate(children=3)
-    assert (correction.factor, correction.children) == (pytest.approx(1), 3)
+    correction = predict.calibrate(children=2)
+    assert (correction.factor, correction.children) == (pytest.approx(1), 2)
     assert correction.constant == pytest.approx(0, abs=1e-3)
 
 
@@ -136,7 +136,7 @@ def test_a_correction_is_fitted_to_relative_errors_and_kept(tmp_path):
 @pytest.mark.parametrize(
     ("change", "names"),
     [
-        ({"meter": LiteRTLatency()}, "meter was 'MultiplyAdds"),
+        ({"meter": LiteRTLatency()}, "meter was .MultiplyAdds"),
         ({"options": {"filters": 4}}, "options was"),
         ({"classes": 4}, "classes was 3 and is now 4"),
         ({"input_shape": (8, 8, 3)}, "input_shape was"),
@@ -193,7 +193,7 @@ def test_a_piece_that_cannot_be_timed_is_named():
         def __call__(self, model):
             raise ChildFailed("no phone")
 
-    with pytest.raises(ChildFailed, match=r"piece .*8x8x.*: no phone"):
+    with pytest.raises(ChildFailed, match=r"piece \w+ \d+x\d+x\d+ -> .*: no phone"):
         predictor(meter=Refuses()).fill(samples(1)[0])
 
 

@@ -21,16 +21,15 @@ from cellwright.search_spaces.pieces import Piece, PieceGraph
 SHAPE = (19, 16, 3)  # odd and even, so that strides round up
 # Small children of every kind of skeleton, and every way in which cells are joined.
 CASES = {
-    "book": (NASNetSpace(blocks=3), SHAPE, {"filters": 4}),
-    "book, one reduction": (NASNetSpace(blocks=2), SHAPE, {"filters": 3, "reductions": 1}),
-    "published": (NASNetSpace.published(blocks=3), SHAPE, {"filters": 5, "repeats": 1}),
+    "book": (NASNetSpace(blocks=2), SHAPE, {"filters": 4}),
+    "published": (NASNetSpace.published(blocks=2), SHAPE, {"filters": 5, "repeats": 1}),
     "amoebanet": (
-        NASNetSpace.amoebanet(blocks=3),
+        NASNetSpace.amoebanet(blocks=2),
         (37, 34, 3),
         {"skeleton": Skeleton.imagenet(1, 8), "auxiliary": False, "dropout": 0.5},
     ),
     "large": (
-        NASNetSpace.amoebanet(blocks=2, skeleton=Skeleton.imagenet_large(2, 8)),
+        NASNetSpace.amoebanet(blocks=1, skeleton=Skeleton.imagenet_large(2, 8)),
         (33, 32, 3),
         {"drop_path_keep": 0.6},
     ),
