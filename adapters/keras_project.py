@@ -16,7 +16,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.src import backend, utils
 from keras_tuner.src.engine.oracle import LOCKS, THREADS
 
-from cellwright.search_spaces import CorruptedState, SpaceMismatch
+from cellwright.search_spaces import INFEASIBLE, CorruptedState, SpaceMismatch
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +67,20 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
             if trial_id in self._retry_queue:
                 _forget_metrics(self.trials[trial_id])
                 self._save_trial(self.trials[trial_id])
+
+    def _check_objective_found(self, metrics: Mapping[str, Any]) -> None:
+        """Refuse metrics without the objective, unless a limit kept the child from training."""
+        if INFEASIBLE not in metrics:
+            super()._check_objective_found(metrics)
+
+    def _check_consecutive_failures(self) -> None:
+        """End a search that fails again and again; a child beyond a limit is no such failure."""
+        ended = self.end_order
+        self.end_order = [i for i in ended if not self.trials[i].metrics.exists(INFEASIBLE)]
+        try:
+            super()._check_consecutive_failures()
+        finally:
+            self.end_order = ended
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Take a stored state; a key that it lacks keeps its present value."""

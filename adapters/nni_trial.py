@@ -20,7 +20,7 @@ from cellwright.plugins.best_child import Keep, keep_best
 from cellwright.plugins.checkpoints import Checkpoint
 from cellwright.plugins.evaluation import Evaluation
 from cellwright.plugins.rewards import progress
-from cellwright.search_spaces import ChildFailed, Params, SearchSpace
+from cellwright.search_spaces import ChildFailed, OverLimit, Params, SearchSpace
 
 __all__ = ["architecture", "keep_best", "report", "report_failure", "run"]
 _log = logging.getLogger(__name__)
@@ -46,7 +46,8 @@ def run(
         The metrics, whose ``reward`` NNI has as the final result.
 
     Raises:
-        Whatever made the child fail, so that NNI books a failed trial; the tuner knows of it.
+        Whatever made the child fail, so that NNI books a failed trial; the tuner knows of it. Of
+        an `OverLimit` NNI also has what was measured.
     """
     params, others, known = _given(evaluation.space, fixed or {})
     if known is not None:  # this network has been measured: the space is used up
@@ -130,8 +131,10 @@ def report_failure(params: Mapping[str, Any], error: BaseException) -> None:
     import nni
 
     reason = f"{type(error).__name__}: {error}"[:500]
+    known = error.metrics if isinstance(error, OverLimit) else {}
+    final = {**known, "default": None, "error": reason, "architecture": dict(params)}
     try:
-        nni.report_final_result({"default": None, "error": reason, "architecture": dict(params)})
+        nni.report_final_result(final)
     except Exception:  # NNI may be gone; `error` is what matters
         _log.exception("the failure cannot be reported")
 

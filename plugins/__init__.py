@@ -9,6 +9,7 @@ from cellwright.plugins.evaluation import Evaluation
 from cellwright.plugins.evolution import RegularizedEvolution
 from cellwright.plugins.hybrid import HybridReinforce
 from cellwright.plugins.latency_predictor import LatencyPredictor
+from cellwright.plugins.limit import Limit
 from cellwright.plugins.local_search import LocalSearch
 from cellwright.plugins.meters import (
     CommandMeter,
@@ -48,6 +49,7 @@ __all__ = [
     "HybridReinforce",
     "KerasLatency",
     "LatencyPredictor",
+    "Limit",
     "LiteRTLatency",
     "LiteRTSize",
     "LocalSearch",

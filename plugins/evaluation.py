@@ -11,10 +11,11 @@ from typing import Any
 
 from cellwright.plugins.checkpoints import Checkpoint, checkpoint_of
 from cellwright.plugins.datasets import Dataset
-from cellwright.plugins.meters import Meter, as_meters, measure
+from cellwright.plugins.limit import Limit
+from cellwright.plugins.meters import Meter, as_meters
 from cellwright.plugins.rewards import MnasNetReward, Reward, usual_reward
 from cellwright.plugins.weight_bank import WeightBank
-from cellwright.search_spaces import CellwrightError, ChildFailed, JointSpace, SearchSpace
+from cellwright.search_spaces import CellwrightError, ChildFailed, JointSpace, Params, SearchSpace
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -43,11 +44,13 @@ class Evaluation:
             from the beginning.
         weights: A bank of one-shot weights, which layers of a child start from and return to. None:
             fresh weights.
+        limit: A child beyond it is not trained.
+        predictor: ``params -> seconds``, as ``predicted_latency_ms``, before the child is built.
 
     Raises:
-        ValueError: If the reward weighs a latency that no meter measures, two meters write the same
-            metric, or ``space`` searches a hyperparameter that neither the recipe nor
-            ``space.build`` knows.
+        ValueError: If the reward weighs a latency, or the limit is on a metric, that nothing
+            measures; if two meters write the same metric, or ``space`` searches a hyperparameter
+            that neither the recipe nor ``space.build`` knows.
     """
 
     space: SearchSpace
@@ -59,15 +62,31 @@ class Evaluation:
     seed: int = 0
     checkpoints: str | Path | None = None
     weights: WeightBank | None = None
+    limit: Limit | None = None
+    predictor: Callable[[Params], float] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.space, JointSpace):
             first = {d.name: d.choices[0] for d in self.space.hyperparameters}
             divide(first, self._recipe, self.space)
-        measured = {meter.metric for meter in as_meters(self.meter)}
-        timed = isinstance(self.reward, MnasNetReward) and self.reward.latency == "latency_ms"
-        if timed and "latency_ms" not in measured:
-            raise ValueError("MnasNetReward weighs latency: give a meter, such as KerasLatency()")
+        known = self.known_before
+        weighed = self.reward.latency if isinstance(self.reward, MnasNetReward) else ""
+        if weighed.endswith("latency_ms") and weighed not in known:
+            raise ValueError(
+                f"MnasNetReward weighs {weighed}, and nothing measures it: give a meter, such as "
+                "KerasLatency(), or a predictor"
+            )
+        if self.limit is not None and self.limit.metric not in known:
+            raise ValueError(
+                f"the limit is on {self.limit.metric!r}, and what is known of a child before its "
+                f"training is {', '.join(known)}: give a meter or a predictor for it"
+            )
+
+    @property
+    def known_before(self) -> tuple[str, ...]:
+        """Names of the metrics that `measure` gives, on which a limit can be."""
+        predicted = () if self.predictor is None else ("predicted_latency_ms",)
+        return (*predicted, "parameters", *(meter.metric for meter in as_meters(self.meter)))
 
     def build(self, params: Mapping[str, Any]) -> Any:
         """The untrained child of ``params``, which may hold hyperparameters too.
@@ -90,7 +109,10 @@ class Evaluation:
         report: Report | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> tuple[dict[str, float], Any]:
-        """Build, train, measure and weigh one child.
+        """Build, measure, train and weigh one child.
+
+        What can be known of a child before it is trained is measured first (`measure`), so that one
+        beyond the limit costs no training.
 
         Args:
             params: The architecture, and any hyperparameters by name.
@@ -99,11 +121,11 @@ class Evaluation:
                 `checkpoints`.
 
         Returns:
-            The metrics (those of ``recipe.train``, ``parameters``, ``seconds``, what each meter
-            measures, and ``reward``), and the trained model.
+            The metrics (those of ``recipe.train`` and of `measure`, ``seconds``, and ``reward``),
+            and the trained model.
 
         Raises:
-            InvalidArchitecture, UnbuildableChild: Before any training.
+            InvalidArchitecture, UnbuildableChild, OverLimit: Before any training.
             ValueError: Likewise, on a hyperparameter that nothing knows.
             NotImplementedError: Likewise, if there is a bank and the space shares no weights.
             ChildFailed: If training diverges or runs out of memory, it cannot be measured, or the
@@ -116,15 +138,14 @@ class Evaluation:
         mine = self._with(hyperparameters)
         kept = mine._kept(network) if checkpoint is None else {"checkpoint": checkpoint}
         try:
-            model = self._build(network, mine.options)
+            known, model = mine._measure(network)
             shared = self.space.shared_weights(network, model) if self.weights else {}
             if self.weights:
                 self.weights.start(model, shared)
             metrics = mine.recipe.train(model, self.data, report=report, **kept)
             if self.weights:
                 self.weights.keep(model, shared)
-            metrics["parameters"] = float(model.count_params())
-            metrics |= measure(model, self.meter)
+            metrics |= known
         except CellwrightError:
             raise
         except Exception as error:
@@ -134,6 +155,38 @@ class Evaluation:
         metrics["seconds"] = time.perf_counter() - start
         metrics["reward"] = (self.reward or usual_reward(self.data.classes))(metrics)
         return metrics, model
+
+    def measure(self, params: Mapping[str, Any]) -> tuple[dict[str, float], Any]:
+        """What is known of a child before it is trained.
+
+        Returns:
+            ``predicted_latency_ms`` if there is a predictor, ``parameters``, and the metric of each
+            meter; and the untrained child.
+
+        Raises:
+            InvalidArchitecture, UnbuildableChild, ValueError: See `build`.
+            ChildFailed: If it cannot be measured.
+            OverLimit: As soon as the limited metric is known to be beyond the limit.
+        """
+        network, hyperparameters = self.space.split(params)
+        return self._with(hyperparameters)._measure(network)
+
+    def _measure(self, network: Params) -> tuple[dict[str, float], Any]:
+        known: dict[str, float] = {}
+        if self.predictor is not None:
+            known["predicted_latency_ms"] = self.predictor(network) * 1000
+            self._check_limit(known)
+        model = self._build(network, self.options)
+        known["parameters"] = float(model.count_params())
+        self._check_limit(known)
+        for meter in as_meters(self.meter):
+            known[meter.metric] = meter(model).value
+            self._check_limit(known)
+        return known, model
+
+    def _check_limit(self, known: Mapping[str, float]) -> None:
+        if self.limit is not None:
+            self.limit.check(known)
 
     def _with(self, hyperparameters: Mapping[str, Any]) -> Evaluation:
         """This evaluation under the given hyperparameters, with the recipe that holds without."""

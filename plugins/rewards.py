@@ -78,14 +78,15 @@ class MnasNetReward(Reward):
     """Accuracy weighed against latency: ACC x (LAT / T)^w (Tan et al. 2019, equations 2 and 3).
 
     w is ``alpha`` up to the target and ``beta`` above it. The defaults are the paper's soft
-    constraint; ``alpha=0, beta=-1`` is its hard one.
+    constraint: any latency may be bought with accuracy, so that the best child may be beyond the
+    target. `hard` is its hard one. `target_from` sets a target by a network that you know.
 
     Args:
         target: T, in the unit of the latency metric (milliseconds by default), above 0.
         alpha: Exponent where latency is at most ``target``.
         beta: Exponent above it.
         metric: Name of the accuracy.
-        latency: Name of the latency.
+        latency: Name of the latency, or of anything else that a meter measures.
 
     Raises:
         ValueError: If ``target`` is not above 0, or an exponent is not finite.
@@ -106,6 +107,13 @@ class MnasNetReward(Reward):
             raise ValueError(f"alpha and beta must be finite, got {alpha} and {beta}")
         self.target, self.alpha, self.beta = target, alpha, beta
         self.metric, self.latency = metric, latency
+
+    @classmethod
+    def hard(
+        cls, target: float, *, metric: str = "val_accuracy", latency: str = "latency_ms"
+    ) -> MnasNetReward:
+        """Accuracy alone up to the target, and accuracy x T / LAT above it (alpha 0, beta -1)."""
+        return cls(target, 0.0, -1.0, metric=metric, latency=latency)
 
     def __call__(self, metrics: Mapping[str, float]) -> float:
         accuracy = _finite(metrics, self.metric)

@@ -4,12 +4,14 @@ from cellwright.search_spaces.convnet import ConvLayer, ConvNetGenotype, ConvNet
 from cellwright.search_spaces.costs import Costs, costs, depth, multiply_adds
 from cellwright.search_spaces.decision import Decision, Float, Int, Params, Value
 from cellwright.search_spaces.errors import (
+    INFEASIBLE,
     CellwrightError,
     ChildFailed,
     CorruptedState,
     ExportFailed,
     InvalidArchitecture,
     InvalidData,
+    OverLimit,
     SpaceMismatch,
     UnbuildableChild,
 )
@@ -31,6 +33,7 @@ from cellwright.search_spaces.space import SearchSpace
 
 __all__ = [
     "GENOTYPES",
+    "INFEASIBLE",
     "OPERATION_SETS",
     "Block",
     "Cell",
@@ -57,6 +60,7 @@ __all__ = [
     "MnasNetGenotype",
     "MnasNetSpace",
     "NASNetSpace",
+    "OverLimit",
     "Params",
     "SearchSpace",
     "Skeleton",

@@ -5,10 +5,18 @@ CellwrightError
 ├── SpaceMismatch         a record (study, experiment, project) that holds another space
 ├── UnbuildableChild      an architecture that cannot be made for this input
 ├── ChildFailed           a child network that could not be trained or scored
+│   └── OverLimit         one that costs more than a limit allows, and was not trained
 ├── CorruptedState        a state file that cannot be read
 ├── ExportFailed          a network that cannot be written in another format
 └── InvalidData           images or labels that cannot be searched on
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Among a trial's metrics in every host, 1 for a child that a limit has kept from being trained.
+INFEASIBLE = "infeasible"
 
 
 class CellwrightError(Exception):
@@ -29,6 +37,24 @@ class UnbuildableChild(CellwrightError, ValueError):
 
 class ChildFailed(CellwrightError, RuntimeError):
     """A child network raised, ran out of memory, or scored something that is not a number."""
+
+
+class OverLimit(ChildFailed):
+    """A child network costs more than a limit allows; raised before any training.
+
+    Attributes:
+        metric: Name of what is limited.
+        value: What the child has of it.
+        limit: The most that is allowed.
+        metrics: All that is known of the child, `INFEASIBLE` (as 1) included, as a host stores it.
+    """
+
+    def __init__(self, metric: str, value: float, limit: float, known: Mapping[str, float]) -> None:
+        super().__init__(
+            f"{metric} is {value:,.4g}, beyond the limit of {limit:,.4g}: the child is not trained"
+        )
+        self.metric, self.value, self.limit = metric, value, limit
+        self.metrics = {**known, metric: value, INFEASIBLE: 1.0}
 
 
 class CorruptedState(CellwrightError, RuntimeError):

@@ -43,6 +43,7 @@ _HOMES = {
         "KerasLatency",
         "LatencyPredictor",
         "LiteRTLatency",
+        "Limit",
         "LocalSearch",
         "LossReward",
         "MnasNetReward",

@@ -237,8 +237,10 @@ def test_a_latency_target_makes_the_reward(home):
     latency, accuracy = float(row["latency_ms"]), float(row["val_accuracy"])
     assert latency > 0.001
     assert float(row["reward"]) == pytest.approx(accuracy * (latency / 0.001) ** -0.07)
-    assert f"validation accuracy {accuracy:.4f}  {latency:.2f} ms" in result.out
-    assert "latency ms" in run(home, "show", "latency").words
+    assert f"validation accuracy {accuracy:.4f}  {latency:.3g} ms" in result.out
+    assert "target 0.001 ms: the best child, trial 0" in result.words
+    assert "is beyond it no child is within it" in result.words
+    assert "latency (ms)" in run(home, "show", "latency").words
 
 
 def test_a_search_whose_children_all_fail_ends_and_says_why(home):
@@ -258,7 +260,7 @@ def test_a_search_whose_children_all_fail_ends_and_says_why(home):
 def test_a_space_that_builds_nothing_is_refused_before_the_first_trial(home):
     result = search(home, "--out", "unbuildable", space="UNBUILDABLE")
     assert result.code == 1
-    assert "can be built: RuntimeError: no network here" in result.words
+    assert "can be built and measured: RuntimeError: no network here" in result.words
     assert not (home / "work" / "unbuildable").exists()
 
 

@@ -33,7 +33,7 @@ def home(tmp_path_factory):
     np.savez(home / "data.npz", x=digits.images[chosen] / 16, y=digits.target[chosen])
     (home / "export_spaces.py").write_text(SPACE)
     settings = Settings("optuna", "random", "export_spaces:SPACE", str(home / "data.npz"),
-                        1, 1, 16, 1e-3, 2, 0, None, None, 1)  # fmt: skip
+                        1, 1, 16, 1e-3, 2, 0, None, 1)  # fmt: skip
     (home / "run").mkdir()
     settings.save(home / "run")
     sys.path.insert(0, str(home))

@@ -15,19 +15,27 @@ from cellwright.command_line.settings import (
     continue_or_start,
     read_settings,
     sole_user,
+    with_target,
 )
-from cellwright.search_spaces import CellwrightError, CorruptedState, InvalidData
+from cellwright.plugins import Limit
+from cellwright.search_spaces import (
+    CellwrightError,
+    CorruptedState,
+    InvalidData,
+    costs,
+    load_genotype,
+)
 
 SETTINGS = Settings(
     host="optuna", strategy="random", space="nasnet", data="digits", trials=2, epochs=1,
-    batch_size=32, learning_rate=1e-3, filters=2, seed=0, target_ms=None, storage=None,
+    batch_size=32, learning_rate=1e-3, filters=2, seed=0, storage=None,
     concurrency=1,
 )  # fmt: skip
 HERE = Path(".")
 
 
 def test_settings_come_back_as_they_were_saved():
-    for settings in (SETTINGS, replace(SETTINGS, target_ms=2.5, storage="sqlite:///a.db")):
+    for settings in (SETTINGS, replace(SETTINGS, target=2.5, hard=True, storage="sqlite:///a.db")):
         settings.save(HERE)
         assert read_settings(HERE) == settings
     assert not Path("settings.json.new").exists()
@@ -38,13 +46,13 @@ def test_a_search_may_train_more_children_and_change_nothing_else():
     continue_or_start(HERE, replace(SETTINGS, trials=5, concurrency=3))
     assert read_settings(HERE).trials == 5
     kept = Path("settings.json").read_text()
-    other = replace(SETTINGS, seed=1, learning_rate=0.1, target_ms=3.0)
+    other = replace(SETTINGS, seed=1, learning_rate=0.1, target=3.0)
     with pytest.raises(CellwrightError) as refused:
         continue_or_start(HERE, other)
     for words in (
         "--seed was 0 and is now 1",
         "--learning-rate was 0.001 and is now 0.1",
-        "--target-ms was None and is now 3.0",
+        "--target was None and is now 3.0",
         "another --out",
     ):
         assert words in str(refused.value)
@@ -63,7 +71,8 @@ def test_a_search_may_train_more_children_and_change_nothing_else():
         lambda text: text.replace('"epochs": 1', '"epochs": "one"'),
         lambda text: text.replace('"epochs": 1', '"epochs": 1.5'),
         lambda text: text.replace('"host": "optuna"', '"host": "ray"'),
-        lambda text: text.replace('"target_ms": null', '"target_ms": "fast"'),
+        lambda text: text.replace('"target": null', '"target": "fast"'),
+        lambda text: text.replace('"hard": false', '"hard": 1'),
     ],
 )
 def test_damaged_settings_are_named_and_kept(damage):
@@ -85,8 +94,16 @@ def test_settings_that_are_no_text_are_damaged():
 
 def test_whole_numbers_serve_as_settings_of_fractions():
     file = Path("settings.json")
-    file.write_text(json.dumps(asdict(SETTINGS) | {"learning_rate": 1, "target_ms": 3}))
-    assert read_settings(HERE).target_ms == 3
+    file.write_text(json.dumps(asdict(SETTINGS) | {"learning_rate": 1, "target": 3}))
+    assert read_settings(HERE).target == 3
+
+
+def test_settings_from_before_there_were_meters_are_read():
+    later = ("meter", "target", "target_from", "hard", "limit")
+    old = {name: value for name, value in asdict(SETTINGS).items() if name not in later}
+    Path("settings.json").write_text(json.dumps(old | {"target_ms": 2.5}))
+    assert read_settings(HERE) == replace(SETTINGS, target=2.5)
+    continue_or_start(HERE, replace(SETTINGS, target=2.5))
 
 
 def test_a_folder_without_a_search_is_named():
@@ -117,16 +134,39 @@ def test_a_folder_serves_one_search_at_a_time():
 def test_the_reward_and_the_meter_follow_the_target():
     plain = SETTINGS.make_evaluation()
     assert (plain.meter, plain.options, plain.recipe.batch_size) == (None, {"filters": 2}, 32)
-    weighed = replace(SETTINGS, target_ms=2.5).make_evaluation()
-    assert weighed.reward.target == 2.5
-    assert weighed.meter is not None
+    weighed = replace(SETTINGS, target=2.5).make_evaluation()
+    assert (weighed.reward.target, weighed.reward.alpha, weighed.reward.beta) == (2.5, -0.07, -0.07)
+    assert (weighed.meter.metric, weighed.limit) == ("latency_ms", None)
     with pytest.raises(ValueError, match="target must be above 0"):
-        replace(SETTINGS, target_ms=0.0).make_evaluation()
+        replace(SETTINGS, target=0.0).make_evaluation()
+    hard = replace(SETTINGS, target=2e6, hard=True, limit=3e6, meter="multiply-adds")
+    evaluation = hard.make_evaluation()
+    assert (evaluation.reward.alpha, evaluation.reward.beta) == (0, -1)
+    assert evaluation.reward.latency == evaluation.meter.metric == "multiply_adds"
+    assert evaluation.limit == Limit("multiply_adds", 3e6)
+    assert hard.make_evaluation(measure=False).reward.metric == "val_accuracy"
+    with pytest.raises(ValueError, match=r"unknown name 'sundial'; installed meters are"):
+        replace(SETTINGS, meter="sundial").make_evaluation()
     with pytest.raises(InvalidData, match="no such path"):
         replace(SETTINGS, data="nowhere").make_evaluation()
 
 
+def test_a_target_from_a_network_is_measured_once():
+    settings = replace(SETTINGS, meter="multiply-adds", target_from="mnasnet-small")
+    first = with_target(HERE, settings)
+    network = load_genotype("mnasnet-small").build((8, 8, 1), 10)
+    assert first.target == costs(network).multiply_adds
+    replace(first, target=5.0).save(HERE)
+    assert with_target(HERE, settings).target == 5
+    assert with_target(HERE, replace(settings, target_from="mnasnet-a1")).target > first.target
+    network.save("mine.keras")
+    mine = replace(settings, target_from="mine.keras")
+    assert with_target(HERE, mine).target == first.target
+    with pytest.raises(ValueError, match=r"no reference network is called 'mnasnet-z9'.*MobileNet"):
+        with_target(HERE, replace(settings, target_from="mnasnet-z9"))
+
+
 def test_only_what_matters_is_told():
     assert "concurrency" not in as_text(SETTINGS)
-    assert "target_ms" not in as_text(SETTINGS)
+    assert not as_text(SETTINGS).keys() & {"target", "hard", "meter"}
     assert as_text(replace(SETTINGS, host="nni"))["concurrency"] == 1

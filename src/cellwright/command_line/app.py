@@ -24,6 +24,7 @@ from cellwright.command_line.settings import (
     continue_or_start,
     read_settings,
     sole_user,
+    with_target,
 )
 from cellwright.command_line.show import show
 from cellwright.command_line.startup import driver_of, try_to_build, without_notes
@@ -103,9 +104,40 @@ def search(
         typer.Option(min=1, help="Channels of the first cells, in spaces of cells; theirs if not."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same search.")] = 0,
-    target_ms: Annotated[
+    meter: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure each child: keras or litert (latency of one image on this machine), "
+            "litert-int8, multiply-adds, size, peak-memory, module:attribute, ..."
+        ),
+    ] = None,
+    target: Annotated[
         float | None,
-        typer.Option(help="Weigh accuracy against this latency of one image (MnasNet's reward)."),
+        typer.Option(
+            "--target-ms",
+            "--target",
+            help="Weigh accuracy against this latency (MnasNet's reward), or whatever the meter "
+            "measures, in its unit. The meter is keras if none is given.",
+        ),
+    ] = None,
+    target_from: Annotated[
+        str | None,
+        typer.Option(
+            help="As fast as this network here: mnasnet-a1, MobileNetV2 (any of "
+            "keras.applications), a .keras file."
+        ),
+    ] = None,
+    hard: Annotated[
+        bool,
+        typer.Option("--hard", help="A child within the target counts by its accuracy alone."),
+    ] = False,
+    limit: Annotated[
+        float | None,
+        typer.Option(
+            "--limit-ms",
+            "--limit",
+            help="Do not train a child beyond this, measured untrained, in the meter's unit.",
+        ),
     ] = None,
     storage: Annotated[
         str | None,
@@ -125,16 +157,26 @@ def search(
         raise CellwrightError("--storage is Optuna's; leave it out with another --host")
     if data not in BUILT_IN and Path(data).exists():
         data = str(Path(data).resolve())
+    if target_from is not None and target is not None:
+        raise CellwrightError("--target-ms and --target-from both set the target: give one")
+    if hard and target is None and target_from is None:
+        raise CellwrightError("--hard is of a target: give --target-ms or --target-from too")
+    if target_from is not None and Path(target_from).exists():
+        target_from = str(Path(target_from).resolve())
     settings = Settings(
-        host, strategy, space, data, trials, epochs, batch_size, learning_rate, filters, seed,
-        target_ms, storage, concurrency, label, drop, task, class_weight,
+        host=host, strategy=strategy, space=space, data=data, trials=trials, epochs=epochs,
+        batch_size=batch_size, learning_rate=learning_rate, filters=filters, seed=seed,
+        storage=storage, concurrency=concurrency, label=label, drop=drop, task=task,
+        class_weight=class_weight, meter=meter, target=target, target_from=target_from, hard=hard,
+        limit=limit,
     )  # fmt: skip
     make_strategy(strategy, settings.make_space(), seed=seed)  # wrong names are refused at once
     with console.status("loading the data and the framework"):
         driver = driver_of(host)
         with without_notes():
+            settings = with_target(out, settings)
             evaluation = settings.make_evaluation()
-        try_to_build(evaluation)
+            try_to_build(evaluation)
     for note in evaluation.data.notes:
         console.print(f"data: {note}", highlight=False, markup=False, soft_wrap=True)
     with sole_user(out):
@@ -156,7 +198,7 @@ def search(
                 code = 130
         found = driver.read(out, settings)
         files = write_results(out, settings, found, None if code else evaluation)
-    print_results(out, evaluation.space, found, files)
+    print_results(out, settings, found, files)
     if code:
         console.print("[yellow]stopped[/]; the same command continues")
     elif best_trial(found) is None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cellwright.command_line.children import find_trial, trained_child
 from cellwright.command_line.settings import FILE, Settings, read_settings
 from cellwright.command_line.startup import without_notes
 from cellwright.plugins import load_dataset
@@ -41,6 +42,9 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to; export in the search's if not.")
     ] = None,
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="Of a search: this trial's child, not the best one.")
+    ] = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="LiteRT in whole numbers of 8 bits too.")
     ] = False,
@@ -51,13 +55,14 @@ def export(
     """Write a search's best child as .keras, LiteRT, ONNX and Python, and check every file.
 
     Each file is run on the same images as the network, and must give the same outputs.
+    The child of another trial is trained again first, by the search's own recipe.
     """
     formats = _formats(to, int8)
-    source = _find(run)
-    folder = out or source.model.parent / "export"
+    console = Console()
+    source = _find(run) if trial is None else _find_trial(run, trial, console)
+    folder = out or source.folder / "export"
     if (folder / f"{source.model.stem}.keras").resolve() == source.model.resolve():
         raise CellwrightError(f"{source.model} would be overwritten; give another --out")
-    console = Console()
     with console.status("loading the network"), without_notes():
         images = source.images(data, int8)
         model, genotype = source.load()
@@ -78,10 +83,12 @@ def export(
 
 @dataclass(frozen=True)
 class _Source:
-    """A ``.keras`` file, and the search that it is of, if it is of one."""
+    """A ``.keras`` file in a folder, and the search and parameters that it is of, if of any."""
 
     model: Path
-    settings: Settings | None
+    folder: Path
+    settings: Settings | None = None
+    params: Mapping[str, Any] | None = None
 
     def images(self, data: str | None, needed: bool) -> Any:
         """`IMAGES` of ``data`` or of the search's data if they are ``needed``, else None."""
@@ -113,20 +120,33 @@ class _Source:
                 f"{self.model} cannot be loaded: {reason} If it has layers of your own, give the "
                 "folder of its search, whose space brings them"
             ) from error
-        best = None if space is None else read_best(self.model.parent)
-        return model, None if space is None or best is None else space.describe(best["params"])
+        if space is None or self.params is None:
+            return model, None
+        return model, space.describe(dict(self.params))
 
 
 def _find(run: Path) -> _Source:
     if run.suffix == ".keras" and run.is_file():
-        return _Source(run, None)
+        return _Source(run, run.parent)
     model = run / "best.keras"
     if not model.is_file():
         raise CellwrightError(
             f"{run} is neither a .keras file nor a folder with a best.keras in it. Give the folder "
             "that was the --out of `cellwright search`; one where no trial has succeeded has none"
         )
-    return _Source(model, read_settings(run) if (run / FILE).is_file() else None)
+    best = read_best(run)
+    settings = read_settings(run) if (run / FILE).is_file() else None
+    return _Source(model, run, settings, None if best is None else best["params"])
+
+
+def _find_trial(run: Path, number: int, console: Console) -> _Source:
+    settings = read_settings(run)
+    found = find_trial(run, settings, number)
+    with console.status("training the child"), without_notes():
+        model = trained_child(
+            run, settings, found, lambda line: console.print(line, highlight=False)
+        )
+    return _Source(model, run, settings, found.params)
 
 
 def _formats(to: list[str] | None, int8: bool) -> list[str]:

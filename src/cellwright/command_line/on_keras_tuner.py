@@ -10,10 +10,12 @@ import keras_tuner as kt
 
 from cellwright.adapters.keras_hypermodel import read_params
 from cellwright.adapters.keras_oracle import StrategyOracle
+from cellwright.adapters.keras_trial import EvaluationTuner
 from cellwright.command_line.results import Trial
 from cellwright.command_line.settings import Settings
 from cellwright.plugins import Evaluation
 from cellwright.plugins.best_child import keep_best
+from cellwright.search_spaces import INFEASIBLE
 
 PROJECT = "keras_tuner"
 _STATES = {"COMPLETED": "complete", "FAILED": "failed", "INVALID": "failed"}
@@ -38,32 +40,20 @@ def search(
     on_epoch: Callable[[int, int, dict[str, float]], None],
 ) -> None:
     """Run trials until there are ``settings.trials``; one that was interrupted is run again."""
-    keep = keep_best(folder)
 
-    class Tuner(kt.Tuner):  # type: ignore[misc]
-        def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
-            import keras
-
-            keras.utils.clear_session()  # forget the last child
-            known = self.oracle.known_metrics(trial)
-            if known is not None:
-                return dict(known)
-            params = read_params(trial.hyperparameters.values, evaluation.space)
-            number = int(trial.trial_id)
-            try:
-                metrics, model = evaluation.run(
-                    params, lambda epoch, values: on_epoch(number, epoch, values)
-                )
-            except Exception as error:  # any other way Keras Tuner prints a traceback
-                raise kt.errors.FailedTrialError(f"{type(error).__name__}: {error}") from error
-            keep(params, metrics, model)
-            return metrics
-
+    class Tuner(EvaluationTuner):
         def on_trial_end(self, trial: Any) -> None:
             super().on_trial_end(trial)
             on_trial(_trial(self.oracle.get_trial(trial.trial_id), self.oracle))
 
-    tuner = Tuner(oracle=_oracle(settings), directory=str(folder), project_name=PROJECT)
+    tuner = Tuner(
+        evaluation,
+        _oracle(settings),
+        keep=keep_best(folder),
+        report=on_epoch,
+        directory=str(folder),
+        project_name=PROJECT,
+    )
     tuner.search(verbose=0)
 
 
@@ -80,11 +70,12 @@ def _oracle(settings: Settings) -> StrategyOracle:
 
 def _trial(trial: Any, oracle: StrategyOracle) -> Trial:
     names = trial.metrics.metrics
-    message = (trial.message or "").strip().splitlines()
+    kind, colon, words = (trial.message or "").strip().rpartition("\n")[2].partition(":")
+    state = _STATES.get(trial.status, "interrupted")
     return Trial(
         int(trial.trial_id),
         read_params(trial.hyperparameters.values, oracle.space),
-        _STATES.get(trial.status, "interrupted"),
+        "infeasible" if INFEASIBLE in names else state,
         {name: float(trial.metrics.get_last_value(name)) for name in names},
-        message[-1] if message else "",
+        kind.rpartition(".")[2] + colon + words,  # an exception without its module
     )

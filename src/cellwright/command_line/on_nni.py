@@ -11,6 +11,7 @@ from cellwright.command_line.results import Trial
 from cellwright.command_line.settings import Settings, read_settings
 from cellwright.plugins import Evaluation
 from cellwright.plugins.best_child import keep_best
+from cellwright.search_spaces import INFEASIBLE
 
 EXPERIMENT = "experiment"
 
@@ -71,7 +72,8 @@ def run_trial(folder: str) -> None:
 def trial_of(trial: nni_experiment.Trial, sign: float = 1.0) -> Trial:
     """A trial of an experiment, whose value is the reward times ``sign``."""
     if trial.value is None:
-        return Trial(trial.number, trial.params, "failed", {}, trial.error)
+        state = "infeasible" if INFEASIBLE in trial.metrics else "failed"
+        return Trial(trial.number, trial.params, state, trial.metrics, trial.error)
     return Trial(
         trial.number, trial.params, "complete", {**trial.metrics, "reward": sign * trial.value}
     )

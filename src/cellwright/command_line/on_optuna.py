@@ -12,13 +12,13 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from cellwright.adapters.optuna_sampler import StrategySampler, known_trial, suggest
+from cellwright.adapters.optuna_sampler import StrategySampler
+from cellwright.adapters.optuna_trial import run
 from cellwright.command_line.results import Trial
 from cellwright.command_line.settings import Settings
 from cellwright.plugins import Evaluation, make_strategy
 from cellwright.plugins.best_child import keep_best
-from cellwright.plugins.rewards import progress
-from cellwright.search_spaces import CellwrightError, CorruptedState
+from cellwright.search_spaces import INFEASIBLE, CellwrightError, CorruptedState
 
 JOURNAL = "study.journal"
 _STATES = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed", TrialState.PRUNED: "failed"}
@@ -67,43 +67,27 @@ def search(
         _release_abandoned(study)
     keep = keep_best(folder)
 
-    def objective(trial: optuna.Trial) -> float:
+    def objective(trial: optuna.Trial) -> float | tuple[float, ...]:
         import keras
 
         keras.utils.clear_session()  # forget the last child, or memory grows with every trial
-        params = suggest(trial, evaluation.space)
-        if (known := known_trial(trial, evaluation.space)) is not None:
-            metrics = {**_trial(known).metrics, "repeat_of": float(known.number)}
-            _store(trial, metrics)
-            return metrics["reward"]
-
-        def report(epoch: int, metrics: dict[str, float]) -> None:
-            trial.report(progress(metrics), epoch)
-            on_epoch(trial.number, epoch, metrics)
-
         try:
-            metrics, model = evaluation.run(params, report)
+            return run(
+                trial,
+                evaluation,
+                keep=keep,
+                report=lambda epoch, metrics: on_epoch(trial.number, epoch, metrics),
+            )
         except KeyboardInterrupt:
             trial.set_user_attr("interrupted", True)
-            study.enqueue_trial(dict(params))
+            study.enqueue_trial(dict(trial.params))
             raise
-        except Exception as error:
-            trial.set_user_attr("error", f"{type(error).__name__}: {error}")
-            raise
-        _store(trial, metrics)
-        keep(params, metrics, model)
-        return metrics["reward"]
 
     def finished(study: optuna.Study, trial: FrozenTrial) -> None:
         on_trial(_trial(trial))
 
     while _counted(study) < settings.trials:
         study.optimize(objective, n_trials=1, callbacks=[finished], catch=(Exception,))
-
-
-def _store(trial: optuna.Trial, metrics: dict[str, float]) -> None:
-    for name, value in metrics.items():
-        trial.set_user_attr(name, value)
 
 
 def _name(folder: Path, settings: Settings) -> str:
@@ -185,4 +169,6 @@ def _trial(trial: FrozenTrial) -> Trial:
     interrupted = attributes.pop("interrupted", False)
     metrics = {name: float(v) for name, v in attributes.items() if isinstance(v, int | float)}
     state = "interrupted" if interrupted else _STATES[trial.state]
+    if INFEASIBLE in metrics:
+        state = "infeasible"
     return Trial(trial.number, dict(trial.params), state, metrics, error)

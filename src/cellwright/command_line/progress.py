@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from cellwright.command_line.metrics import COSTS, short
 from cellwright.command_line.results import Trial, best_trial, counted
 
 
@@ -114,17 +115,13 @@ class Display:
     def _line(self, trial: Trial) -> str:
         if trial.reward is None:
             reason = textwrap.shorten(trial.error, 160, placeholder=" ...")
-            return f"trial {trial.number:>4}  [red]{trial.state}[/]  {escape(reason)}"
+            colour = "yellow" if trial.state == "infeasible" else "red"
+            return f"trial {trial.number:>4}  [{colour}]{trial.state}[/]  {escape(reason)}"
         best = best_trial(list(self.seen.values()))
         mark = "  [green]best so far[/]" if best is not None and best.number == trial.number else ""
-        parts = [f"reward {trial.reward:.4f}"]
-        for name, text in (
-            ("val_accuracy", "validation accuracy {:.4f}"),
-            ("latency_ms", "{:.2f} ms"),
-            ("parameters", "{:,.0f} parameters"),
-            ("seconds", "{:.0f} s"),
-        ):
+        parts = [short("reward", trial.reward)]
+        for name in ("val_accuracy", *COSTS):
             value = trial.metrics.get(name)
             if value is not None and not (name == "val_accuracy" and value == trial.reward):
-                parts.append(text.format(value))
+                parts.append(short(name, value))
         return f"trial {trial.number:>4}  " + "  ".join(parts) + mark

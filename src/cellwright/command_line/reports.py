@@ -11,8 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cellwright.command_line.metrics import COSTS, label
 from cellwright.command_line.networks import Network
 from cellwright.command_line.results import Trial, best_trial, counted
+from cellwright.command_line.settings import Settings
+from cellwright.command_line.trade_off import about_target
 from cellwright.search_spaces import SearchSpace, costs, depth
 
 if TYPE_CHECKING:
@@ -21,14 +24,16 @@ if TYPE_CHECKING:
 console = Console()
 
 
-def print_results(out: Path, space: SearchSpace, trials: list[Trial], files: list[Path]) -> None:
-    """The best trial, and the files that the search left."""
+def print_results(out: Path, settings: Settings, trials: list[Trial], files: list[Path]) -> None:
+    """The best trial, how it stands to the target, and the files that the search left."""
     trial = best_trial(trials)
     if trial is None:
         ended = "succeeded" if counted(trials) else "ended yet"
         console.print(f"[yellow]no trial has {ended}[/]")
     else:
-        print_trial(space, trial, "best: ")
+        print_trial(settings.make_space(), trial, "best: ")
+    for line in about_target(settings, trials):
+        console.print(line, highlight=False)
     console.print("results:", ", ".join(str(f.relative_to(out)) for f in files), highlight=False)
     console.print(f"in {out}", highlight=False)
 
@@ -47,18 +52,29 @@ def print_ranking(out: Path, trials: list[Trial], most: int = 10) -> None:
     table = Table(
         title=f"{number} trial{'' if number == 1 else 's'} in {out}", title_justify="left"
     )
-    shown = [n for n in ("val_accuracy", "latency_ms", "parameters", "seconds")
-             if any(n in t.metrics for t in trials)]  # fmt: skip
+    shown = [n for n in ("val_accuracy", *COSTS) if any(n in t.metrics for t in trials)]
     for name in ("trial", "reward", *shown):
-        table.add_column(name.replace("val_", "validation ").replace("_", " "), justify="right")
+        table.add_column(label(name), justify="right")
     ranked = sorted((t for t in trials if t.reward is not None), key=lambda t: -t.metrics["reward"])
     for trial in ranked[:most]:
-        values = [trial.metrics.get(name) for name in shown]
-        table.add_row(
-            str(trial.number), f"{trial.reward:.4f}",
-            *("" if v is None else f"{v:,.4g}" if v < 1000 else f"{v:,.0f}" for v in values),
-        )  # fmt: skip
+        values = (_number(trial.metrics.get(name)) for name in shown)
+        table.add_row(str(trial.number), f"{trial.reward:.4f}", *values)
     console.print(table)
+
+
+def print_front(trials: list[Trial], quality: str, cost: str) -> None:
+    """The trials of a front, the cheapest first: none is beaten in one metric for nothing."""
+    names = (cost, quality, *(n for n in ("parameters", "reward") if n not in (cost, quality)))
+    table = Table(title=f"front: {label(quality)} against {label(cost)}", title_justify="left")
+    for name in ("trial", *names):
+        table.add_column(label(name), justify="right")
+    for trial in trials:
+        table.add_row(str(trial.number), *(_number(trial.metrics.get(name)) for name in names))
+    console.print(table)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def print_network(network: Network, layers: bool) -> None:

@@ -5,34 +5,23 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cellwright.command_line.metrics import METRICS
 from cellwright.command_line.settings import HOSTS, Settings
 from cellwright.plugins import Dataset, Evaluation
 from cellwright.plugins.best_child import keep_best, read_best
 from cellwright.search_spaces import Params, SearchSpace
-
-METRICS = (
-    "reward",
-    "val_accuracy",
-    "best_val_accuracy",
-    "val_loss",
-    "val_mae",
-    "accuracy",
-    "loss",
-    "latency_ms",
-    "parameters",
-    "seconds",
-)
 
 
 @dataclass(frozen=True)
 class Trial:
     """One finished trial of any host.
 
-    ``state`` is ``"complete"``, ``"failed"`` or ``"interrupted"``; ``error`` says why it failed.
+    ``state`` is ``"complete"``, ``"failed"``, ``"infeasible"`` (beyond a limit, and not trained) or
+    ``"interrupted"``; ``error`` says why it failed.
     """
 
     number: int
@@ -58,7 +47,11 @@ def best_trial(trials: Sequence[Trial]) -> Trial | None:
 
 
 def write_results(
-    folder: Path, settings: Settings, trials: Sequence[Trial], evaluation: Evaluation | None = None
+    folder: Path,
+    settings: Settings,
+    trials: Sequence[Trial],
+    evaluation: Evaluation | None = None,
+    against: str | None = None,
 ) -> list[Path]:
     """Write the table, the genotype and the pictures, and see that the best child is there.
 
@@ -68,6 +61,7 @@ def write_results(
         trials: All of them.
         evaluation: Trains the best child again if the one on disk is missing or of another trial,
             as after a crash between two writes; None leaves that.
+        against: Another metric to draw a front against, beside the meter's.
 
     Returns:
         The files, those already there included.
@@ -76,19 +70,19 @@ def write_results(
     files = [write_table(folder / "trials.csv", trials, space)]
     best = best_trial(trials)
     if best is None:
-        return files + _draw(folder, settings, space, trials, None)
+        return files + _draw(folder, settings, space, trials, None, against)
     kept = read_best(folder)
     same = kept is not None and space.key(kept["params"]) == space.key(best.params)
     if evaluation is not None and not (same and (folder / "best.keras").exists()):
         for name in ("best.json", "best.keras"):
             (folder / name).unlink(missing_ok=True)
-        metrics, model = evaluation.run(best.params)
+        metrics, model = replace(evaluation, limit=None).run(best.params)
         keep_best(folder)(best.params, metrics, model)
     genotype = folder / "genotype.json"
     genotype.write_text(json.dumps(space.describe(best.params), indent=1) + "\n", encoding="utf-8")
     kept_files = ("best.keras", "best.json", "preparation.json")
     there = [folder / name for name in kept_files if (folder / name).exists()]
-    return [*files, *there, genotype, *_draw(folder, settings, space, trials, best)]
+    return [*files, *there, genotype, *_draw(folder, settings, space, trials, best, against)]
 
 
 def write_preparation(folder: Path, data: Dataset) -> None:
@@ -136,21 +130,36 @@ def _draw(
     space: SearchSpace,
     trials: Sequence[Trial],
     best: Trial | None,
+    against: str | None,
 ) -> list[Path]:
+    from cellwright.command_line.front_picture import draw_front
     from cellwright.command_line.pictures import draw_search, save_figures
+    from cellwright.command_line.trade_off import quality_of
 
-    plain = settings.target_ms is None and all(
+    plain = settings.target is None and all(
         trial.reward == trial.metrics.get("val_accuracy") for trial in trials if trial.reward
     )
-    label = "validation accuracy" if plain else "reward"
+    title = f"{settings.strategy} on {Path(settings.data).stem}, driven by {HOSTS[settings.host]}"
     figures: dict[str, Any] = {
         "search": draw_search(
             [trial.reward for trial in trials],
-            label=label,
-            title=f"{settings.strategy} on {Path(settings.data).stem}, "
-            f"driven by {HOSTS[settings.host]}",
+            label="validation accuracy" if plain else "reward",
+            title=title,
             best=None if best is None else list(trials).index(best),
         )
+    }
+    fronts = {"front": settings.cost, f"front against {against}": against}
+    figures |= {
+        name: draw_front(
+            trials,
+            quality=quality_of(trials),
+            cost=cost,
+            target=settings.target if cost == settings.cost else None,
+            best=best,
+            title=title,
+        )
+        for name, cost in fronts.items()
+        if cost is not None
     }
     if best is not None:
         figures |= space.figures(best.params)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from cellwright.plugins import (
+    Dataset,
     Evaluation,
-    KerasLatency,
+    Limit,
+    Meter,
     MnasNetReward,
     load_dataset,
+    make_meter,
     make_space,
 )
+from cellwright.plugins.reference import target_from
 from cellwright.search_spaces import CellwrightError, CorruptedState, SearchSpace
 
 HOSTS = {"optuna": "Optuna", "nni": "NNI", "keras-tuner": "Keras Tuner"}
@@ -38,42 +42,78 @@ class Settings:
     learning_rate: float
     filters: int | None
     seed: int
-    target_ms: float | None
     storage: str | None
     concurrency: int
     label: str | None = None
     drop: str | None = None
     task: str = "auto"
     class_weight: str | None = None
+    meter: str | None = None
+    target: float | None = None
+    target_from: str | None = None
+    hard: bool = False
+    limit: float | None = None
+
+    def make_meter(self) -> Meter | None:
+        """What measures the children; Keras here where only a target or a limit is given."""
+        weighs = self.target is not None or self.limit is not None or self.target_from is not None
+        name = self.meter or ("keras" if weighs else None)
+        return None if name is None else make_meter(name)
+
+    @property
+    def cost(self) -> str | None:
+        """The metric that the meter measures, if there is one."""
+        meter = self.make_meter()
+        return None if meter is None else meter.metric
 
     def make_space(self) -> SearchSpace:
         """The space to search."""
         return make_space(self.space)
 
-    def make_evaluation(self) -> Evaluation:
-        """Load the data and put together how a child is scored.
+    def load_data(self) -> Dataset:
+        """The images or the table to search on.
 
         Raises:
-            InvalidData: If the data cannot be searched on.
+            InvalidData: If they cannot be searched on.
         """
-        # Before the framework: wrong data are refused at once.
-        data = load_dataset(
+        return load_dataset(
             self.data,
             label=self.label,
             drop=[name.strip() for name in (self.drop or "").split(",") if name.strip()],
             task=self.task,
             balanced=self.class_weight is not None,
         )
+
+    def make_evaluation(self, *, measure: bool = True) -> Evaluation:
+        """Load the data and put together how a child is scored.
+
+        Args:
+            measure: Also by what the meter finds; if not, by its accuracy, whatever it costs.
+
+        Raises:
+            InvalidData: If the data cannot be searched on.
+            CellwrightError: On a target where a number is predicted.
+        """
+        data = self.load_data()  # before the framework: wrong data are refused at once
         from cellwright.plugins import Recipe
 
+        meter, reward, limit = self.make_meter() if measure else None, None, None
+        if meter is not None and self.target is not None:
+            if data.classes is None:
+                raise CellwrightError("a target weighs accuracy, not a loss: give --limit alone")
+            weigh = MnasNetReward.hard if self.hard else MnasNetReward
+            reward = weigh(self.target, latency=meter.metric)
+        if meter is not None and self.limit is not None:
+            limit = Limit(meter.metric, self.limit)
         return Evaluation(
             self.make_space(),
             data,
             recipe=Recipe(self.epochs, self.batch_size, self.learning_rate, self.seed),
-            reward=None if self.target_ms is None else MnasNetReward(self.target_ms),
-            meter=None if self.target_ms is None else KerasLatency(),
+            reward=reward,
+            meter=meter,
             options={} if self.filters is None else {"filters": self.filters},
             seed=self.seed,
+            limit=limit,
         )
 
     def save(self, folder: Path) -> None:
@@ -84,6 +124,8 @@ class Settings:
 
 
 _KINDS = get_type_hints(Settings)  # of each setting, such as float | None
+# Settings that older files lack.
+_LATER = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
 
 
 def read_settings(folder: Path) -> Settings:
@@ -101,6 +143,9 @@ def read_settings(folder: Path) -> Settings:
         )
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
+        if "target_ms" in data:  # of version 0.1.0 before it had meters
+            data["target"] = data.pop("target_ms")
+        data = _LATER | data
         return Settings(**{name: _typed(name, data[name]) for name in _KINDS})
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptedState(
@@ -111,7 +156,7 @@ def read_settings(folder: Path) -> Settings:
 
 def _typed(name: str, value: Any) -> Any:
     kind = _KINDS[name]
-    if isinstance(value, int) and not isinstance(value, kind):
+    if isinstance(value, int) and not isinstance(value, kind | bool):
         value = float(value)  # 1 where 1.0 is meant
     if not isinstance(value, kind) or (name == "host" and value not in HOSTS):
         raise ValueError(f"{name} is {value!r}")
@@ -137,6 +182,30 @@ def continue_or_start(folder: Path, settings: Settings) -> None:
                 "continue it, or another --out to start a new one"
             )
     settings.save(folder)
+
+
+def with_target(folder: Path, settings: Settings) -> Settings:
+    """Measure the reference network that ``settings.target_from`` names, unless ``folder`` knows.
+
+    A search that goes on keeps the target that it began with: measured again it would differ.
+
+    Raises:
+        ValueError, UnbuildableChild: See `target_from`.
+    """
+    meter = settings.make_meter()
+    if settings.target_from is None or meter is None:
+        return settings
+    if (folder / FILE).exists():
+        before = read_settings(folder)
+        if (before.target_from, before.meter) == (settings.target_from, settings.meter):
+            return replace(settings, target=before.target)
+    data = settings.load_data()
+    if data.classes is None:
+        raise CellwrightError("a target weighs accuracy, not a loss: give --limit alone")
+    target = target_from(
+        settings.target_from, meter, input_shape=data.input_shape, classes=data.classes
+    )
+    return replace(settings, target=target)
 
 
 @contextmanager
@@ -166,7 +235,7 @@ def sole_user(folder: Path) -> Iterator[None]:
 
 def as_text(settings: Settings) -> dict[str, Any]:
     """The settings that a reader wants to see."""
-    shown = {name: value for name, value in asdict(settings).items() if value is not None}
+    shown = {name: x for name, x in asdict(settings).items() if x is not None and x is not False}
     if settings.host != "nni":
         shown.pop("concurrency")
     return shown

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from cellwright.command_line.children import find_trial
 from cellwright.command_line.networks import SKELETONS, Network, build_network
 from cellwright.command_line.reports import (
     console,
     network_as_json,
+    print_front,
     print_network,
     print_ranking,
     print_results,
@@ -20,6 +22,7 @@ from cellwright.command_line.reports import (
 from cellwright.command_line.results import best_trial, write_results
 from cellwright.command_line.settings import as_text, read_settings
 from cellwright.command_line.startup import driver_of, without_notes
+from cellwright.command_line.trade_off import front, measured, quality_of
 from cellwright.search_spaces import GENOTYPES, CellwrightError
 
 
@@ -48,6 +51,10 @@ def show(
     ] = None,
     classes: Annotated[
         int | None, typer.Option(min=2, help="For a genotype: how many it tells apart.")
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(help="Of a search: the front of accuracy against this metric; its meter's."),
     ] = None,
     layers: Annotated[
         bool, typer.Option("--layers", help="A row for each layer, not each cell or block.")
@@ -79,7 +86,7 @@ def show(
     else:
         _refuse(options)
         if trial is None and not (as_json or layers or out):
-            _show_search(Path(what))
+            _show_search(Path(what), against)
             return
         with _working("building the child", as_json):
             network = _child(Path(what), trial)
@@ -96,28 +103,32 @@ def show(
     console.print(f"in {folder}", highlight=False)
 
 
-def _show_search(out: Path) -> None:
+def _show_search(out: Path, against: str | None) -> None:
     settings = read_settings(out)
     trials = driver_of(settings.host).read(out, settings)
-    files = write_results(out, settings, trials)
+    quality, cost = quality_of(trials), against or settings.cost
+    if against is not None and not measured(trials, quality, against):
+        known = sorted({name for trial in trials for name in trial.metrics})
+        raise CellwrightError(f"--against must be a metric of the trials, {known}; got {against!r}")
+    files = write_results(out, settings, trials, against=against)
     print_ranking(out, trials)
+    if cost is not None:
+        print_front(front(trials, quality, cost), quality, cost)
     told = (f"{name}\u00a0{value}" for name, value in as_text(settings).items())
     console.print("  ".join(told), highlight=False)
-    print_results(out, settings.make_space(), trials, files)
+    print_results(out, settings, trials, files)
 
 
 def _child(out: Path, number: int | None) -> Network:
     """The child of a trial of a search, untrained; of the best one if ``number`` is None."""
     settings = read_settings(out)
-    trials = driver_of(settings.host).read(out, settings)
-    found = {trial.number: trial for trial in trials}
-    trial = best_trial(trials) if number is None else found.get(number)
-    if trial is None and number is None:
-        raise CellwrightError(f"{out} has no finished trial yet")
-    if trial is None:
-        raise CellwrightError(
-            f"{out} has no trial {number}; its {len(found)} trials are numbered from 0"
-        )
+    if number is not None:
+        trial = find_trial(out, settings, number)
+    else:
+        best = best_trial(driver_of(settings.host).read(out, settings))
+        if best is None:
+            raise CellwrightError(f"{out} has no finished trial yet")
+        trial = best
     evaluation = settings.make_evaluation()
     space, model = evaluation.space, evaluation.build(trial.params)
     reward = "failed" if trial.reward is None else trial.reward

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,22 +57,24 @@ def driver_of(host: str) -> Any:
 
 
 def try_to_build(evaluation: Evaluation, tries: int = 5) -> None:
-    """Build a child, so that a search none of whose children fit the images is refused at once.
+    """Build and measure a child, so that a search none of whose children fit the images, or whose
+    meter cannot measure them, is refused at once.
 
     Raises:
-        CellwrightError: If none of ``tries`` architectures can be built.
+        CellwrightError: If none of ``tries`` architectures can be built and measured.
     """
     space = evaluation.space
     rng = np.random.default_rng(0)
     reason: Exception | None = None
     for number in range(tries):
         try:
-            evaluation.build(space.sample(rng) if number else space.decode([0] * len(space.names)))
+            params = space.sample(rng) if number else space.decode([0] * len(space.names))
+            replace(evaluation, limit=None).measure(params)
             return
         except Exception as error:
             reason = error
     if isinstance(reason, CellwrightError):
         raise reason
     raise CellwrightError(
-        f"no child of {space!r} can be built: {type(reason).__name__}: {reason}"
+        f"no child of {space!r} can be built and measured: {type(reason).__name__}: {reason}"
     ) from reason

@@ -1,0 +1,109 @@
+"""A Keras Tuner tuner whose trials are those of an `Evaluation`.
+
+tuner = EvaluationTuner(
+    evaluation,
+    oracle=NASNetRLOracle(keras_tuner.Objective("reward", "max"), max_trials=100),
+    directory="results", project_name="cells",
+)
+tuner.search()
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import keras_tuner as kt
+from keras_tuner.engine.trial import TrialStatus
+
+from cellwright.adapters.keras_hypermodel import read_params
+from cellwright.plugins.best_child import Keep
+from cellwright.plugins.evaluation import Evaluation
+from cellwright.search_spaces import OverLimit, SpaceMismatch
+
+
+class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
+    """Trains, measures and weighs each child as every other host does.
+
+    All metrics are stored in the trial, under the names that all hosts share. A child beyond the
+    evaluation's limit is not trained: its trial is FAILED, with what was measured of it among its
+    metrics, and does not count towards ``max_consecutive_failed_trials`` (a `StrategyOracle` sees
+    to that; Keras Tuner's own oracles refuse metrics without an objective). A network that has
+    been tried before is not trained again. Under a schedule a child is trained for the epochs of
+    the trial's rung.
+
+    Args:
+        evaluation: Of a child network; the oracle searches the same space.
+        oracle: A `StrategyOracle` with one of the evaluation's metrics as its objective.
+        keep: Called with the architecture, its metrics and the trained model.
+        report: Called with the trial's number, each epoch (from 0) and its metrics.
+        arguments: Of ``keras_tuner.Tuner``: ``directory``, ``project_name``, ``overwrite``, ...
+
+    Raises:
+        SpaceMismatch: If the oracle searches another space.
+    """
+
+    def __init__(
+        self,
+        evaluation: Evaluation,
+        oracle: Any,
+        *,
+        keep: Keep | None = None,
+        report: Callable[[int, int, dict[str, float]], None] | None = None,
+        **arguments: Any,
+    ) -> None:
+        searched = getattr(oracle, "space", evaluation.space)
+        if searched.fingerprint != evaluation.space.fingerprint:
+            raise SpaceMismatch(
+                f"the oracle searches {searched!r}, the evaluation builds {evaluation.space!r}: "
+                "give both the same space"
+            )
+        self.evaluation, self.keep, self.report = evaluation, keep, report
+        super().__init__(oracle=oracle, **arguments)
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Be one trial; what ``search`` is given is not used.
+
+        Raises:
+            Whatever made the child fail; of an `OverLimit` the oracle has what was measured.
+        """
+        keras.utils.clear_session()  # forget the last child, or memory grows with every trial
+        known = self._known(trial)
+        if known is not None:
+            return known
+        values = trial.hyperparameters.values
+        params, number = read_params(values, self.evaluation.space), int(trial.trial_id)
+        schedule = {"epochs": values["tuner/epochs"]} if "tuner/epochs" in values else {}
+
+        def report_epoch(epoch: int, metrics: dict[str, float]) -> None:
+            if self.report is not None:
+                self.report(number, epoch, metrics)
+
+        try:
+            metrics, model = self.evaluation.run({**params, **schedule}, report_epoch)
+        except OverLimit as error:
+            self.oracle.update_trial(trial.trial_id, error.metrics)
+            raise
+        if self.keep is not None:
+            self.keep(params, metrics, model)
+        return metrics
+
+    def _known(self, trial: Any) -> dict[str, float] | None:
+        """Of a network that has been tried before; a worker of a chief cannot look it up."""
+        look_up = getattr(self.oracle, "known_metrics", None)
+        found: dict[str, float] | None = None if look_up is None else look_up(trial)
+        return found
+
+    def _try_run_and_update_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:
+        """As Keras Tuner's, which prints a traceback even of a child that was not to be trained."""
+        try:
+            self._run_and_update_trial(trial, *args, **kwargs)
+            trial.status = TrialStatus.COMPLETED
+        except kt.errors.FatalError:
+            raise
+        except OverLimit as error:
+            trial.status, trial.message = TrialStatus.FAILED, f"OverLimit: {error}"
+        except Exception:
+            trial.status, trial.message = TrialStatus.INVALID, traceback.format_exc()

@@ -1,0 +1,102 @@
+"""One Optuna trial, from the architecture that is suggested to what the study stores of it.
+
+study.optimize(lambda trial: run(trial, evaluation), n_trials=100, catch=(Exception,))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from cellwright.adapters.optuna_sampler import known_trial, rung_of, suggest
+from cellwright.plugins.best_child import Keep
+from cellwright.plugins.evaluation import Evaluation, Report
+from cellwright.plugins.rewards import progress
+from cellwright.plugins.strategy import NOTES
+from cellwright.search_spaces import OverLimit
+
+__all__ = ["metrics_of", "run", "store"]
+
+
+def run(
+    trial: optuna.Trial,
+    evaluation: Evaluation,
+    objectives: Sequence[str] = ("reward",),
+    *,
+    keep: Keep | None = None,
+    report: Report | None = None,
+) -> float | tuple[float, ...]:
+    """Suggest an architecture, train and measure it, and store all its metrics in the study.
+
+    Each metric is a user attribute, under the name that it has in every host. The limited metric
+    is also a constraint, so that ``study.best_trial`` and the samplers that know constraints see
+    which trials are within the limit. A child beyond it is not trained, and its trial is pruned.
+    A network that has been tried before is not trained again. Under a sampler with a schedule, a
+    child is trained for the epochs of the trial's rung.
+
+    Args:
+        trial: Of a study with any sampler.
+        evaluation: Of a child network.
+        objectives: Names of the metrics to return, in the order of the study's directions.
+        keep: Called with the architecture, its metrics and the trained model.
+        report: Called with each epoch (from 0) and its metrics.
+
+    Returns:
+        The value of the objective; a tuple of values if there are several.
+
+    Raises:
+        TrialPruned: If the child is beyond the limit.
+        Whatever made the child fail, after the user attribute ``error`` has said what.
+    """
+    params = suggest(trial, evaluation.space)
+    rung = rung_of(trial)
+    schedule = {} if rung is None else {"epochs": rung.epochs}
+    if (known := known_trial(trial, evaluation.space)) is not None:
+        metrics = metrics_of(known)
+        store(trial, {**metrics, "repeat_of": known.number}, evaluation)
+        return _values(metrics, objectives)
+
+    def report_epoch(epoch: int, metrics: dict[str, float]) -> None:
+        if len(trial.study.directions) == 1:  # Optuna prunes on one objective only
+            trial.report(progress(metrics), epoch)
+        if report is not None:
+            report(epoch, metrics)
+
+    try:
+        metrics, model = evaluation.run({**params, **schedule}, report_epoch)
+    except Exception as error:
+        trial.set_user_attr("error", f"{type(error).__name__}: {error}")
+        if not isinstance(error, OverLimit):
+            raise
+        store(trial, error.metrics, evaluation)
+        raise optuna.TrialPruned(str(error)) from error
+    store(trial, metrics, evaluation)
+    if keep is not None:
+        keep(params, metrics, model)
+    return _values(metrics, objectives)
+
+
+def store(
+    trial: optuna.Trial, metrics: Mapping[str, float], evaluation: Evaluation | None = None
+) -> None:
+    """Store metrics as user attributes, and what the evaluation limits as a constraint."""
+    for name, value in metrics.items():
+        trial.set_user_attr(name, float(value))
+    if evaluation is not None and evaluation.limit is not None:
+        trial.set_constraint(evaluation.limit.metric, evaluation.limit.excess(metrics))
+
+
+def metrics_of(trial: FrozenTrial) -> dict[str, float]:
+    """What `store` put into a trial, without what a strategy predicted of it."""
+    return {
+        name: float(value)
+        for name, value in trial.user_attrs.items()
+        if isinstance(value, int | float) and name not in NOTES
+    }
+
+
+def _values(metrics: Mapping[str, float], objectives: Sequence[str]) -> float | tuple[float, ...]:
+    values = tuple(float(metrics[name]) for name in objectives)
+    return values[0] if len(values) == 1 else values

@@ -1,0 +1,263 @@
+"""Targets, limits and fronts on the command line, with a meter that counts and so never varies."""
+
+import csv
+import io
+import json
+import os
+import sys
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+
+from cellwright.command_line.app import main
+from cellwright.command_line.front_picture import draw_front
+from cellwright.command_line.results import Trial
+from cellwright.command_line.settings import Settings, read_settings
+from cellwright.command_line.trade_off import about_target, front
+from cellwright.plugins import RandomSearch, load_dataset
+from cellwright.search_spaces import NASNetSpace
+
+OPERATIONS = ("identity", "sep_3x3", "sep_5x5", "sep_7x7")
+SPACE = NASNetSpace(blocks=1, operations=OPERATIONS)
+MODULE = f"""
+from cellwright.search_spaces import NASNetSpace
+SPACE = NASNetSpace(blocks=1, operations={OPERATIONS!r})
+"""
+TRIALS = 4
+
+
+def trial(number, accuracy, latency, reward=None, state="complete"):
+    metrics = {"val_accuracy": accuracy, "latency_ms": latency}
+    metrics["reward"] = accuracy if reward is None else reward
+    return Trial(number, {}, state, metrics)
+
+
+def settings(**changed):
+    plain = Settings("optuna", "random", "nasnet", "digits", 4, 1, 16, 1e-3, 2, 0, None, 1)
+    return Settings(**{**vars(plain), "meter": "keras", **changed})
+
+
+def test_the_front_is_what_nothing_beats_the_cheapest_first():
+    trials = [trial(0, 0.9, 3), trial(1, 0.8, 1), trial(2, 0.8, 2), trial(3, 0.95, 5),
+              trial(4, 0.8, 1), trial(5, 0.99, 1, state="failed")]  # fmt: skip
+    assert [t.number for t in front(trials, "val_accuracy", "latency_ms")] == [1, 0, 3]
+    assert front(trials, "val_accuracy", "size_bytes") == []
+    assert [t.number for t in front(trials, "reward", "val_accuracy")] == [3]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12))
+def test_each_trial_is_on_the_front_or_beaten_by_one_that_is(points):
+    trials = [trial(n, float(a), float(b)) for n, (a, b) in enumerate(points)]
+    found = [(t.metrics["val_accuracy"], t.metrics["latency_ms"])
+             for t in front(trials, "val_accuracy", "latency_ms")]  # fmt: skip
+    assert found == sorted(set(found), key=lambda point: point[1])
+    for accuracy, latency in points:
+        better = [(a, b) for a, b in found if a >= accuracy and b <= latency]
+        assert better
+        assert ((accuracy, latency) in found) == (better == [(accuracy, latency)])
+
+
+def test_a_best_child_within_the_target_and_what_it_costs():
+    lines = about_target(settings(target=2.0), [trial(0, 0.9, 3, 0.6), trial(1, 0.85, 1.5)])
+    assert lines == [
+        "target 2 ms: the best child, trial 1 (validation accuracy 0.8500, 1.5 ms), is within it",
+        "it costs 0.0500 of accuracy: the most accurate child is trial 0 (validation accuracy "
+        "0.9000, 3 ms)",
+    ]
+    (_, last) = about_target(settings(target=4.0), [trial(0, 0.9, 3), trial(1, 0.85, 1.5)])
+    assert last == "no child that was trained is more accurate"
+
+
+def test_a_best_child_beyond_the_target_is_called_so():
+    found = [trial(0, 0.9, 3), trial(1, 0.85, 1.5)]
+    first, second, _ = about_target(settings(target=2.0), found)
+    assert first.endswith("is [yellow]beyond it[/]")
+    assert second.startswith("the best within it is trial 1 (validation accuracy 0.8500, 1.5 ms);")
+    _, second, _ = about_target(settings(target=1.0), found)
+    assert second.startswith("no child is within it;")
+
+
+def test_nothing_is_said_of_targets_that_nobody_gave():
+    assert about_target(settings(meter=None), [trial(0, 0.9, 3)]) == []
+    assert about_target(settings(), [trial(0, 0.9, 3)]) == []
+    beyond = Trial(1, {}, "infeasible", {"latency_ms": 3.0, "infeasible": 1.0})
+    assert about_target(settings(limit=2.0), [trial(0, 0.9, 1), beyond]) == [
+        "limit 2 ms: 1 of 2 children are beyond it, not trained"
+    ]
+
+
+def test_a_picture_shows_trials_front_target_and_what_was_not_trained():
+    beyond = Trial(3, {}, "infeasible", {"latency_ms": 30.0, "infeasible": 1.0})
+    trials = [trial(0, 0.9, 3), trial(1, 0.8, 1), trial(2, 0.7, 2), beyond]
+    (axes,) = draw_front(trials, target=2.5, best=trials[0]).axes
+    labels = axes.get_legend_handles_labels()[1]
+    assert labels == ["one trial", "front", "best reward (trial 0)",
+                      "beyond the limit, not trained (1)", "target 2.5 ms"]  # fmt: skip
+    assert {text.get_text() for text in axes.texts} == {"0", "1"}
+    assert axes.get_xlabel() == "latency (ms)"
+    assert axes.get_xscale() == "linear"
+    (wide,) = draw_front([trial(0, 0.9, 1), trial(1, 0.95, 100)]).axes
+    assert wide.get_xscale() == "log"
+    (empty,) = draw_front([]).axes
+    assert empty.texts[0].get_text() == "no trial has both metrics"
+
+
+# Searches
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """60 digits of 3 classes, and a space of one block."""
+    home = tmp_path_factory.mktemp("trade_off")
+    digits = load_digits()
+    chosen = np.flatnonzero(digits.target < 3)[:60]
+    np.savez(home / "data.npz", x=digits.images[chosen] / 16, y=digits.target[chosen])
+    (home / "trade_off_space.py").write_text(MODULE)
+    return home
+
+
+def cellwright(home, *arguments):
+    """What ``cellwright`` prints in ``home``, in one line, and its exit status."""
+    before = os.getcwd(), sys.argv, sys.path[:], sys.stdout, sys.stderr
+    os.chdir(home)
+    sys.argv = ["cellwright", *map(str, arguments)]
+    sys.path.insert(0, str(home))
+    sys.stdout = sys.stderr = out = io.StringIO()
+    code = 0
+    try:
+        main()
+    except SystemExit as exit:
+        code = exit.code or 0
+    finally:
+        os.chdir(before[0])
+        sys.argv, sys.path[:], sys.stdout, sys.stderr = before[1:]
+    assert "Traceback" not in out.getvalue(), out.getvalue()
+    return " ".join(out.getvalue().replace("│", " ").split()), code
+
+
+def sizes():
+    """Parameters of the first children that random search proposes."""
+    strategy = RandomSearch(SPACE, seed=0)
+    return [
+        SPACE.build(strategy.ask(n), (8, 8, 1), 3, filters=2).count_params() for n in range(TRIALS)
+    ]
+
+
+def search(home, host, limit, out):
+    return cellwright(
+        home, "search", "--epochs", 1, "--filters", 2, "--data", "data.npz", "--strategy", "random",
+        "--space", "trade_off_space:SPACE", "--trials", TRIALS, "--host", host, "--out", out,
+        "--meter", "parameters", "--target", limit, "--hard", "--limit", limit,
+    )  # fmt: skip
+
+
+def table(folder):
+    with (folder / "trials.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def limited(home):
+    """A search that trains the smaller half of its children."""
+    limit = sorted(sizes())[1]
+    printed, code = search(home, "optuna", limit, "limited")
+    assert code == 0, printed
+    return limit, printed, home / "limited"
+
+
+def test_what_is_beyond_a_limit_is_a_row_and_no_training(limited):
+    limit, printed, folder = limited
+    rows = table(folder)
+    assert [float(row["parameters"]) for row in rows] == sizes()
+    for row in rows:
+        beyond = float(row["parameters"]) > limit
+        assert row["state"] == ("infeasible" if beyond else "complete")
+        assert bool(row["val_accuracy"]) is not beyond
+        assert ("beyond the limit" in row["error"]) is beyond
+    beyond = sum(row["state"] == "infeasible" for row in rows)
+    assert beyond > 0
+    assert f"{beyond} of {TRIALS} children are beyond it, not trained" in printed
+    assert "is within it" in printed
+    assert read_settings(folder).limit == limit
+
+
+def test_show_prints_and_draws_the_front(home, limited):
+    folder = limited[2]
+    printed, code = cellwright(home, "show", folder)
+    assert code == 0
+    assert "front: validation accuracy against parameters" in printed
+    assert (folder / "pictures" / "front.png").read_bytes().startswith(b"\x89PNG")
+    printed, code = cellwright(home, "show", folder, "--against", "seconds")
+    assert code == 0
+    assert "front: validation accuracy against seconds of the trial" in printed
+    assert (folder / "pictures" / "front_against_seconds.png").exists()
+    printed, code = cellwright(home, "show", folder, "--against", "taste")
+    assert code == 1
+    assert "--against must be a metric of the trials" in printed
+
+
+def test_any_trial_is_exported_as_it_was_in_the_search(home, limited):
+    folder = limited[2]
+    rows = table(folder)
+    best = json.loads((folder / "best.json").read_text())["metrics"]["reward"]
+    complete = [row for row in rows if row["state"] == "complete"]
+    data = load_dataset(str(home / "data.npz"))
+    for row in complete:
+        printed, code = cellwright(
+            home, "export", folder, "--trial", row["trial"], "--to", "keras", "--to", "python"
+        )
+        assert code == 0, printed
+        assert ("is trained again" in printed) == (float(row["reward"]) != best)
+        for file in (
+            folder / "children" / f"trial_{row['trial']}.keras",
+            folder / "export" / f"trial_{row['trial']}.keras",
+        ):
+            model = keras.models.load_model(file)
+            predicted = model.predict(data.x_val, verbose=0).argmax(axis=1)
+            accuracy = (predicted == data.y_val).mean()
+            assert accuracy == pytest.approx(float(row["val_accuracy"]), abs=1e-6)
+    printed, _ = cellwright(
+        home, "export", folder, "--trial", complete[0]["trial"], "--to", "keras"
+    )
+    assert "is trained again" not in printed
+    refused = next(row for row in rows if row["state"] == "infeasible")
+    printed, code = cellwright(home, "export", folder, "--trial", refused["trial"])
+    assert code == 1
+    assert f"trial {refused['trial']} has no child to export: it is infeasible" in printed
+
+
+@pytest.mark.parametrize("host", ["keras-tuner", pytest.param("nni", marks=pytest.mark.slow)])
+def test_other_hosts_leave_the_same_table(home, limited, host, monkeypatch):
+    pytest.importorskip("keras_tuner" if host == "keras-tuner" else "nni")
+    path = os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)  # of NNI's trials
+    printed, code = search(home, host, limited[0], host)
+    assert code == 0, printed
+    mine, theirs = table(home / host), table(limited[2])
+    for one, other in zip(mine, theirs, strict=True):
+        unlike = {"seconds", "error"}
+        assert {k: v for k, v in one.items() if k not in unlike} == {
+            k: v for k, v in other.items() if k not in unlike
+        }
+        assert ("beyond the limit" in one["error"]) == ("beyond the limit" in other["error"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--hard",), "--hard is of a target"),
+        (("--target-ms", 1, "--target-from", "mnasnet-a1"), "both set the target: give one"),
+        (("--meter", "sundial"), "unknown name 'sundial'; installed meters are"),
+        (("--target-from", "mnasnet-z9"), "no reference network is called 'mnasnet-z9'"),
+        (("--limit-ms", 0), "at_most must be above 0 and finite, got 0"),
+    ],
+)
+def test_wrong_options_are_refused_before_a_child_is_trained(home, options, message):
+    printed, code = cellwright(home, "search", *options, "--out", "wrong")
+    assert code == 1
+    assert message in printed
+    assert not (home / "wrong").exists()
