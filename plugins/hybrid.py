@@ -18,6 +18,7 @@ from cellwright.plugins.two_heads import TwoHeadedController
 from cellwright.search_spaces import Params, SearchSpace
 
 _ERRORS = 50  # predictions of which the spread is told
+_WORDS = 0.3  # how far from 0 what a word adds to an embedding may be
 
 
 class HybridReinforce(PolicyGradient):
@@ -63,7 +64,7 @@ class HybridReinforce(PolicyGradient):
         alpha: float = 0.9,
         candidates: int = 4,
         memory: int = 200,
-        predictor_weight: float = 1.0,
+        predictor_weight: float = 10.0,
         entropy_weight: float = 1e-2,
         baseline: Baseline | None = None,
     ) -> None:
@@ -152,9 +153,23 @@ class HybridReinforce(PolicyGradient):
 
     def _forget(self) -> None:
         super()._forget()
+        self._share_words()
         self._results: list[tuple[tuple[int, ...], float]] = []
         self._errors: list[float] = []
         self._scale = None
+
+    def _share_words(self) -> None:
+        """Let choices that have words in common, in whatever decision, begin with like embeddings:
+        ``"64 relu"`` and ``"64 tanh"``, or an operation of two blocks."""
+        rng, words = self._stream(0, 1), dict[str, Array]()
+        embedding, offsets = self.controller["embedding"], self.controller.steps.offsets
+        for decision, first in zip(self.space.decisions, offsets, strict=False):
+            for place, choice in enumerate(decision.choices):
+                for word in choice.split() if isinstance(choice, str) else ():
+                    if word not in words:
+                        words[word] = rng.uniform(-_WORDS, _WORDS, self.controller.units)
+                    embedding[first + place] += words[word]
+        self.controller.changed()
 
 
 def discounted(advantages: Array, active: Mask, alpha: float) -> Array:
