@@ -22,14 +22,15 @@ PREDICTIONS = """\
 Spearman's correlation of what was expected of a trial before it with what it scored, and the
 standard deviation of the scores."""
 NOISE = """\
-{} networks drawn at random, trained {} times each on one split: the rewards of one network deviate
-by {:.4f}, those of different ones by {:.4f} beside that. A perfect predictor would correlate with
-one training by {:.2f} (Pearson), and two trainings of the same networks do by {:.2f}."""
+Networks drawn at random, trained several times each on one split: how far the rewards of one
+network deviate, those of different ones beside that, and what a perfect predictor of the mean reward
+of each would correlate with one training by (Pearson). The best are those of the highest means."""
 ONE_SHOT = """\
 Networks drawn at random, in the order of their training, on one split. Epochs: until the validation
 accuracy is that of the same network after 10 from fresh weights; those that never reach it count as
 11. Then Spearman's correlation of the accuracy after so many epochs with the reward of 10 epochs
-from fresh weights."""
+from fresh weights, which in the first row is the same training. The last row's bank was only ever
+fed by trainings of that many epochs."""
 
 
 class Search(NamedTuple):
@@ -148,12 +149,19 @@ def _noise(children: Iterable[Child]) -> Iterator[str]:
     rewards = np.array([list(found.values()) for found in trained.values() if len(found) == most])
     if most < 2 or len(rewards) < 3:
         return
-    within = rewards.var(axis=1, ddof=1).mean()
-    between = max(0.0, rewards.mean(axis=1).var(ddof=1) - within / most)
+    rewards = rewards[np.argsort(-rewards.mean(axis=1))]
     yield "## Noise"
     yield ""
-    share = between / (between + within)
-    yield NOISE.format(len(rewards), most, within**0.5, between**0.5, share**0.5, share)
+    yield NOISE
+    yield ""
+    yield from _row("networks", "times", "within", "between", "perfect predictor")
+    yield from _row("---", *["---:"] * 4)
+    for name, part in (("all", rewards), ("best", rewards[: len(rewards) // 2])):
+        within = part.var(axis=1, ddof=1).mean()
+        between = max(0.0, part.mean(axis=1).var(ddof=1) - within / most)
+        perfect = (between / (between + within)) ** 0.5
+        told = (f"{within**0.5:.4f}", f"{between**0.5:.4f}", f"{perfect:.2f}")
+        yield from _row(f"{name} {len(part)}", most, *told)
     yield ""
 
 
@@ -182,7 +190,9 @@ def _one_shot(children: Iterable[Child]) -> Iterator[str]:
             else ""
             for n in (1, 3, 10)
         ]
-        yield from _row(kind, len(tokens), f"{np.mean(needed):.1f}", never, *ranks)
+        whole = len(mine[0].accuracies) == EPOCHS
+        counted = (f"{np.mean(needed):.1f}", never) if whole else ("", "")
+        yield from _row(kind, len(tokens), *counted, *ranks)
     yield ""
 
 

@@ -71,7 +71,8 @@ def test_tables_say_what_was_found(wine, tmp_path):
     text = mlpnas_report.text(tmp_path, children)
     row = next(line for line in text.splitlines() if line.startswith("| `hybrid` | 0 | 1.00"))
     assert row.split("|")[4].strip() == "1.00"  # it expected what came
-    assert "6 networks drawn at random, trained 3 times each" in text
+    assert "| all 6 | 3 | 0.0" in text
+    assert "| best 3 | 3 | 0.0" in text
     assert "| fresh | 6 | 10.0 | 0 |" in text
     assert "| one-shot | 6 | 1.0 | 0 |" in text
     assert "`MLPClassifier`" in text
