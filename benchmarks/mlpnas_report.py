@@ -23,8 +23,8 @@ Spearman's correlation of what was expected of a trial before it with what it sc
 standard deviation of the scores."""
 NOISE = """\
 Networks drawn at random, trained several times each on one split: how far the rewards of one
-network deviate, those of different ones beside that, and what a perfect predictor of the mean reward
-of each would correlate with one training by (Pearson). The best are those of the highest means."""
+network deviate, those of different ones beside that, and by how much a perfect predictor of means
+would correlate with one training by (Pearson). The best are those of the highest means."""
 ONE_SHOT = """\
 Networks drawn at random, in the order of their training, on one split. Epochs: until the validation
 accuracy is that of the same network after 10 from fresh weights; those that never reach it count as
