@@ -93,17 +93,14 @@ def drawn(networks: int) -> list[dict[str, object]]:
 def one_shot(context: typer.Context, networks: int = 50, short: int = 3) -> None:
     """Train networks from fresh weights, and one after the other from a bank of weights, for as
     long and for ``short`` epochs; on the split of seed 0."""
-    import tempfile
-
     from cellwright.plugins import WeightBank
 
     children: Children = context.obj.children
     for kind, epochs in (("fresh", 10), ("one-shot", 10), (f"one-shot {short}", short)):
-        kept = context.obj.folder / "banks" / kind
-        with tempfile.TemporaryDirectory() as folder:
-            bank = None if kind == "fresh" else WeightBank(kept if kept.exists() else folder)
-            for params in drawn(networks):
-                children.get(params, 0, kind=kind, epochs=epochs, weights=bank)
+        # Kept beside the results: a run that goes on from a half one needs the bank as it was.
+        bank = None if kind == "fresh" else WeightBank(context.obj.folder / "banks" / kind)
+        for params in drawn(networks):
+            children.get(params, 0, kind=kind, epochs=epochs, weights=bank)
 
 
 @app.command("report")
