@@ -1,0 +1,78 @@
+"""The examples of the first page and the flowers project, as a user runs them."""
+
+import importlib.util
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run(*command, folder):
+    done = subprocess.run(
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, timeout=550,
+        check=False, env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["optuna", pytest.param("keras-tuner"), pytest.param("nni", marks=pytest.mark.slow)],
+)
+def test_four_trials_in_each_host(host, tmp_path):
+    pytest.importorskip({"keras-tuner": "keras_tuner"}.get(host, host))
+    (tmp_path / "four_trials.py").write_text(
+        (EXAMPLES / "first_search" / "four_trials.py").read_text()
+    )
+    out = run(
+        "-c", "from cellwright.command_line.app import main; main()", "search",
+        "--space", "four_trials:Small", "--strategy", "random", "--trials", "4", "--epochs", "1",
+        "--host", host, "--out", "four", folder=tmp_path,
+    )  # fmt: skip
+    table = (tmp_path / "four" / "trials.csv").read_text().splitlines()
+    assert len(table) == 5, out
+    assert all("complete" in line for line in table[1:])
+
+
+@pytest.mark.slow
+def test_quantisation_and_clustering(tmp_path):
+    pytest.importorskip("optuna")
+    out = run(str(EXAMPLES / "first_search" / "compress.py"), folder=tmp_path)
+    sizes = [int(line.split()[1]) for line in out.splitlines() if " bytes " in line]
+    assert len(sizes) == 16
+    assert max(sizes) > 4 * min(sizes)
+    assert "smallest within a point of the best" in out
+
+
+@pytest.mark.parametrize("host", ["optuna", "keras-tuner"])
+def test_flowers_offline(host, tmp_path):
+    pytest.importorskip({"keras-tuner": "keras_tuner"}.get(host, host))
+    script = str(EXAMPLES / "flowers" / "search.py")
+    out = run(script, "--data", "digits", "--epochs", "2", "--host", host, folder=tmp_path)
+    assert "trials," in out
+    assert float(out.split("best validation accuracy: ")[1].split()[0]) > 0.5
+
+
+@pytest.mark.slow
+def test_flowers_offline_in_nni(tmp_path):
+    pytest.importorskip("nni")
+    script = str(EXAMPLES / "flowers" / "search.py")
+    out = run(script, "--data", "digits", "--epochs", "2", "--host", "nni", folder=tmp_path)
+    assert "3 trials, 4 epochs" in out
+
+
+@pytest.mark.slow
+def test_the_model_of_the_flowers_project():
+    """ResNet50 without its top, frozen, flattened (9 x 9 x 2048), and 102 classes."""
+    spec = importlib.util.spec_from_file_location("flowers", EXAMPLES / "flowers" / "search.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    model = module.Transfer().build({"backbone": "ResNet50"}, (264, 264, 3), 102, dropout=0.2)
+    assert model.count_params() == 40_508_390
+    assert sum(math.prod(v.shape) for v in model.trainable_variables) == 16_920_678
