@@ -8,12 +8,9 @@ from cellwright.plugins.datasets import Dataset, load_dataset
 from cellwright.plugins.evaluation import Evaluation
 from cellwright.plugins.evolution import RegularizedEvolution
 from cellwright.plugins.hybrid import HybridReinforce
-<<<<<<< HEAD
+from cellwright.plugins.hyperband import Hyperband
 from cellwright.plugins.latency_predictor import LatencyPredictor
 from cellwright.plugins.limit import Limit
-=======
-from cellwright.plugins.hyperband import Hyperband
->>>>>>> 7b8cd93 (The first page of the docs: four trials, quantisation and clustering; hyperparameters, Hyperband and the table of searches; the flowers project)
 from cellwright.plugins.local_search import LocalSearch
 from cellwright.plugins.meters import (
     CommandMeter,
