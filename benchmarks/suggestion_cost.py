@@ -4,8 +4,10 @@
 
 Import: ``import cellwright.adapters.optuna_sampler`` beside ``import optuna``, each in new
 processes that take turns. Suggestion: ``study.ask``, the suggestion of 50 decisions and
-``study.tell``, on studies in memory that take turns trial by trial, so that whatever else the
-machine does falls on all samplers alike. CPU time is the fairer number on a machine that is busy.
+``study.tell``, on studies in memory that hold so many finished trials and take turns trial by
+trial, so that whatever else the machine does falls on all samplers alike. CPU time is the fairer
+number on a machine that is busy. The first suggestion of a process that joins such a study, which
+takes all its trials in, stands by itself.
 """
 
 from __future__ import annotations
@@ -28,8 +30,8 @@ RESULTS = Path(__file__).parent / "results"
 HEAVY = ("tensorflow", "keras", "nni", "keras_tuner", "matplotlib", "pandas", "torch", "sklearn")
 OURS, OPTUNA = "cellwright.adapters.optuna_sampler", "optuna"
 YARDSTICK = "RandomSampler"
-SAMPLERS = (YARDSTICK, "NASNetRLSampler", "NASNetEvolutionSampler")
-EIGHT = 8  # results in each update of Reinforce: a window is a multiple of it
+SAMPLERS = (YARDSTICK, "evolution", "reinforce", "ppo", "predictor", "auto")
+BATCH = 16  # results between two updates of PPO, twice those of Reinforce: windows are multiples
 
 IMPORT = """
 import time
@@ -60,6 +62,7 @@ class Cost(NamedTuple):
 
     wall: list[float]
     cpu: list[float]
+    first: list[float]  # CPU of the first suggestion of a new process
 
 
 class Imports(NamedTuple):
@@ -82,7 +85,7 @@ def measure_imports(repeats: int, suggestions: int) -> Imports:
             listed = _python("-X", "importtime", "-c", f"import {module}").stderr
             process = 1000 * (time.perf_counter() - start)
             if repeat:
-                cost = found.import_.setdefault(module, Cost([], []))
+                cost = found.import_.setdefault(module, Cost([], [], []))
                 cost.wall.append(wall)
                 cost.cpu.append(cpu)
                 found.process.setdefault(module, []).append(process)
@@ -104,34 +107,63 @@ def _python(*words: str) -> subprocess.CompletedProcess[str]:
 def measure_suggestions(
     points: Sequence[int], window: int, seeds: int
 ) -> dict[tuple[str, int], Cost]:
-    """Cost of each trial in ``window`` trials around each of ``points``, by sampler and point."""
+    """Cost of ``window`` trials on studies that hold ``point`` finished ones, by sampler and point.
+
+    The studies are filled with random architectures; the first trial of a new sampler, which takes
+    them all in, stands by itself.
+    """
     costs: dict[tuple[str, int], Cost] = {}
-    starts = {point: max(0, point - window // 2) for point in points}
-    for seed in range(seeds):
-        studies = {name: _study(name, seed) for name in SAMPLERS}
-        for number in range(max(starts.values()) + window):
-            for name in np.random.default_rng((seed, number)).permutation(SAMPLERS).tolist():
-                wall, cpu = _trial(studies[name], number)
-                for point, start in starts.items():
-                    if start <= number < start + window:
-                        cost = costs.setdefault((name, point), Cost([], []))
+    for point in points:
+        for seed in range(seeds):
+            finished = _finished(point, seed)
+            studies = {name: _study(name, seed, finished) for name in SAMPLERS}
+            for number in range(window + 1):
+                for name in np.random.default_rng((seed, number)).permutation(SAMPLERS).tolist():
+                    wall, cpu = _trial(studies[name], point + number)
+                    cost = costs.setdefault((name, point), Cost([], [], []))
+                    if number:
                         cost.wall.append(wall)
                         cost.cpu.append(cpu)
+                    else:
+                        cost.first.append(cpu)
     return costs
 
 
-def _study(name: str, seed: int) -> Any:
+def _finished(count: int, seed: int) -> list[Any]:
+    """Random architectures with their rewards, as finished trials."""
+    from optuna.distributions import CategoricalDistribution
+    from optuna.trial import create_trial
+
+    from cellwright.search_spaces import NASNetSpace
+
+    space, rng = NASNetSpace(), np.random.default_rng(seed)
+    distributions: Any = {d.name: CategoricalDistribution(d.choices) for d in space.decisions}
+    drawn = [space.sample(rng) for _ in range(count)]
+    return [
+        create_trial(params=params, distributions=distributions, value=_reward(space, params, k))
+        for k, params in enumerate(drawn)
+    ]
+
+
+def _study(name: str, seed: int, finished: Sequence[Any]) -> Any:
     import optuna
 
-    from cellwright.adapters import optuna_sampler
+    from cellwright.adapters.optuna_sampler import StrategySampler
+    from cellwright.plugins import make_strategy
+    from cellwright.search_spaces import NASNetSpace
 
     logging.getLogger("optuna").setLevel(logging.WARNING)
-    maker = getattr(optuna_sampler if name.startswith("NASNet") else optuna.samplers, name)
-    return optuna.create_study(direction="maximize", sampler=maker(seed=seed))
+    if name == YARDSTICK:
+        sampler: Any = optuna.samplers.RandomSampler(seed=seed)
+    else:
+        sampler = StrategySampler(make_strategy(name, NASNetSpace(), seed=seed))
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.add_trials(finished)
+    return study
 
 
 def _trial(study: Any, number: int) -> tuple[float, float]:
-    """Milliseconds of one suggestion and its result; the reward favours early choices."""
+    """Milliseconds of one suggestion and its result."""
     from cellwright.adapters.optuna_sampler import suggest
     from cellwright.search_spaces import NASNetSpace
 
@@ -140,17 +172,22 @@ def _trial(study: Any, number: int) -> tuple[float, float]:
     trial = study.ask()
     params = suggest(trial, space)
     asked_wall, asked_cpu = time.perf_counter() - wall, time.process_time() - cpu
-    noise = np.random.default_rng(number).normal()
-    reward = -sum(space.encode(params)) / 100 + 0.02 * noise
+    reward = _reward(space, params, number)
     wall, cpu = time.perf_counter(), time.process_time()
     study.tell(trial, reward)
     told_wall, told_cpu = time.perf_counter() - wall, time.process_time() - cpu
     return 1000 * (asked_wall + told_wall), 1000 * (asked_cpu + told_cpu)
 
 
+def _reward(space: Any, params: Any, number: int) -> float:
+    """It favours early choices, with noise."""
+    noise = float(np.random.default_rng(number).normal())
+    return 0.02 * noise - float(sum(space.encode(params))) / 100
+
+
 def import_table(found: Imports) -> str:
     rows = [["", "import, wall", "import, CPU", "whole process, wall", "modules loaded"]]
-    costs = {m: (*found.import_[m], found.process[m]) for m in (OPTUNA, OURS)}
+    costs = {m: (*found.import_[m][:2], found.process[m]) for m in (OPTUNA, OURS)}
     for module, times in costs.items():
         rows.append([f"`{module}`", *map(_median, times), str(found.loaded[module])])
     # Of each pair, taken one after the other: a machine that slows down slows both.
@@ -161,8 +198,8 @@ def import_table(found: Imports) -> str:
 
 
 def suggestion_table(costs: dict[tuple[str, int], Cost]) -> str:
-    rows = [["finished trials", "sampler", "CPU, mean", "above Random", "CPU, median"]]
-    rows[0] += ["wall, mean", "above Random", "wall, median"]
+    rows = [["finished trials", "strategy", "CPU, mean", "above Random", "CPU, median"]]
+    rows[0] += ["wall, mean", "above Random", "wall, median", "first, CPU"]
     for point in sorted({point for _, point in costs}):
         yardstick = costs[YARDSTICK, point]
         for name in SAMPLERS:
@@ -172,7 +209,7 @@ def suggestion_table(costs: dict[tuple[str, int], Cost]) -> str:
                 above = np.mean(mine) - np.mean(theirs)
                 row += [f"{np.mean(mine):.2f}", "" if name == YARDSTICK else f"**{above:+.2f}**"]
                 row += [_median(mine, 2)]
-            rows.append(row)
+            rows.append([*row, _median(both.first)])
     return _markdown(rows)
 
 
@@ -208,15 +245,17 @@ def report(found: Imports, costs: dict[tuple[str, int], Cost], suggestions: int)
 def main(
     imports: Annotated[int, typer.Option(min=1, help="Imports of each module.")] = 15,
     suggestions: Annotated[int, typer.Option(min=0, help="Before modules are counted.")] = 100,
-    at: Annotated[list[int] | None, typer.Option(min=0, help="Finished trials; 100, 1000.")] = None,
-    windows: Annotated[int, typer.Option(min=1, help="Eights of trials around each.")] = 8,
+    at: Annotated[
+        list[int] | None, typer.Option(min=0, help="Finished trials; 300, 1000, 5000.")
+    ] = None,
+    windows: Annotated[int, typer.Option(min=1, help="Sixteens of trials after these.")] = 5,
     seeds: Annotated[int, typer.Option(min=1, help="Studies of each sampler.")] = 3,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = RESULTS,
 ) -> None:
     """Measure imports and suggestions, and write suggestion_cost.md."""
     out.mkdir(parents=True, exist_ok=True)
     found = measure_imports(imports, suggestions)
-    costs = measure_suggestions(at or [100, 1000], EIGHT * windows, seeds)
+    costs = measure_suggestions(at or [300, 1000, 5000], BATCH * windows, seeds)
     text = report(found, costs, suggestions)
     (out / "suggestion_cost.md").write_text(text)
     typer.echo(text)

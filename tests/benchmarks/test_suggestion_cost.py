@@ -28,6 +28,6 @@ def test_suggestion_cost(tmp_path: Path) -> None:
     ratios = re.findall(r"(\d+\.\d+) \(", text.split("| ratio of a pair |")[1].split("\n")[0])
     assert len(ratios) == 3
     assert all(float(ratio) > 0 for ratio in ratios)
-    for name in ("RandomSampler", "NASNetRLSampler", "NASNetEvolutionSampler"):
+    for name in ("RandomSampler", "evolution", "reinforce", "ppo", "predictor", "auto"):
         line = next(x for x in text.splitlines() if x.startswith(f"| 4 | {name} "))
         assert float(line.split("|")[3]) > 0
