@@ -1,5 +1,6 @@
 """Quantisation and weight clustering as decisions beside the architecture, with Optuna."""
 
+import warnings
 import zlib
 
 import keras
@@ -63,6 +64,7 @@ def objective(trial: optuna.Trial) -> float:
 
 if __name__ == "__main__":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore", message="Layer .* does not have a `quantize` method")
     sampler = StrategySampler(RegularizedEvolution(space, seed=0, population=6, sample=3))
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.optimize(objective, n_trials=16)
