@@ -188,8 +188,14 @@ def _draw(points: dict[str, tuple[Floats, Floats, Floats]], path: Path) -> None:
 
 def _predictor(name: str, folder: Path) -> LatencyPredictor:
     setting = SETTINGS[name]
-    path = folder / f"{name}_pieces.json"
-    return LatencyPredictor(setting.space, setting.input_shape, CLASSES, path=path, lazily=True)
+    return LatencyPredictor(
+        setting.space,
+        setting.input_shape,
+        CLASSES,
+        meter=LiteRTLatency(),
+        path=folder / f"{name}_pieces.json",
+        lazily=True,
+    )
 
 
 def _samples(name: str, number: int) -> list[Params]:

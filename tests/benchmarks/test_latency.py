@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from cellwright.plugins import LiteRTLatency, Timing
+
 latency = pytest.importorskip("benchmarks.latency")
 
 
@@ -19,10 +21,12 @@ def test_every_step_goes_on_where_it_was_stopped(tmp_path, monkeypatch, capsys):
     space = latency.NASNetSpace(blocks=1, operations=("sep_3x3", "avg_3x3"), combinations=("add",))
     monkeypatch.setattr(latency, "SETTINGS", {"tiny": latency.Setting("tiny", space, (4, 4, 1))})
     monkeypatch.setattr(latency, "SAME", 2)
-    latency.build("tiny", tmp_path, fitted=2, children=1)
+    quick = LiteRTLatency(timing=Timing(1, 0.5, 0.0, 0.05))
+    monkeypatch.setattr(latency, "LiteRTLatency", lambda: quick)
+    latency.build("tiny", tmp_path, fitted=3, children=1)
     capsys.readouterr()
-    latency.build("tiny", tmp_path, fitted=2, children=2)
-    assert capsys.readouterr().out == "tiny: child 4 of 4\n"
+    latency.build("tiny", tmp_path, fitted=3, children=2)
+    assert capsys.readouterr().out == "tiny: child 5 of 5\n"
     latency.time_children("tiny", tmp_path, seconds=0)
     assert "the same command goes on" in capsys.readouterr().out
     latency.time_children("tiny", tmp_path)
@@ -30,7 +34,7 @@ def test_every_step_goes_on_where_it_was_stopped(tmp_path, monkeypatch, capsys):
     latency.report(tmp_path, out=tmp_path / "results")
     figures = json.loads((tmp_path / "results" / "latency.json").read_text())["tiny"]
     assert figures["children"] == 2  # those that the correction is fitted on do not count
-    assert figures["correction"]["children"] == 2
+    assert figures["correction"]["children"] == 3
     assert figures["predictor_median_error"] >= 0
     assert figures["same_model_median_ms"] > 0
     assert (tmp_path / "results" / "latency.png").stat().st_size > 0
