@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,15 @@ class Dataset:
         """How many; None where a number is predicted."""
         return None if self.class_names is None else len(self.class_names)
 
+    def save(self, path: Path) -> None:
+        """Write the arrays, for another process: `load_dataset` of a ``.dataset.npz``."""
+        facts = {"class_names": self.class_names, "target": (self.target_mean, self.target_scale)}
+        weights = {} if self.weights is None else {"weights": self.weights}
+        np.savez(
+            path, x_train=self.x_train, y_train=self.y_train, x_val=self.x_val, y_val=self.y_val,
+            facts=np.array(json.dumps(facts)), **weights,
+        )  # fmt: skip
+
 
 def load_dataset(
     source: str,
@@ -96,6 +106,8 @@ def load_dataset(
     if not 0 < validation < 1:
         raise InvalidData(f"validation must be between 0 and 1, got {validation}")
     try:
+        if source.endswith(".dataset.npz"):
+            return _read_saved(Path(source))
         if source not in TABLES and Path(source).suffix.lower() not in (".csv", ".tsv"):
             if label is not None or drop or task != "auto" or balanced:
                 raise InvalidData("label, drop, task and class weights are for tables (.csv)")
@@ -105,6 +117,15 @@ def load_dataset(
         return load_table(source, validation, seed, label, drop, task, balanced)
     except InvalidData as error:
         raise InvalidData(f"data {source!r}: {error}") from error
+
+
+def _read_saved(path: Path) -> Dataset:
+    with np.load(path, allow_pickle=False) as file:
+        facts = json.loads(str(file["facts"]))
+        parts = [file[name] for name in ("x_train", "y_train", "x_val", "y_val")]
+        weights = file["weights"] if "weights" in file.files else None
+    names = facts["class_names"]
+    return Dataset(*parts, None if names is None else tuple(names), weights, *facts["target"])
 
 
 def _load_images(source: str, validation: float, seed: int) -> Dataset:

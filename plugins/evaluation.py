@@ -46,6 +46,7 @@ class Evaluation:
             fresh weights.
         limit: A child beyond it is not trained.
         predictor: ``params -> seconds``, as ``predicted_latency_ms``, before the child is built.
+        deadline: When the training of a child ends at the latest; see ``Recipe.train``.
 
     Raises:
         ValueError: If the reward weighs a latency, or the limit is on a metric, that nothing
@@ -64,6 +65,7 @@ class Evaluation:
     weights: WeightBank | None = None
     limit: Limit | None = None
     predictor: Callable[[Params], float] | None = None
+    deadline: float | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.space, JointSpace):
@@ -142,7 +144,7 @@ class Evaluation:
             shared = self.space.shared_weights(network, model) if self.weights else {}
             if self.weights:
                 self.weights.start(model, shared)
-            metrics = mine.recipe.train(model, self.data, report=report, **kept)
+            metrics = mine.recipe.train(model, self.data, report=report, **kept, **mine._late())
             if self.weights:
                 self.weights.keep(model, shared)
             metrics |= known
@@ -198,6 +200,10 @@ class Evaluation:
         from cellwright.plugins.recipe import Recipe
 
         return self.recipe or Recipe()
+
+    def _late(self) -> dict[str, float]:
+        """When to end, as an argument for ``recipe.train``."""
+        return {} if self.deadline is None else {"deadline": self.deadline}
 
     def _kept(self, network: Mapping[str, Any]) -> dict[str, Any]:
         """Where the child of ``network`` is kept, as an argument for ``recipe.train``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ class Recipe:
         learning_rate: Adam's, above 0 and finite.
         seed: Of the order of the images, and of what augmentation does to them.
         weight_decay: Adam's, decoupled from the gradient (AdamW), at least 0.
+        patience: Epochs without a lower validation loss after which training ends; the weights of
+            the epoch with the lowest are kept, and the metrics are its own. None trains all epochs.
         augmentation: ``"none"``, ``"shift"`` or ``"shift_flip"``; see `augment`.
     """
 
@@ -35,6 +38,7 @@ class Recipe:
     seed: int = 0
     weight_decay: float = 0.0
     augmentation: str = "none"
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -42,6 +46,8 @@ class Recipe:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be above 0 and finite, got {self.learning_rate}")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"patience must be at least 1, or None, got {self.patience}")
         if not 0 <= self.weight_decay < math.inf:
             raise ValueError(f"weight_decay must be 0 or above, got {self.weight_decay}")
         if self.augmentation not in AUGMENTATIONS:
@@ -81,6 +87,7 @@ class Recipe:
         *,
         report: Callable[[int, dict[str, float]], None] | None = None,
         checkpoint: Checkpoint | None = None,
+        deadline: float | None = None,
     ) -> dict[str, float]:
         """Train ``model`` from where it is, or from where ``checkpoint`` left it.
 
@@ -90,12 +97,15 @@ class Recipe:
             report: Called with each epoch (from 0) and its metrics; what it raises ends the
                 training, as Optuna's ``TrialPruned`` does.
             checkpoint: Its epochs count among `epochs`; written at the end.
+            deadline: When training ends, in seconds as ``time.time`` counts them, if it has not by
+                then; the epoch that it falls into is validated as the others.
 
         Returns:
             ``accuracy``, ``loss``, ``val_accuracy`` and ``val_loss`` of the last epoch, what
             `metrics_of` adds, and with a checkpoint ``trained_epochs``: how many epochs this call
             took. Where a number is predicted, ``mae`` and ``val_mae`` in place of accuracies, like
-            the losses in units of its standard deviation.
+            the losses in units of its standard deviation. With ``patience`` ``epochs``: how many led to the weights
+            that are kept. ``cut`` is 1 where the deadline ended the training.
 
         Raises:
             ChildFailed: As soon as a loss is NaN or infinite.
@@ -104,6 +114,8 @@ class Recipe:
         before = {} if checkpoint is None else checkpoint.restore(model, self.epochs)
         done = epochs_of(before)
         batches = Batches(data.x_train, data.y_train, self, done, data.weights)
+        watch = _Watch(report, deadline)
+        stopping = [] if self.patience is None else [_stopping(self.patience)]
         history = model.fit(
             batches,
             initial_epoch=done,
@@ -111,15 +123,20 @@ class Recipe:
             shuffle=False,  # Keras would shuffle the batches once more, by global random numbers
             validation_data=(data.x_val, data.y_val) if len(data.x_val) else None,
             validation_batch_size=max(self.batch_size, 256),
-            callbacks=[_Watch(report)],
+            callbacks=[watch, *stopping],
             verbose=0,
         ).history
+        facts = {"cut": 1.0} if watch.cut else {}
+        if self.patience is not None and "val_loss" in history:
+            best = int(np.argmin(history["val_loss"])) + 1
+            history = {name: values[:best] for name, values in history.items()}
+            facts["epochs"] = float(done + best)
         if checkpoint is None:
-            return metrics_of(history)
+            return {**metrics_of(history), **facts}
         history = joined(before, history)
         if done < self.epochs:
             checkpoint.save(model, history)
-        return {**metrics_of(history), "trained_epochs": float(self.epochs - done)}
+        return {**metrics_of(history), **facts, "trained_epochs": float(self.epochs - done)}
 
 
 def metrics_of(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
@@ -171,16 +188,20 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Stops a training that diverged, and reports the epochs of the others."""
+    """Stops a training that diverged or is late, and reports the epochs of the others."""
 
-    def __init__(self, report: Callable[[int, dict[str, float]], None] | None) -> None:
+    def __init__(
+        self, report: Callable[[int, dict[str, float]], None] | None, deadline: float | None
+    ) -> None:
         super().__init__()
-        self.report = report
+        self.report, self.deadline, self.cut = report, deadline, False
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
             raise ChildFailed(f"the training loss became {loss} at batch {batch}")
+        if self.deadline is not None and time.time() > self.deadline:
+            self.cut = self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         metrics = {name: float(value) for name, value in (logs or {}).items()}
@@ -189,6 +210,12 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
             raise ChildFailed(f"epoch {epoch + 1} gave {wrong}")
         if self.report is not None:
             self.report(epoch, metrics)
+
+
+def _stopping(patience: int) -> keras.callbacks.Callback:
+    return keras.callbacks.EarlyStopping(
+        "val_loss", patience=patience, restore_best_weights=True, mode="min"
+    )
 
 
 def _leave_no_graph(optimizer: keras.optimizers.Optimizer) -> None:

@@ -60,6 +60,7 @@ _HOMES = {
         "WeightBank",
         "load_dataset",
     ),
+    "cellwright.automl": ("CellwrightClassifier", "CellwrightRegressor"),
     "cellwright.adapters.optuna_sampler": (
         "NASNetEvolutionSampler",
         "NASNetRLSampler",

@@ -11,7 +11,7 @@ from cellwright.command_line.results import Trial
 from cellwright.command_line.settings import Settings, read_settings
 from cellwright.plugins import Evaluation
 from cellwright.plugins.best_child import keep_best
-from cellwright.search_spaces import INFEASIBLE
+from cellwright.search_spaces import INFEASIBLE, CellwrightError
 
 EXPERIMENT = "experiment"
 
@@ -43,6 +43,11 @@ def search(
     """Run the experiment until there are ``settings.trials`` trials, each its own process."""
     if len(read(folder, settings)) >= settings.trials:
         return
+    if not isinstance(settings.space, str):
+        raise CellwrightError(
+            "NNI's trials are processes of their own and need the space by name, or as "
+            f"module:attribute; got {settings.space!r}"
+        )
     experiment = folder / EXPERIMENT
     write_experiment(
         experiment,

@@ -34,7 +34,7 @@ class Settings:
 
     host: str
     strategy: str
-    space: str
+    space: SearchSpace | str  # an object cannot be saved: see `on_nni`
     data: str
     trials: int
     epochs: int
@@ -53,6 +53,8 @@ class Settings:
     target_from: str | None = None
     hard: bool = False
     limit: float | None = None
+    patience: int | None = None  # these two are an estimator's to set
+    deadline: float | None = None
 
     def make_meter(self) -> Meter | None:
         """What measures the children; Keras here where only a target or a limit is given."""
@@ -84,17 +86,20 @@ class Settings:
             balanced=self.class_weight is not None,
         )
 
-    def make_evaluation(self, *, measure: bool = True) -> Evaluation:
-        """Load the data and put together how a child is scored.
+    def make_evaluation(
+        self, data: Dataset | None = None, *, measure: bool = True
+    ) -> Evaluation:
+        """Load the data, if they are not given, and put together how a child is scored.
 
         Args:
+            data: What `load_data` would give.
             measure: Also by what the meter finds; if not, by its accuracy, whatever it costs.
 
         Raises:
             InvalidData: If the data cannot be searched on.
             CellwrightError: On a target where a number is predicted.
         """
-        data = self.load_data()  # before the framework: wrong data are refused at once
+        data = data or self.load_data()  # before the framework: wrong data are refused at once
         from cellwright.plugins import Recipe
 
         meter, reward, limit = self.make_meter() if measure else None, None, None
@@ -108,12 +113,15 @@ class Settings:
         return Evaluation(
             self.make_space(),
             data,
-            recipe=Recipe(self.epochs, self.batch_size, self.learning_rate, self.seed),
+            recipe=Recipe(
+                self.epochs, self.batch_size, self.learning_rate, self.seed, patience=self.patience
+            ),
             reward=reward,
             meter=meter,
             options={} if self.filters is None else {"filters": self.filters},
             seed=self.seed,
             limit=limit,
+            deadline=self.deadline,
         )
 
     def save(self, folder: Path) -> None:

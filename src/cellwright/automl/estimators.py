@@ -1,0 +1,301 @@
+"""`CellwrightClassifier` and `CellwrightRegressor`: a search as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    assert_all_finite,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from cellwright.automl import saved
+from cellwright.automl.inputs import features, make_dataset
+from cellwright.automl.search import Plan, find
+from cellwright.command_line.results import Trial
+from cellwright.command_line.settings import HOSTS
+from cellwright.plugins.tables import Target
+from cellwright.search_spaces import SearchSpace
+
+
+class _Cellwright(BaseEstimator):  # type: ignore[misc]
+    """What both estimators do."""
+
+    def __init__(
+        self,
+        *,
+        space: SearchSpace | str = "auto",
+        strategy: str = "auto",
+        host: str = "optuna",
+        time_budget: float | None = 120.0,
+        max_trials: int | None = None,
+        epochs: int = 100,
+        validation_fraction: float = 0.2,
+        refit: bool = True,
+        image_shape: tuple[int, ...] | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.space = space
+        self.strategy = strategy
+        self.host = host
+        self.time_budget = time_budget
+        self.max_trials = max_trials
+        self.epochs = epochs
+        self.validation_fraction = validation_fraction
+        self.refit = refit
+        self.image_shape = image_shape
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        return saved.with_model_as_bytes(super().__getstate__())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(saved.with_model(state))
+
+    def save(self, folder: Any) -> None:
+        """Write ``model.keras`` and ``estimator.json``; neither holds a pickle.
+
+        A ``space`` that was given as an object is written as its description, and is to be set
+        again before another `fit`.
+        """
+        check_is_fitted(self)
+        saved.save(self, folder)
+
+    @classmethod
+    def load(cls, folder: Any) -> Self:
+        """What `save` wrote.
+
+        Raises:
+            CorruptedState: If the folder holds no such estimator, or it is damaged.
+        """
+        made: Self = saved.load(cls, folder)
+        return made
+
+    def _checked(self, x: Any, *, reset: bool) -> Any:
+        """A DataFrame as it is, anything else as an array, its columns counted."""
+        if hasattr(x, "iloc"):
+            validate_data(self, x, reset=reset, skip_check_array=True)
+            return x
+        return validate_data(
+            self, x, reset=reset, dtype=None, ensure_all_finite="allow-nan", allow_nd=True,
+            ensure_min_samples=2 if reset else 1,
+        )  # fmt: skip
+
+    def _search(self, x: Any, target: Target, weights: Any, start: float) -> Self:
+        self._check_arguments()
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        data, reader = make_dataset(
+            x, target, weights, self.image_shape, validation=self.validation_fraction, seed=seed
+        )
+        if not len(data.x_val):
+            raise ValueError("no class has two rows, one to train on and one to validate on")
+        whole = None
+        if self.refit:
+            whole, whole_reader = make_dataset(
+                x, target, weights, self.image_shape, validation=0, seed=seed
+            )
+        images = len(data.input_shape) > 1
+        space = ("convnet" if images else "mlp") if self.space == "auto" else self.space
+        plan = Plan(
+            space, self.strategy, self.host, self.time_budget, self.max_trials, self.epochs, seed,
+            start, self._show,
+        )  # fmt: skip
+        found = find(data, whole, plan)
+        if found.refitted:
+            assert whole is not None
+            data, reader = whole, whole_reader
+        self.best_params_, self.model_, self.trials_ = found.params, found.model, found.trials
+        self.refitted_ = found.refitted
+        self._reader, self._scale = reader, (data.target_mean, data.target_scale)
+        self.n_iter_ = len(found.trials)
+        return self
+
+    def _check_arguments(self) -> None:
+        if self.host not in HOSTS:
+            raise ValueError(f"host must be one of {', '.join(HOSTS)}, got {self.host!r}")
+        if self.time_budget is None and self.max_trials is None:
+            raise ValueError("give a time_budget, max_trials, or both: else no search would end")
+        for name in ("time_budget", "max_trials", "epochs"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be above 0, got {value}")
+        if not 0 < self.validation_fraction < 1:
+            raise ValueError(
+                f"validation_fraction must be between 0 and 1, got {self.validation_fraction}"
+            )
+
+    def _show(self, trial: Trial) -> None:
+        if self.verbose:
+            outcome = trial.error if trial.reward is None else f"reward {trial.reward:.4f}"
+            print(f"trial {trial.number}: {outcome}", flush=True)
+
+    def _outputs(self, x: Any) -> NDArray[np.float64]:
+        check_is_fitted(self)
+        read = features(self._reader, self._checked(x, reset=False))
+        outputs: NDArray[np.float64] = self.model_.predict(read, batch_size=1024, verbose=0)
+        return outputs.astype(np.float64)
+
+
+class CellwrightClassifier(ClassifierMixin, _Cellwright):  # type: ignore[misc]
+    """Searches a network for the data that `fit` is given, and trains it: a classifier.
+
+    Children are trained on a part of the data and stop when the loss on the other part has not
+    fallen for 10 epochs. The one of the highest validation accuracy wins, and is trained again on
+    all data, for as many epochs as it took to its lowest loss.
+
+    Args:
+        space: What to search: a space, its name, or ``"auto"``: `MLPSpace` for a table,
+            `ConvNetSpace` for images. NNI needs a name.
+        strategy: How to search, by name.
+        host: Who drives: ``"optuna"``, ``"nni"`` or ``"keras-tuner"``.
+        time_budget: Seconds that `fit` may take, training on all data included, above 0; None sets
+            no bound. Children are cut short at 80 % of it.
+        max_trials: Children at most; None sets no bound.
+        epochs: Of a child at most.
+        validation_fraction: Share of each class that children are validated on, in (0, 1).
+        refit: Whether to train the winner again on all data.
+        image_shape: (height, width) or (height, width, channels), if the rows are images.
+        class_weight: ``"balanced"``, weights by class, or None, as in scikit-learn.
+        random_state: A number fixes the search, where the time does not end it.
+        verbose: 1 prints a line for each child.
+
+    Attributes:
+        classes_: In the order of `predict_proba`.
+        model_: The winner, a ``keras.Model`` that reads prepared features.
+        best_params_: Its architecture.
+        trials_: Every child: number, params, metrics, and error if it failed.
+        refitted_: Whether the winner was trained on all data: there may be no time left.
+        n_features_in_, feature_names_in_: As in scikit-learn.
+
+    Example::
+
+        model = CellwrightClassifier(time_budget=120).fit(x, y)
+        model.predict(x_new)
+    """
+
+    def __init__(
+        self,
+        *,
+        space: SearchSpace | str = "auto",
+        strategy: str = "auto",
+        host: str = "optuna",
+        time_budget: float | None = 120.0,
+        max_trials: int | None = None,
+        epochs: int = 100,
+        validation_fraction: float = 0.2,
+        refit: bool = True,
+        image_shape: tuple[int, ...] | None = None,
+        class_weight: Any = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            space=space, strategy=strategy, host=host, time_budget=time_budget,
+            max_trials=max_trials, epochs=epochs, validation_fraction=validation_fraction,
+            refit=refit, image_shape=image_shape, random_state=random_state, verbose=verbose,
+        )  # fmt: skip
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Search and train.
+
+        Args:
+            X: A table (rows, columns), as an array or a DataFrame, with numbers, text and missing
+                values; or images (number, height, width) or (number, height, width, channels).
+            y: A class for each row.
+            sample_weight: Of each row in training; rows of weight 0 are left out.
+
+        Raises:
+            ValueError: If data or arguments cannot be searched on; before any training.
+            ChildFailed: If no child could be trained.
+        """
+        start = time.time()
+        x, y, weights = _inputs(self, X, y, sample_weight)
+        check_classification_targets(y)
+        self.classes_, positions = np.unique(y, return_inverse=True)
+        if self.class_weight is not None:
+            balance = compute_sample_weight(self.class_weight, y)
+            weights = balance if weights is None else weights * balance
+        x, positions, weights = _weighed(x, positions, weights)
+        if len(np.unique(positions)) < 2:
+            raise ValueError("y holds one class alone; a classifier needs two classes or more")
+        names = tuple(str(value) for value in self.classes_)
+        return self._search(x, Target(positions.astype(np.int64), names), weights, start)
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities, (rows, classes)."""
+        outputs = self._outputs(X)
+        probabilities: NDArray[np.float64] = outputs / outputs.sum(axis=1, keepdims=True)
+        return probabilities
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The likeliest class of each row."""
+        likeliest = self.predict_proba(X).argmax(axis=1)
+        classes: NDArray[Any] = self.classes_[likeliest]
+        return classes
+
+
+class CellwrightRegressor(RegressorMixin, _Cellwright):  # type: ignore[misc]
+    """Searches a network for the data that `fit` is given, and trains it: a regressor.
+
+    The numbers to predict are given mean 0 and variance 1 in training; the child of the lowest
+    mean squared error wins. All else is as in `CellwrightClassifier`.
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Search and train; see `CellwrightClassifier.fit`. ``y`` is a number for each row."""
+        start = time.time()
+        x, y, weights = _inputs(self, X, y, sample_weight)
+        x, y, weights = _weighed(x, y.astype(np.float64), weights)
+        return self._search(x, Target(y, None), weights, start)
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """A number for each row."""
+        mean, scale = self._scale
+        values: NDArray[np.float64] = mean + scale * self._outputs(X)[:, 0]
+        return values
+
+
+def _inputs(estimator: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, NDArray[Any], Any]:
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
+            "is None."
+        )
+    x = estimator._checked(x, reset=True)
+    y = column_or_1d(y, warn=True)
+    assert_all_finite(y, input_name="y")
+    check_consistent_length(x, y)
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(sample_weight, x, ensure_non_negative=True)
+        if not sample_weight.any():
+            raise ValueError("sample_weight is zero for all rows; one at least must be above 0")
+    return x, y, sample_weight
+
+
+def _weighed(x: Any, y: NDArray[Any], weights: Any) -> tuple[Any, NDArray[Any], Any]:
+    """Without the rows of weight 0."""
+    if weights is None or (weights > 0).all():
+        return x, y, weights
+    kept = np.flatnonzero(weights > 0)
+    return (x.iloc[kept] if hasattr(x, "iloc") else x[kept]), y[kept], weights[kept]

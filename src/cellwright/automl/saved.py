@@ -1,0 +1,115 @@
+"""A fitted estimator on disk: the network in Keras's own format, all else as plain JSON."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cellwright.automl.inputs import reader_from_json, reader_to_json
+from cellwright.command_line.results import Trial
+from cellwright.search_spaces import CorruptedState
+
+_FORMAT = 1
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def save(estimator: Any, folder: Any) -> None:
+    """Write ``model.keras`` and ``estimator.json`` into ``folder``, which is made."""
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    estimator.model_.save(path / "model.keras")
+    document = {
+        "format": _FORMAT,
+        "class": type(estimator).__name__,
+        "params": {name: _plain(value) for name, value in estimator.get_params().items()},
+        "best_params": estimator.best_params_,
+        "trials": [asdict(trial) for trial in estimator.trials_],
+        "refitted": estimator.refitted_,
+        "reader": reader_to_json(estimator._reader),
+        "scale": estimator._scale,
+        "n_features_in": estimator.n_features_in_,
+        "feature_names_in": _listed(getattr(estimator, "feature_names_in_", None)),
+        "classes": _listed(getattr(estimator, "classes_", None)),
+        "classes_dtype": str(getattr(getattr(estimator, "classes_", None), "dtype", "")),
+    }
+    new = path / "estimator.new"
+    new.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    new.replace(path / "estimator.json")
+
+
+def load(cls: type, folder: Any) -> Any:
+    """What `save` wrote.
+
+    Raises:
+        CorruptedState: If there is nothing, it is damaged, or it is of another class.
+    """
+    import keras
+
+    path = Path(folder)
+    try:
+        document = json.loads((path / "estimator.json").read_text(encoding="utf-8"))
+        if (document["format"], document["class"]) != (_FORMAT, cls.__name__):
+            raise ValueError(f"it holds a {document['class']} of format {document['format']}")
+        params = document["params"]
+        if isinstance(params["image_shape"], list):
+            params["image_shape"] = tuple(params["image_shape"])
+        estimator = cls(**params)
+        estimator.best_params_ = document["best_params"]
+        estimator.trials_ = [Trial(**trial) for trial in document["trials"]]
+        estimator.n_iter_ = len(estimator.trials_)
+        estimator.refitted_ = document["refitted"]
+        estimator._reader = reader_from_json(document["reader"])
+        estimator._scale = tuple(document["scale"])
+        estimator.n_features_in_ = document["n_features_in"]
+        if document["feature_names_in"] is not None:
+            estimator.feature_names_in_ = np.array(document["feature_names_in"], dtype=object)
+        if document["classes"] is not None:
+            estimator.classes_ = np.array(document["classes"], dtype=document["classes_dtype"])
+        estimator.model_ = keras.models.load_model(path / "model.keras")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorruptedState(
+            f"{path} holds no {cls.__name__} that can be read: {error!r}. Give the folder that "
+            "`save` was given"
+        ) from error
+    return estimator
+
+
+def with_model_as_bytes(state: dict[str, Any]) -> dict[str, Any]:
+    """For pickle: the network as the bytes of a ``.keras`` file."""
+    if "model_" not in state:
+        return state
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.keras"
+        state["model_"].save(file)
+        return {**state, "model_": file.read_bytes()}
+
+
+def with_model(state: dict[str, Any]) -> dict[str, Any]:
+    """The inverse of `with_model_as_bytes`."""
+    if not isinstance(state.get("model_"), bytes):
+        return state
+    import keras
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.keras"
+        file.write_bytes(state["model_"])
+        return {**state, "model_": keras.models.load_model(file)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, dict):  # weights by class: JSON's names are texts
+        return repr(value)
+    if isinstance(value, tuple | list):
+        return [_plain(part) for part in value]
+    return value if isinstance(value, _PLAIN) else repr(value)
+
+
+def _listed(values: Any) -> list[Any] | None:
+    return None if values is None else values.tolist()

@@ -1,0 +1,155 @@
+"""The search behind an estimator: a host's driver under a budget, then the winner on all data."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cellwright.command_line.results import Trial, best_trial
+from cellwright.command_line.settings import Settings
+from cellwright.command_line.startup import driver_of, try_to_build, without_notes
+from cellwright.plugins import Dataset
+from cellwright.search_spaces import ChildFailed, Params, SearchSpace
+
+_REFIT = 0.2  # share of the time that children leave for the winner
+_MOST = 10_000  # trials, where the time alone is bounded
+_PATIENCE = 10  # epochs without a lower validation loss
+
+
+class OutOfTime(KeyboardInterrupt):
+    """Ends a search as Ctrl-C does; every host's driver stores what there is."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an estimator was told; see `CellwrightClassifier`. ``start`` is that of ``fit``."""
+
+    space: SearchSpace | str
+    strategy: str
+    host: str
+    time_budget: float | None
+    max_trials: int | None
+    epochs: int
+    seed: int
+    start: float
+    on_trial: Callable[[Trial], None]
+
+    @property
+    def end(self) -> float:
+        return math.inf if self.time_budget is None else self.start + self.time_budget
+
+
+@dataclass(frozen=True)
+class Found:
+    """The winner: its architecture, its trained model, and all trials."""
+
+    params: Params
+    model: Any
+    trials: list[Trial]
+    refitted: bool
+
+
+def find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
+    """Search, and train the winner on ``whole`` for as many epochs as it took, if time is left.
+
+    Args:
+        data: What children are trained and validated on.
+        whole: The same without a validation part; None leaves the winner as the search trained it.
+        plan: How.
+
+    Raises:
+        ChildFailed: If no child could be trained, with the reason of the first.
+        CellwrightError, ValueError: If the plan does not fit, before any training.
+    """
+    with tempfile.TemporaryDirectory(prefix="cellwright-") as name:
+        folder = Path(name)
+        settings = _settings(plan, data, folder)
+        driver = driver_of(plan.host)
+        with without_notes():
+            evaluation = settings.make_evaluation(data)
+        try_to_build(evaluation)
+        if plan.host == "nni":  # its trials are processes, which read all this from the folder
+            data.save(Path(settings.data))
+            settings.save(folder)
+        share = 0.0 if whole is None else len(whole.x_train) / len(data.x_train)
+        clock = _Clock(plan, share)
+        with contextlib.suppress(OutOfTime):
+            driver.search(folder, settings, evaluation, clock.trial, _no_display)
+        trials = driver.read(folder, settings)
+        best = best_trial(trials)
+        if best is None:
+            raise ChildFailed(_why(trials))
+        if whole is not None and clock.fits(best):
+            recipe = replace(evaluation.recipe, epochs=_epochs(best), patience=None)
+            again = replace(evaluation, data=whole, recipe=recipe, deadline=_or_none(plan.end))
+            model = again.build(best.params)
+            metrics = recipe.train(model, whole, deadline=again.deadline)
+            if "cut" not in metrics:
+                return Found(best.params, model, trials, True)
+        import keras
+
+        return Found(best.params, keras.models.load_model(folder / "best.keras"), trials, False)
+
+
+def _settings(plan: Plan, data: Dataset, folder: Path) -> Settings:
+    children = plan.end - _REFIT * (plan.time_budget or 0.0)
+    rows = len(data.x_train)
+    return Settings(
+        host=plan.host,
+        strategy=plan.strategy,
+        space=plan.space,
+        data=str(folder / "data.dataset.npz"),
+        trials=plan.max_trials or _MOST,
+        epochs=plan.epochs,
+        batch_size=min(128, max(16, 2 ** round(math.log2(rows / 40)))) if rows > 40 else 16,
+        learning_rate=1e-3,
+        filters=None,
+        seed=plan.seed,
+        target_ms=None,
+        storage=None,
+        concurrency=1,
+        patience=_PATIENCE,
+        deadline=_or_none(children),
+    )
+
+
+class _Clock:
+    """Ends the search when another child and the training of the winner would not fit."""
+
+    def __init__(self, plan: Plan, share: float) -> None:
+        self.plan, self.share = plan, share
+        self.before, self.longest = time.time(), 0.0
+
+    def trial(self, trial: Trial) -> None:
+        now = time.time()
+        self.plan.on_trial(trial)
+        self.longest = max(self.longest, now - self.before)
+        self.before = now
+        if now + self.longest * (1 + self.share) > self.plan.end:
+            raise OutOfTime
+
+    def fits(self, trial: Trial) -> bool:
+        return time.time() + trial.metrics["seconds"] * self.share <= self.plan.end
+
+
+def _no_display(number: int, epoch: int, metrics: dict[str, float]) -> None:
+    """Epochs are not shown."""
+
+
+def _epochs(best: Trial) -> int:
+    return max(1, int(best.metrics["epochs"]))
+
+
+def _or_none(moment: float) -> float | None:
+    return moment if math.isfinite(moment) else None
+
+
+def _why(trials: list[Trial]) -> str:
+    errors = [trial.error for trial in trials if trial.error]
+    return f"no child could be trained: {errors[0] if errors else 'the time was too short'}"
