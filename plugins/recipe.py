@@ -104,8 +104,8 @@ class Recipe:
             ``accuracy``, ``loss``, ``val_accuracy`` and ``val_loss`` of the last epoch, what
             `metrics_of` adds, and with a checkpoint ``trained_epochs``: how many epochs this call
             took. Where a number is predicted, ``mae`` and ``val_mae`` in place of accuracies, like
-            the losses in units of its standard deviation. With ``patience`` ``epochs``: how many led to the weights
-            that are kept. ``cut`` is 1 where the deadline ended the training.
+            the losses in units of its standard deviation. With ``patience`` ``epochs``: how many
+            led to the weights that are kept. ``cut`` is 1 where the deadline ended the training.
 
         Raises:
             ChildFailed: As soon as a loss is NaN or infinite.
@@ -126,6 +126,7 @@ class Recipe:
             callbacks=[watch, *stopping],
             verbose=0,
         ).history
+        trained = float(epochs_of(history))
         facts = {"cut": 1.0} if watch.cut else {}
         if self.patience is not None and "val_loss" in history:
             best = int(np.argmin(history["val_loss"])) + 1
@@ -136,7 +137,7 @@ class Recipe:
         history = joined(before, history)
         if done < self.epochs:
             checkpoint.save(model, history)
-        return {**metrics_of(history), **facts, "trained_epochs": float(self.epochs - done)}
+        return {**metrics_of(history), **facts, "trained_epochs": trained}
 
 
 def metrics_of(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
