@@ -34,7 +34,8 @@ class Dataset:
         x_val: As ``x_train``; empty where all is trained on.
         y_val: As ``y_train``.
         class_names: In order; None where a number is predicted.
-        weights: Of each row in training, with mean 1; all alike if None.
+        weights: Of each row that is trained on, with mean 1; all alike if None.
+        val_weights: Of each row that is validated on, likewise; they weigh the loss alone.
         target_mean, target_scale: A predicted number is ``target_mean + target_scale * output``.
         preparation: How a table became features; None for images.
         notes: What was done to the data that a user should know.
@@ -46,6 +47,7 @@ class Dataset:
     y_val: NDArray[Any]
     class_names: tuple[str, ...] | None
     weights: NDArray[np.float32] | None = None
+    val_weights: NDArray[np.float32] | None = None
     target_mean: float = 0.0
     target_scale: float = 1.0
     preparation: Preparation | None = None
@@ -64,7 +66,8 @@ class Dataset:
     def save(self, path: Path) -> None:
         """Write the arrays, for another process: `load_dataset` of a ``.dataset.npz``."""
         facts = {"class_names": self.class_names, "target": (self.target_mean, self.target_scale)}
-        weights = {} if self.weights is None else {"weights": self.weights}
+        given = {"weights": self.weights, "val_weights": self.val_weights}
+        weights = {name: array for name, array in given.items() if array is not None}
         np.savez(
             path, x_train=self.x_train, y_train=self.y_train, x_val=self.x_val, y_val=self.y_val,
             facts=np.array(json.dumps(facts)), **weights,
@@ -123,9 +126,9 @@ def _read_saved(path: Path) -> Dataset:
     with np.load(path, allow_pickle=False) as file:
         facts = json.loads(str(file["facts"]))
         parts = [file[name] for name in ("x_train", "y_train", "x_val", "y_val")]
-        weights = file["weights"] if "weights" in file.files else None
+        weights = [file.get(name) for name in ("weights", "val_weights")]
     names = facts["class_names"]
-    return Dataset(*parts, None if names is None else tuple(names), weights, *facts["target"])
+    return Dataset(*parts, None if names is None else tuple(names), *weights, *facts["target"])
 
 
 def _load_images(source: str, validation: float, seed: int) -> Dataset:

@@ -116,12 +116,15 @@ class Recipe:
         batches = Batches(data.x_train, data.y_train, self, done, data.weights)
         watch = _Watch(report, deadline)
         stopping = [] if self.patience is None else [_stopping(self.patience)]
+        held_out = [data.x_val, data.y_val]
+        if data.val_weights is not None:
+            held_out.append(data.val_weights)
         history = model.fit(
             batches,
             initial_epoch=done,
             epochs=self.epochs,
             shuffle=False,  # Keras would shuffle the batches once more, by global random numbers
-            validation_data=(data.x_val, data.y_val) if len(data.x_val) else None,
+            validation_data=tuple(held_out) if len(data.x_val) else None,
             validation_batch_size=max(self.batch_size, 256),
             callbacks=[watch, *stopping],
             verbose=0,

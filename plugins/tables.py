@@ -101,15 +101,15 @@ def table_dataset(
         if rare and validation:
             said.append(f"one row alone, trained on and not validated on: {', '.join(rare[:8])}")
     features = preparation.transform(table)
-    if weights is not None:
-        weights = (weights[train] / weights[train].mean()).astype(np.float32)
+    trained, validated = split_weights(weights, train, held_out)
     return Dataset(
         features[train],
         y[train],
         features[held_out],
         y[held_out],
         target.class_names,
-        weights=weights,
+        weights=trained,
+        val_weights=validated,
         target_mean=mean,
         target_scale=scale,
         preparation=preparation,
@@ -152,6 +152,19 @@ def read_target(values: NDArray[Any], name: str, task: str = "auto") -> tuple[Ta
     )
     more = "; --task regression predicts it as a number" if whole and task == "auto" else ""
     return Target(y.astype(np.int64), class_names), [note + more]
+
+
+def split_weights(
+    weights: NDArray[Any] | None, train: NDArray[Any], held_out: NDArray[Any]
+) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+    """Weights of both parts, each with mean 1; None for an empty part, and where there are none."""
+    if weights is None:
+        return None, None
+    parts = [weights[part] for part in (train, held_out)]
+    first, second = [
+        (part / part.mean()).astype(np.float32) if len(part) else None for part in parts
+    ]
+    return first, second
 
 
 def balanced_weights(target: Target) -> NDArray[np.float64] | None:

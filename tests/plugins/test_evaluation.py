@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import math
+import time
 
 import keras
 import numpy as np
@@ -128,6 +129,33 @@ def test_weights_of_rows_are_used_in_training():
         _, model = Evaluation(MLP, one_class, recipe=recipe).run({"layer/1": "16 relu"})
         found = model.predict(data.x_val, verbose=0).argmax(axis=1)
         assert (found == class_).mean() > 0.95
+
+
+def test_patience_keeps_the_weights_of_the_lowest_validation_loss():
+    data = load_dataset("breast_cancer")
+    reports = []
+    recipe = Recipe(epochs=60, batch_size=16, learning_rate=0.05, patience=3)
+    metrics, model = Evaluation(MLP, data, recipe=recipe).run(
+        {"layer/1": "16 relu"}, lambda *report: reports.append(report[1])
+    )
+    losses = [values["val_loss"] for values in reports]
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 4 < 60
+    assert metrics["epochs"] == best + 1
+    assert metrics["val_loss"] == losses[best]
+    chosen = model.predict(data.x_val, verbose=0)[np.arange(len(data.y_val)), data.y_val]
+    assert -np.log(chosen).mean() == pytest.approx(losses[best], rel=1e-3)
+    assert metrics["val_accuracy"] == reports[best]["val_accuracy"]
+
+
+def test_a_deadline_ends_a_training_within_its_epoch():
+    data = load_dataset("wine")
+    late = Evaluation(MLP, data, recipe=Recipe(epochs=50, batch_size=8), deadline=time.time() - 1)
+    reports = []
+    metrics, _ = late.run({"layer/1": "16 relu"}, lambda *report: reports.append(report))
+    assert metrics["cut"] == 1
+    assert len(reports) == 1
+    assert "val_accuracy" in metrics
 
 
 def test_all_data_can_be_trained_on():

@@ -220,6 +220,17 @@ def test_balanced_weights_make_classes_count_alike():
         balanced_weights(Target(np.arange(3.0), None))
 
 
+@pytest.mark.parametrize("source", ["wine", "diabetes"])
+def test_what_is_saved_for_another_process_is_loaded(source):
+    data = load_dataset(source, balanced=source == "wine")
+    data.save(Path("saved.dataset.npz"))
+    again = load_dataset("saved.dataset.npz")
+    for name in ("x_train", "y_train", "x_val", "y_val", "weights", "val_weights"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(data, name))
+    for name in ("class_names", "target_mean", "target_scale"):
+        assert getattr(again, name) == getattr(data, name)
+
+
 def test_everything_can_be_trained_on():
     table, target = read_table([[float(i)] for i in range(6)]), np.array([0, 1] * 3)
     data = table_dataset(table, Target(target, ("a", "b")), validation=0)

@@ -223,7 +223,7 @@ class CellwrightClassifier(ClassifierMixin, _Cellwright):  # type: ignore[misc]
             X: A table (rows, columns), as an array or a DataFrame, with numbers, text and missing
                 values; or images (number, height, width) or (number, height, width, channels).
             y: A class for each row.
-            sample_weight: Of each row in training; rows of weight 0 are left out.
+            sample_weight: Of each row in the loss; rows of weight 0 are left out.
 
         Raises:
             ValueError: If data or arguments cannot be searched on; before any training.
@@ -259,7 +259,9 @@ class CellwrightRegressor(RegressorMixin, _Cellwright):  # type: ignore[misc]
     """Searches a network for the data that `fit` is given, and trains it: a regressor.
 
     The numbers to predict are given mean 0 and variance 1 in training; the child of the lowest
-    mean squared error wins. All else is as in `CellwrightClassifier`.
+    mean squared error wins. All else is as in `CellwrightClassifier`, which has the arguments and
+    the attributes (``model_``, ``best_params_``, ``trials_``, ``refitted_``, ``n_features_in_``,
+    ``feature_names_in_``); there is no ``class_weight`` and no ``classes_``.
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -286,6 +288,8 @@ def _inputs(estimator: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, ND
     y = column_or_1d(y, warn=True)
     assert_all_finite(y, input_name="y")
     check_consistent_length(x, y)
+    if len(y) < 2:
+        raise ValueError(f"at least 2 samples are needed to fit, got {len(y)}")
     if sample_weight is not None:
         sample_weight = _check_sample_weight(sample_weight, x, ensure_non_negative=True)
         if not sample_weight.any():

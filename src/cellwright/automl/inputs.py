@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cellwright.plugins import Dataset
 from cellwright.plugins.datasets import split_rows
 from cellwright.plugins.preparation import Preparation, read_table
-from cellwright.plugins.tables import Target, table_dataset
+from cellwright.plugins.tables import Target, split_weights, table_dataset
 from cellwright.search_spaces import InvalidData
 
 
@@ -89,10 +89,8 @@ def make_dataset(
     if target.class_names is None:
         mean, deviation = float(y[train].mean()), float(y[train].std()) or 1.0
         y = ((y - mean) / deviation).astype(np.float32)
-    if weights is not None:
-        weights = (weights[train] / weights[train].mean()).astype(np.float32)
     parts = (images[train], y[train], images[held_out], y[held_out], target.class_names)
-    return Dataset(*parts, weights, mean, deviation), scale
+    return Dataset(*parts, *split_weights(weights, train, held_out), mean, deviation), scale
 
 
 def features(reader: Reader, x: Any) -> NDArray[np.float32]:

@@ -67,7 +67,7 @@ def find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
         ChildFailed: If no child could be trained, with the reason of the first.
         CellwrightError, ValueError: If the plan does not fit, before any training.
     """
-    with tempfile.TemporaryDirectory(prefix="cellwright-") as name:
+    with tempfile.TemporaryDirectory(prefix="cellwright-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         settings = _settings(plan, data, folder)
         driver = driver_of(plan.host)
