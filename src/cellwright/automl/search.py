@@ -111,7 +111,6 @@ def _settings(plan: Plan, data: Dataset, folder: Path) -> Settings:
         learning_rate=1e-3,
         filters=None,
         seed=plan.seed,
-        target_ms=None,
         storage=None,
         concurrency=1,
         patience=_PATIENCE,

@@ -86,9 +86,7 @@ class Settings:
             balanced=self.class_weight is not None,
         )
 
-    def make_evaluation(
-        self, data: Dataset | None = None, *, measure: bool = True
-    ) -> Evaluation:
+    def make_evaluation(self, data: Dataset | None = None, *, measure: bool = True) -> Evaluation:
         """Load the data, if they are not given, and put together how a child is scored.
 
         Args:
