@@ -66,12 +66,13 @@ class Dataset:
     def save(self, path: Path) -> None:
         """Write the arrays, for another process: `load_dataset` of a ``.dataset.npz``."""
         facts = {"class_names": self.class_names, "target": (self.target_mean, self.target_scale)}
-        given = {"weights": self.weights, "val_weights": self.val_weights}
-        weights = {name: array for name, array in given.items() if array is not None}
-        np.savez(
-            path, x_train=self.x_train, y_train=self.y_train, x_val=self.x_val, y_val=self.y_val,
-            facts=np.array(json.dumps(facts)), **weights,
-        )  # fmt: skip
+        arrays: dict[str, Any] = {
+            name: getattr(self, name) for name in _ARRAYS if getattr(self, name) is not None
+        }
+        np.savez(path, facts=np.array(json.dumps(facts)), **arrays)
+
+
+_ARRAYS = ("x_train", "y_train", "x_val", "y_val", "weights", "val_weights")
 
 
 def load_dataset(
@@ -125,10 +126,14 @@ def load_dataset(
 def _read_saved(path: Path) -> Dataset:
     with np.load(path, allow_pickle=False) as file:
         facts = json.loads(str(file["facts"]))
-        parts = [file[name] for name in ("x_train", "y_train", "x_val", "y_val")]
-        weights = [file.get(name) for name in ("weights", "val_weights")]
-    names = facts["class_names"]
-    return Dataset(*parts, None if names is None else tuple(names), *weights, *facts["target"])
+        arrays: dict[str, Any] = {name: file[name] for name in _ARRAYS if name in file.files}
+    names, (mean, scale) = facts["class_names"], facts["target"]
+    return Dataset(
+        class_names=None if names is None else tuple(names),
+        target_mean=mean,
+        target_scale=scale,
+        **arrays,
+    )
 
 
 def _load_images(source: str, validation: float, seed: int) -> Dataset:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_digits, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -212,6 +212,21 @@ def test_every_host_drives_a_search_within_its_budget(host):
     assert time.monotonic() - start < 99
     assert 1 <= len(found.trials_) <= 2
     assert found.score(test, y_test) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("load", "least"), [(load_digits, 0.97), (load_wine, 0.93), (load_breast_cancer, 0.93)]
+)
+def test_one_call_of_two_minutes(load, least):
+    x, y = load(return_X_y=True)
+    x, x_test, y, y_test = train_test_split(x, y, random_state=0, stratify=y)
+    start = time.monotonic()
+    found = CellwrightClassifier(time_budget=120, random_state=0).fit(x, y)
+    seconds, accuracy = time.monotonic() - start, found.score(x_test, y_test)
+    print(f"{load.__name__}: {accuracy:.4f} after {seconds:.1f} s, {len(found.trials_)} children")
+    assert seconds < 132
+    assert accuracy >= least
 
 
 @pytest.mark.slow
