@@ -94,12 +94,14 @@ def test_what_cannot_be_loaded_is_refused(fitted, tmp_path):
         CellwrightClassifier.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_estimator(fitted):
     frame, answers = people()
     again = clone(fitted).fit(frame, answers)
     np.testing.assert_allclose(again.predict_proba(frame), fitted.predict_proba(frame), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_pipeline_and_cross_validation():
     x, y = load_wine(return_X_y=True)
     pipeline = make_pipeline(MinMaxScaler(), CellwrightClassifier(space=SMALL, epochs=20, **TINY))
@@ -109,7 +111,7 @@ def test_a_pipeline_and_cross_validation():
 
 def test_numbers_are_predicted_in_their_own_unit():
     x, y = load_diabetes(return_X_y=True)
-    regressor = CellwrightRegressor(space=SMALL, **TINY).fit(x[:330], y[:330])
+    regressor = CellwrightRegressor(space=SMALL, epochs=40, **TINY).fit(x[:330], y[:330])
     assert 100 < regressor.predict(x[330:]).mean() < 200
     assert regressor.score(x[330:], y[330:]) > 0.35
 
@@ -155,7 +157,7 @@ def test_weights_of_classes_and_rows():
 def test_rows_of_weight_0_are_left_out():
     x, y = load_wine(return_X_y=True)
     weights = np.where(y == 2, 0.0, 1.0)
-    model = CellwrightClassifier(space=SMALL, **TINY).fit(x, y, sample_weight=weights)
+    model = CellwrightClassifier(space=SMALL, epochs=10, **TINY).fit(x, y, sample_weight=weights)
     assert set(model.predict(x)) == {0, 1}
     with pytest.raises(ValueError, match="y holds one class alone"):
         model.fit(x, y, sample_weight=weights * (y == 1))

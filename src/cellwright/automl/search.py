@@ -74,7 +74,8 @@ def find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
         with without_notes():
             evaluation = settings.make_evaluation(data)
         try_to_build(evaluation)
-        if plan.host == "nni":  # its trials are processes, which read all this from the folder
+        # NNI's trials are processes, which read all this from the folder; they need a space's name.
+        if plan.host == "nni" and isinstance(plan.space, str):
             data.save(Path(settings.data))
             settings.save(folder)
         share = 0.0 if whole is None else len(whole.x_train) / len(data.x_train)
