@@ -273,8 +273,9 @@ class CellwrightRegressor(RegressorMixin, _Cellwright):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """A number for each row."""
+        outputs = self._outputs(X)[:, 0]
         mean, scale = self._scale
-        values: NDArray[np.float64] = mean + scale * self._outputs(X)[:, 0]
+        values: NDArray[np.float64] = mean + scale * outputs
         return values
 
 
