@@ -16,7 +16,13 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from cellwright import CellwrightClassifier, CellwrightRegressor
-from cellwright.search_spaces import ChildFailed, CorruptedState, MLPSpace, UnbuildableChild
+from cellwright.search_spaces import (
+    CellwrightError,
+    ChildFailed,
+    CorruptedState,
+    MLPSpace,
+    UnbuildableChild,
+)
 
 TINY = {"time_budget": None, "max_trials": 1, "strategy": "random", "random_state": 0}
 SMALL = MLPSpace(nodes=(32,), activations=("relu",), length=2)
@@ -173,7 +179,11 @@ def test_rows_of_weight_0_are_left_out():
         ({"strategy": "luck"}, ValueError, "unknown name 'luck'"),
         ({"space": "maze"}, ValueError, "unknown name 'maze'"),
         ({"space": "convnet"}, UnbuildableChild, "a table of 2 features; MLPSpace"),
-        ({"space": SMALL, "host": "nni"}, ValueError, "NNI's trials are processes of their own"),
+        (
+            {"space": SMALL, "host": "nni"},
+            CellwrightError,
+            "NNI's trials are processes of their own",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_before_a_child_is_trained(arguments, kind, words):
