@@ -25,6 +25,9 @@ from cellwright.plugins.meters import (
     PeakMemory,
     Timing,
 )
+from cellwright.plugins.pareto import hypervolume, non_dominated
+from cellwright.plugins.pareto_evolution import ParetoEvolution
+from cellwright.plugins.pareto_reinforce import ParetoReinforce
 from cellwright.plugins.ppo import PPO
 from cellwright.plugins.predictor import PredictorGuided
 from cellwright.plugins.random_search import RandomSearch
@@ -64,6 +67,8 @@ __all__ = [
     "MultiplyAdds",
     "Parameters",
     "PeakMemory",
+    "ParetoEvolution",
+    "ParetoReinforce",
     "Prediction",
     "PredictorGuided",
     "RandomSearch",
@@ -76,10 +81,12 @@ __all__ = [
     "Timing",
     "Told",
     "WeightBank",
+    "hypervolume",
     "load_dataset",
     "make_meter",
     "make_space",
     "make_strategy",
+    "non_dominated",
     "warm_start",
 ]
 

@@ -79,6 +79,21 @@ def crowding_distance(values: ArrayLike) -> Array:
     return distance
 
 
+def best_first(values: ArrayLike) -> NDArray[np.intp]:
+    """Indices by rising rank, and in a rank the least crowded first (NSGA-II's crowded comparison,
+    section III-B); what is still equal stays in its order.
+
+    Raises:
+        ValueError: See `non_dominated`.
+    """
+    points = _table(values)
+    rank = ranks(points)
+    distance = np.zeros(len(points))
+    for front in range(rank.max(initial=-1) + 1):
+        distance[rank == front] = crowding_distance(points[rank == front])
+    return np.lexsort((-distance, rank))
+
+
 def hypervolume(values: ArrayLike, reference: Sequence[float]) -> float:
     """The area that points of two objectives dominate, down to the ``reference`` point.
 

@@ -51,6 +51,8 @@ _HOMES = {
         "LocalSearch",
         "LossReward",
         "MnasNetReward",
+        "ParetoEvolution",
+        "ParetoReinforce",
         "PredictorGuided",
         "RandomSearch",
         "Recipe",

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from cellwright.plugins import (
     PPO,
     LocalSearch,
+    ParetoEvolution,
+    ParetoReinforce,
     PredictorGuided,
     RandomSearch,
     RegularizedEvolution,
@@ -34,6 +36,11 @@ STRATEGIES = {
     "ppo": lambda space, seed: PPO(space, seed=seed, batch=3),
     "predictor": PredictorGuided,
     "local": LocalSearch,
+    "pareto": ParetoEvolution,
+    "pareto on three objectives": lambda space, seed: ParetoEvolution(
+        space, seed=seed, objectives=3, population=5, crossover=1.0
+    ),
+    "pareto reinforce": lambda space, seed: ParetoReinforce(space, seed=seed, batch=3),
     "ppo as in the paper": lambda space, seed: PPO.nasnet(space, seed=seed, batch=10),
 }
 
@@ -94,7 +101,7 @@ def test_several_objectives_are_told_and_followed_as_tuples():
     assert again.ask(2) == strategy.ask(2)
 
 
-LONG = {"predictor", "ppo as in the paper", "reinforce as in the book"}
+LONG = {"predictor", "ppo as in the paper", "reinforce as in the book", "pareto reinforce"}
 
 
 @pytest.mark.parametrize(
@@ -261,6 +268,14 @@ def test_reward_scale_does_not_matter_when_standardised():
         (lambda: Reinforce(BOOK, learning_rate=0), "learning_rate"),
         (lambda: PPO(BOOK, epochs=0), "epochs"),
         (lambda: PPO(BOOK, clip=0), "clip"),
+        (lambda: ParetoEvolution(BOOK, objectives=1), "objectives"),
+        (lambda: ParetoEvolution(BOOK, population=1), "population"),
+        (lambda: ParetoEvolution(BOOK, sample=0), "sample"),
+        (lambda: ParetoEvolution(BOOK, initial=0), "initial"),
+        (lambda: ParetoEvolution(BOOK, crossover=1.5), "crossover"),
+        (lambda: ParetoReinforce(BOOK, objectives=1), "objectives"),
+        (lambda: ParetoReinforce(BOOK, divisions=0), "divisions"),
+        (lambda: ParetoReinforce(BOOK, batch=0), "batch"),
     ],
 )
 def test_arguments_out_of_range_are_refused(make, message):
@@ -279,7 +294,7 @@ def test_without_a_seed_two_strategies_differ():
             st.integers(0, 10_000),
             st.integers(0, 2**32 - 1),
             st.none()
-            | st.tuples(*[st.floats(allow_nan=False, allow_infinity=False, width=32)] * 2),
+            | st.tuples(*[st.floats(allow_nan=False, allow_infinity=False, width=32)] * 3),
         ),
         max_size=25,
     ),
@@ -288,7 +303,8 @@ def test_without_a_seed_two_strategies_differ():
 def test_any_results_leave_a_strategy_that_answers(results, name):
     strategy = STRATEGIES[name](BOOK, seed=0)
     for number, draw, rewards in results:
-        reward = rewards[0] if rewards and strategy.objectives == 1 else rewards
+        reward = rewards and rewards[: strategy.objectives]
+        reward = reward[0] if reward and strategy.objectives == 1 else reward
         strategy.tell(number, BOOK.sample(np.random.default_rng(draw)), reward)
     BOOK.validate(strategy.ask(3))
     again = STRATEGIES[name](BOOK, seed=0)
