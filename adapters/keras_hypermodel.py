@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import keras_tuner as kt
 import numpy as np
-from keras_tuner.src.engine.objective import DefaultObjective
+from keras_tuner.src.engine.objective import DefaultObjective, MultiObjective
 
 from cellwright.plugins import AccuracyReward, Meter, Recipe, Reward, make_space
 from cellwright.plugins.checkpoints import Checkpoint, checkpoint_of, epochs_of, joined
@@ -198,19 +198,22 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
             for name in ("loss", "val_loss"):
                 if not np.isfinite(history.history.get(name, 0.0)).all():
                     raise ChildFailed(f"{name} by epoch: {history.history[name]}")
-            return self._weigh(model, history)
+            return self._weigh(hp, model, history)
         except Exception as error:
             if out_of_memory(error):
                 raise ChildFailed("out of memory; fewer filters or a smaller batch help") from error
             raise
 
-    def _weigh(self, model: Any, history: Any) -> Any:
+    def _weigh(self, hp: Any, model: Any, history: Any) -> Any:
         if self.reward is None and not self.meters:
             return history
         metrics = metrics_of(history.history)
         metrics["parameters"] = float(model.count_params())
         metrics |= measure(model, self.meters)
         metrics["reward"] = (self.reward or AccuracyReward())(metrics)
+        objective = getattr(getattr(hp, "searched_by", None), "objective", None)
+        if isinstance(objective, MultiObjective):  # which Keras Tuner wants among the metrics
+            metrics[objective.name] = objective.get_value(metrics)
         return metrics
 
     def _train(self, hp: Any, model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -243,18 +246,21 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         oracle = getattr(hp, "searched_by", None)
         if oracle is None:  # a worker of a chief does not see it
             return
-        objective = oracle.objective
         held_out = (given.get("validation_data"), given.get("validation_split"))
         validates = len(args) > 6 or any(part is not None for part in held_out)
+        for objective in getattr(oracle.objective, "objectives", [oracle.objective]):
+            if reason := self._lacks(objective, validates):
+                message = f"no value for the objective {objective.name!r}: {reason}"
+                raise kt.errors.FatalValueError(message)
+
+    def _lacks(self, objective: Any, validates: bool) -> str:
         if isinstance(objective, DefaultObjective):
-            reason = 'the oracle needs one, such as objective="val_accuracy"'
-        elif objective.name == "reward" and self.reward is None and not self.meters:
-            reason = "NASNetHyperModel was given no reward, such as reward=AccuracyReward()"
-        elif objective.name in ("val_loss", "val_accuracy", "reward") and not validates:
-            reason = "tuner.search was given no validation_data or validation_split"
-        else:
-            return
-        raise kt.errors.FatalValueError(f"no value for the objective {objective.name!r}: {reason}")
+            return 'the oracle needs one, such as objective="val_accuracy"'
+        if objective.name == "reward" and self.reward is None and not self.meters:
+            return "NASNetHyperModel was given no reward, such as reward=AccuracyReward()"
+        if objective.name in ("val_loss", "val_accuracy", "reward") and not validates:
+            return "tuner.search was given no validation_data or validation_split"
+        return ""
 
 
 def _as_searched(

@@ -26,7 +26,7 @@ try:
     import keras
     import keras_tuner as kt
     from keras_tuner.engine.trial import TrialStatus
-    from keras_tuner.src.engine.objective import MultiObjective
+    from keras_tuner.src.engine.objective import create_objective
 except ImportError as error:
     raise ImportError(
         f"Keras Tuner cannot be imported ({error}): "
@@ -42,7 +42,7 @@ from cellwright.adapters.keras_hypermodel import (
 from cellwright.adapters.keras_project import ProjectOracle
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
 from cellwright.plugins.hyperband import Attempt, Hyperband, Rung
-from cellwright.plugins.strategy import NOTES
+from cellwright.plugins.strategy import NOTES, Rewards
 from cellwright.search_spaces import InvalidArchitecture, SearchSpace, SpaceMismatch
 
 __all__ = [
@@ -67,7 +67,9 @@ class StrategyOracle(ProjectOracle):
 
     Args:
         objective: A metric's name or a ``keras_tuner.Objective``, of either direction. None keeps
-            Keras Tuner's meaning: ``run_trial`` or ``fit`` returns one float, to be minimised.
+            Keras Tuner's meaning: ``run_trial`` or ``fit`` returns one float, to be minimised. A
+            list of several goes to a strategy of as many objectives (``"pareto"``), which is told
+            each value; Keras Tuner's score of a trial stays their sum, those to maximise negated.
         max_trials: At least 1; None for no limit.
         strategy: A registered name (``"reinforce"``, ``"evolution"``, ``"random"``, ...),
             ``"module:attribute"``, or a `Strategy`, which then brings its own space and seed.
@@ -105,19 +107,20 @@ class StrategyOracle(ProjectOracle):
         **arguments: Any,
     ) -> None:
         _need_tensorboard()
-        if isinstance(objective, list | tuple | MultiObjective):
-            raise ValueError(
-                f"objective must be one metric, got {objective!r}; to weigh several, return their "
-                'reward and name it: keras_tuner.Objective("reward", "max")'
-            )
+        objective = create_objective(list(objective) if isinstance(objective, tuple) else objective)
+        objectives = getattr(objective, "objectives", [objective])  # of a MultiObjective
         if max_trials is not None and max_trials < 1:
             raise ValueError(f"max_trials must be at least 1, or None, got {max_trials}")
         if isinstance(strategy, Strategy) and (space is not None or seed is not None or arguments):
             raise ValueError("a Strategy brings its own space, seed and arguments: give only it")
         if not isinstance(strategy, Strategy):
-            strategy = make_strategy(strategy, make_space(space), seed=seed, **arguments)
+            strategy = make_strategy(
+                strategy, make_space(space), seed=seed, objectives=len(objectives), **arguments
+            )
+        strategy.check_objectives(len(objectives))
         self.strategy = strategy
         self.schedule = schedule
+        self._signs = {one.name: 1.0 if one.direction == "max" else -1.0 for one in objectives}
         self.space = strategy.space
         declared = kt.HyperParameters() if hyperparameters is None else hyperparameters.copy()
         declare(declared, self.space)
@@ -187,17 +190,25 @@ class StrategyOracle(ProjectOracle):
 
     def record(self) -> list[Told]:
         """The ended trials in their end order, as a strategy is told them."""
-        sign = 1.0 if self.objective.direction == "max" else -1.0
         for trial_id in self.end_order:
             if trial_id not in self._told:
                 trial = self.trials[trial_id]
-                scored = trial.status == TrialStatus.COMPLETED
                 self._told[trial_id] = Told(
                     int(trial_id),
                     read_params(trial.hyperparameters.values, self.space),
-                    sign * float(trial.score) if scored else None,
+                    self._reward(trial) if trial.status == TrialStatus.COMPLETED else None,
                 )
         return [self._told[trial_id] for trial_id in self.end_order]
+
+    def _reward(self, trial: Any) -> Rewards:
+        """Each objective at the step by which Keras Tuner scored the trial."""
+        rewards = tuple(
+            sign * float(observation.mean())
+            for name, sign in self._signs.items()
+            for observation in trial.metrics.get_history(name)
+            if observation.step == trial.best_step
+        )
+        return rewards if len(rewards) > 1 else rewards[0]
 
     def known_metrics(self, trial: Any) -> dict[str, float] | None:
         """What the first completed trial of the same network measured, all other hyperparameters
@@ -271,8 +282,7 @@ class StrategyOracle(ProjectOracle):
             return
         expected = self.strategy.predict(read_params(trial.hyperparameters.values, self.space))
         if expected is not None:
-            sign = 1.0 if self.objective.direction == "max" else -1.0
-            for name, value in expected.notes(sign).items():
+            for name, value in expected.notes(next(iter(self._signs.values()))).items():
                 trial.metrics.register(name, direction="min")
                 trial.metrics.update(name, value, step=0)
             self._save_trial(trial)

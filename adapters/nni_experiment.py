@@ -142,13 +142,12 @@ def read_trials(folder: str | Path) -> list[Trial]:
         return []
     config = yaml.safe_load((folder / "config.yml").read_text(encoding="utf-8"))
     arguments = (config.get("tuner") or {}).get("classArgs") or {}
-    record, facts = Record.load(experiment / "checkpoint", make_space(arguments.get("space")))
-    sign = 1.0 if facts.get("optimize_mode") != "minimize" else -1.0
+    record, _ = Record.load(experiment / "checkpoint", make_space(arguments.get("space")))
     return [
         Trial(
             told.number,
             told.params,
-            None if told.reward is None else sign * told.reward,
+            None if told.reward is None else record.facts[told.number].get("default"),
             record.facts[told.number].get("metrics", {}),
             record.facts[told.number].get("others", {}),
             record.facts[told.number].get("error", ""),

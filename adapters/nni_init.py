@@ -96,7 +96,7 @@ def write_experiment(
         if count < 1:
             raise ValueError(f"{label} must be at least 1, got {count}")
     made = make_space(space)
-    make_strategy(strategy, made, seed=seed)
+    make_strategy(strategy, made, seed=seed, objectives=1)
     source = str(Path(data).resolve()) if Path(data).exists() else data
     config = _CONFIG.format(
         name=json.dumps(name or f"cellwright {strategy} on {Path(data).name}"),

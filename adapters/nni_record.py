@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from cellwright.plugins.history import load_history, save_history
 from cellwright.plugins.hyperband import Attempt
-from cellwright.plugins.strategy import Told
+from cellwright.plugins.strategy import Rewards, Told
 from cellwright.search_spaces import CorruptedState, Params, SearchSpace, SpaceMismatch
 
 HISTORY = "cellwright_history.json"
@@ -27,11 +27,13 @@ class Result(NamedTuple):
     """What a trial reported; ``reward`` is None for a failure, and then ``facts`` says why."""
 
     params: Params
-    reward: float | None
+    reward: Rewards | None
     facts: dict[str, Any]
 
 
-def read_result(space: SearchSpace, value: Any, parameters: Any, sign: float) -> Result:
+def read_result(
+    space: SearchSpace, value: Any, parameters: Any, signs: Mapping[str, float]
+) -> Result:
     """Make out a final result of NNI.
 
     With more than one trial at a time, NNI may book a result under another trial's parameters
@@ -43,7 +45,8 @@ def read_result(space: SearchSpace, value: Any, parameters: Any, sign: float) ->
         value: A number, or a dictionary with the number as ``default`` (NNI's custom), the
             trial's ``architecture`` and any other metrics; with an ``error``, it is a failure.
         parameters: What NNI says the trial was given.
-        sign: 1 to maximise, -1 to minimise.
+        signs: The objectives by the names under which trials report them: 1 to maximise, -1 to
+            minimise. One objective as a rule, ``default``.
 
     Raises:
         InvalidArchitecture: If neither the echo nor ``parameters`` is a point of ``space``.
@@ -54,14 +57,16 @@ def read_result(space: SearchSpace, value: Any, parameters: Any, sign: float) ->
         given = parameters if isinstance(parameters, Mapping) else {}
     given = {name: given[name] for name in space.names if name in given}
     params = space.decode(space.encode(given))
-    score = report.pop("default", None)
     error = report.pop("error", None)
     metrics = {name: float(x) for name, x in report.items() if _is_finite(x)}
-    if error is None and not _is_finite(score):
-        error = f"the final result must be a finite number, got {score!r}"
+    facts: dict[str, Any] = {"default": metrics.pop("default", None), "metrics": metrics}
+    bad = next((name for name in signs if not _is_finite(report.get(name))), None)
+    if error is None and bad is not None:
+        error = f"the final {bad!r} must be a finite number, got {report.get(bad)!r}"
     if error is not None:
-        return Result(params, None, {"metrics": metrics, "error": str(error)})
-    return Result(params, sign * float(score), {"metrics": metrics})
+        return Result(params, None, {**facts, "error": str(error)})
+    rewards = tuple(sign * float(report[name]) for name, sign in signs.items())
+    return Result(params, rewards if len(rewards) > 1 else rewards[0], facts)
 
 
 @dataclass

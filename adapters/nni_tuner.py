@@ -31,6 +31,7 @@ from cellwright.search_spaces import (
 )
 
 _log = logging.getLogger(__name__)
+_SIGNS = {"maximize": 1.0, "minimize": -1.0}
 _Hook = TypeVar("_Hook", bound=Callable[..., Any])
 
 
@@ -61,6 +62,9 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         space: The same for the search space; the book's NASNet space if None.
         seed: 0 or above; None draws one, which the checkpoint then keeps.
         optimize_mode: ``"maximize"`` or ``"minimize"``, what is done to the trials' ``default``.
+        objectives: Instead, what is done to each of several metrics that the trials report:
+            ``{"val_accuracy": "maximize", "latency_ms": "minimize"}``, for a strategy of as many
+            objectives (``"pareto"``). ``default`` is then what NNI's web page shows, and no more.
         schedule: Arguments of `Hyperband`, such as ``{"max_epochs": 10, "factor": 3}``. A trial is
             then one rung: `nni_trial.run` trains it for ``TRIAL_BUDGET`` epochs in all.
         strategy_arguments: For the strategy.
@@ -76,20 +80,28 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         space: SearchSpace | str | None = None,
         seed: int | None = None,
         optimize_mode: str = "maximize",
+        objectives: Mapping[str, str] | None = None,
         schedule: Mapping[str, Any] | None = None,
         **strategy_arguments: Any,
     ) -> None:
         super().__init__()
         if os.environ.get("SDK_PROCESS") == "dispatcher":  # NNI connects after this
             allow_localhost()
-        if optimize_mode not in ("maximize", "minimize"):
+        if optimize_mode not in _SIGNS:
             raise ValueError(
                 f"optimize_mode must be 'maximize' or 'minimize', got {optimize_mode!r}"
             )
         self.optimize_mode = optimize_mode
+        self._signs = _signs_of(objectives or {"default": optimize_mode})
         self.space = make_space(space)
         self.schedule = _schedule(schedule)
-        self._make = functools.partial(make_strategy, strategy, self.space, **strategy_arguments)
+        self._make = functools.partial(
+            make_strategy,
+            strategy,
+            self.space,
+            objectives=len(self._signs),
+            **strategy_arguments,
+        )
         self._drawn = seed is None
         self.strategy = self._make(seed=seed)
         self.record = Record(self.space)
@@ -150,7 +162,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         if number is None:
             _log.warning("a result of the unknown parameter id %r is left out", parameter_id)
             return
-        result = read_result(self.space, value, parameters, self._sign)
+        result = read_result(self.space, value, parameters, self._signs)
         if result.reward is None:
             _log.warning("trial %d failed: %s", number, result.facts["error"])
         self.record.report(number, result, trial=kwargs.get("trial_job_id"))
@@ -196,10 +208,6 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             except Exception as error:
                 self._refuse(error)
 
-    @property
-    def _sign(self) -> float:
-        return 1.0 if self.optimize_mode == "maximize" else -1.0
-
     def _propose(self, parameter_id: int) -> dict[str, Any]:
         lost = [number for number in self._again if number in self.record.running]
         if lost:
@@ -235,7 +243,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             params = self.space.decode(self.space.encode(self.strategy.ask(number, running)))
             expected = self.strategy.predict(params)
             if expected is not None:
-                notes = expected.notes(self._sign)
+                notes = expected.notes(next(iter(self._signs.values())))
                 _log.info("trial %d: %s", number, notes)
             return params
         except Exception:
@@ -244,7 +252,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
 
     def _import(self, entry: Any) -> None:
         trial = entry.get("trialJobId")
-        result = read_result(self.space, entry["value"], entry["parameter"], self._sign)
+        result = read_result(self.space, entry["value"], entry["parameter"], self._signs)
         if self.record.holds(result, trial):
             return
         number = self.record.number_of(result.params)
@@ -315,6 +323,16 @@ def _schedule(arguments: Mapping[str, Any] | None) -> Hyperband | None:
         return None if arguments is None else Hyperband(**arguments)
     except TypeError as error:
         raise ValueError(f"schedule {arguments!r} is no Hyperband: {error}") from error
+
+
+def _signs_of(objectives: Mapping[str, str]) -> dict[str, float]:
+    wrong = {name: mode for name, mode in objectives.items() if mode not in _SIGNS}
+    if wrong:
+        raise ValueError(
+            f"objectives must map metrics to 'maximize' or 'minimize', got {wrong}; for example "
+            '{"val_accuracy": "maximize", "latency_ms": "minimize"}'
+        )
+    return {name: _SIGNS[mode] for name, mode in objectives.items()}
 
 
 def _set_aside(path: Path) -> None:

@@ -33,6 +33,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from cellwright.plugins import RegularizedEvolution, Reinforce, Strategy, Told
 from cellwright.plugins.hyperband import Attempt, Hyperband, Rung
+from cellwright.plugins.strategy import Rewards
 from cellwright.search_spaces import (
     Decision,
     Float,
@@ -106,7 +107,7 @@ def known_trial(trial: Trial, space: SearchSpace) -> FrozenTrial | None:
 
         params = suggest(trial, space)
         if (known := known_trial(trial, space)) is not None:
-            return known.value
+            return known.value  # known.values in a study of several objectives
     """
     identity, rung = _identity(trial.params, space), rung_of(trial)
     for other in trial.study._get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
@@ -124,6 +125,11 @@ class StrategySampler(BaseSampler):
     failed, broke a constraint, or has a value that is not finite counts as a failed child. Trials
     without any decision of the space are left alone.
 
+    A study of several objectives takes a strategy of as many, which is told all values of a trial::
+
+        sampler = StrategySampler(ParetoEvolution(NASNetSpace(), objectives=2))
+        study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+
     What a strategy that predicts (`Strategy.predict`) expected of a trial stands in the trial's
     user attributes ``predicted`` and ``predicted_std``, of the study's direction.
 
@@ -139,7 +145,8 @@ class StrategySampler(BaseSampler):
 
     Raises:
         SpaceMismatch: At the first suggestion, if the study holds trials of another space.
-        ValueError: At the first suggestion, if the study has several objectives.
+        ValueError: At the first suggestion, if the study has other objectives in number than the
+            strategy.
     """
 
     def __init__(
@@ -207,7 +214,7 @@ class StrategySampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        _single_objective(study)
+        self.strategy.check_objectives(len(study.directions))
         with self._lock:
             self._bind(study)
             self.strategy.follow(self._record(study))
@@ -219,8 +226,7 @@ class StrategySampler(BaseSampler):
             proposed = self.strategy.ask(trial.number, self._running(study, trial))
             expected = self.strategy.predict(proposed)
         if expected is not None and "fixed_params" not in trial.system_attrs:  # not enqueued
-            sign = -1.0 if study.direction == StudyDirection.MINIMIZE else 1.0
-            for name, value in expected.notes(sign).items():
+            for name, value in expected.notes(_signs(study)[0]).items():
                 study._storage.set_trial_user_attr(trial._trial_id, name, value)
         params = {name: value for name, value in proposed.items() if name in search_space}
         foreign = {name: d for name, d in search_space.items() if name not in proposed}
@@ -237,7 +243,7 @@ class StrategySampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        _single_objective(study)
+        self.strategy.check_objectives(len(study.directions))
         if self.schedule is not None:
             rung = rung_of(study._storage.get_trial(trial._trial_id))
             if rung is not None and rung.past is not None:
@@ -282,7 +288,7 @@ class StrategySampler(BaseSampler):
 
     def _record(self, study: Study) -> list[Told]:
         """The study's finished trials in the order of their ends, each read once."""
-        sign = -1.0 if study.direction == StudyDirection.MINIMIZE else 1.0
+        signs = _signs(study)
         # _get_trials, unlike get_trials, also shows other brackets' trials under Hyperband.
         trials = study._get_trials(deepcopy=False, use_cache=True)  # in the order of their numbers
         while self._settled < len(trials) and self._settled in self._read:
@@ -296,7 +302,7 @@ class StrategySampler(BaseSampler):
                 key = (trial.datetime_complete or datetime.min, trial.number)
                 place = bisect.bisect(self._keys, key)
                 self._keys.insert(place, key)
-                self._told.insert(place, Told(trial.number, params, _reward(trial, sign)))
+                self._told.insert(place, Told(trial.number, params, _reward(trial, signs)))
         return self._told
 
     def _running(self, study: Study, asking: FrozenTrial) -> list[Params]:
@@ -392,17 +398,25 @@ def _params_of(study: Study, number: int) -> dict[str, Any]:
     return study._get_trials(deepcopy=False, use_cache=True)[number].params
 
 
-def _reward(trial: FrozenTrial, sign: float) -> float | None:
-    if trial.state == TrialState.FAIL or trial.value is None:
+def _signs(study: Study) -> list[float]:
+    """By which each objective is multiplied so that more is better."""
+    return [-1.0 if d == StudyDirection.MINIMIZE else 1.0 for d in study.directions]
+
+
+def _reward(trial: FrozenTrial, signs: Sequence[float]) -> Rewards | None:
+    if trial.state == TrialState.FAIL or trial.values is None:
         return None
-    if not math.isfinite(trial.value):
+    if not all(map(math.isfinite, trial.values)):
         _logger.warning(
-            "Trial %d has the value %s and counts as a failed child.", trial.number, trial.value
+            "Trial %d has the value %s and counts as a failed child.",
+            trial.number,
+            ", ".join(map(str, trial.values)),
         )
         return None
     if any(amount > 0 for amount in trial.constraints.values()):
         return None
-    return sign * trial.value
+    rewards = tuple(sign * value for sign, value in zip(signs, trial.values, strict=True))
+    return rewards if len(rewards) > 1 else rewards[0]
 
 
 def _claim(study: Study, space: SearchSpace) -> None:
@@ -442,11 +456,3 @@ def _seed_of(study: Study) -> int:
     first = min(study._get_trials(deepcopy=False, use_cache=True), key=lambda t: t.number)
     text = f"{study.study_name}/{first.datetime_start}"
     return zlib.crc32(text.encode()) << 32 | zlib.crc32(text[::-1].encode())
-
-
-def _single_objective(study: Study) -> None:
-    if len(study.directions) > 1:
-        raise ValueError(
-            f"this sampler searches on one objective, and the study has {len(study.directions)}; "
-            "weigh them in one reward, as MnasNetReward does with accuracy and latency"
-        )

@@ -45,7 +45,8 @@ def ranks(values: ArrayLike) -> NDArray[np.intp]:
     """
     points = _table(values)
     one, other = points[:, np.newaxis], points[np.newaxis]
-    dominates = (one >= other).all(axis=2) & (one > other).any(axis=2)  # (points, points)
+    nowhere_worse, somewhere_better = (one >= other).all(axis=2), (one > other).any(axis=2)
+    dominates = np.asarray(nowhere_worse & somewhere_better)  # (points, points)
     dominators = dominates.sum(axis=0)
     found = np.full(len(points), -1, dtype=np.intp)
     rank = 0

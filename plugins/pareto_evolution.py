@@ -67,7 +67,7 @@ class ParetoEvolution(Strategy):
         self.sample = sample
         self.initial = min(initial, population)
         self.crossover = crossover
-        self._forget()
+        self._members: list[tuple[Indices, tuple[float, ...]]] = []  # the best first
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
         if len(self._members) < self.initial:
@@ -76,11 +76,13 @@ class ParetoEvolution(Strategy):
         if rng.random() < self.crossover:
             other = self._parent(rng)
             swapped = rng.random(len(child)) < 0.5
-            child = tuple(np.where(swapped, other, child).tolist())
+            pairs = zip(child, other, swapped, strict=True)
+            child = tuple(theirs if swap else mine for mine, theirs, swap in pairs)
         return self.space.mutate(self.space.decode(child), rng)
 
     def _parent(self, rng: np.random.Generator) -> Indices:
-        return self._members[rng.integers(len(self._members), size=self.sample).min()][0]
+        """The best of a tournament sample; the members stand in their order."""
+        return self._members[int(rng.integers(len(self._members), size=self.sample).min())][0]
 
     def _learn(self, indices: Indices, reward: tuple[float, ...]) -> None:
         members = [*self._members, (indices, reward)]
@@ -88,4 +90,4 @@ class ParetoEvolution(Strategy):
         self._members = [members[place] for place in order[: self.population]]
 
     def _forget(self) -> None:
-        self._members: list[tuple[Indices, tuple[float, ...]]] = []  # the best first
+        self._members = []

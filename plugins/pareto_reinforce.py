@@ -70,7 +70,8 @@ class ParetoReinforce(Strategy):
 
     def _learn(self, indices: tuple[int, ...], reward: tuple[float, ...]) -> None:
         values = np.array(reward)
-        self._worst, self._best = np.minimum(self._worst, values), np.maximum(self._best, values)
+        np.minimum(self._worst, values, out=self._worst)
+        np.maximum(self._best, values, out=self._best)
         self._batch.append(indices)
         if len(self._batch) == self._controllers[0].batch:
             self._share()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from importlib.metadata import entry_points
 from operator import attrgetter
 from typing import Any
@@ -37,21 +38,37 @@ def make_space(space: SearchSpace | str | None) -> SearchSpace:
 
 
 def make_strategy(
-    name: str, space: SearchSpace, *, seed: int | None = None, **arguments: Any
+    name: str,
+    space: SearchSpace,
+    *,
+    seed: int | None = None,
+    objectives: int | None = None,
+    **arguments: Any,
 ) -> Strategy:
     """A strategy by its name or as ``"package.module:attribute"``.
 
+    Args:
+        name: Registered, or a path.
+        space: Where to search.
+        seed: See `Strategy`.
+        objectives: How many the strategy is to have; None takes its default.
+        arguments: Its others.
+
     Raises:
-        ValueError: If nothing goes by that name, it takes no such arguments, or makes no
-            `Strategy`.
+        ValueError: If nothing goes by that name, it takes no such arguments, makes no `Strategy`,
+            or one that cannot have so many objectives.
     """
     made = _load("strategies", name)
+    if objectives is not None and "objectives" in inspect.signature(made).parameters:
+        arguments["objectives"] = objectives
     try:
         strategy = made(space, seed=seed, **arguments)
     except TypeError as error:
         raise ValueError(f"strategy {name!r} cannot be made so: {error}") from error
     if not isinstance(strategy, Strategy):
         raise ValueError(f"strategy {name!r} gives a {type(strategy).__name__}, not a Strategy")
+    if objectives is not None:
+        strategy.check_objectives(objectives)
     return strategy
 
 

@@ -160,6 +160,24 @@ class Strategy(ABC):
             )
         return values if several else values[0]
 
+    def check_objectives(self, count: int) -> None:
+        """Check that a host's ``count`` of objectives is this strategy's.
+
+        Raises:
+            ValueError: If it is not; the message says what to do.
+        """
+        if count != self.objectives:
+            remedy = (
+                "give it so many, or take a strategy of one objective"
+                if count == 1
+                else f"take one of several, such as ParetoEvolution(space, objectives={count}), or "
+                "weigh them in one reward, as MnasNetReward does with accuracy and latency"
+            )
+            raise ValueError(
+                f"{type(self).__name__} searches on {_objectives(self.objectives)}, and there "
+                f"{'is' if count == 1 else 'are'} {_objectives(count)}: {remedy}"
+            )
+
     def reseed(self, seed: int) -> None:
         """Take another seed and forget everything told.
 
@@ -211,6 +229,10 @@ class Strategy(ABC):
     @abstractmethod
     def _forget(self) -> None:
         """Go back to the state before the first `_learn`."""
+
+
+def _objectives(count: int) -> str:
+    return "one objective" if count == 1 else f"{count} objectives"
 
 
 def _checked(seed: int) -> int:

@@ -352,7 +352,10 @@ def test_a_reward_beside_other_metrics(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"objective": ["val_accuracy", "val_loss"]}, "objective must be one metric"),
+        (
+            {"objective": ["val_accuracy", "val_loss"]},
+            "Reinforce searches on one objective, and there",
+        ),
         ({"objective": "cleverness"}, "cleverness"),
         ({"max_trials": 0}, "max_trials must be at least 1"),
         ({"seed": -1}, "seed must be"),

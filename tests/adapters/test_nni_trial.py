@@ -112,14 +112,14 @@ report(params, {"reward": np.float32(0.75), "val_accuracy": 0.8, "odd": math.nan
         "reward": 0.75, "val_accuracy": 0.8, "odd": None, "default": 0.75, "architecture": PARAMS,
     }  # fmt: skip
     wrong = dict.fromkeys(SPACE.names, 0)
-    result = read_result(SPACE, keeper.final, wrong, 1.0)
+    result = read_result(SPACE, keeper.final, wrong, {"default": 1.0})
     assert (result.params, result.reward) == (PARAMS, 0.75)
 
 
 def test_a_failure_carries_its_architecture_and_its_reason(keeper: Keeper, tmp_path: Path) -> None:
     done = keeper.run("report(params, {'reward': math.inf})", tmp_path)
     assert done.returncode != 0
-    result = read_result(SPACE, keeper.final, {}, 1.0)
+    result = read_result(SPACE, keeper.final, {}, {"default": 1.0})
     assert (result.params, result.reward) == (PARAMS, None)
     assert "must be a finite number, got inf" in result.facts["error"]
 
@@ -145,7 +145,7 @@ def test_parameters_of_another_space_are_refused(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "InvalidArchitecture" in done.stderr
     with pytest.raises(InvalidArchitecture):
-        read_result(SPACE, 0.5, {"width": 3}, 1.0)
+        read_result(SPACE, 0.5, {"width": 3}, {"default": 1.0})
 
 
 def test_by_hand_a_script_tries_a_random_architecture(tmp_path: Path) -> None:

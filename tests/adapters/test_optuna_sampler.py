@@ -11,6 +11,7 @@ import optuna
 import pytest
 from optuna.testing.pytest_samplers import (
     BasicSamplerTestCase,
+    MultiObjectiveSamplerTestCase,
     RelativeSamplerTestCase,
     SingleOnlySamplerTestCase,
 )
@@ -23,7 +24,15 @@ from cellwright.adapters.optuna_sampler import (
     known_trial,
     suggest,
 )
-from cellwright.plugins import PredictorGuided, RandomSearch, RegularizedEvolution, Reinforce
+from cellwright.plugins import (
+    ParetoEvolution,
+    ParetoReinforce,
+    PredictorGuided,
+    RandomSearch,
+    RegularizedEvolution,
+    Reinforce,
+    non_dominated,
+)
 from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace, SpaceMismatch
 
 SPACE = SearchSpace(Decision(f"cell/{i}", ("a", "b", "c", "d")) for i in range(8))
@@ -67,8 +76,9 @@ def make(request):
     return SAMPLERS[request.param]
 
 
-# What Optuna itself asks of a sampler. None of its cases for samplers of one objective is left out;
-# those for several objectives do not apply, and SingleOnlySamplerTestCase asks for the error.
+# What Optuna itself asks of a sampler. None of its cases for samplers of one objective is left out
+# for strategies of one, of which SingleOnlySamplerTestCase asks for the error; those for several
+# objectives are for strategies of several.
 class TestReinforceAsOptunaAsks(
     BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase
 ):
@@ -91,6 +101,13 @@ class TestWithAnotherSamplerAsOptunaAsks(
     @pytest.fixture
     def sampler(self):
         return lambda: NASNetEvolutionSampler(independent_sampler=optuna.samplers.TPESampler())
+
+
+@pytest.mark.parametrize("strategy", [ParetoEvolution, ParetoReinforce])
+class TestSeveralObjectivesAsOptunaAsks(MultiObjectiveSamplerTestCase):
+    @pytest.fixture
+    def sampler(self, strategy):
+        return lambda: StrategySampler(strategy(BOOK))
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
@@ -461,10 +478,66 @@ def test_predictions_stand_beside_what_was_measured(direction):
     assert all(t.user_attrs == {} for t in study.trials[:11])
 
 
-def test_several_objectives_are_refused():
-    study = optuna.create_study(directions=["maximize"] * 2, sampler=NASNetRLSampler(SPACE, 0))
-    with pytest.raises(ValueError, match="one objective"):
-        study.optimize(lambda trial: (score(suggest(trial, SPACE)), 1.0), n_trials=1)
+@pytest.mark.parametrize(
+    ("strategy", "directions", "message"),
+    [
+        (Reinforce, 2, "searches on one objective, and there are 2 objectives"),
+        (ParetoEvolution, 1, "searches on 2 objectives, and there is one objective"),
+        (ParetoEvolution, 3, "objectives=3"),
+    ],
+)
+def test_a_strategy_has_as_many_objectives_as_the_study(strategy, directions, message):
+    sampler = StrategySampler(strategy(SPACE, seed=0))
+    study = optuna.create_study(directions=["maximize"] * directions, sampler=sampler)
+    with pytest.raises(ValueError, match=message):
+        study.optimize(lambda trial: [score(suggest(trial, SPACE))] * directions, n_trials=1)
+    assert not study.trials[0].params
+
+
+def front_objective(trial):
+    params = suggest(trial, SPACE)
+    return score(params), float(sum(SPACE.encode(params)))
+
+
+def test_values_that_are_no_numbers_and_broken_constraints_fail_a_trial_of_several_objectives():
+    def odd(trial):
+        value, cost = front_objective(trial)
+        trial.set_constraint("latency", 1.0 if trial.number == 9 else -1.0)
+        return value, {3: math.nan, 6: math.inf}.get(trial.number, cost)
+
+    sampler = StrategySampler(ParetoEvolution(SPACE, seed=0, initial=4))
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    study.optimize(odd, n_trials=25)
+    strategy = ParetoEvolution(SPACE, seed=0, initial=4)
+    for number, params in enumerate(architectures(study)):
+        assert params == strategy.ask(number)
+        rewards = (score(params), -float(sum(SPACE.encode(params))))
+        strategy.tell(number, params, None if number in (3, 6, 9) else rewards)
+
+
+def test_the_best_trials_of_a_study_are_the_strategys_front():
+    sampler = StrategySampler(ParetoEvolution(SPACE, seed=0))
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    study.optimize(front_objective, n_trials=60)
+    values = [(t.values[0], -t.values[1]) for t in study.trials]
+    assert [t.number for t in study.best_trials] == non_dominated(values).tolist()
+    assert len(study.best_trials) > 3
+
+
+def test_trials_of_several_objectives_are_not_repeated_and_known_ones_are_found():
+    space = SearchSpace([Decision("a", (1, 2, 3)), Decision("b", ("x", "y"))])
+    sampler = StrategySampler(ParetoEvolution(space, seed=0))
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    found = []
+
+    def counted(trial):
+        params = suggest(trial, space)
+        known = known_trial(trial, space)
+        found.append(known is not None)
+        return known.values if known else (float(params["a"]), float(params["a"] ** 2))
+
+    study.optimize(counted, n_trials=9)
+    assert found == [False] * 6 + [True] * 3
 
 
 def test_a_strategy_is_needed():

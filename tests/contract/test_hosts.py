@@ -28,7 +28,11 @@ STRATEGIES = {
     "predictor": {"initial": 4},
     "hybrid": {"batch": 4, "epochs": 2, "units": 8},
     "local": {"initial": 3},
+    "auto": {},
+    "pareto": {"population": 6, "initial": 4},
+    "pareto-reinforce": {"batch": 3, "divisions": 2},
 }
+SEVERAL = {"pareto", "pareto-reinforce"}  # have two objectives
 FAILING = {2, 3, 9, 17}
 TRIALS, HALF = 25, 13
 
@@ -38,18 +42,27 @@ def score(space, params):
     return sum(math.sin(7 * choice + 5 * place) for place, choice in enumerate(indices))
 
 
+def results(space, name, params):
+    """What a child scores, all to be maximised: a number for each of the strategy's objectives."""
+    shifted = [
+        math.cos(5 * choice + 3 * place) for place, choice in enumerate(space.encode(params))
+    ]
+    return (score(space, params), sum(shifted))[: 2 if name in SEVERAL else 1]
+
+
 class BareLoop:
     """What every host must equal."""
 
     def __init__(self, space, name, seed, failing, folder):
-        self.space, self.failing, self.found = space, failing, []
+        self.space, self.name, self.failing, self.found = space, name, failing, []
         self.strategy = make_strategy(name, space, seed=seed, **STRATEGIES[name])
 
     def run(self, trials):
         for number in range(len(self.found), trials):
             params = self.strategy.ask(number)
-            failed = number in self.failing
-            self.strategy.tell(number, params, None if failed else score(self.space, params))
+            rewards = results(self.space, self.name, params)
+            reward = rewards if len(rewards) > 1 else rewards[0]
+            self.strategy.tell(number, params, None if number in self.failing else reward)
             self.found.append(params)
         return self.found
 
@@ -57,7 +70,7 @@ class BareLoop:
 class Optuna:
     """A study on a journal file; every session opens it anew."""
 
-    direction, sign = "maximize", 1.0
+    directions, signs = ("maximize", "minimize"), (1.0, -1.0)
 
     def __init__(self, space, name, seed, failing, folder):
         optuna = pytest.importorskip("optuna")
@@ -66,12 +79,12 @@ class Optuna:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         backend = optuna.storages.journal.JournalFileBackend(str(folder / "journal"))
         strategy = make_strategy(name, space, seed=seed, **STRATEGIES[name])
-        self.space, self.failing = space, failing
+        self.space, self.name, self.failing = space, name, failing
         self.study = optuna.create_study(
             study_name="contract",
             storage=optuna.storages.JournalStorage(backend),
             sampler=StrategySampler(strategy),
-            direction=self.direction,
+            directions=self.directions[: strategy.objectives],
             load_if_exists=True,
         )
 
@@ -82,7 +95,8 @@ class Optuna:
             params = suggest(trial, self.space)
             if trial.number in self.failing:
                 raise RuntimeError("planned")
-            return self.sign * score(self.space, params)
+            rewards = results(self.space, self.name, params)
+            return [sign * reward for sign, reward in zip(self.signs, rewards, strict=False)]
 
         before = len(self.study.trials)
         self.study.optimize(objective, n_trials=trials - before, catch=(RuntimeError,))
@@ -90,13 +104,13 @@ class Optuna:
 
 
 class OptunaMinimising(Optuna):
-    direction, sign = "minimize", -1.0
+    directions, signs = ("minimize", "maximize"), (-1.0, 1.0)
 
 
 class KerasTuner:
     """A project folder; every session reloads it."""
 
-    direction, sign = "max", 1.0
+    directions, signs = ("max", "min"), (1.0, -1.0)
 
     def __init__(self, space, name, seed, failing, folder):
         self.space, self.name, self.seed, self.failing = space, name, seed, failing
@@ -109,18 +123,28 @@ class KerasTuner:
         from cellwright.adapters.keras_hypermodel import architecture
         from cellwright.adapters.keras_oracle import StrategyOracle
 
-        space, failing, sign = self.space, self.failing, self.sign
+        space, name, failing, signs = self.space, self.name, self.failing, self.signs
+        names = ("score", "cost")[: 2 if name in SEVERAL else 1]
+        objectives = [
+            keras_tuner.Objective(name, direction)
+            for name, direction in zip(names, self.directions, strict=False)
+        ]
 
         class Tuner(keras_tuner.Tuner):
             def run_trial(self, trial, *arguments, **keywords):
                 params = architecture(trial.hyperparameters, space)
                 if int(trial.trial_id) in failing:
                     raise keras_tuner.errors.FailedTrialError("planned")
-                return {"score": sign * score(space, params)}
+                rewards = results(space, name, params)
+                found = [sign * reward for sign, reward in zip(signs, rewards, strict=False)]
+                metrics = dict(zip(names, found, strict=True))
+                if len(names) > 1:  # the sum that Keras Tuner minimises, and asks for
+                    metrics["multi_objective"] = self.oracle.objective.get_value(metrics)
+                return metrics
 
         tuner = Tuner(
             oracle=StrategyOracle(
-                keras_tuner.Objective("score", self.direction),
+                objectives if len(objectives) > 1 else objectives[0],
                 trials,
                 strategy=self.name,
                 space=space,
@@ -137,7 +161,7 @@ class KerasTuner:
 
 
 class KerasTunerMinimising(KerasTuner):
-    direction, sign = "min", -1.0
+    directions, signs = ("min", "max"), (-1.0, 1.0)
 
 
 class NNI:
@@ -146,7 +170,7 @@ class NNI:
     `test_nni_experiment_equals_the_bare_loop` runs the manager and the trials' processes too.
     """
 
-    mode, sign = "maximize", 1.0
+    modes, signs = ("maximize", "minimize"), (1.0, -1.0)
 
     def __init__(self, space, name, seed, failing, folder):
         pytest.importorskip("nni")
@@ -154,14 +178,15 @@ class NNI:
 
         from cellwright.adapters.nni_tuner import StrategyTuner
 
-        self.space, self.failing, self.folder = space, failing, folder
+        self.space, self.name, self.failing, self.folder = space, name, failing, folder
         record = folder / "found.json"
         self.found = json.loads(record.read_text()) if record.exists() else []
         msg_dispatcher._next_parameter_id = 1 if self.found else 0  # as NNI begins, and resumes
         msg_dispatcher._trial_params = {}
-        self.tuner = StrategyTuner(
-            name, space=space, seed=seed, optimize_mode=self.mode, **STRATEGIES[name]
-        )
+        wanted = {"optimize_mode": self.modes[0]}
+        if name in SEVERAL:
+            wanted = {"objectives": dict(zip(("score", "cost"), self.modes, strict=True))}
+        self.tuner = StrategyTuner(name, space=space, seed=seed, **wanted, **STRATEGIES[name])
         if self.found:
             self.tuner.load_checkpoint()
 
@@ -187,7 +212,11 @@ class NNI:
             job = f"job-{number}"
             failed = number in self.failing
             if not failed:
-                value = self.sign * score(self.space, trial["parameters"])
+                rewards = results(self.space, self.name, trial["parameters"])
+                found = [sign * reward for sign, reward in zip(self.signs, rewards, strict=False)]
+                value = found[0]
+                if len(found) > 1:  # NNI shows the default, which the strategy is not told
+                    value = {"default": 0.5, "score": found[0], "cost": found[1]}
                 dispatcher.process_command(
                     CommandType.ReportMetricData,
                     {"parameter_id": trial["parameter_id"], "trial_job_id": job, "type": "FINAL",
@@ -204,7 +233,7 @@ class NNI:
 
 
 class NNIMinimising(NNI):
-    mode, sign = "minimize", -1.0
+    modes, signs = ("minimize", "maximize"), (-1.0, 1.0)
 
 
 @pytest.fixture(autouse=True)
