@@ -197,7 +197,14 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         with self._lock:
             self._resumed = True
             try:
-                self.record, facts = Record.load(folder, self.space)
+                record, facts = Record.load(folder, self.space)
+                if facts.get("objectives", self._signs) != self._signs:
+                    raise ValueError(
+                        f"the trials in {folder} were told with other objectives (1 maximises): "
+                        f"{facts['objectives']}, now {self._signs}; resume with those, or create a "
+                        "new experiment"
+                    )
+                self.record = record
                 if self._drawn:
                     self.strategy = self._make(seed=facts["seed"])
             except FileNotFoundError:
@@ -287,7 +294,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         if folder is None:
             return
         try:
-            self.record.save(folder, seed=self.strategy.seed, optimize_mode=self.optimize_mode)
+            self.record.save(folder, seed=self.strategy.seed, objectives=self._signs)
         except Exception:
             _log.exception("the checkpoint in %s cannot be written", folder)
 

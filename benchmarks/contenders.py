@@ -17,7 +17,7 @@ import cellwright
 from benchmarks.peers import PEERS
 from cellwright.plugins.registry import make_strategy
 from cellwright.plugins.registry import names as registered
-from cellwright.search_spaces import Params, SearchSpace
+from cellwright.search_spaces import Decision, Params, SearchSpace
 
 
 class Plan(NamedTuple):
@@ -26,6 +26,7 @@ class Plan(NamedTuple):
     seed: int
     evaluations: int
     workers: int = 1
+    objectives: int = 1
 
 
 class Proposal(NamedTuple):
@@ -44,7 +45,8 @@ class Search(Protocol):
 
     def ask(self) -> Proposal: ...
 
-    def tell(self, proposal: Proposal, value: float | None) -> None: ...
+    def tell(self, proposal: Proposal, value: Any) -> None:
+        """The value is a float, or a tuple where the plan has several objectives."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,22 @@ def contender(name: str) -> Contender:
     arguments = dict(_argument(word) for word in words.split(",") if word)
 
     def start(space: SearchSpace, plan: Plan) -> Search:
-        return OurSearch(space, strategy, plan.seed, arguments)
+        return OurSearch(space, strategy, plan, arguments)
 
     return Contender(name, f"cellwright {cellwright.__version__}", start)
 
 
 def every_name() -> list[str]:
-    """All strategies that are registered, then all peers, installed or not."""
-    return [*registered("strategies"), *PEERS]
+    """All registered strategies of one objective, then all peers, installed or not."""
+    return [*filter(_has_one_objective, registered("strategies")), *PEERS]
+
+
+def _has_one_objective(name: str) -> bool:
+    space = SearchSpace([Decision("any", (0, 1))])
+    try:
+        return make_strategy(name, space, objectives=1).objectives == 1
+    except ValueError:
+        return False
 
 
 def is_ours(name: str) -> bool:
@@ -119,8 +129,12 @@ def _peer(name: str) -> Contender:
 class OurSearch:
     """A strategy of ours, asked as every host asks it: no network is proposed twice."""
 
-    def __init__(self, space: SearchSpace, name: str, seed: int, arguments: dict[str, Any]) -> None:
-        self._strategy = make_strategy(name, space, seed=seed, **arguments)
+    def __init__(
+        self, space: SearchSpace, name: str, plan: Plan, arguments: dict[str, Any]
+    ) -> None:
+        self._strategy = make_strategy(
+            name, space, seed=plan.seed, objectives=plan.objectives, **arguments
+        )
         self._running: dict[int, Params] = {}
         self._asked = 0
 
@@ -131,6 +145,6 @@ class OurSearch:
         self._asked += 1
         return Proposal(params, number)
 
-    def tell(self, proposal: Proposal, value: float | None) -> None:
+    def tell(self, proposal: Proposal, value: Any) -> None:
         del self._running[proposal.ticket]
         self._strategy.tell(proposal.ticket, proposal.params, value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import math
 import random
 import time
 
@@ -29,7 +28,8 @@ def search(contender: Contender, source: Source, plan: Plan) -> Record:
     np.random.seed(plan.seed)  # noqa: NPY002
     contest = contender.start(problem.space, plan)
     running: list[tuple[float, int, Proposal]] = []  # a heap: the next to finish comes first
-    best, leader, seconds, now, asked = -math.inf, math.nan, 0.0, 0.0, 0
+    standing = source.standing()
+    seconds, now, asked = 0.0, 0.0, 0
     curve = []
     while True:
         while asked < plan.evaluations and len(running) < plan.workers:
@@ -48,9 +48,7 @@ def search(contender: Contender, source: Source, plan: Plan) -> Record:
         start = time.process_time()
         contest.tell(proposal, outcome.value)
         seconds += time.process_time() - start
-        if outcome.value is not None and outcome.value > best:
-            best, leader = outcome.value, outcome.report
-        curve.append((leader, seconds))
+        curve.append((standing.add(outcome), seconds))
     if not curve:
         raise RuntimeError(f"{contender.name} proposed nothing")
     bests, times = zip(

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Protocol
 
+from cellwright.plugins.strategy import Rewards
 from cellwright.search_spaces import Params, SearchSpace
 
 
 class Outcome(NamedTuple):
     """One evaluation."""
 
-    value: float | None  # what the search is told; higher is better; None is a failed child
-    report: float  # what the table shows, in its own units: never told
+    value: Rewards | None  # what the search is told; higher is better; None is a failed child
+    report: Rewards  # what the table is made of, in its own units: never told
+
+
+class Standing(Protocol):
+    """How one search stands, from its outcomes in their order."""
+
+    def add(self, outcome: Outcome) -> float:
+        """Take in an outcome; give the figure that the table shows from here on."""
+
+
+class Best:
+    """The report of the best value so far; NaN before the first."""
+
+    def __init__(self) -> None:
+        self._value, self._report = -math.inf, math.nan
+
+    def add(self, outcome: Outcome) -> float:
+        value, report = outcome
+        if isinstance(value, float) and isinstance(report, float) and value > self._value:
+            self._value, self._report = value, report
+        return self._report
 
 
 class Problem(Protocol):
@@ -40,3 +62,6 @@ class Source(Protocol):
         """What a report measures."""
 
     def load(self, seed: int) -> Problem: ...
+
+    def standing(self) -> Standing:
+        """At the beginning of a search."""

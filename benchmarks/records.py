@@ -28,7 +28,7 @@ class Record(NamedTuple):
     contender: str
     version: str
     plan: Plan
-    best: tuple[float, ...]  # report of the evaluation with the best value so far; NaN: none yet
+    best: tuple[float, ...]  # the standing: report of the best value so far; NaN: none yet
     seconds: tuple[float, ...]  # processor time of all suggestions so far
 
     @property
@@ -82,7 +82,7 @@ def _record(fields: dict[str, Any]) -> Record:
         fields["problem"],
         fields["contender"],
         fields["version"],
-        Plan(fields["seed"], fields["evaluations"], fields["workers"]),
+        Plan(*(fields[name] for name in Plan._fields if name in fields)),
         tuple(math.nan if best is None else best for best in fields["best"]),
         tuple(fields["seconds"]),
     )

@@ -24,7 +24,7 @@ import typer
 from benchmarks import records, summary
 from benchmarks.contenders import NotInstalled, Plan, contender, every_name, is_ours
 from benchmarks.loop import search
-from benchmarks.peers import COSTLY
+from benchmarks.peers import ONLY_IF_NAMED
 from benchmarks.problems import Source
 from benchmarks.records import Record
 from benchmarks.synthetic import SyntheticSource, parse_sizes
@@ -180,7 +180,9 @@ def _named(words: Sequence[str]) -> list[str]:
         "ours": [name for name in every_name() if is_ours(name)],
         "peers": [name for name in every_name() if not is_ours(name)],
     }
-    groups = {group: [n for n in names if n not in COSTLY] for group, names in groups.items()}
+    groups = {
+        group: [n for n in names if n not in ONLY_IF_NAMED] for group, names in groups.items()
+    }
     return list(dict.fromkeys(name for word in words for name in groups.get(word, [word])))
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.problems import Outcome, Problem
+from benchmarks.problems import Best, Outcome, Problem
 from cellwright.search_spaces import Decision, Params, SearchSpace
 
 Array = NDArray[np.float64]
@@ -64,6 +64,9 @@ class SyntheticSource:
 
     def load(self, seed: int) -> Problem:
         return SyntheticProblem(self, seed)
+
+    def standing(self) -> Best:
+        return Best()
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.problems import Outcome, Problem
+from benchmarks.problems import Best, Outcome
 from cellwright.search_spaces import Decision, Params, SearchSpace, Value
 
 MOST_CHOICES = 64  # a text column with more values describes an architecture; it is no decision
@@ -64,7 +64,7 @@ class TableSource:
     def unit(self) -> str:
         return self.report
 
-    def load(self, seed: int) -> Problem:
+    def load(self, seed: int) -> TableProblem:
         """The table with the noise of ``seed``.
 
         Raises:
@@ -72,6 +72,9 @@ class TableSource:
         """
         space, entries = _read(self)
         return TableProblem(space, entries, -1.0 if self.minimise else 1.0, seed)
+
+    def standing(self) -> Best:
+        return Best()
 
 
 @dataclass(frozen=True)

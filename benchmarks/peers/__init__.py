@@ -10,6 +10,7 @@ PEERS = {
     "optuna-tpe": ("optuna", "optuna_samplers"),
     "optuna-tpe-independent": ("optuna", "optuna_samplers"),
     "optuna-nsga2": ("optuna", "optuna_samplers"),
+    "optuna-nsga2-20": ("optuna", "optuna_samplers"),
     "optuna-gp": ("optuna", "optuna_gp"),
     "nni-tpe": ("nni", "nni_tuners"),
     "nni-evolution": ("nni", "nni_tuners"),
@@ -26,4 +27,5 @@ PEERS = {
     "autokeras-greedy": ("autokeras", "autokeras_oracle"),
 }
 
-COSTLY = ("vizier-gp",)  # some 10 s of processor time an evaluation: runs only if named
+# Run only if named: some 10 s of processor time an evaluation; a second setting of a peer.
+ONLY_IF_NAMED = ("vizier-gp", "optuna-nsga2-20")

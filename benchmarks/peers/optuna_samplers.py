@@ -19,7 +19,9 @@ class OptunaSearch:
     def __init__(self, make: Callable[..., BaseSampler], space: SearchSpace, plan: Plan) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._space = space
-        self._study = optuna.create_study(direction="maximize", sampler=make(seed=plan.seed))
+        self._study = optuna.create_study(
+            directions=["maximize"] * plan.objectives, sampler=make(seed=plan.seed)
+        )
 
     def ask(self) -> Proposal:
         trial = self._study.ask()
@@ -28,7 +30,7 @@ class OptunaSearch:
         }
         return Proposal(params, trial)
 
-    def tell(self, proposal: Proposal, value: float | None) -> None:
+    def tell(self, proposal: Proposal, value: Any) -> None:
         if value is None:
             self._study.tell(proposal.ticket, state=optuna.trial.TrialState.FAIL)
         else:
@@ -37,9 +39,14 @@ class OptunaSearch:
 
 SEARCHES = {
     "optuna-random": partial(OptunaSearch, optuna.samplers.RandomSampler),
-    "optuna-tpe": partial(OptunaSearch, partial(optuna.samplers.TPESampler, multivariate=True)),
+    # multivariate for one objective, and not for several
+    "optuna-tpe": partial(OptunaSearch, optuna.samplers.TPESampler),
     "optuna-tpe-independent": partial(
         OptunaSearch, partial(optuna.samplers.TPESampler, multivariate=False)
     ),
     "optuna-nsga2": partial(OptunaSearch, optuna.samplers.NSGAIISampler),
+    # its population is 50 otherwise, a quarter of 200 evaluations
+    "optuna-nsga2-20": partial(
+        OptunaSearch, partial(optuna.samplers.NSGAIISampler, population_size=20)
+    ),
 }

@@ -7,8 +7,20 @@ import keras_tuner as kt
 import numpy as np
 import pytest
 
-from cellwright.adapters.keras_oracle import NASNetHyperModel, NASNetRLOracle, architecture
-from cellwright.plugins import KerasLatency, MnasNetReward, Reinforce, Timing, load_dataset
+from cellwright.adapters.keras_oracle import (
+    NASNetHyperModel,
+    NASNetRLOracle,
+    StrategyOracle,
+    architecture,
+)
+from cellwright.plugins import (
+    KerasLatency,
+    MnasNetReward,
+    ParetoEvolution,
+    Reinforce,
+    Timing,
+    load_dataset,
+)
 from cellwright.search_spaces import NASNetSpace, UnbuildableChild
 
 SPACE = NASNetSpace(blocks=1, operations=("identity", "max_3x3", "avg_3x3"))
@@ -65,6 +77,26 @@ def test_a_reward_with_latency(tmp_path, digits):
     assert found["latency_ms"] > 0
     assert found["parameters"] == tuner.get_best_models()[0].count_params()
     assert trial.score == pytest.approx(found["val_accuracy"] * found["latency_ms"] ** -0.07)
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_several_objectives(tmp_path, digits, measured):
+    """Measured by a meter, or the training's own history."""
+    second = "latency_ms" if measured else "loss"
+    objectives = [kt.Objective("val_accuracy", "max"), kt.Objective(second, "min")]
+    meter = KerasLatency(Timing(1, 0.5, 0.0, 0.1)) if measured else None
+    for trials in (1, 2):  # the second in a project that is reloaded
+        mine = StrategyOracle(objectives, trials, strategy="pareto", space=SPACE, seed=0)
+        tuner = search(tmp_path, digits, mine, NASNetHyperModel(SPACE, meter=meter, **SMALL))
+    strategy = ParetoEvolution(SPACE, seed=0)
+    for told in mine.record():
+        assert told.params == strategy.ask(told.number)
+        trial = tuner.oracle.trials[str(told.number)]
+        accuracy, latency = map(trial.metrics.get_last_value, ("val_accuracy", second))
+        assert told.reward == (accuracy, -latency)
+        assert trial.score == pytest.approx(latency - accuracy)
+        strategy.tell(*told)
+    assert len(strategy.history) == 2
 
 
 def test_a_training_that_diverges_is_a_failed_trial(tmp_path, digits):

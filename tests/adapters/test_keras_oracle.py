@@ -338,6 +338,38 @@ def test_new_entries_follow_keras_tuners_rules(tmp_path):
         extra_search(tmp_path / "none", 4, allow_new_entries=False)
 
 
+def test_the_objectives_of_a_trial_are_those_of_its_best_step(tmp_path):
+    """Keras Tuner scores a trial of several steps by the best sum; a retry forgets the steps."""
+    objectives = [kt.Objective("accuracy", "max"), kt.Objective("latency", "min")]
+    mine = StrategyOracle(objectives, 2, strategy="pareto", space=SPACE, seed=0,
+                          max_retries_per_trial=1)  # fmt: skip
+    tries = []
+
+    class Steps(kt.engine.base_tuner.BaseTuner):
+        def run_trial(self, trial, *args, **kwargs):
+            tries.append(trial.trial_id)
+            for step, accuracy in enumerate((0.5, 0.9, 0.7)):
+                latency = math.nan if tries == ["0"] else 20.0 + step / 8
+                metrics = {"accuracy": accuracy, "latency": latency}
+                metrics["multi_objective"] = self.oracle.objective.get_value(metrics)
+                self.oracle.update_trial(trial.trial_id, metrics, step=step)
+
+    with pytest.warns(DeprecationWarning, match="update_trial"):
+        Steps(mine, directory=str(tmp_path), project_name="p").search(verbose=0)
+    assert tries == ["0", "0", "1"]
+    assert [told.reward for told in mine.record()] == [(0.9, -20.125)] * 2
+
+
+def test_one_objective_in_a_list_is_one_objective(tmp_path):
+    mine = StrategyOracle([kt.Objective("score", "max")], 3, strategy="random", space=SPACE, seed=0)
+    judged = search(
+        tmp_path,
+        mine,
+        judge=lambda params, number: {"score": number + 0.5, "multi_objective": -number - 0.5},
+    )
+    assert [told.reward for told in judged.oracle.record()] == [0.5, 1.5, 2.5]
+
+
 def test_a_reward_beside_other_metrics(tmp_path):
     def judge(params, number):
         accuracy = score(params)

@@ -183,10 +183,49 @@ def test_minimise_turns_the_sign() -> None:
     assert rewards(tuner) == {0: -0.25}
 
 
+TRADE = {"val_accuracy": "maximize", "latency_ms": "minimize"}
+
+
+def test_several_objectives_are_told_as_a_tuple_beside_the_default_that_nni_shows() -> None:
+    tuner = new("pareto", objectives=TRADE)
+    experiment = Experiment(tuner)
+    for latency in (20.0, None, float("inf"), "slow"):
+        measured = {"default": 0.7, "val_accuracy": 0.9, "latency_ms": latency, "parameters": 100}
+        experiment.trial(lambda _, measured=measured: measured)  # type: ignore[misc]
+    experiment.trial(lambda _: {"default": 0.7, "val_accuracy": 0.9})
+    experiment.trial(lambda _: 0.7)
+    assert rewards(tuner) == {0: (0.9, -20.0), **dict.fromkeys(range(1, 6))}
+    facts = tuner.record.facts[0]
+    assert facts["default"] == 0.7
+    assert facts["metrics"] == {"val_accuracy": 0.9, "latency_ms": 20.0, "parameters": 100.0}
+    assert "the final 'latency_ms' must be a finite number" in tuner.record.facts[4]["error"]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"objectives": {**TRADE, "val_accuracy": "minimize"}}, {"strategy": "random"}]
+)
+def test_a_resume_with_other_objectives_ends_the_experiment(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    first = {"strategy": "pareto", "objectives": TRADE}
+    tuner = new(**first)  # type: ignore[arg-type]
+    Experiment(tuner).trial(lambda _: {"val_accuracy": 0.9, "latency_ms": 20.0, "default": 0.9})
+    again = resumed(monkeypatch, **first)
+    assert again.request()
+    assert rewards(again.tuner) == {0: (0.9, -20.0)}
+    changed = {**first, **changed} if "objectives" in changed else changed
+    experiment = resumed(monkeypatch, **changed)
+    assert experiment.request() == []
+    assert "were told with other objectives" in errors(experiment)[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"optimize_mode": "max"}, "optimize_mode must be 'maximize' or 'minimize'"),
+        ({"strategy": "pareto"}, "objectives must be at least 2"),
+        ({"objectives": {"val_accuracy": "max"}}, "objectives must map metrics to 'maximize' or"),
+        ({"objectives": {"a": "maximize", "b": "minimize"}}, "Reinforce searches on one objective"),
         ({"seed": -1}, "seed must be an integer from 0"),
         ({"strategy": "evolutoin"}, "Did you mean 'evolution'"),
         ({"strategy": "evolution", "populaton": 3}, "populaton"),

@@ -15,7 +15,7 @@ from benchmarks import records, search_quality, summary
 from benchmarks.contenders import Plan, contender, every_name
 from benchmarks.loop import search
 from benchmarks.peers import PEERS
-from benchmarks.problems import Outcome
+from benchmarks.problems import Best, Outcome
 from benchmarks.synthetic import SyntheticSource
 
 SOURCE = SyntheticSource((3,) * 6)
@@ -45,7 +45,7 @@ def test_the_reported_is_that_of_the_best_value_and_failures_are_told() -> None:
     told: list[float | None] = []
 
     class Fixed:
-        minimise, name, unit = False, "fixed", "points"
+        minimise, name, unit, standing = False, "fixed", "points", Best
 
         def load(self, seed: int) -> Fixed:
             return self

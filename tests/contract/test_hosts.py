@@ -242,12 +242,17 @@ def _nni_checkpoint_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("NNI_CHECKPOINT_DIRECTORY", str(tmp_path))
 
 
+LONG = {("book", "auto"), ("book", "pareto-reinforce")}
+PAIRS = [
+    pytest.param(space, name, marks=[pytest.mark.slow] * ((space, name) in LONG))
+    for space in SPACES
+    for name in STRATEGIES
+]
 HOSTS = [Optuna, OptunaMinimising, KerasTuner, KerasTunerMinimising, NNI, NNIMinimising]
 
 
 @pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("name", STRATEGIES)
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize(("space", "name"), PAIRS)
 def test_host_equals_the_bare_loop(host, name, space, tmp_path):
     setting = (SPACES[space], name, 11, FAILING, tmp_path)
     assert host(*setting).run(TRIALS) == BareLoop(*setting).run(TRIALS)
