@@ -258,9 +258,9 @@ class StrategySampler(BaseSampler):
     def _begin_rung(self, study: Study, trial: FrozenTrial) -> Rung:
         """Settle and store what ``trial`` is to do."""
         assert self.schedule is not None
-        sign = -1.0 if study.direction == StudyDirection.MINIMIZE else 1.0
+        signs = _signs(study)
         attempts = [
-            Attempt(other.number, rung.past, other.state.is_finished(), _reward(other, sign))
+            Attempt(other.number, rung.past, other.state.is_finished(), _reward(other, signs))
             for other in study._get_trials(deepcopy=False, use_cache=True)
             if (rung := rung_of(other)) is not None
         ]
