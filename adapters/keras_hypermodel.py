@@ -120,6 +120,13 @@ def read_params(values: Mapping[str, Any], space: SearchSpace) -> Params:
     return space.read({name: values[name] for name in space.names if name in values})
 
 
+def with_sum(metrics: dict[str, float], objective: Any) -> dict[str, float]:
+    """``metrics``, and with several objectives the sum that Keras Tuner asks of a dictionary."""
+    if isinstance(objective, MultiObjective):
+        return {**metrics, objective.name: objective.get_value(metrics)}
+    return metrics
+
+
 class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
     """Builds, compiles and trains the child network that a trial decides on.
 
@@ -211,10 +218,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         metrics["parameters"] = float(model.count_params())
         metrics |= measure(model, self.meters)
         metrics["reward"] = (self.reward or AccuracyReward())(metrics)
-        objective = getattr(getattr(hp, "searched_by", None), "objective", None)
-        if isinstance(objective, MultiObjective):  # which Keras Tuner wants among the metrics
-            metrics[objective.name] = objective.get_value(metrics)
-        return metrics
+        return with_sum(metrics, getattr(getattr(hp, "searched_by", None), "objective", None))
 
     def _train(self, hp: Any, model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Keras's history of the training, of a rung's epochs under a schedule."""

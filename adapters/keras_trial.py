@@ -18,7 +18,7 @@ import keras
 import keras_tuner as kt
 from keras_tuner.engine.trial import TrialStatus
 
-from cellwright.adapters.keras_hypermodel import read_params
+from cellwright.adapters.keras_hypermodel import read_params, with_sum
 from cellwright.plugins.best_child import Keep
 from cellwright.plugins.evaluation import Evaluation
 from cellwright.search_spaces import OverLimit, SpaceMismatch
@@ -88,7 +88,7 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
             raise
         if self.keep is not None:
             self.keep(params, metrics, model)
-        return metrics
+        return with_sum(metrics, self.oracle.objective)
 
     def _known(self, trial: Any) -> dict[str, float] | None:
         """Of a network that has been tried before; a worker of a chief cannot look it up."""

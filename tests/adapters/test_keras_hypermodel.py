@@ -13,10 +13,13 @@ from cellwright.adapters.keras_oracle import (
     StrategyOracle,
     architecture,
 )
+from cellwright.adapters.keras_trial import EvaluationTuner
 from cellwright.plugins import (
+    Evaluation,
     KerasLatency,
     MnasNetReward,
     ParetoEvolution,
+    Recipe,
     Reinforce,
     Timing,
     load_dataset,
@@ -159,3 +162,17 @@ def test_images_that_are_too_small_are_refused_before_any_trial(tmp_path):
 def test_a_wrong_learning_rate_is_refused():
     with pytest.raises(ValueError, match="learning_rate must be above 0"):
         NASNetHyperModel(SPACE, learning_rate=0.0, **SMALL)
+
+
+def test_several_objectives_of_a_whole_evaluation(tmp_path, digits):
+    """Keras Tuner asks for a sum, which the evaluation does not know."""
+    objectives = [kt.Objective("val_accuracy", "max"), kt.Objective("parameters", "min")]
+    mine = StrategyOracle(objectives, 2, strategy="pareto", space=SPACE, seed=0)
+    options = {"filters": 4, "reductions": 1}
+    evaluation = Evaluation(SPACE, digits, recipe=Recipe(epochs=1), options=options)
+    tuner = EvaluationTuner(evaluation, mine, directory=str(tmp_path), project_name="cells")
+    tuner.search(verbose=0)
+    for told in mine.record():
+        metrics = mine.trials[str(told.number)].metrics
+        found = (metrics.get_last_value(name) for name in ("val_accuracy", "parameters"))
+        assert told.reward == tuple(sign * x for sign, x in zip((1, -1), found, strict=True))
