@@ -33,7 +33,7 @@ tuner:
     strategy: {strategy}
     space: {space}
     seed: {seed}                           # null draws one
-    optimize_mode: maximize
+    {goal}
 trainingService:
   platform: local
   useActiveGpu: false
@@ -68,6 +68,7 @@ def write_experiment(
     trials: int = 20,
     concurrency: int = 2,
     name: str | None = None,
+    objectives: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
     """Write ``config.yml``, ``search_space.json`` and ``trial.py``.
@@ -83,6 +84,7 @@ def write_experiment(
         trials: At most so many.
         concurrency: So many at a time.
         name: Of the experiment, on NNI's web page.
+        objectives: For a strategy of several, see `StrategyTuner`.
         overwrite: Replace files that are there.
 
     Returns:
@@ -96,7 +98,7 @@ def write_experiment(
         if count < 1:
             raise ValueError(f"{label} must be at least 1, got {count}")
     made = make_space(space)
-    make_strategy(strategy, made, seed=seed, objectives=1)
+    make_strategy(strategy, made, seed=seed, objectives=len(objectives or ["default"]))
     source = str(Path(data).resolve()) if Path(data).exists() else data
     config = _CONFIG.format(
         name=json.dumps(name or f"cellwright {strategy} on {Path(data).name}"),
@@ -107,6 +109,9 @@ def write_experiment(
         strategy=json.dumps(strategy),
         space=json.dumps(space),
         seed=json.dumps(seed),
+        goal=f"objectives: {json.dumps(dict(objectives))}"
+        if objectives
+        else "optimize_mode: maximize",
     )
     trial = _TRIAL.format(
         space=json.dumps(space),

@@ -18,7 +18,7 @@ from cellwright.command_line.front_picture import draw_front
 from cellwright.command_line.results import Trial
 from cellwright.command_line.settings import Settings, read_settings
 from cellwright.command_line.trade_off import about_target, front
-from cellwright.plugins import RandomSearch, load_dataset
+from cellwright.plugins import ParetoEvolution, RandomSearch, load_dataset
 from cellwright.search_spaces import NASNetSpace
 
 OPERATIONS = ("identity", "sep_3x3", "sep_5x5", "sep_7x7")
@@ -28,6 +28,7 @@ from cellwright.search_spaces import NASNetSpace
 SPACE = NASNetSpace(blocks=1, operations={OPERATIONS!r})
 """
 TRIALS = 4
+slow = pytest.mark.slow
 
 
 def trial(number, accuracy, latency, reward=None, state="complete"):
@@ -246,6 +247,29 @@ def test_other_hosts_leave_the_same_table(home, limited, host, monkeypatch):
         assert ("beyond the limit" in one["error"]) == ("beyond the limit" in other["error"])
 
 
+@pytest.mark.parametrize("host", ["optuna", "keras-tuner", pytest.param("nni", marks=slow)])
+def test_several_objectives_are_searched_for_in_every_host(home, host, monkeypatch):
+    pytest.importorskip(host.replace("-", "_"))
+    path = os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)  # of NNI's trials
+    out = f"two-{host}"
+    printed, code = cellwright(
+        home, "search", "--epochs", 1, "--filters", 2, "--data", "data.npz", "--trials", TRIALS,
+        "--space", "trade_off_space:SPACE", "--host", host, "--out", out,
+        "--objectives", "val_accuracy,parameters",
+    )  # fmt: skip
+    assert code == 0, printed
+    rows = table(home / out)
+    assert read_settings(home / out).strategy == "pareto"
+    strategy = ParetoEvolution(SPACE, seed=0)
+    for number, row in enumerate(rows):
+        asked = strategy.ask(number)
+        assert {name: row[name] for name in asked} == {n: str(x) for n, x in asked.items()}
+        strategy.tell(number, asked, (float(row["val_accuracy"]), -float(row["parameters"])))
+    printed, _ = cellwright(home, "show", out)
+    assert "front: validation accuracy against parameters" in printed
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -253,6 +277,12 @@ def test_other_hosts_leave_the_same_table(home, limited, host, monkeypatch):
         (("--target-ms", 1, "--target-from", "mnasnet-a1"), "both set the target: give one"),
         (("--meter", "sundial"), "unknown name 'sundial'; installed meters are"),
         (("--target-from", "mnasnet-z9"), "no reference network is called 'mnasnet-z9'"),
+        (("--objectives", "val_accuracy"), "--objectives takes two metrics or more"),
+        (("--objectives", "val_accuracy,taste"), "got 'val_accuracy,taste'; a --meter adds"),
+        (
+            ("--objectives", "val_accuracy,parameters", "--strategy", "evolution"),
+            "on one objective",
+        ),
         (("--limit-ms", 0), "at_most must be above 0 and finite, got 0"),
     ],
 )

@@ -21,6 +21,7 @@ from cellwright.command_line.results import best_trial, counted, write_preparati
 from cellwright.command_line.settings import (
     HOSTS,
     Settings,
+    check_goals,
     continue_or_start,
     read_settings,
     sole_user,
@@ -139,6 +140,13 @@ def search(
             help="Do not train a child beyond this, measured untrained, in the meter's unit.",
         ),
     ] = None,
+    objectives: Annotated[
+        str | None,
+        typer.Option(
+            help="Search for the front of several metrics, as val_accuracy,latency_ms; auto is "
+            "then pareto."
+        ),
+    ] = None,
     storage: Annotated[
         str | None,
         typer.Option(help="An Optuna storage URL, in place of a journal file in --out."),
@@ -161,6 +169,8 @@ def search(
         raise CellwrightError("--target-ms and --target-from both set the target: give one")
     if hard and target is None and target_from is None:
         raise CellwrightError("--hard is of a target: give --target-ms or --target-from too")
+    if objectives is not None and strategy == "auto":
+        strategy = "pareto"
     if target_from is not None and Path(target_from).exists():
         target_from = str(Path(target_from).resolve())
     settings = Settings(
@@ -168,14 +178,18 @@ def search(
         batch_size=batch_size, learning_rate=learning_rate, filters=filters, seed=seed,
         storage=storage, concurrency=concurrency, label=label, drop=drop, task=task,
         class_weight=class_weight, meter=meter, target=target, target_from=target_from, hard=hard,
-        limit=limit,
+        limit=limit, objectives=objectives,
     )  # fmt: skip
-    make_strategy(strategy, settings.make_space(), seed=seed)  # wrong names are refused at once
+    goals = len(settings.goals)
+    if objectives is not None and goals < 2:
+        raise CellwrightError(f"--objectives takes two metrics or more, as a,b; got {objectives!r}")
+    make_strategy(strategy, settings.make_space(), seed=seed, objectives=goals)  # refused at once
     with console.status("loading the data and the framework"):
         driver = driver_of(host)
         with without_notes():
             settings = with_target(out, settings)
             evaluation = settings.make_evaluation()
+            check_goals(settings, evaluation)
             try_to_build(evaluation)
     for note in evaluation.data.notes:
         console.print(f"data: {note}", highlight=False, markup=False, soft_wrap=True)

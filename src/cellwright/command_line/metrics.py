@@ -19,6 +19,8 @@ METRICS = (
     "parameters",
     "seconds",
 )
+# Those that any trained child of images has.
+TRAINED = ("reward", "val_accuracy", "best_val_accuracy", "val_loss", "accuracy", "loss")
 # What a network costs: tables show it beside the reward, and a front is drawn against it.
 COSTS = METRICS[METRICS.index("latency_ms") :]
 _LABELS = {

@@ -58,8 +58,9 @@ def search(
 
 
 def _oracle(settings: Settings) -> StrategyOracle:
+    objectives = [kt.Objective(name, way[:3]) for name, way in settings.goals.items()]
     return StrategyOracle(
-        kt.Objective("reward", "max"),
+        objectives if len(objectives) > 1 else objectives[0],
         settings.trials,
         strategy=settings.strategy,
         space=settings.make_space(),
@@ -69,7 +70,7 @@ def _oracle(settings: Settings) -> StrategyOracle:
 
 
 def _trial(trial: Any, oracle: StrategyOracle) -> Trial:
-    names = trial.metrics.metrics
+    names = set(trial.metrics.metrics) - {"multi_objective"}  # Keras Tuner's own sum of several
     kind, colon, words = (trial.message or "").strip().rpartition("\n")[2].partition(":")
     state = _STATES.get(trial.status, "interrupted")
     return Trial(

@@ -58,6 +58,7 @@ def search(
         epochs=settings.epochs,
         trials=settings.trials,
         concurrency=settings.concurrency,
+        objectives=settings.goals if settings.objectives else None,
         name=f"cellwright {folder.resolve().name}",
         overwrite=True,
     )

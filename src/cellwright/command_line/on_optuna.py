@@ -58,10 +58,12 @@ def search(
     study = optuna.create_study(
         study_name=_name(folder, settings),
         storage=_storage(folder, settings),
-        direction="maximize",
+        directions=list(settings.goals.values()),
         load_if_exists=True,
     )
-    strategy = make_strategy(settings.strategy, evaluation.space, seed=settings.seed)
+    strategy = make_strategy(
+        settings.strategy, evaluation.space, seed=settings.seed, objectives=len(settings.goals)
+    )
     study.sampler = StrategySampler(strategy)
     if settings.storage is None:  # nobody else works on the embedded storage
         _release_abandoned(study)
@@ -75,6 +77,7 @@ def search(
             return run(
                 trial,
                 evaluation,
+                list(settings.goals),
                 keep=keep,
                 report=lambda epoch, metrics: on_epoch(trial.number, epoch, metrics),
             )

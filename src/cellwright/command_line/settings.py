@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
+from cellwright.command_line.metrics import TRAINED, is_maximised
 from cellwright.plugins import (
     Dataset,
     Evaluation,
@@ -55,18 +56,29 @@ class Settings:
     limit: float | None = None
     patience: int | None = None  # these two are an estimator's to set
     deadline: float | None = None
+    objectives: str | None = None
+
+    @property
+    def goals(self) -> dict[str, Literal["maximize", "minimize"]]:
+        """The metrics that are searched for, and ``"maximize"`` or ``"minimize"`` of each."""
+        names = (self.objectives or "reward").split(",")
+        return {
+            name.strip(): "maximize" if is_maximised(name.strip()) else "minimize" for name in names
+        }
 
     def make_meter(self) -> Meter | None:
-        """What measures the children; Keras here where only a target or a limit is given."""
-        weighs = self.target is not None or self.limit is not None or self.target_from is not None
-        name = self.meter or ("keras" if weighs else None)
+        """What measures the children; Keras here where only what it is for is given."""
+        weighs = (self.target, self.target_from, self.limit) != (None, None, None)
+        name = self.meter or ("keras" if weighs or "latency_ms" in self.goals else None)
         return None if name is None else make_meter(name)
 
     @property
     def cost(self) -> str | None:
-        """The metric that the meter measures, if there is one."""
+        """What a front is drawn against: what the meter measures, or else what is minimised."""
         meter = self.make_meter()
-        return None if meter is None else meter.metric
+        if meter is not None:
+            return meter.metric
+        return next((name for name, way in self.goals.items() if way == "minimize"), None)
 
     def make_space(self) -> SearchSpace:
         """The space to search."""
@@ -212,6 +224,21 @@ def with_target(folder: Path, settings: Settings) -> Settings:
         settings.target_from, meter, input_shape=data.input_shape, classes=data.classes
     )
     return replace(settings, target=target)
+
+
+def check_goals(settings: Settings, evaluation: Evaluation) -> None:
+    """See that every objective is a metric that the children will have.
+
+    Raises:
+        CellwrightError: If one is not.
+    """
+    known = [*TRAINED, *evaluation.known_before, "seconds"]
+    unknown = [name for name in settings.goals if name not in known]
+    if settings.objectives and unknown:
+        raise CellwrightError(
+            f"--objectives must be among {', '.join(known)}, with commas between, got "
+            f"{settings.objectives!r}; a --meter adds its own metric"
+        )
 
 
 @contextmanager
