@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,9 @@ def search(
     )
     script = _TRIAL.format(folder=str(folder.resolve()))
     (experiment / "trial.py").write_text(script, encoding="utf-8")
+    # NNI's processes start in the experiment's folder; a space of the user's is found from here.
+    here = [os.environ.get("PYTHONPATH"), str(Path.cwd())]
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in here if path)
     nni_experiment.run_experiment(
         experiment, trials=settings.trials, on_trial=lambda trial: on_trial(trial_of(trial))
     )
