@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import LOCK_FILE_SUFFIX
 from optuna.trial import FrozenTrial, TrialState
 
 from cellwright.adapters.optuna_sampler import StrategySampler
@@ -55,6 +56,7 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if settings.storage is None:
         _mend(folder / JOURNAL)
+        _unlock(folder / JOURNAL)
     study = optuna.create_study(
         study_name=_name(folder, settings),
         storage=_storage(folder, settings),
@@ -98,7 +100,9 @@ def _name(folder: Path, settings: Settings) -> str:
 
 
 def _storage(folder: Path, settings: Settings) -> BaseStorage:
-    path = folder / JOURNAL
+    # Absolute: Optuna's lock is a symbolic link to this path, and where that leads nowhere, as a
+    # relative one does, Optuna never takes the lock of a process that was killed away.
+    path = folder.resolve() / JOURNAL
     try:
         if settings.storage is None:
             return JournalStorage(JournalFileBackend(str(path)))
@@ -137,6 +141,15 @@ def _mend(journal: Path) -> None:
             f"{journal} is damaged in line {broken}, which is no JSON object: mend or remove it, "
             "or start a new search with another --out"
         )
+
+
+def _unlock(journal: Path) -> None:
+    """Take away the lock of a process that was killed while it wrote to the journal.
+
+    Whoever searches is the folder's only user, so nobody holds it; Optuna would wait for half a
+    minute.
+    """
+    journal.with_name(journal.name + LOCK_FILE_SUFFIX).unlink(missing_ok=True)
 
 
 def _broken_line(journal: Path) -> int | None:
