@@ -85,7 +85,7 @@ def test_the_architecture_by_ours_and_the_rest_at_random_in_its_range() -> None:
 
 def test_a_trial_may_echo_more_than_the_tuner_searches() -> None:
     given = JOINT.decode([0] * len(JOINT.names))
-    result = read_result(CELLS, {"default": 0.5, "architecture": {**given}}, {}, 1.0)
+    result = read_result(CELLS, {"default": 0.5, "architecture": {**given}}, {}, {"default": 1.0})
     assert result.params == CELLS.decode([0] * 5)
 
 

@@ -122,6 +122,7 @@ def test_numbers_are_predicted_in_their_own_unit():
     assert regressor.score(x[330:], y[330:]) > 0.35
 
 
+@pytest.mark.slow
 def test_images_are_searched_by_a_space_of_images():
     digits = load_digits()
     classifier = CellwrightClassifier(epochs=2, **{**TINY, "time_budget": 60})
@@ -150,6 +151,7 @@ def test_a_budget_for_less_than_one_child_gives_what_there_is():
     assert set(classifier.predict(x)) <= set(range(10))
 
 
+@pytest.mark.slow
 def test_weights_of_classes_and_rows():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(100, 2)), np.r_[np.zeros(80, int), np.ones(20, int)]
@@ -160,6 +162,7 @@ def test_weights_of_classes_and_rows():
     assert shares[0] < shares[1] < shares[2]
 
 
+@pytest.mark.slow
 def test_rows_of_weight_0_are_left_out():
     x, y = load_wine(return_X_y=True)
     weights = np.where(y == 2, 0.0, 1.0)

@@ -141,8 +141,8 @@ def test_the_table_tells_every_decision_and_metric(finished):
     rows = table(finished[0])
     decisions = NASNetSpace(blocks=1).names
     assert list(rows[0]) == ["trial", "state", "reward", "val_accuracy", "best_val_accuracy",
-                             "val_loss", "accuracy", "loss", "parameters", "seconds", "error",
-                             *decisions]  # fmt: skip
+                             "weighted_val_accuracy", "val_loss", "accuracy", "loss",
+                             "parameters", "seconds", "error", *decisions]  # fmt: skip
     for row in rows:
         assert row["reward"] == row["val_accuracy"]
         assert row["error"] == ""

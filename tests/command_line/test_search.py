@@ -200,7 +200,8 @@ def test_failed_children_are_rows_with_their_reason(place):
     assert "no concat today" in printed
 
 
-@pytest.mark.parametrize("host", ["keras-tuner", pytest.param("nni", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("host", ["keras-tuner", "nni"])
 def test_other_hosts_find_what_optuna_finds(finished, host):
     """The same seed proposes the same first architecture; the results are of the same form."""
     pytest.importorskip("keras_tuner" if host == "keras-tuner" else "nni")

@@ -90,11 +90,13 @@ def optuna_sampler(name: str) -> Any:
     return StrategySampler(ours(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["grid", "random", "tpe", "gp", "evolution", "reinforce"])
 def test_optuna(name: str, evaluation: Evaluation) -> None:
     optuna_study(optuna_sampler(name), evaluation)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tpe", "evolution"])
 @pytest.mark.parametrize("pruner", ["SuccessiveHalvingPruner", "HyperbandPruner"])
 def test_optunas_pruners(name: str, pruner: str, evaluation: Evaluation) -> None:
@@ -140,6 +142,7 @@ def keras_search(oracle: Any, evaluation: Evaluation, folder: Any, tuner: Any = 
     return made.oracle
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["GridSearchOracle", "RandomSearchOracle", "BayesianOptimizationOracle"]
 )
@@ -251,6 +254,7 @@ def nni_tuner(name: str) -> Any:
     return StrategyTuner("evolution", SPACE, seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["grid", "random", "tpe", "evolution"])
 def test_nni(name: str, evaluation: Evaluation) -> None:
     found = nni_search(nni_tuner(name), evaluation, TRIALS)

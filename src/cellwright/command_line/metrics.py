@@ -7,6 +7,7 @@ METRICS = (
     "reward",
     "val_accuracy",
     "best_val_accuracy",
+    "weighted_val_accuracy",
     "val_loss",
     "val_mae",
     "accuracy",
