@@ -14,12 +14,11 @@ from cellwright.plugins.meters.timing import Timing, random_image
 class KerasLatency:
     """Milliseconds of one image through the network in the framework that it is trained in.
 
-    The network is compiled and called directly, for ``predict_on_batch`` times some milliseconds of
-    Keras's own Python code too, and small children take no longer than that. On TensorFlow it
-    becomes one graph (XLA is left off: it takes a quarter of a minute to compile a child of the
-    book's space here, and what it gives is slower), on JAX one XLA program. On torch, which Keras
-    does not compile, it is run layer by layer. Reading the result is timed as well, so that work
-    which a backend puts off counts.
+    The network is compiled and called directly, so that Keras's own Python code is not timed with
+    it. On TensorFlow it becomes one graph (XLA is left off: it takes a quarter of a minute to
+    compile a child of the book's space here, and what it gives is slower), on JAX one XLA program.
+    On torch, which Keras does not compile, it is run layer by layer. Reading the result is timed as
+    well, so that work which a backend puts off counts.
 
     The number of threads is the framework's own: once it has started it cannot be changed for one
     network alone. ``how`` says it.
