@@ -53,14 +53,7 @@ class RegularizedEvolution(Strategy):
         signal: Signal | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
-        if population < 2:
-            raise ValueError(f"population must be at least 2, got {population}")
-        if sample < 1:
-            raise ValueError(f"sample must be at least 1, got {sample}")
-        if initial < 1:
-            raise ValueError(f"initial must be at least 1, got {initial}")
-        if not 0 <= crossover <= 1:
-            raise ValueError(f"crossover must be from 0 to 1, got {crossover}")
+        check_population(population, sample, initial, crossover)
         self.population = population
         self.sample = sample
         self.initial = min(initial, population)
@@ -74,11 +67,7 @@ class RegularizedEvolution(Strategy):
         parent = self._parent(rng)
         if self.crossover and rng.random() < self.crossover:
             other = self._parent(rng)
-            from_parent = rng.random(len(parent)) < 0.5
-            child = tuple(
-                mine if taken else theirs
-                for mine, theirs, taken in zip(parent, other, from_parent, strict=True)
-            )
+            child = crossed(parent, other, rng)
             if child not in (parent, other):
                 return self.space.decode(child)
         return self.space.mutate(self.space.decode(parent), rng)
@@ -94,3 +83,27 @@ class RegularizedEvolution(Strategy):
 
     def _forget(self) -> None:
         self._members.clear()
+
+
+def check_population(population: int, sample: int, initial: int, crossover: float) -> None:
+    """Refuse settings of an evolution that are out of range.
+
+    Raises:
+        ValueError: Naming the first of them.
+    """
+    if population < 2:
+        raise ValueError(f"population must be at least 2, got {population}")
+    if sample < 1:
+        raise ValueError(f"sample must be at least 1, got {sample}")
+    if initial < 1:
+        raise ValueError(f"initial must be at least 1, got {initial}")
+    if not 0 <= crossover <= 1:
+        raise ValueError(f"crossover must be from 0 to 1, got {crossover}")
+
+
+def crossed(
+    first: tuple[int, ...], second: tuple[int, ...], rng: np.random.Generator
+) -> tuple[int, ...]:
+    """Uniform crossover: each position from ``first`` or ``second``, equally likely."""
+    of_first = rng.random(len(first)) < 0.5
+    return tuple(a if own else b for a, b, own in zip(first, second, of_first, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cellwright.plugins.evolution import check_population, crossed
 from cellwright.plugins.pareto import best_first
 from cellwright.plugins.strategy import Strategy
 from cellwright.search_spaces import Params, SearchSpace
@@ -55,14 +56,7 @@ class ParetoEvolution(Strategy):
             raise ValueError(
                 f"objectives must be at least 2, got {objectives}; RegularizedEvolution has one"
             )
-        if population < 2:
-            raise ValueError(f"population must be at least 2, got {population}")
-        if sample < 1:
-            raise ValueError(f"sample must be at least 1, got {sample}")
-        if initial < 1:
-            raise ValueError(f"initial must be at least 1, got {initial}")
-        if not 0 <= crossover <= 1:
-            raise ValueError(f"crossover must be in [0, 1], got {crossover}")
+        check_population(population, sample, initial, crossover)
         self.population = population
         self.sample = sample
         self.initial = min(initial, population)
@@ -74,10 +68,7 @@ class ParetoEvolution(Strategy):
             return self.space.sample(rng)
         child = self._parent(rng)
         if rng.random() < self.crossover:
-            other = self._parent(rng)
-            swapped = rng.random(len(child)) < 0.5
-            pairs = zip(child, other, swapped, strict=True)
-            child = tuple(theirs if swap else mine for mine, theirs, swap in pairs)
+            child = crossed(self._parent(rng), child, rng)
         return self.space.mutate(self.space.decode(child), rng)
 
     def _parent(self, rng: np.random.Generator) -> Indices:

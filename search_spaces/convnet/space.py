@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cellwright.search_spaces.convnet.genotype import ConvLayer, ConvNetGenotype
 from cellwright.search_spaces.decision import Decision, Params
-from cellwright.search_spaces.space import SearchSpace
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from cellwright.search_spaces.genotype_space import GenotypeSpace
 
 FILTERS = (24, 36, 48, 64)
 SIZES = (1, 3, 5, 7)
 STRIDES = (1, 2, 3)
 
 
-class ConvNetSpace(SearchSpace):
+class ConvNetSpace(GenotypeSpace):
     """Every layer for itself, and which earlier layers it reads (Zoph and Le 2016).
 
     Decisions: ``depth``, the number of layers, and for each layer, of those beyond the depth too,
@@ -120,30 +117,3 @@ class ConvNetSpace(SearchSpace):
                 for number in range(1, int(params["depth"]) + 1)
             )
         )
-
-    def build(
-        self,
-        params: Mapping[str, Any],
-        input_shape: Sequence[int],
-        classes: int | None,
-        **options: Any,
-    ) -> Any:
-        """Make the child network; ``options`` are those of `child.build_convnet`.
-
-        Raises:
-            InvalidArchitecture: If ``params`` is no point of this space.
-            UnbuildableChild: If the network cannot be made for this input.
-        """
-        return self.genotype(params).build(input_shape, classes, **options)
-
-    def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The genotype as plain data (`ConvNetGenotype.to_dict`)."""
-        return self.genotype(params).to_dict()
-
-    def words(self, params: Mapping[str, Any]) -> list[str]:
-        """A line for each layer."""
-        return self.genotype(params).words()
-
-    def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
-        """The layers and their connections; see `ConvNetGenotype.figures`."""
-        return self.genotype(params).figures(model)

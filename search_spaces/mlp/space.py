@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cellwright.search_spaces.decision import Decision, Params
 from cellwright.search_spaces.errors import InvalidArchitecture
+from cellwright.search_spaces.genotype_space import GenotypeSpace
 from cellwright.search_spaces.mlp.genotype import DenseLayer, DropoutLayer, MLPGenotype
-from cellwright.search_spaces.space import SearchSpace
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 NODES = (8, 16, 32, 64, 128, 256, 512)
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "elu")
 DROPOUT, OUTPUT = "dropout", "output"
 
 
-class MLPSpace(SearchSpace):
+class MLPSpace(GenotypeSpace):
     """Sequences of dense layers and dropout that end in the output layer (the MLPNAS series).
 
     The decisions are ``layer/1``, ``layer/2``, ..., one less than the ``length``. The first is a
@@ -124,21 +121,6 @@ class MLPSpace(SearchSpace):
             )
         )
 
-    def build(
-        self,
-        params: Mapping[str, Any],
-        input_shape: Sequence[int],
-        classes: int | None,
-        **options: Any,
-    ) -> Any:
-        """Make the child network; see `child.build_mlp`.
-
-        Raises:
-            InvalidArchitecture: If ``params`` is no point of this space.
-            UnbuildableChild: If the network cannot be made for this input.
-        """
-        return self.genotype(params).build(input_shape, classes, **options)
-
     def shared_weights(self, params: Mapping[str, Any], model: Any) -> dict[str, str]:
         """Keys of the dense layers: the dense layer (or the input) before, and this one.
 
@@ -150,15 +132,3 @@ class MLPSpace(SearchSpace):
                 keys[f"layer_{number}_dense"] = f"{before} > {layer}"
                 before = str(layer)
         return {**keys, model.layers[-1].name: f"{before} > {OUTPUT}"}
-
-    def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The genotype as plain data (`MLPGenotype.to_dict`)."""
-        return self.genotype(params).to_dict()
-
-    def words(self, params: Mapping[str, Any]) -> list[str]:
-        """The layers, in one line."""
-        return self.genotype(params).words()
-
-    def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
-        """The layers; see `MLPGenotype.figures`."""
-        return self.genotype(params).figures(model)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cellwright.search_spaces.decision import Decision, Params, Value
+from cellwright.search_spaces.genotype_space import GenotypeSpace
 from cellwright.search_spaces.mnasnet.genotype import SKIPS, MnasBlock, MnasNetGenotype, skip_of
 from cellwright.search_spaces.mnasnet.pieces import build_piece, count_pieces
 from cellwright.search_spaces.pieces import Piece
-from cellwright.search_spaces.space import SearchSpace
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # MobileNetV2, around whose blocks the paper searches: layers, filters and first strides.
 LAYERS = (1, 2, 3, 4, 3, 3, 1)
@@ -30,7 +27,7 @@ CHOICES: dict[str, tuple[Value, ...]] = {
 }
 
 
-class MnasNetSpace(SearchSpace):
+class MnasNetSpace(GenotypeSpace):
     """Seven blocks, each chosen for itself: 6 decisions, 432 choices a block (Tan et al. 2019).
 
     Decisions of a block: ``convolution``; ``kernel``; ``squeeze``, the share of input filters of a
@@ -127,21 +124,6 @@ class MnasNetSpace(SearchSpace):
             chosen["skip"],
         )
 
-    def build(
-        self,
-        params: Mapping[str, Any],
-        input_shape: Sequence[int],
-        classes: int | None,
-        **options: Any,
-    ) -> Any:
-        """Make the child network; ``options`` are those of `child.build_mnasnet`.
-
-        Raises:
-            InvalidArchitecture: If ``params`` is no point of this space.
-            UnbuildableChild: If the network cannot be made for this input.
-        """
-        return self.genotype(params).build(input_shape, classes, **options)
-
     def pieces(
         self,
         params: Mapping[str, Any],
@@ -155,15 +137,3 @@ class MnasNetSpace(SearchSpace):
     def build_piece(self, piece: Piece, **options: Any) -> Any:
         """See `SearchSpace.build_piece`."""
         return build_piece(piece)
-
-    def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The genotype as plain data (`MnasNetGenotype.to_dict`)."""
-        return self.genotype(params).to_dict()
-
-    def words(self, params: Mapping[str, Any]) -> list[str]:
-        """A line for each block."""
-        return self.genotype(params).words()
-
-    def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
-        """The blocks; see `MnasNetGenotype.figures`."""
-        return self.genotype(params).figures(model)

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cellwright.search_spaces.decision import Decision, Params, Value
+from cellwright.search_spaces.genotype_space import GenotypeSpace
 from cellwright.search_spaces.nasnet.genotype import Block, Cell, Genotype
 from cellwright.search_spaces.nasnet.operation_sets import OPERATION_SETS, check_operations
 from cellwright.search_spaces.nasnet.order import first_order
 from cellwright.search_spaces.nasnet.pieces import build_piece, count_pieces
 from cellwright.search_spaces.nasnet.skeleton import Skeleton
 from cellwright.search_spaces.pieces import Piece
-from cellwright.search_spaces.space import SearchSpace
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 CELLS = ("normal", "reduction")
 COMBINATIONS = ("add", "concat")
@@ -26,7 +23,7 @@ PARTS = ("input_1", "input_2", "operation_1", "operation_2", "combination")
 _KINDS = ("hidden state", "hidden state", "operation", "operation", "combination")
 
 
-class NASNetSpace(SearchSpace):
+class NASNetSpace(GenotypeSpace):
     """A normal and a reduction cell of blocks; by default the book's, see docs/nasnet.md.
 
     For each cell and block the decisions are, in this order, input 1, input 2, operation 1,
@@ -192,15 +189,3 @@ class NASNetSpace(SearchSpace):
         skeleton: Skeleton = options.get("skeleton") or self.skeleton
         own = {name: options[name] for name in options if name not in ("skeleton", "seed")}
         return skeleton.change(**own)
-
-    def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The genotype as plain data (`Genotype.to_dict`)."""
-        return self.genotype(params).to_dict()
-
-    def words(self, params: Mapping[str, Any]) -> list[str]:
-        """Each cell and its blocks, a line each."""
-        return self.genotype(params).words()
-
-    def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
-        """Both cells, and with a ``model`` the skeleton; see `Genotype.figures`."""
-        return self.genotype(params).figures(model)

@@ -1,0 +1,54 @@
+"""A space whose points are genotypes: what all spaces of networks here share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cellwright.search_spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class GenotypeSpace(SearchSpace, ABC):
+    """Builds, describes and draws what its parameters stand for by the genotype that they give."""
+
+    @abstractmethod
+    def genotype(self, params: Mapping[str, Any]) -> Any:
+        """What ``params`` describe, with ``build``, ``to_dict``, ``words`` and ``figures``.
+
+        Raises:
+            InvalidArchitecture: If ``params`` is no point of this space.
+        """
+
+    def build(
+        self,
+        params: Mapping[str, Any],
+        input_shape: Sequence[int],
+        classes: int | None,
+        **options: Any,
+    ) -> Any:
+        """Make the child network; ``options`` are those of the genotype's ``build``.
+
+        Raises:
+            InvalidArchitecture: If ``params`` is no point of this space.
+            UnbuildableChild: If the network cannot be made for this input.
+        """
+        return self.genotype(params).build(input_shape, classes, **options)
+
+    def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The genotype as plain data (its ``to_dict``)."""
+        described: dict[str, Any] = self.genotype(params).to_dict()
+        return described
+
+    def words(self, params: Mapping[str, Any]) -> list[str]:
+        """The genotype in a few lines for a reader."""
+        lines: list[str] = self.genotype(params).words()
+        return lines
+
+    def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
+        """The genotype's pictures, which may tell more with the ``model`` that was built."""
+        drawn: dict[str, Figure] = self.genotype(params).figures(model)
+        return drawn
