@@ -43,7 +43,12 @@ from cellwright.adapters.keras_project import ProjectOracle
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
 from cellwright.plugins.hyperband import Attempt, Hyperband, Rung
 from cellwright.plugins.strategy import NOTES, Rewards
-from cellwright.search_spaces import InvalidArchitecture, SearchSpace, SpaceMismatch
+from cellwright.search_spaces import (
+    INFEASIBLE,
+    InvalidArchitecture,
+    SearchSpace,
+    SpaceMismatch,
+)
 
 __all__ = [
     "NASNetEvolutionOracle",
@@ -193,10 +198,12 @@ class StrategyOracle(ProjectOracle):
         for trial_id in self.end_order:
             if trial_id not in self._told:
                 trial = self.trials[trial_id]
+                completed = trial.status == TrialStatus.COMPLETED
                 self._told[trial_id] = Told(
                     int(trial_id),
                     read_params(trial.hyperparameters.values, self.space),
-                    self._reward(trial) if trial.status == TrialStatus.COMPLETED else None,
+                    self._reward(trial) if completed else None,
+                    0.0 if completed else _excess(trial),
                 )
         return [self._told[trial_id] for trial_id in self.end_order]
 
@@ -302,6 +309,13 @@ class StrategyOracle(ProjectOracle):
             f"{self._project_dir} does not fit {self.space!r}: {reason}. Give the space that it "
             "was searched with, another project_name, or overwrite=True to start afresh"
         )
+
+
+def _excess(trial: Any) -> float:
+    """By what share of a limit the child of a failed trial is beyond it."""
+    if not trial.metrics.exists(INFEASIBLE):
+        return 0.0
+    return max(0.0, float(trial.metrics.get_last_value(INFEASIBLE)))
 
 
 class NASNetRLOracle(StrategyOracle):

@@ -12,7 +12,13 @@ from typing import Any, NamedTuple
 from cellwright.plugins.history import load_history, save_history
 from cellwright.plugins.hyperband import Attempt
 from cellwright.plugins.strategy import Rewards, Told
-from cellwright.search_spaces import CorruptedState, Params, SearchSpace, SpaceMismatch
+from cellwright.search_spaces import (
+    INFEASIBLE,
+    CorruptedState,
+    Params,
+    SearchSpace,
+    SpaceMismatch,
+)
 
 HISTORY = "cellwright_history.json"
 KNOWN = (
@@ -29,6 +35,12 @@ class Result(NamedTuple):
     params: Params
     reward: Rewards | None
     facts: dict[str, Any]
+
+    @property
+    def excess(self) -> float:
+        """By what share of a limit the child is beyond it."""
+        found = self.facts.get("metrics", {}).get(INFEASIBLE, 0.0) if self.reward is None else 0.0
+        return max(0.0, float(found))
 
 
 def read_result(
@@ -102,7 +114,7 @@ class Record:
             given = self.running.pop(number)
             others = self.others_of(given)
         self.told.pop(number, None)
-        self.told[number] = Told(number, result.params, result.reward)
+        self.told[number] = Told(number, result.params, result.reward, result.excess)
         self.facts[number] = {"others": others, **result.facts, **facts}
 
     def others_of(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -201,7 +213,10 @@ class Record:
                 "space that the experiment was created with, or create a new experiment"
             )
         try:
-            told = {n: Told(n, space.decode(space.encode(p)), reward) for n, p, reward in history}
+            told = {
+                each.number: each._replace(params=space.decode(space.encode(each.params)))
+                for each in history
+            }
             running = {int(number): dict(given) for number, given in facts.pop("running")}
             trials = {int(number): dict(known) for number, known in facts.pop("trials")}
             record = cls(space, told, running, trials, int(facts.pop("asked")))

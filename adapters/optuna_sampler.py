@@ -35,6 +35,7 @@ from cellwright.plugins import RegularizedEvolution, Reinforce, Strategy, Told
 from cellwright.plugins.hyperband import Attempt, Hyperband, Rung
 from cellwright.plugins.strategy import Rewards
 from cellwright.search_spaces import (
+    INFEASIBLE,
     Decision,
     Float,
     Int,
@@ -122,8 +123,9 @@ class StrategySampler(BaseSampler):
     """Lets a strategy choose the architecture, and an Optuna sampler everything else.
 
     A finished trial counts with its value, a pruned one with its last intermediate value; one that
-    failed, broke a constraint, or has a value that is not finite counts as a failed child. Trials
-    without any decision of the space are left alone.
+    failed or has a value that is not finite counts as a failed child. One that broke a constraint
+    counts as worse than all others, the more it broke it. Trials without any decision of the space
+    are left alone.
 
     A study of several objectives takes a strategy of as many, which is told all values of a trial::
 
@@ -302,7 +304,9 @@ class StrategySampler(BaseSampler):
                 key = (trial.datetime_complete or datetime.min, trial.number)
                 place = bisect.bisect(self._keys, key)
                 self._keys.insert(place, key)
-                self._told.insert(place, Told(trial.number, params, _reward(trial, signs)))
+                reward = _reward(trial, signs)
+                excess = _excess(trial) if reward is None else 0.0
+                self._told.insert(place, Told(trial.number, params, reward, excess))
         return self._told
 
     def _running(self, study: Study, asking: FrozenTrial) -> list[Params]:
@@ -417,6 +421,14 @@ def _reward(trial: FrozenTrial, signs: Sequence[float]) -> Rewards | None:
         return None
     rewards = tuple(sign * value for sign, value in zip(signs, trial.values, strict=True))
     return rewards if len(rewards) > 1 else rewards[0]
+
+
+def _excess(trial: FrozenTrial) -> float:
+    """How far a trial without a reward is beyond a limit: what `optuna_trial.run` stored, or else
+    the sum of the broken constraints."""
+    broken = sum(amount for amount in trial.constraints.values() if amount > 0)
+    excess = float(trial.user_attrs.get(INFEASIBLE, broken))
+    return excess if 0 <= excess < math.inf else 0.0
 
 
 def _claim(study: Study, space: SearchSpace) -> None:

@@ -131,9 +131,10 @@ def _run(strategy: Strategy, space: SearchSpace, trials: int) -> Iterator[Told]:
     for number in range(trials):
         params = strategy.ask(number)
         space.validate(params)
-        reward = None if number % 9 == 5 else _reward(strategy, space, params)
-        strategy.tell(number, params, reward)
-        yield Told(number, params, reward)
+        reward = None if number % 9 in (5, 7) else _reward(strategy, space, params)
+        excess = 0.5 + number % 2 if number % 9 == 7 else 0.0
+        strategy.tell(number, params, reward, excess)
+        yield Told(number, params, reward, excess)
 
 
 def _reward(strategy: Strategy, space: SearchSpace, params: Params) -> Rewards:

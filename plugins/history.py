@@ -70,7 +70,10 @@ def _told(entry: dict[str, Any]) -> Told:
     if not isinstance(number, int) or not isinstance(params, dict):
         raise TypeError(f"no trial: {entry!r}")
     if reward is None:
-        return Told(number, params, None)
+        excess = float(entry.get("excess", 0.0))
+        if not 0 <= excess < math.inf:
+            raise ValueError(f"excess of trial {number} is {excess}")
+        return Told(number, params, None, excess)
     values = tuple(map(float, reward if isinstance(reward, list) else [reward]))
     if not all(map(math.isfinite, values)):
         raise ValueError(f"reward of trial {number} is {reward}")

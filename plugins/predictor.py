@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright.plugins.excess import Range, lesson
 from cellwright.plugins.features import Features
 from cellwright.plugins.gaussian_process import GaussianProcess
 from cellwright.plugins.scale import Scale
@@ -142,7 +143,9 @@ class PredictorGuided(Strategy):
 
     def _training_set(self, told: int) -> tuple[Indices, Array]:
         """Canonical indices and rewards of the best and the most recent among the first results."""
-        found = cast("list[float | None]", [t.reward for t in self._history[:told]])
+        results = self._history[:told]
+        seen = Range().over(results)
+        found = cast("list[float | None]", [lesson(result, seen) for result in results])
         worst = min((reward for reward in found if reward is not None), default=0.0)
         rewards = np.array([worst if reward is None else reward for reward in found])
         chosen = np.arange(told)

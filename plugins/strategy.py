@@ -10,7 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cellwright.plugins.excess import Range, lesson
+from cellwright.plugins.told import Rewards, Told
 from cellwright.search_spaces import Params, SearchSpace
+
+__all__ = ["NOTES", "Prediction", "Rewards", "Strategy", "Told"]
 
 # How often `ask` draws anew when a network is already known, and how many mutations it then tries
 # before it proposes one a second time: a policy that is sure of itself draws little else, and in a
@@ -20,16 +24,6 @@ _MUTATIONS = 64
 
 
 NOTES = ("predicted", "predicted_std")  # names of `Prediction.notes`
-
-Rewards = float | tuple[float, ...]  # of one child: a number, or one for each of the objectives
-
-
-class Told(NamedTuple):
-    """One result in a strategy's history; ``reward`` is None for a child that failed."""
-
-    number: int
-    params: Params
-    reward: Rewards | None
 
 
 class Prediction(NamedTuple):
@@ -78,6 +72,7 @@ class Strategy(ABC):
         self.seeded = seed is not None
         self.seed = _checked(secrets.randbits(63) if seed is None else seed)
         self._history: list[Told] = []
+        self._range = Range()
         self._keys: list[tuple[int, ...]] = []  # of the history's networks, in its order
         self._known: set[tuple[int, ...]] = set()
         self._running: set[tuple[int, ...]] = set()
@@ -127,23 +122,37 @@ class Strategy(ABC):
         """
         return None
 
-    def tell(self, number: int, params: Mapping[str, Any], reward: Rewards | None) -> None:
+    def tell(
+        self,
+        number: int,
+        params: Mapping[str, Any],
+        reward: Rewards | None,
+        excess: float = 0.0,
+    ) -> None:
         """Record what trial ``number`` scored; None says that its child failed.
 
         Args:
             number: The trial's.
             params: Its architecture.
             reward: A finite number; with several `objectives`, a tuple or list of so many.
+            excess: Without a reward, by what share of a limit the child is beyond it (`Told`), 0 or
+                above; 0 if it failed for another reason. What a strategy learns of it: `lesson`.
 
         Raises:
             InvalidArchitecture: If ``params`` is no point of the space.
             ValueError: If ``reward`` is NaN or infinite, or has another number of values than the
-                strategy has objectives. Nothing is recorded then.
+                strategy has objectives; if ``excess`` is below 0 or not finite, or given beside a
+                reward. Nothing is recorded then.
         """
         if reward is not None:
             reward = self._checked_reward(number, reward)
+        if not 0 <= excess < math.inf or (excess and reward is not None):
+            raise ValueError(
+                f"excess of trial {number} must be finite, at least 0, and 0 beside a reward; "
+                f"got {excess} and the reward {reward}"
+            )
         plain = self.space.decode(self.space.encode(params))
-        self._take(Told(int(number), plain, reward))
+        self._take([Told(int(number), plain, reward, float(excess))])
 
     def _checked_reward(self, number: int, reward: Any) -> Rewards:
         several = np.ndim(reward) > 0
@@ -200,22 +209,35 @@ class Strategy(ABC):
         ):
             self._reset()
             told = 0
-        for new in record[told:]:
-            self._take(new)
+        self._take(record[told:])
 
     def _reset(self) -> None:
         self._history.clear()
         self._keys.clear()
         self._known.clear()
+        self._range = Range()
         self._forget()
 
-    def _take(self, told: Told) -> None:
+    def _take(self, results: Sequence[Told]) -> None:
+        """Take in new results. What children beyond a limit teach depends on the worst and the best
+        reward, so if these change, all is learned anew: the state is that of the history alone."""
+        seen = self._range.over(results)
+        known = self._history
+        if seen != self._range and any(told.excess for told in known):
+            results = [*known, *results]
+            self._reset()
+        self._range = seen
+        for told in results:
+            self._book(told)
+
+    def _book(self, told: Told) -> None:
         indices = self.space.encode(told.params)
         self._keys.append(self.space.key(told.params))
         self._known.add(self._keys[-1])
         self._history.append(told)
-        if told.reward is not None:
-            self._learn(indices, told.reward)
+        learned = lesson(told, self._range)
+        if learned is not None:
+            self._learn(indices, learned)
 
     @abstractmethod
     def _propose(self, number: int, rng: np.random.Generator) -> Params:

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Among a trial's metrics in every host, 1 for a child that a limit has kept from being trained.
+# Among a trial's metrics in every host, for a child that a limit has kept from being trained: by
+# what share of the limit it is beyond, above 0.
 INFEASIBLE = "infeasible"
 
 
@@ -46,7 +47,7 @@ class OverLimit(ChildFailed):
         metric: Name of what is limited.
         value: What the child has of it.
         limit: The most that is allowed.
-        metrics: All that is known of the child, `INFEASIBLE` (as 1) included, as a host stores it.
+        metrics: All that is known of the child, `INFEASIBLE` included, as a host stores it.
     """
 
     def __init__(self, metric: str, value: float, limit: float, known: Mapping[str, float]) -> None:
@@ -54,7 +55,7 @@ class OverLimit(ChildFailed):
             f"{metric} is {value:,.4g}, beyond the limit of {limit:,.4g}: the child is not trained"
         )
         self.metric, self.value, self.limit = metric, value, limit
-        self.metrics = {**known, metric: value, INFEASIBLE: 1.0}
+        self.metrics = {**known, metric: value, INFEASIBLE: value / limit - 1}
 
 
 class CorruptedState(CellwrightError, RuntimeError):

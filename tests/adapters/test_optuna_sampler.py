@@ -62,12 +62,15 @@ def architectures(study, space=SPACE):
     return [{name: t.params[name] for name in space.names} for t in study.trials]
 
 
-def bare_loop(strategy, trials, sign=1.0, failing=()):
+def bare_loop(strategy, trials, sign=1.0, failing=(), excess=0.0):
     found = []
     for number in range(trials):
         params = strategy.ask(number)
         found.append(params)
-        strategy.tell(number, params, None if number in failing else sign * score(params))
+        if number in failing:
+            strategy.tell(number, params, None, excess)
+        else:
+            strategy.tell(number, params, sign * score(params))
     return found
 
 
@@ -244,16 +247,18 @@ def test_hyperband_brackets_share_what_they_learn(make):
         strategy.tell(trial.number, params, trial.value)
 
 
-def test_broken_constraints_count_as_failures(make):
+def test_broken_constraints_count_as_failures_by_how_much_they_are_broken(make):
     def constrained(trial):
         params = suggest(trial, SPACE)
-        trial.set_constraint("latency", 1.0 if trial.number % 4 == 1 else -1.0)
+        trial.set_constraint("latency", 0.3 if trial.number % 4 == 1 else -1.0)
         return score(params)
 
     study = optuna.create_study(direction="maximize", sampler=make(SPACE, 0))
     study.optimize(constrained, n_trials=16)
     failing = set(range(1, 16, 4))
-    assert architectures(study) == bare_loop(make(SPACE, 0).strategy, 16, failing=failing)
+    assert architectures(study) == bare_loop(
+        make(SPACE, 0).strategy, 16, failing=failing, excess=0.3
+    )
 
 
 def test_other_parameters_come_from_the_users_sampler():
@@ -512,7 +517,10 @@ def test_values_that_are_no_numbers_and_broken_constraints_fail_a_trial_of_sever
     for number, params in enumerate(architectures(study)):
         assert params == strategy.ask(number)
         rewards = (score(params), -float(sum(SPACE.encode(params))))
-        strategy.tell(number, params, None if number in (3, 6, 9) else rewards)
+        if number in (3, 6, 9):
+            strategy.tell(number, params, None, float(number == 9))
+        else:
+            strategy.tell(number, params, rewards)
 
 
 def test_the_best_trials_of_a_study_are_the_strategys_front():

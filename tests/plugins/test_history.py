@@ -12,6 +12,7 @@ from cellwright.search_spaces import CorruptedState
 HISTORY = [
     Told(0, {"operation": "sep_3x3", "width": 8, "rate": 0.5, "shortcut": True}, 0.75),
     Told(3, {"operation": "identity", "width": 16, "rate": 0.0, "shortcut": False}, None),
+    Told(4, {"operation": "sep_5x5", "width": 32, "rate": 0.0, "shortcut": False}, None, 0.25),
 ]
 
 
