@@ -13,7 +13,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
-from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 from cellwright import CellwrightClassifier, CellwrightRegressor
 from cellwright.search_spaces import (
@@ -29,6 +29,37 @@ SMALL = MLPSpace(nodes=(32,), activations=("relu",), length=2)
 EXPECTED = {
     "check_sample_weight_equivalence_on_dense_data": "rows that weigh twice as much and rows that "
     "are there twice are split differently, and no child sees the part that it is validated on",
+}
+
+# scikit-learn's checks that train nothing: of parameters, tags, and data that are refused.
+UNTRAINED = {
+    "check_all_zero_sample_weights_error",
+    "check_classifiers_one_label",
+    "check_classifiers_one_label_sample_weights",
+    "check_classifiers_regression_target",
+    "check_complex_data",
+    "check_decision_proba_consistency",
+    "check_do_not_raise_errors_in_init_or_set_params",
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_estimator_sparse_array",
+    "check_estimator_sparse_matrix",
+    "check_estimator_sparse_tag",
+    "check_estimator_tags_renamed",
+    "check_estimators_empty_data_messages",
+    "check_estimators_partial_fit_n_features",
+    "check_estimators_unfitted",
+    "check_fit1d",
+    "check_fit2d_1sample",
+    "check_get_params_invariance",
+    "check_mixin_order",
+    "check_no_attributes_set_in_init",
+    "check_non_transformer_estimators_n_iter",
+    "check_parameters_default_constructible",
+    "check_requires_y_none",
+    "check_set_params",
+    "check_supervised_y_no_nan",
+    "check_valid_tag_types",
 }
 
 
@@ -242,6 +273,18 @@ def test_one_call_of_two_minutes(load, least):
     print(f"{load.__name__}: {accuracy:.4f} after {seconds:.1f} s, {len(found.trials_)} children")
     assert seconds < 132
     assert accuracy >= least
+
+
+@pytest.mark.parametrize("kind", [CellwrightClassifier, CellwrightRegressor])
+def test_scikit_learns_checks_that_train_nothing(kind):
+    ran = set()
+    for estimator, check in estimator_checks_generator(kind(**TINY)):
+        name = getattr(check, "func", check).__name__
+        if name in UNTRAINED:
+            check(estimator)
+            ran.add(name)
+    only_classifiers = {name for name in UNTRAINED if "classifiers" in name or "proba" in name}
+    assert ran == UNTRAINED - (only_classifiers if kind is CellwrightRegressor else set())
 
 
 @pytest.mark.slow
