@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +112,8 @@ def _run(
         # does not travel with the folder.
         experiment._action = "resume"
     try:
-        experiment.start(port)
+        with _patience():
+            experiment.start(port)
         announce(
             f"NNI's web page: http://localhost:{port} - it listens on every network interface and "
             "asks for no password"
@@ -123,6 +126,23 @@ def _run(
         _watch(experiment, folder, known, on_trial)
     finally:
         experiment.stop()
+
+
+@contextmanager
+def _patience(seconds: int = 60) -> Iterator[None]:
+    """Wait this long for NNI's web server to answer.
+
+    NNI itself gives it 3 seconds, kills it and ends with "Connection refused": too few where the
+    machine is busy.
+    """
+    from nni.experiment import launcher
+
+    before = launcher._check_rest_server
+    launcher._check_rest_server = functools.partial(before, retry=seconds)
+    try:
+        yield
+    finally:
+        launcher._check_rest_server = before
 
 
 def read_trials(folder: str | Path) -> list[Trial]:

@@ -280,6 +280,39 @@ def test_run_experiment_stops_on_ctrl_c_and_resumes(quick: Nnictl) -> None:
     check_quick(quick.folder, numbers)
 
 
+SLOWED = """
+import threading, time
+import psutil
+from cellwright.adapters.nni_experiment import run_experiment
+
+def hold_back():
+    while True:
+        for child in psutil.Process().children():
+            if any("main.js" in word for word in child.cmdline()):
+                child.suspend()
+                print("held back", flush=True)
+                time.sleep(8)
+                child.resume()
+                return
+        time.sleep(0.01)
+
+threading.Thread(target=hold_back, daemon=True).start()
+run_experiment(".", on_trial=lambda trial: print("trial", trial.number, flush=True))
+"""
+
+
+@pytest.mark.slow
+def test_a_machine_on_which_the_web_server_starts_slowly(quick: Nnictl) -> None:
+    """NNI's own patience ends after 3 seconds, with "Connection refused"."""
+    done = subprocess.run(
+        [sys.executable, "-c", SLOWED], cwd=quick.folder, text=True, capture_output=True,
+        env=quick.environment, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("held back")
+    check_quick(quick.folder, range(4))
+
+
 @pytest.mark.slow
 def test_children_trained_on_digits(nnictl: Nnictl) -> None:
     pytest.importorskip("keras", reason="Keras is not installed")
