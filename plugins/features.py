@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,8 +20,10 @@ class Features:
     - Counts: how often each choice is taken among the decisions of one kind under one first part
       of the name (the operations of the normal cell, say), where there are several.
     - Ranks: the place of a number among the choices, for decisions among three numbers or more.
+    - Words: for choices of several words, as ``"64 relu"``, a column for each word that choices of
+      the decision share, and the rank of the number that is in them.
 
-    Counts and ranks have variance 1 over architectures drawn at random.
+    Counts, ranks and words have variance 1 over architectures drawn at random.
 
     Args:
         space: What is encoded.
@@ -33,7 +36,9 @@ class Features:
     def __init__(self, space: SearchSpace) -> None:
         self._sizes = [len(decision.choices) for decision in space.decisions]
         self._firsts = np.cumsum([0, *self._sizes[:-1]], dtype=np.intp)
-        blocks = [*self._one_hot(), *self._counts(space), *self._ranks(space)]
+        blocks = [
+            *self._one_hot(), *self._counts(space), *self._ranks(space), *self._words(space),
+        ]  # fmt: skip
         self._sums = np.concatenate(blocks, axis=1)  # (one-hot columns, columns)
         self.groups = np.repeat(np.arange(len(blocks)), [block.shape[1] for block in blocks])
 
@@ -63,8 +68,22 @@ class Features:
         for position, decision in enumerate(space.decisions):
             choices = decision.choices
             if len(choices) > 2 and not isinstance(choices[0], str | bool):
-                ranks = np.argsort(np.argsort(np.array(choices, dtype=float))).astype(float)
-                yield self._block([position], ((ranks - ranks.mean()) / ranks.std())[:, None])
+                yield self._block([position], _ranks(np.array(choices, dtype=float))[:, None])
+
+    def _words(self, space: SearchSpace) -> Iterator[Array]:
+        for position, decision in enumerate(space.decisions):
+            said = [str(choice).split() for choice in decision.choices]
+            words = Counter(word for words in said if len(words) > 1 for word in words)
+            shared = [word for word, times in words.items() if times > 1]
+            if shared:
+                held = np.array([[word in words for word in shared] for words in said], dtype=float)
+                yield self._block([position], held / held.std(axis=0))
+            numbers = np.array([_number(words) for words in said])
+            known = np.isfinite(numbers)
+            if shared and len(set(numbers[known])) > 2:
+                values = np.zeros(len(numbers))
+                values[known] = _ranks(numbers[known])
+                yield self._block([position], values[:, None])
 
     def _block(self, positions: list[int], values: Array) -> Array:
         """Columns that add up ``values``, shape (choices, columns), of some decisions."""
@@ -73,3 +92,15 @@ class Features:
             first = self._firsts[position]
             block[first : first + len(values)] = values
         return block
+
+
+def _ranks(numbers: Array) -> Array:
+    """Places among the distinct values, of mean 0 and variance 1."""
+    places = np.unique(numbers, return_inverse=True)[1].astype(float)
+    ranks: Array = (places - places.mean()) / places.std()
+    return ranks
+
+
+def _number(words: list[str]) -> float:
+    """The first number among the words; NaN without one."""
+    return next((float(word) for word in words if word.replace(".", "", 1).isdigit()), np.nan)

@@ -54,6 +54,18 @@ def told(space, trials, reward=lambda number: float(number % 7)):
     return [Told(number, space.sample(rng), reward(number)) for number in range(trials)]
 
 
+def test_choices_of_several_words_are_alike_where_words_are():
+    space = SearchSpace([Decision("layer", ("8 relu", "8 tanh", "16 relu", "64 relu", "output"))])
+    features = Features(space)
+    rows = features(np.arange(5)[:, None])
+    assert rows.shape == (5, 5 + 2 + 1), "one-hot, the words 8 and relu, and the rank of the number"
+    distance = np.linalg.norm(rows[:, None] - rows[None, :], axis=2)
+    assert distance[0, 2] < distance[1, 2], "8 relu is more like 16 relu than 8 tanh is"
+    assert distance[2, 3] < distance[0, 3], "and 16 more like 64 than 8 is"
+    assert rows[:4, -1].mean() == pytest.approx(-0.0, abs=0.5) and rows[4, -1] == 0
+    assert len(set(features.groups[-3:])) == 2, "words together, the number on its own"
+
+
 def test_finds_in_60_trials_what_random_search_does_not_find_in_1000():
     for seed in range(3):
         score = pair_score(seed)
