@@ -62,7 +62,7 @@ def test_choices_of_several_words_are_alike_where_words_are():
     distance = np.linalg.norm(rows[:, None] - rows[None, :], axis=2)
     assert distance[0, 2] < distance[1, 2], "8 relu is more like 16 relu than 8 tanh is"
     assert distance[2, 3] < distance[0, 3], "and 16 more like 64 than 8 is"
-    assert rows[:4, -1].mean() == pytest.approx(-0.0, abs=0.5) and rows[4, -1] == 0
+    assert rows[4, -1] == 0, "without a number it is in the middle"
     assert len(set(features.groups[-3:])) == 2, "words together, the number on its own"
 
 
