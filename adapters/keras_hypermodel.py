@@ -13,10 +13,11 @@ import numpy as np
 from keras_tuner.src.engine.objective import DefaultObjective, MultiObjective
 
 from cellwright.plugins import AccuracyReward, Meter, Recipe, Reward, make_space
+from cellwright.plugins.batches import Batches
 from cellwright.plugins.checkpoints import Checkpoint, checkpoint_of, epochs_of, joined
 from cellwright.plugins.evaluation import divide
 from cellwright.plugins.meters import as_meters, measure
-from cellwright.plugins.recipe import Batches, metrics_of, out_of_memory
+from cellwright.plugins.recipe import metrics_of, out_of_memory
 from cellwright.search_spaces import (
     ChildFailed,
     Decision,

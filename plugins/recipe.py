@@ -6,12 +6,12 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 
-from cellwright.plugins.augmentation import AUGMENTATIONS, augment
+from cellwright.plugins.augmentation import AUGMENTATIONS
+from cellwright.plugins.batches import Batches
 from cellwright.plugins.checkpoints import Checkpoint, epochs_of, joined
 from cellwright.plugins.datasets import Dataset
 from cellwright.search_spaces import ChildFailed
@@ -120,10 +120,9 @@ class Recipe:
         if data.val_weights is not None:
             held_out.append(data.val_weights)
         history = model.fit(
-            batches,
+            **batches.for_keras(),
             initial_epoch=done,
             epochs=self.epochs,
-            shuffle=False,  # Keras would shuffle the batches once more, by global random numbers
             validation_data=tuple(held_out) if len(data.x_val) else None,
             validation_batch_size=max(self.batch_size, 256),
             callbacks=[watch, *stopping],
@@ -155,40 +154,6 @@ def metrics_of(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
             np.average(values, weights=range(1, len(values) + 1))
         )
     return metrics
-
-
-class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Shuffled batches; the order depends on the recipe's seed and the epoch alone, never on
-    Keras's global state.
-
-    Args:
-        x, y: To train on.
-        recipe: Size, seed and augmentation.
-        epoch: The first, from 0.
-        weights: Of each of them; all alike if None.
-    """
-
-    def __init__(self, x: Any, y: Any, recipe: Recipe, epoch: int = 0, weights: Any = None) -> None:
-        super().__init__()
-        self.x, self.recipe = x, recipe
-        self.others = (y,) if weights is None else (y, weights)
-        self.epoch = epoch - 1
-        self.on_epoch_end()
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.x) / self.recipe.batch_size)
-
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        size = self.recipe.batch_size
-        chosen = self.order[index * size : (index + 1) * size]
-        rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
-        x = augment(self.x[chosen], self.recipe.augmentation, rng)
-        return (x, *(part[chosen] for part in self.others))
-
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
-        rng = np.random.default_rng((self.recipe.seed, self.epoch))
-        self.order = rng.permutation(len(self.x))
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]

@@ -49,7 +49,7 @@ def main() -> None:
     options.add_argument("--children", type=int, default=10, help="that each search trains")
     options.add_argument("--epochs", type=int, default=3)
     options.add_argument("--filters", type=int, default=8)
-    options.add_argument("--blocks", type=int, default=2, help="of a cell; few leave most room")
+    options.add_argument("--blocks", type=int, default=5, help="of a cell")
     options.add_argument("--meter", default="litert", help="litert, keras, multiply-adds, ...")
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
