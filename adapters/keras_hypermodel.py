@@ -1,4 +1,4 @@
-"""The hypermodel for Keras Tuner, and decisions as Keras Tuner's hyperparameters."""
+"""The hypermodel for Keras Tuner: builds, trains and measures children."""
 
 from __future__ import annotations
 
@@ -10,122 +10,19 @@ from typing import Any
 import keras
 import keras_tuner as kt
 import numpy as np
-from keras_tuner.src.engine.objective import DefaultObjective, MultiObjective
+from keras_tuner.src.engine.objective import DefaultObjective
+from keras_tuner.src.engine.tuner_utils import TunerCallback
 
-from cellwright.plugins import AccuracyReward, Meter, Recipe, Reward, make_space
+from cellwright.adapters.keras_decisions import architecture
+from cellwright.adapters.keras_results import not_trained, with_sum
+from cellwright.plugins import AccuracyReward, Limit, Meter, Recipe, Reward, make_space
 from cellwright.plugins.batches import Batches
 from cellwright.plugins.checkpoints import Checkpoint, checkpoint_of, epochs_of, joined
 from cellwright.plugins.evaluation import divide
-from cellwright.plugins.meters import as_meters, measure
+from cellwright.plugins.limit import Predictor, Screening
+from cellwright.plugins.meters import as_meters
 from cellwright.plugins.recipe import metrics_of, out_of_memory
-from cellwright.search_spaces import (
-    ChildFailed,
-    Decision,
-    Float,
-    Int,
-    JointSpace,
-    Params,
-    SearchSpace,
-    SpaceMismatch,
-)
-
-
-def architecture(hp: Any, space: SearchSpace | str | None = None) -> Params:
-    """Declare every decision of ``space`` on ``hp``, and read what this trial decided.
-
-    For a ``build(hp)`` of your own, which may declare other hyperparameters beside them::
-
-        def build(hp):
-            model = space.build(architecture(hp, space), (8, 8, 1), 10, filters=8)
-            model.compile(keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2)), ...)
-            return model
-
-    Args:
-        hp: Keras Tuner's ``HyperParameters``.
-        space: A space or its name; the book's if None.
-
-    Returns:
-        Plain values by decision name, of the types that the space gives (Keras Tuner keeps a
-        bool as an int).
-
-    Raises:
-        SpaceMismatch: If the oracle searches another space, or ``hp`` holds other choices.
-        ValueError: Inside a ``name_scope`` or ``conditional_scope``, where the decisions would go
-            by other names than the oracle's.
-    """
-    space = make_space(space)
-    oracle = getattr(hp, "searched_by", None)
-    if oracle is not None and not _searches(oracle, space):
-        raise SpaceMismatch(
-            f"the oracle searches {oracle.space!r}, the hypermodel builds {space!r}: "
-            "give both the same space"
-        )
-    if hp._name_scopes or hp._conditions:
-        raise ValueError("declare the architecture outside any name_scope and conditional_scope")
-    declare(hp, space)
-    return read_params(hp.values, space)
-
-
-def _searches(oracle: Any, space: SearchSpace) -> bool:
-    """Whether the oracle's strategy decides on ``space``, or on the architecture in it."""
-    spaces = [space, space.architecture] if isinstance(space, JointSpace) else [space]
-    return oracle.space.fingerprint in [one.fingerprint for one in spaces]
-
-
-def declare(hp: Any, space: SearchSpace) -> None:
-    """Declare the decisions that ``hp`` does not hold yet.
-
-    Decisions with conditions are declared without them; `read_params` leaves out those that have
-    no effect.
-
-    Raises:
-        SpaceMismatch: If it holds one with other choices.
-    """
-    held = {parameter.name: parameter for parameter in hp.space}
-    for decision in space.decisions:
-        fresh = kt.HyperParameters()
-        for target in (fresh, hp) if decision.name not in held else (fresh,):
-            _declare(target, decision)
-        [wanted] = fresh.space
-        found = held.get(decision.name, wanted)
-        if _content(found) != _content(wanted):
-            raise SpaceMismatch(
-                f"{decision.name} is declared as {found!r}, and the space gives it {wanted!r}; to "
-                "fix a decision, use a space with that one choice"
-            )
-
-
-def _declare(hp: Any, decision: Decision) -> None:
-    if isinstance(decision, Float | Int):
-        kind = hp.Float if isinstance(decision, Float) else hp.Int
-        scale = "log" if decision.log else "linear"
-        kind(decision.name, decision.low, decision.high, sampling=scale)
-    else:
-        hp.Choice(decision.name, list(decision.choices))
-
-
-def _content(parameter: Any) -> Any:
-    """What can be drawn for a hyperparameter; its default does not count."""
-    config = parameter.get_config()
-    return type(parameter), [
-        config.get(x) for x in ("values", "min_value", "max_value", "sampling")
-    ]
-
-
-def read_params(values: Mapping[str, Any], space: SearchSpace) -> Params:
-    """The decisions among a trial's values, of the types that the space gives.
-
-    Raises:
-        InvalidArchitecture: If one is missing or is not allowed.
-    """
-    return space.read({name: values[name] for name in space.names if name in values})
-
-
-def with_sum(metrics: dict[str, float], objective: Any) -> dict[str, float]:
-    """``metrics``, and with several objectives the sum that Keras Tuner asks of a dictionary."""
-    if isinstance(objective, MultiObjective):
-        return {**metrics, objective.name: objective.get_value(metrics)}
-    return metrics
+from cellwright.search_spaces import ChildFailed, OverLimit, Params, SearchSpace
 
 
 class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
@@ -145,14 +42,20 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         classes: At least 2.
         learning_rate: Adam's, above 0.
         reward: Weighs the metrics of the last epoch, as the metric ``reward``. If None and without
-            a meter, Keras Tuner takes the best epoch.
-        meter: One meter, or several: what it measures of the trained child is the metric that it
-            names (``latency_ms``, ...).
+            a meter, a limit and a predictor, Keras Tuner takes the best epoch.
+        meter: One meter, or several: what it measures of the child is the metric that it names
+            (``latency_ms``, ...).
+        limit: A child beyond it is not trained: its trial is FAILED, with what was measured among
+            its metrics, and does not count towards ``max_consecutive_failed_trials`` (a
+            `StrategyOracle` sees to that; with Keras Tuner's own oracles it is a failure as any
+            other).
+        predictor: ``params -> seconds``, as ``predicted_latency_ms``. The tuner has built the child
+            by then; `EvaluationTuner` asks before.
         name, tunable: As in every ``HyperModel``.
         options: For ``space.build``, such as ``filters=16, repeats=2, seed=0``.
 
     Raises:
-        ValueError: On an argument out of range.
+        ValueError: On an argument out of range, or a limit on what nothing measures.
     """
 
     def __init__(
@@ -164,6 +67,8 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         learning_rate: float = 1e-3,
         reward: Reward | None = None,
         meter: Meter | Sequence[Meter] | None = None,
+        limit: Limit | None = None,
+        predictor: Predictor | None = None,
         name: str | None = None,
         tunable: bool = True,
         **options: Any,
@@ -173,7 +78,9 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         self.input_shape = tuple(input_shape)
         self.classes = classes
         self.recipe = Recipe(learning_rate=learning_rate)
-        self.reward, self.meters, self.options = reward, as_meters(meter), options
+        self.reward, self.options = reward, options
+        self.screening = Screening(as_meters(meter), predictor, limit)
+        self._history_will_do = (reward, limit, predictor) == (None,) * 3 and not as_meters(meter)
 
     def build(self, hp: Any) -> Any:
         network, _, options = self._given(hp)
@@ -193,42 +100,51 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         return network, recipe, {**self.options, **options}
 
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
-        """Train ``model`` with what ``tuner.search`` was given.
+        """Measure ``model``, and train it with what ``tuner.search`` was given.
 
         Raises:
-            ChildFailed: If the loss is not finite or memory runs out. The trial fails.
+            ChildFailed: If the loss is not finite, it cannot be measured, or memory runs out. The
+                trial fails.
+            OverLimit: Only where no tuner runs the trial, and so nothing says what the objective
+                is.
             FatalValueError: Before the training, if it cannot give the objective. The search ends.
         """
-        self._check_objective(hp, args, kwargs)
-        kwargs["callbacks"] = [*(kwargs.get("callbacks") or ()), keras.callbacks.TerminateOnNaN()]
+        callbacks = list(kwargs.get("callbacks") or ())
+        oracle, trial = _who_runs(hp, callbacks)
+        objective = None if oracle is None else oracle.objective
+        self._check_objective(objective, args, kwargs)
+        kwargs["callbacks"] = [*callbacks, keras.callbacks.TerminateOnNaN()]
         try:
-            history = self._train(hp, model, args, kwargs)
+            known, _ = self.screening.measure(self._given(hp)[0], lambda: model)
+            history = self._train(hp, model, oracle, args, kwargs)
             for name in ("loss", "val_loss"):
                 if not np.isfinite(history.history.get(name, 0.0)).all():
                     raise ChildFailed(f"{name} by epoch: {history.history[name]}")
-            return self._weigh(hp, model, history)
+            return history if self._history_will_do else self._weigh(history, known, objective)
+        except OverLimit as error:
+            if objective is None:
+                raise
+            return not_trained(error, objective, trial)
         except Exception as error:
             if out_of_memory(error):
                 raise ChildFailed("out of memory; fewer filters or a smaller batch help") from error
             raise
 
-    def _weigh(self, hp: Any, model: Any, history: Any) -> Any:
-        if self.reward is None and not self.meters:
-            return history
-        metrics = metrics_of(history.history)
-        metrics["parameters"] = float(model.count_params())
-        metrics |= measure(model, self.meters)
+    def _weigh(self, history: Any, known: Mapping[str, float], objective: Any) -> dict[str, float]:
+        metrics = {**metrics_of(history.history), **known}
         metrics["reward"] = (self.reward or AccuracyReward())(metrics)
-        return with_sum(metrics, getattr(getattr(hp, "searched_by", None), "objective", None))
+        return with_sum(metrics, objective)
 
-    def _train(self, hp: Any, model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    def _train(
+        self, hp: Any, model: Any, oracle: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
         """Keras's history of the training, of a rung's epochs under a schedule."""
         network, recipe, options = self._given(hp)
         args, kwargs = _as_searched(self.space, recipe, args, kwargs)
         if "tuner/epochs" not in hp.values or "initial_epoch" in kwargs:
             return model.fit(*args, **kwargs)
         epochs = hp.values["tuner/epochs"]
-        checkpoint = self._checkpoint(hp, network, recipe, options)
+        checkpoint = self._checkpoint(oracle, network, recipe, options)
         before = {} if checkpoint is None else checkpoint.restore(model, epochs)
         kwargs |= {"epochs": epochs, "initial_epoch": epochs_of(before)}
         history = model.fit(*args, **kwargs)
@@ -238,34 +154,48 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         return history
 
     def _checkpoint(
-        self, hp: Any, network: Params, recipe: Recipe, options: Mapping[str, Any]
+        self, oracle: Any, network: Params, recipe: Recipe, options: Mapping[str, Any]
     ) -> Checkpoint | None:
         """Where the child is kept between the rungs of a schedule."""
-        oracle: Any = getattr(hp, "searched_by", None)
-        if oracle is None or oracle.schedule is None:
+        if getattr(oracle, "schedule", None) is None:
             return None
         folder = Path(oracle._project_dir) / "children"
         return checkpoint_of(folder, network, dict(options), dataclasses.asdict(recipe))
 
-    def _check_objective(self, hp: Any, args: Sequence[Any], given: Mapping[str, Any]) -> None:
-        oracle = getattr(hp, "searched_by", None)
-        if oracle is None:  # a worker of a chief does not see it
+    def _check_objective(
+        self, objective: Any, args: Sequence[Any], given: Mapping[str, Any]
+    ) -> None:
+        if objective is None:
             return
         held_out = (given.get("validation_data"), given.get("validation_split"))
         validates = len(args) > 6 or any(part is not None for part in held_out)
-        for objective in getattr(oracle.objective, "objectives", [oracle.objective]):
-            if reason := self._lacks(objective, validates):
-                message = f"no value for the objective {objective.name!r}: {reason}"
+        for one in getattr(objective, "objectives", [objective]):
+            if reason := self._lacks(one, validates):
+                message = f"no value for the objective {one.name!r}: {reason}"
                 raise kt.errors.FatalValueError(message)
 
     def _lacks(self, objective: Any, validates: bool) -> str:
         if isinstance(objective, DefaultObjective):
             return 'the oracle needs one, such as objective="val_accuracy"'
-        if objective.name == "reward" and self.reward is None and not self.meters:
+        if objective.name == "reward" and self._history_will_do:
             return "NASNetHyperModel was given no reward, such as reward=AccuracyReward()"
         if objective.name in ("val_loss", "val_accuracy", "reward") and not validates:
             return "tuner.search was given no validation_data or validation_split"
         return ""
+
+
+def _who_runs(hp: Any, callbacks: Sequence[Any]) -> tuple[Any, Any]:
+    """The oracle whose trial this is, and the trial; None of what cannot be known.
+
+    Keras Tuner gives ``fit`` its tuner and the trial in a callback. In a worker of a chief the
+    tuner's oracle stands for the chief's; the one that the worker's script made is behind it, is
+    never asked, and has the same arguments.
+    """
+    for callback in callbacks:
+        if isinstance(callback, TunerCallback):
+            oracle = callback.tuner.oracle
+            return getattr(oracle, "_oracle", oracle), callback.trial
+    return getattr(hp, "searched_by", None), None  # called by a ``run_trial`` of the user's
 
 
 def _as_searched(

@@ -33,12 +33,8 @@ except ImportError as error:
         "pip install 'cellwright[keras-tuner,tensorflow]'"
     ) from error
 
-from cellwright.adapters.keras_hypermodel import (
-    NASNetHyperModel,
-    architecture,
-    declare,
-    read_params,
-)
+from cellwright.adapters.keras_decisions import architecture, declare, read_params
+from cellwright.adapters.keras_hypermodel import NASNetHyperModel
 from cellwright.adapters.keras_project import ProjectOracle
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
 from cellwright.plugins.hyperband import Attempt, Hyperband, Rung

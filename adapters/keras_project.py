@@ -27,7 +27,8 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
     """Keras Tuner's oracle, made safe; a subclass gives `populate_space`.
 
     Nothing of an ended trial is lost or run again, whenever the process dies. No exception leaves
-    the oracle locked. A result that is not finite fails its trial, and a retry starts clean.
+    the oracle locked. A result that is not finite fails its trial, and a retry starts clean. That
+    of a child beyond a limit (`INFEASIBLE` is among its metrics) is FAILED, and not run again.
     """
 
     trials: dict[str, Any]
@@ -42,6 +43,8 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
             return super().create_trial(tuner_id)
 
     def update_trial(self, trial_id: str, metrics: Mapping[str, Any], step: int = 0) -> Any:
+        if INFEASIBLE in metrics:  # what was not measured is no number: see `not_trained`
+            metrics = {name: value for name, value in metrics.items() if not math.isnan(value)}
         with self._locked():
             return super().update_trial(trial_id, metrics, step=step)
 
@@ -56,6 +59,9 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
     def end_trial(self, trial: Any) -> None:
         trial_id = trial.trial_id
         with self._locked():
+            if self.trials[trial_id].metrics.exists(INFEASIBLE):
+                trial.status = TrialStatus.FAILED
+                trial.message = trial.message or "OverLimit: the child is not trained"
             try:
                 super().end_trial(trial)
             except Exception:

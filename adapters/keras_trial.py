@@ -10,15 +10,14 @@ tuner.search()
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import keras_tuner as kt
-from keras_tuner.engine.trial import TrialStatus
 
-from cellwright.adapters.keras_hypermodel import read_params, with_sum
+from cellwright.adapters.keras_decisions import read_params
+from cellwright.adapters.keras_results import not_trained, with_sum
 from cellwright.plugins.best_child import Keep
 from cellwright.plugins.evaluation import Evaluation
 from cellwright.search_spaces import OverLimit, SpaceMismatch
@@ -30,9 +29,9 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
     All metrics are stored in the trial, under the names that all hosts share. A child beyond the
     evaluation's limit is not trained: its trial is FAILED, with what was measured of it among its
     metrics, and does not count towards ``max_consecutive_failed_trials`` (a `StrategyOracle` sees
-    to that; Keras Tuner's own oracles refuse metrics without an objective). A network that has
-    been tried before is not trained again. Under a schedule a child is trained for the epochs of
-    the trial's rung.
+    to that; with Keras Tuner's own oracles it is a failure as any other). A network that has been
+    tried before is not trained again. Under a schedule a child is trained for the epochs of the
+    trial's rung.
 
     Args:
         evaluation: Of a child network; the oracle searches the same space.
@@ -67,7 +66,7 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
         """Be one trial; what ``search`` is given is not used.
 
         Raises:
-            Whatever made the child fail; of an `OverLimit` the oracle has what was measured.
+            Whatever made the child fail.
         """
         keras.utils.clear_session()  # forget the last child, or memory grows with every trial
         known = self._known(trial)
@@ -84,8 +83,7 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
         try:
             metrics, model = self.evaluation.run({**params, **schedule}, report_epoch)
         except OverLimit as error:
-            self.oracle.update_trial(trial.trial_id, error.metrics)
-            raise
+            return not_trained(error, self.oracle.objective, trial)
         if self.keep is not None:
             self.keep(params, metrics, model)
         return with_sum(metrics, self.oracle.objective)
@@ -95,15 +93,3 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
         look_up = getattr(self.oracle, "known_metrics", None)
         found: dict[str, float] | None = None if look_up is None else look_up(trial)
         return found
-
-    def _try_run_and_update_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:
-        """As Keras Tuner's, which prints a traceback even of a child that was not to be trained."""
-        try:
-            self._run_and_update_trial(trial, *args, **kwargs)
-            trial.status = TrialStatus.COMPLETED
-        except kt.errors.FatalError:
-            raise
-        except OverLimit as error:
-            trial.status, trial.message = TrialStatus.FAILED, f"OverLimit: {error}"
-        except Exception:
-            trial.status, trial.message = TrialStatus.INVALID, traceback.format_exc()

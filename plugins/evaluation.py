@@ -11,8 +11,8 @@ from typing import Any
 
 from cellwright.plugins.checkpoints import Checkpoint, checkpoint_of
 from cellwright.plugins.datasets import Dataset
-from cellwright.plugins.limit import Limit
-from cellwright.plugins.meters import Meter, as_meters
+from cellwright.plugins.limit import Limit, Screening
+from cellwright.plugins.meters import Meter
 from cellwright.plugins.rewards import MnasNetReward, Reward, usual_reward
 from cellwright.plugins.weight_bank import WeightBank
 from cellwright.search_spaces import CellwrightError, ChildFailed, JointSpace, Params, SearchSpace
@@ -78,17 +78,15 @@ class Evaluation:
                 f"MnasNetReward weighs {weighed}, and nothing measures it: give a meter, such as "
                 "KerasLatency(), or a predictor"
             )
-        if self.limit is not None and self.limit.metric not in known:
-            raise ValueError(
-                f"the limit is on {self.limit.metric!r}, and what is known of a child before its "
-                f"training is {', '.join(known)}: give a meter or a predictor for it"
-            )
 
     @property
     def known_before(self) -> tuple[str, ...]:
         """Names of the metrics that `measure` gives, on which a limit can be."""
-        predicted = () if self.predictor is None else ("predicted_latency_ms",)
-        return (*predicted, "parameters", *(meter.metric for meter in as_meters(self.meter)))
+        return self._screening.metrics
+
+    @property
+    def _screening(self) -> Screening:
+        return Screening(self.meter, self.predictor, self.limit)
 
     def build(self, params: Mapping[str, Any]) -> Any:
         """The untrained child of ``params``, which may hold hyperparameters too.
@@ -174,21 +172,7 @@ class Evaluation:
         return self._with(hyperparameters)._measure(network)
 
     def _measure(self, network: Params) -> tuple[dict[str, float], Any]:
-        known: dict[str, float] = {}
-        if self.predictor is not None:
-            known["predicted_latency_ms"] = self.predictor(network) * 1000
-            self._check_limit(known)
-        model = self._build(network, self.options)
-        known["parameters"] = float(model.count_params())
-        self._check_limit(known)
-        for meter in as_meters(self.meter):
-            known[meter.metric] = meter(model).value
-            self._check_limit(known)
-        return known, model
-
-    def _check_limit(self, known: Mapping[str, float]) -> None:
-        if self.limit is not None:
-            self.limit.check(known)
+        return self._screening.measure(network, lambda: self._build(network, self.options))
 
     def _with(self, hyperparameters: Mapping[str, Any]) -> Evaluation:
         """This evaluation under the given hyperparameters, with the recipe that holds without."""

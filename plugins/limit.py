@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from cellwright.search_spaces import OverLimit
+from cellwright.plugins.meters import Meter, as_meters
+from cellwright.search_spaces import OverLimit, Params
+
+Predictor = Callable[[Params], float]
 
 
 @dataclass(frozen=True)
@@ -14,8 +18,8 @@ class Limit:
     """The most that a child may have of one metric that is known before it is trained.
 
     Args:
-        metric: ``"parameters"``, the metric of the evaluation's meter (``"latency_ms"``, ...), or
-            ``"predicted_latency_ms"`` where it has a predictor.
+        metric: ``"parameters"``, the metric of a meter (``"latency_ms"``, ...), or
+            ``"predicted_latency_ms"`` where there is a predictor.
         at_most: In the unit of ``metric``, above 0.
 
     Raises:
@@ -41,3 +45,61 @@ class Limit:
     def excess(self, known: Mapping[str, float]) -> float:
         """By how much ``known`` is beyond the limit; 0 or less within it, -inf if not known."""
         return known.get(self.metric, -math.inf) - self.at_most
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What is measured of a child before it is trained, and the most that it may have of it.
+
+    Args:
+        meter: One meter, several or none.
+        predictor: ``params -> seconds``, as ``predicted_latency_ms``.
+        limit: On one of `metrics`, or none.
+
+    Raises:
+        ValueError: If the limit is on a metric that nothing measures, or `as_meters` refuses.
+    """
+
+    meter: Meter | Sequence[Meter] | None = None
+    predictor: Predictor | None = None
+    limit: Limit | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit.metric not in self.metrics:
+            raise ValueError(
+                f"the limit is on {self.limit.metric!r}, and what is known of a child before its "
+                f"training is {', '.join(self.metrics)}: give a meter or a predictor for it"
+            )
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what `measure` gives, on which a limit can be."""
+        predicted = () if self.predictor is None else ("predicted_latency_ms",)
+        return (*predicted, "parameters", *(meter.metric for meter in as_meters(self.meter)))
+
+    def measure(self, network: Params, build: Callable[[], Any]) -> tuple[dict[str, float], Any]:
+        """Measure a child, what costs least first.
+
+        Args:
+            network: Its architecture.
+            build: Makes the child, after it was predicted.
+
+        Returns:
+            `metrics`, and the untrained child.
+
+        Raises:
+            OverLimit: As soon as the limited metric is known to be beyond the limit.
+        """
+        known: dict[str, float] = {}
+        if self.predictor is not None:
+            self._add(known, "predicted_latency_ms", self.predictor(network) * 1000)
+        model = build()
+        self._add(known, "parameters", float(model.count_params()))
+        for meter in as_meters(self.meter):
+            self._add(known, meter.metric, meter(model).value)
+        return known, model
+
+    def _add(self, known: dict[str, float], metric: str, value: float) -> None:
+        known[metric] = value
+        if self.limit is not None:
+            self.limit.check(known)

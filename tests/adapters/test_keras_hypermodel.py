@@ -17,6 +17,7 @@ from cellwright.adapters.keras_trial import EvaluationTuner
 from cellwright.plugins import (
     Evaluation,
     KerasLatency,
+    Limit,
     MnasNetReward,
     ParetoEvolution,
     Recipe,
@@ -100,6 +101,52 @@ def test_several_objectives(tmp_path, digits, measured):
         assert trial.score == pytest.approx(latency - accuracy)
         strategy.tell(*told)
     assert len(strategy.history) == 2
+
+
+def test_a_child_beyond_the_limit_is_not_trained(tmp_path, digits, capsys):
+    """Nor does it end a search that allows one failure, or take up a retry."""
+
+    def predict(params):
+        return 0.001 if params["normal/1/operation_2"] == "identity" else 0.002
+
+    limited = {"predictor": predict, "limit": Limit("predicted_latency_ms", 1.5)}
+    mine = oracle(trials=4, max_consecutive_failed_trials=1, max_retries_per_trial=1)
+    search(tmp_path, digits, mine, NASNetHyperModel(SPACE, **limited, **SMALL))
+    mine.reload()  # what the files hold
+    within = []
+    for told in mine.record():
+        trial = mine.trials[str(told.number)]
+        found = {name: trial.metrics.get_last_value(name) for name in trial.metrics.metrics}
+        assert found["predicted_latency_ms"] == predict(told.params) * 1000
+        within.append(found["predicted_latency_ms"] == 1)
+        if within[-1]:
+            assert trial.status == "COMPLETED"
+            assert told.reward == trial.score == found["val_accuracy"]
+        else:
+            assert (trial.status, trial.score) == ("FAILED", None)
+            assert trial.message.startswith(
+                "OverLimit: predicted_latency_ms is 2, beyond the limit"
+            )
+            assert found.keys() == {"predicted_latency_ms", "infeasible"}
+    assert len(within) == 4
+    assert {True, False} <= set(within)
+    assert "Traceback" not in "".join(capsys.readouterr())
+    with pytest.raises(ValueError, match="the limit is on 'latency_ms'"):
+        NASNetHyperModel(SPACE, limit=Limit("latency_ms", 1), **SMALL)
+
+
+def test_a_limit_with_several_objectives_and_with_an_oracle_of_keras_tuner(tmp_path, digits):
+    given = {"reward": MnasNetReward(1.0, latency="parameters"), "limit": Limit("parameters", 1)}
+    objectives = [kt.Objective("val_accuracy", "max"), kt.Objective("parameters", "min")]
+    mine = StrategyOracle(objectives, 2, strategy="random", space=SPACE, seed=0)
+    search(tmp_path / "mine", digits, mine, NASNetHyperModel(SPACE, **given, **SMALL))
+    theirs = kt.oracles.RandomSearchOracle("val_accuracy", 2)
+    search(tmp_path / "theirs", digits, theirs, NASNetHyperModel(SPACE, **given, **SMALL))
+    for each in (mine, theirs):
+        assert [trial.status for trial in each.trials.values()] == ["FAILED", "FAILED"]
+        for trial in each.trials.values():
+            assert trial.metrics.get_last_value("parameters") > 1
+    assert set(mine.trials["0"].metrics.metrics) == {"parameters", "infeasible"}
 
 
 def test_a_training_that_diverges_is_a_failed_trial(tmp_path, digits):

@@ -7,7 +7,8 @@ import keras_tuner as kt
 import numpy as np
 import pytest
 
-from cellwright.adapters.keras_hypermodel import NASNetHyperModel, read_params
+from cellwright.adapters.keras_decisions import read_params
+from cellwright.adapters.keras_hypermodel import NASNetHyperModel
 from cellwright.adapters.keras_oracle import StrategyOracle
 from cellwright.plugins import RegularizedEvolution, load_dataset
 from cellwright.plugins.hyperband import Hyperband

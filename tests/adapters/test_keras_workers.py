@@ -16,9 +16,10 @@ import pytest
 from keras_tuner.src import protos
 from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
-from cellwright.adapters.keras_oracle import StrategyOracle, architecture
-from cellwright.plugins import make_strategy
-from cellwright.search_spaces import Decision, SearchSpace
+from cellwright.adapters.keras_oracle import NASNetHyperModel, StrategyOracle, architecture
+from cellwright.plugins import Limit, Parameters, load_dataset, make_strategy
+from cellwright.plugins.hyperband import Hyperband
+from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace
 
 SPACE = SearchSpace(
     [
@@ -105,15 +106,15 @@ Together(oracle(12), directory=sys.argv[1], project_name="project").search(verbo
 """
 
 
-@pytest.mark.slow
-def test_a_chief_and_two_workers(tmp_path):
+def together(script, folder):
+    """Run a script as a chief and as two workers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     at = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": port}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(tmp_path)],
+            [sys.executable, "-c", script, str(folder)],
             env={**os.environ, **at, "KERASTUNER_TUNER_ID": name},
         )
         for name in ("chief", "tuner1", "tuner2")
@@ -123,6 +124,11 @@ def test_a_chief_and_two_workers(tmp_path):
     finally:
         for process in processes:
             process.kill()
+
+
+@pytest.mark.slow
+def test_a_chief_and_two_workers(tmp_path):
+    together(SCRIPT, tmp_path)
     after = oracle(13)
     tuner = Scored(after, directory=str(tmp_path), project_name="project")
     tuner.search(verbose=0)  # the project goes on without its chief
@@ -131,3 +137,62 @@ def test_a_chief_and_two_workers(tmp_path):
     strategy = make_strategy("evolution", SPACE, seed=6, population=4, sample=2)
     strategy.follow(after.record()[:12])
     assert tuner.tried == [(12, strategy.ask(12))]
+
+
+CELLS = NASNetSpace(blocks=1, operations=("identity", "sep_3x3", "sep_5x5"))
+
+
+def cells_oracle(which):
+    if which == "schedule":
+        return StrategyOracle("val_accuracy", 4, strategy="random", space=CELLS, seed=0,
+                              schedule=Hyperband(2, 2, brackets=1))  # fmt: skip
+    objectives = [kt.Objective("val_accuracy", "max"), kt.Objective("parameters", "min")]
+    return StrategyOracle(objectives, 6, strategy="random", space=CELLS, seed=0)
+
+
+def search_cells(which, folder):
+    options = {"filters": 2, "reductions": 1, "input_shape": (8, 8, 1), "classes": 10}
+    if which == "objectives":
+        options |= {"meter": Parameters(metric="weights"), "limit": Limit("weights", 450)}
+    hypermodel = NASNetHyperModel(CELLS, **options)
+    tuner = kt.Tuner(oracle=cells_oracle(which), hypermodel=hypermodel, directory=folder,
+                     project_name="project")  # fmt: skip
+    data = load_dataset("digits")
+    tuner.search(data.x_train[:128], data.y_train[:128], batch_size=64, verbose=0,
+                 validation_data=(data.x_val[:64], data.y_val[:64]))  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["objectives", "schedule"])
+def test_workers_train_the_children_of_a_hypermodel(tmp_path, which):
+    """A worker knows the objectives, the limit and the schedule, though its oracle is a chief's."""
+    script = f"""
+import sys
+sys.path.insert(0, {os.path.dirname(__file__)!r})
+from test_keras_workers import search_cells
+search_cells({which!r}, sys.argv[1])
+"""
+    together(script, tmp_path)
+    after = cells_oracle(which)
+    after._set_project_dir(str(tmp_path), "project")
+    after.reload()
+    trials = [after.trials[str(told.number)] for told in after.record()]
+    assert len(trials) == after.max_trials
+    children = tmp_path / "project" / "children"
+    if which == "schedule":
+        assert all(trial.status == "COMPLETED" for trial in trials)
+        went_on = [t for t in trials if "tuner/trial_id" in t.hyperparameters.values]
+        assert len(list(children.iterdir())) == len(trials) - len(went_on) < len(trials)
+        return
+    assert not children.exists()
+    for trial, told in zip(trials, after.record(), strict=True):
+        found = {name: trial.metrics.get_last_value(name) for name in trial.metrics.metrics}
+        if told.reward is None:
+            assert trial.status == "FAILED"
+            assert found["weights"] > 450
+            assert "multi_objective" not in found
+        else:
+            assert told.reward == (found["val_accuracy"], -found["parameters"])
+            assert found["weights"] == found["parameters"] <= 450
+            assert trial.score == found["parameters"] - found["val_accuracy"]
+    assert {told.reward is None for told in after.record()} == {True, False}

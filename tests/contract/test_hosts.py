@@ -120,7 +120,7 @@ class KerasTuner:
     def run(self, trials):
         import keras_tuner
 
-        from cellwright.adapters.keras_hypermodel import architecture
+        from cellwright.adapters.keras_decisions import architecture
         from cellwright.adapters.keras_oracle import StrategyOracle
 
         space, name, failing, signs = self.space, self.name, self.failing, self.signs

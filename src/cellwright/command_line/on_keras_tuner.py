@@ -8,7 +8,7 @@ from typing import Any
 
 import keras_tuner as kt
 
-from cellwright.adapters.keras_hypermodel import read_params
+from cellwright.adapters.keras_decisions import read_params
 from cellwright.adapters.keras_oracle import StrategyOracle
 from cellwright.adapters.keras_trial import EvaluationTuner
 from cellwright.command_line.results import Trial

@@ -1,0 +1,110 @@
+"""Decisions as Keras Tuner's hyperparameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras_tuner as kt
+
+from cellwright.plugins import make_space
+from cellwright.search_spaces import (
+    Decision,
+    Float,
+    Int,
+    JointSpace,
+    Params,
+    SearchSpace,
+    SpaceMismatch,
+)
+
+
+def architecture(hp: Any, space: SearchSpace | str | None = None) -> Params:
+    """Declare every decision of ``space`` on ``hp``, and read what this trial decided.
+
+    For a ``build(hp)`` of your own, which may declare other hyperparameters beside them::
+
+        def build(hp):
+            model = space.build(architecture(hp, space), (8, 8, 1), 10, filters=8)
+            model.compile(keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2)), ...)
+            return model
+
+    Args:
+        hp: Keras Tuner's ``HyperParameters``.
+        space: A space or its name; the book's if None.
+
+    Returns:
+        Plain values by decision name, of the types that the space gives (Keras Tuner keeps a
+        bool as an int).
+
+    Raises:
+        SpaceMismatch: If the oracle searches another space, or ``hp`` holds other choices.
+        ValueError: Inside a ``name_scope`` or ``conditional_scope``, where the decisions would go
+            by other names than the oracle's.
+    """
+    space = make_space(space)
+    oracle = getattr(hp, "searched_by", None)
+    if oracle is not None and not _searches(oracle, space):
+        raise SpaceMismatch(
+            f"the oracle searches {oracle.space!r}, the hypermodel builds {space!r}: "
+            "give both the same space"
+        )
+    if hp._name_scopes or hp._conditions:
+        raise ValueError("declare the architecture outside any name_scope and conditional_scope")
+    declare(hp, space)
+    return read_params(hp.values, space)
+
+
+def _searches(oracle: Any, space: SearchSpace) -> bool:
+    """Whether the oracle's strategy decides on ``space``, or on the architecture in it."""
+    spaces = [space, space.architecture] if isinstance(space, JointSpace) else [space]
+    return oracle.space.fingerprint in [one.fingerprint for one in spaces]
+
+
+def declare(hp: Any, space: SearchSpace) -> None:
+    """Declare the decisions that ``hp`` does not hold yet.
+
+    Decisions with conditions are declared without them; `read_params` leaves out those that have
+    no effect.
+
+    Raises:
+        SpaceMismatch: If it holds one with other choices.
+    """
+    held = {parameter.name: parameter for parameter in hp.space}
+    for decision in space.decisions:
+        fresh = kt.HyperParameters()
+        for target in (fresh, hp) if decision.name not in held else (fresh,):
+            _declare(target, decision)
+        [wanted] = fresh.space
+        found = held.get(decision.name, wanted)
+        if _content(found) != _content(wanted):
+            raise SpaceMismatch(
+                f"{decision.name} is declared as {found!r}, and the space gives it {wanted!r}; to "
+                "fix a decision, use a space with that one choice"
+            )
+
+
+def _declare(hp: Any, decision: Decision) -> None:
+    if isinstance(decision, Float | Int):
+        kind = hp.Float if isinstance(decision, Float) else hp.Int
+        scale = "log" if decision.log else "linear"
+        kind(decision.name, decision.low, decision.high, sampling=scale)
+    else:
+        hp.Choice(decision.name, list(decision.choices))
+
+
+def _content(parameter: Any) -> Any:
+    """What can be drawn for a hyperparameter; its default does not count."""
+    config = parameter.get_config()
+    return type(parameter), [
+        config.get(x) for x in ("values", "min_value", "max_value", "sampling")
+    ]
+
+
+def read_params(values: Mapping[str, Any], space: SearchSpace) -> Params:
+    """The decisions among a trial's values, of the types that the space gives.
+
+    Raises:
+        InvalidArchitecture: If one is missing or is not allowed.
+    """
+    return space.read({name: values[name] for name in space.names if name in values})

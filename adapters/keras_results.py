@@ -1,0 +1,35 @@
+"""What the ``fit`` of a hypermodel, or the ``run_trial`` of a tuner, returns to Keras Tuner."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from keras_tuner.src.engine.objective import MultiObjective
+
+from cellwright.search_spaces import OverLimit
+
+
+def with_sum(metrics: dict[str, float], objective: Any) -> dict[str, float]:
+    """``metrics``, and with several objectives the sum that Keras Tuner asks of a dictionary."""
+    if isinstance(objective, MultiObjective):
+        return {**metrics, objective.name: objective.get_value(metrics)}
+    return metrics
+
+
+def not_trained(error: OverLimit, objective: Any, trial: Any = None) -> dict[str, float]:
+    """What to return of a child beyond a limit: what was measured, and NaN as the objective.
+
+    Keras Tuner prints a traceback of whatever is raised; NaN is its word for a trial without a
+    result. `ProjectOracle` knows it by `INFEASIBLE`, and lets neither the NaN into the record nor
+    the trial count among failures.
+
+    Args:
+        error: Says what was measured.
+        objective: The oracle's.
+        trial: Gets the reason as its message, if given.
+    """
+    if trial is not None:
+        trial.message = f"OverLimit: {error}"
+    names = [objective.name, *(one.name for one in getattr(objective, "objectives", ()))]
+    return {**dict.fromkeys(names, math.nan), **error.metrics}
