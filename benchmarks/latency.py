@@ -79,11 +79,17 @@ def fill(name: str, folder: Path) -> None:
 
 @app.command(name="time")
 def time_children(name: str, folder: Path, seconds: float = 280) -> None:
-    """Time one child 20 times, and every child twice, in two rounds; stop after so many seconds."""
+    """Time one child 20 times, and every child twice, in two rounds; stop after so many seconds.
+
+    Each round has an order of its own, at random: a machine is now faster and now slower for a
+    minute, and the children that the correction is fitted to shall not share one of these.
+    """
     meter, start = LiteRTLatency(), time.perf_counter()
     paths = sorted((folder / name).glob("*.tflite"))
     wanted = [("same", number, paths[0]) for number in range(SAME)]
-    wanted += [(kind, number, path) for kind in "12" for number, path in enumerate(paths)]
+    for kind in "12":
+        order = np.random.default_rng(int(kind)).permutation(len(paths))
+        wanted += [(kind, int(number), paths[number]) for number in order]
     file = folder / name / "times.jsonl"
     known = {(row["kind"], row["number"]) for row in _rows(file)}
     for kind, number, path in wanted:
@@ -114,7 +120,7 @@ def report(folder: Path, out: Path = RESULTS) -> None:
 
 
 def _figures(name: str, folder: Path) -> tuple[dict[str, Any], tuple[Floats, Floats, Floats]]:
-    rows = _rows(folder / name / "times.jsonl")
+    rows = sorted(_rows(folder / name / "times.jsonl"), key=lambda row: row["number"])
     same, first, second = (
         np.array([row["ms"] for row in rows if row["kind"] == kind]) for kind in ("same", "1", "2")
     )

@@ -61,16 +61,41 @@ def search_all(
 
 def search(children: Children, name: str, seed: int, trials: int) -> list[Child]:
     """One search, trial by trial; what it predicts is kept beside its children."""
+    found, predicted = _run(children, name, seed, seed, trials)
+    report.keep_search(children.file.parent, name, seed, found, predicted)
+    return found
+
+
+def _run(
+    children: Children, name: str, split: int, seed: int, trials: int
+) -> tuple[list[Child], list[float | None]]:
+    """The children of a search in their order, and what it expected of each."""
     strategy = make_strategy(name, SPACE, seed=seed)
-    found, predicted = [], []
+    found, predicted = list[Child](), list[float | None]()
     for number in range(trials):
         params = strategy.ask(number)
         expected = strategy.predict(params)
         predicted.append(None if expected is None else expected.mean)
-        found.append(children.get(params, seed))
+        found.append(children.get(params, split))
         strategy.tell(number, params, found[-1].reward)
-    report.keep_search(children.file.parent, name, seed, found, predicted)
-    return found
+    return found, predicted
+
+
+@app.command()
+def replay(
+    context: typer.Context,
+    strategy: Annotated[list[str] | None, typer.Option(help="Names; all if none.")] = None,
+    split: Annotated[list[int] | None, typer.Option(help="0 if none.")] = None,
+    seeds: int = 100,
+    trials: int = TRIALS,
+) -> None:
+    """Search with many seeds on splits of which `table` has trained every network."""
+    children: Children = context.obj.children
+    for number in split or [0]:
+        for name in strategy or STRATEGIES:
+            runs = [_run(children, name, number, seed, trials) for seed in range(seeds)]
+            report.keep_replays(context.obj.folder, name, number, runs)
+            typer.echo(f"{name} on split {number}", err=True)
 
 
 @app.command()

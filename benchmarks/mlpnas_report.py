@@ -17,6 +17,11 @@ SEARCHES = """\
 Mean and standard error over the seeds of the best reward so far (validation accuracy, averaged over
 the epochs with weights 1 to 10); and after all trials of the best accuracy on the validation data
 after the last epoch, and of the test accuracy of the network with the best reward."""
+REPLAYS = """\
+The same with many seeds on one split, of which every network has been trained: mean and standard
+error over the seeds. Predictions: the mean of Spearman's correlation over the last half of the
+trials, of what was expected of each before it with what it scored. `perfect` is the best network
+there is."""
 LEARNERS = "scikit-learn's at their defaults, fitted to training and validation data together:"
 PREDICTIONS = """\
 Spearman's correlation of what was expected of a trial before it with what it scored, and the
@@ -52,6 +57,28 @@ def keep_search(
     file.write_text(json.dumps(kept) + "\n", encoding="utf-8")
 
 
+def keep_replays(
+    folder: Path,
+    name: str,
+    split: int,
+    runs: Sequence[tuple[Sequence[Child], Sequence[float | None]]],
+) -> None:
+    """Write the best reward so far at each budget, and the correlation of the predictions."""
+    file = folder / "replays" / f"{name}-{split}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    best = [[max(child.reward for child in found[:n]) for n in BUDGETS] for found, _ in runs]
+    ranks = [_last_half(found, predicted) for found, predicted in runs]
+    file.write_text(json.dumps({"best": best, "ranks": ranks}) + "\n", encoding="utf-8")
+
+
+def _last_half(found: Sequence[Child], predicted: Sequence[float | None]) -> float | None:
+    half = len(found) // 2
+    late = [value for value in predicted[half:] if value is not None]
+    if len(late) < len(predicted) - half:
+        return None
+    return rank_correlation(late, [child.reward for child in found[half:]])
+
+
 def text(folder: Path, children: Children) -> str:
     """All tables, in Markdown, of what there is."""
     known = {(c.tokens, c.seed, c.repeat, c.kind): c for c in children.all()}
@@ -63,7 +90,12 @@ def text(folder: Path, children: Children) -> str:
         predicted = [np.nan if value is None else value for value in kept["predicted"]]
         searches.append(Search(name, int(seed), found, predicted))
     parts = [*_searches(searches), *_learners(children, sorted({s.seed for s in searches}))]
-    parts += [*_predictions(searches), *_noise(children.all()), *_one_shot(children.all())]
+    parts += [
+        *_replays(folder, children.all()),
+        *_predictions(searches),
+        *_noise(children.all()),
+        *_one_shot(children.all()),
+    ]
     return "\n".join(["# MLPNAS on wine", "", *parts]) + "\n"
 
 
@@ -85,6 +117,32 @@ def _searches(searches: Sequence[Search]) -> Iterator[str]:
         test = [max(run, key=lambda c: c.reward).test for run in runs.values()]
         seeds = ", ".join(map(str, sorted(runs)))
         yield from _row(f"`{name}`", seeds, *map(_mean, [*best, last, test]))
+    yield ""
+
+
+def _replays(folder: Path, children: Sequence[Child]) -> Iterator[str]:
+    files = sorted((folder / "replays").glob("*.json"))
+    if not files:
+        return
+    yield "## Many seeds"
+    yield ""
+    yield REPLAYS
+    yield ""
+    yield from _row("strategy", "split", "seeds", *BUDGETS, "predictions")
+    yield from _row("---", *["---:"] * (3 + len(BUDGETS)))
+    splits = set[int]()
+    for file in files:
+        name, _, split = file.stem.rpartition("-")
+        splits.add(int(split))
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        ranks = [rank for rank in kept["ranks"] if rank is not None]
+        best = map(_mean, np.array(kept["best"]).T)
+        told = _mean(ranks) if ranks else ""
+        yield from _row(f"`{name}`", split, len(kept["best"]), *best, told)
+    for number in sorted(splits):
+        fresh = [c for c in children if (c.seed, c.repeat, c.kind) == (number, 0, "fresh")]
+        most = max(c.reward for c in fresh)
+        yield from _row("perfect", number, "", *[f"{most:.4f}"] * len(BUDGETS), "")
     yield ""
 
 

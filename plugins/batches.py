@@ -55,10 +55,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         Without augmentation TensorFlow gathers the same batches in its own threads: Keras hands
         over those of a ``PyDataset`` through Python, which takes longer than a small child's step.
         """
-        if keras.backend.backend() != "tensorflow" or self.recipe.augmentation != "none":
-            # Keras would shuffle the batches once more, by global random numbers.
-            return {"x": self, "shuffle": False}
-        return {"x": self._in_tensorflow(), "steps_per_epoch": len(self)}
+        # Keras would shuffle the batches once more, by global random numbers.
+        given: dict[str, Any] = {"x": self, "shuffle": False}
+        if keras.backend.backend() == "tensorflow" and self.recipe.augmentation == "none":
+            given |= {"x": self._in_tensorflow(), "steps_per_epoch": len(self)}
+        return given
 
     def _in_tensorflow(self) -> Any:
         import tensorflow as tf

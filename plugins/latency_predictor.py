@@ -82,8 +82,7 @@ class LatencyPredictor:
             ValueError: If pieces are missing, unless they are timed ``lazily``.
             ChildFailed: If timing one of these went wrong.
         """
-        correction = self.table.correction
-        return correction.constant + correction.factor * self.total(params)
+        return self.table.correction(self.total(params))
 
     def total(self, params: Mapping[str, Any]) -> float:
         """The sum of the pieces in the unit of the table, without the `Correction`."""
@@ -173,9 +172,10 @@ class LatencyPredictor:
         """
         rows = np.stack([totals / measured, 1 / measured], axis=1)
         (factor, constant), *_ = np.linalg.lstsq(rows, np.ones(len(rows)), rcond=None)
-        if constant < 0:  # no network takes less than nothing: a factor alone
+        least = float(np.min(totals))
+        if factor <= 0 or constant + factor * least <= 0:  # no line that could be: a factor alone
             factor, constant = rows[:, 0].sum() / np.square(rows[:, 0]).sum(), 0.0
-        self.table.correction = Correction(float(factor), float(constant), len(rows))
+        self.table.correction = Correction(float(factor), float(constant), len(rows), least)
         self._save()
         return self.table.correction
 

@@ -22,15 +22,28 @@ _MEASURED = ("value", "spread", "repeats")  # of a `Measurement`, for each piece
 class Correction:
     """What a whole network takes: ``constant`` + ``factor`` x the sum of its pieces.
 
+    As a rule the constant is below 0 and the factor above 1: each piece was timed with the
+    runtime's own work for one call, which a network needs once, and with its weights in the
+    processor's cache, where those of a whole network have no room.
+
     Attributes:
         factor: 1 if the sum is taken as it is.
         constant: Milliseconds.
         children: Whole networks that both were fitted to.
+        least: The smallest sum among these. What is below it is predicted in proportion, so that no
+            network is said to take less than nothing.
     """
 
     factor: float = 1.0
     constant: float = 0.0
     children: int = 0
+    least: float = 0.0
+
+    def __call__(self, total: float) -> float:
+        """Milliseconds of a network whose pieces take ``total``."""
+        if total >= self.least:
+            return self.constant + self.factor * total
+        return total / self.least * (self.constant + self.factor * self.least)
 
 
 @dataclass

@@ -122,13 +122,18 @@ def test_a_correction_is_fitted_to_relative_errors_and_kept(tmp_path):
     totals = np.array([100.0, 200.0, 400.0])
     found = predict.fit(totals, 5 + 0.9 * totals)
     assert (found.factor, found.constant) == (pytest.approx(0.9), pytest.approx(5))
-    assert predict.milliseconds(params) == pytest.approx(5 + 0.9 * total)
+    assert found.least == 100
+    assert predict.milliseconds(params) == pytest.approx(found(total))
     assert predict(params) == predict.milliseconds(params) / 1000  # seconds
     assert predictor(path=path)(params) == predict(params)
     assert predict.total(params) == total
-    found = predict.fit(totals, 0.9 * totals - 5)  # a negative constant is none
+    found = predict.fit(totals, 1.2 * totals - 40)
+    assert (found.factor, found.constant) == (pytest.approx(1.2), pytest.approx(-40))
+    assert (found(400), found(100)) == (pytest.approx(440), pytest.approx(80))
+    assert found(20) == pytest.approx(16), "below the smallest child in proportion, never below 0"
+    found = predict.fit(totals, np.array([90.0, 40.0, 10.0]))  # as no machine measures
     assert found.constant == 0
-    assert 0.8 < found.factor < 0.9
+    assert found.factor > 0
     with pytest.raises(ValueError, match="at least 2"):
         predict.calibrate(children=1)
 
@@ -205,3 +210,4 @@ def test_a_space_without_pieces_is_refused():
 
 def test_an_empty_table_predicts_sums_as_they_are():
     assert LatencyTable({}).correction == Correction(1.0, 0.0, 0)
+    assert Correction()(3.5) == 3.5
