@@ -23,8 +23,10 @@ from cellwright.plugins import Evaluation, Strategy, load_dataset, make_strategy
 from cellwright.plugins.hyperband import Attempt, Hyperband
 from cellwright.search_spaces import Float, Int, JointSpace, NASNetSpace
 
-SCHEDULE = Hyperband(10, 3)
-FULL = 24  # children of full training: 240 epochs, twice what Hyperband spends
+
+def full_children(schedule: Hyperband) -> int:
+    """So many that full training spends twice as many epochs as one pass of Hyperband."""
+    return -(-2 * schedule.epochs // schedule.max_epochs)
 
 
 def joint_space() -> JointSpace:
@@ -36,35 +38,38 @@ def joint_space() -> JointSpace:
     )
 
 
-def full_training(strategy: Strategy, run: Any) -> Iterator[tuple[float, float]]:
+def full_training(
+    strategy: Strategy, schedule: Hyperband, run: Any
+) -> Iterator[tuple[float, float]]:
     """(epochs, accuracy) of each child."""
-    for number in range(FULL):
+    for number in range(full_children(schedule)):
         params = strategy.ask(number)
-        reward = run(number, params, SCHEDULE.max_epochs)
+        reward = run(number, params, schedule.max_epochs)
         strategy.tell(number, params, reward)
-        yield SCHEDULE.max_epochs, reward
+        yield schedule.max_epochs, reward
 
 
-def hyperband(strategy: Strategy, run: Any) -> Iterator[tuple[float, float]]:
+def hyperband(strategy: Strategy, schedule: Hyperband, run: Any) -> Iterator[tuple[float, float]]:
     """(epochs, accuracy) of each rung; accuracy below the last rung does not count."""
     attempts: list[Attempt] = []
     params: dict[int, Any] = {}
-    for number in range(SCHEDULE.trials):
-        rung = SCHEDULE.next(attempts)
+    for number in range(schedule.trials):
+        rung = schedule.next(attempts)
         params[number] = strategy.ask(number) if rung.past is None else params[rung.past]
         reward = run(number, params[number], rung.epochs)
         strategy.tell(number, params[number], reward)
         attempts.append(Attempt(number, rung.past, True, reward))
         yield (
             rung.epochs - rung.initial_epoch,
-            (reward if rung.epochs == SCHEDULE.max_epochs else float("-inf")),
+            (reward if rung.epochs == schedule.max_epochs else float("-inf")),
         )
 
 
-def search(side: str, name: str, seed: int, out: Path) -> None:
+def search(side: str, name: str, seed: int, schedule: Hyperband, out: Path) -> None:
     """One search, whose children are looked up in its file where they are there."""
     strategy = make_strategy(name, joint_space(), seed=seed)
-    lines = out / f"{side}-{name}-{seed}.jsonl"
+    run_name = f"{side}-{name}-{schedule.max_epochs}-{seed}"
+    lines = out / f"{run_name}.jsonl"
     known = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
     evaluation: list[Evaluation] = []
 
@@ -72,7 +77,7 @@ def search(side: str, name: str, seed: int, out: Path) -> None:
         if number < len(known):
             return float(known[number]["accuracy"])
         if not evaluation:
-            evaluation.append(_evaluation(seed, out / "children" / f"{side}-{name}-{seed}"))
+            evaluation.append(_evaluation(seed, out / "children" / run_name))
         import keras
 
         keras.utils.clear_session()
@@ -83,10 +88,10 @@ def search(side: str, name: str, seed: int, out: Path) -> None:
         return metrics["val_accuracy"]
 
     sides = {"full": full_training, "hyperband": hyperband}
-    curve = list(sides[side](strategy, run))
+    curve = list(sides[side](strategy, schedule, run))
     spent = np.cumsum([epochs for epochs, _ in curve]).tolist()
     best = np.maximum.accumulate([accuracy for _, accuracy in curve]).tolist()
-    (out / f"{side}-{name}-{seed}.json").write_text(json.dumps({"spent": spent, "best": best}))
+    (out / f"{run_name}.json").write_text(json.dumps({"spent": spent, "best": best}))
 
 
 def _evaluation(seed: int, children: Path) -> Evaluation:
@@ -95,20 +100,20 @@ def _evaluation(seed: int, children: Path) -> Evaluation:
     return Evaluation(
         joint_space(),
         load_dataset("digits", seed=seed),
-        recipe=Recipe(epochs=SCHEDULE.max_epochs),
+        recipe=Recipe(),
         options={"filters": 4, "reductions": 1},
         seed=seed,
         checkpoints=children,
     )
 
 
-def summary(name: str, seeds: int, out: Path) -> str:
+def summary(name: str, seeds: int, schedule: Hyperband, out: Path) -> str:
     """A line a seed: what full training reached, and when Hyperband did."""
     rows = ["| seed | full training | epochs | Hyperband | epochs | ratio |", "|" + "---:|" * 6]
     ratios = []
     for seed in range(seeds):
         full, ours = (
-            json.loads((out / f"{side}-{name}-{seed}.json").read_text())
+            json.loads((out / f"{side}-{name}-{schedule.max_epochs}-{seed}.json").read_text())
             for side in ("full", "hyperband")
         )
         goal = full["best"][-1]
@@ -129,14 +134,16 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     seeds: Annotated[int, typer.Option(min=1)] = 3,
     strategy: Annotated[str, typer.Option(help="As of cellwright search.")] = "evolution",
+    max_epochs: Annotated[int, typer.Option(help="Of a child that is fully trained.")] = 27,
 ) -> None:
     """Run both sides for each seed, and write a table."""
     out.mkdir(parents=True, exist_ok=True)
+    schedule = Hyperband(max_epochs, 3)
     for seed in range(seeds):
         for side in ("hyperband", "full"):
-            search(side, strategy, seed, out)
-    text = summary(strategy, seeds, out)
-    (out / f"{strategy}.md").write_text(text)
+            search(side, strategy, seed, schedule, out)
+    text = summary(strategy, seeds, schedule, out)
+    (out / f"{strategy}-{max_epochs}.md").write_text(text)
     print(text)
 
 
