@@ -11,112 +11,41 @@ thread, ``add_trial``, or a run before the last crash.
 from __future__ import annotations
 
 import bisect
-import logging
-import math
 import threading
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from optuna import Study, Trial
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna import Study
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from cellwright.adapters.optuna_study import (
+    check_space,
+    params_of,
+    part_of,
+    reward_of,
+    seed_of,
+    signs_of,
+    told_of,
+)
+from cellwright.adapters.optuna_suggest import RUNG, distribution_of, known_trial, rung_of, suggest
 from cellwright.plugins import RegularizedEvolution, Reinforce, Strategy, Told
 from cellwright.plugins.hyperband import Attempt, Hyperband, Rung
-from cellwright.plugins.strategy import Rewards
-from cellwright.search_spaces import (
-    INFEASIBLE,
-    Decision,
-    Float,
-    Int,
-    InvalidArchitecture,
-    JointSpace,
-    NASNetSpace,
-    Params,
-    SearchSpace,
-    SpaceMismatch,
-    Value,
-)
+from cellwright.search_spaces import NASNetSpace, Params, SearchSpace
 
-_RUNG = "rung"  # user attribute of a trial that is part of a schedule
-_SPACE = "cellwright:space"  # study system attribute: the fingerprint of the space searched
-_logger = logging.getLogger(__name__)
-
-
-def suggest(trial: Trial, space: SearchSpace) -> Params:
-    """Suggest every decision of ``space``; works with any Optuna sampler.
-
-    A `Float` or `Int` becomes a float or int parameter of its whole range. A decision whose
-    conditions do not hold is not suggested, and is missing in what is returned.
-
-    Raises:
-        SpaceMismatch: If the study holds trials of another space; nothing is changed then.
-    """
-    _claim(trial.study, space)
-    params: Params = {}
-    for decision in space.decisions:
-        if decision.applies(params):
-            params[decision.name] = _suggest(trial, decision)
-    return params
-
-
-def _suggest(trial: Trial, decision: Decision) -> Value:
-    if isinstance(decision, Float):
-        return trial.suggest_float(decision.name, decision.low, decision.high, log=decision.log)
-    if isinstance(decision, Int):
-        low, high = int(decision.low), int(decision.high)
-        return trial.suggest_int(decision.name, low, high, log=decision.log)
-    return cast(Value, trial.suggest_categorical(decision.name, decision.choices))
-
-
-def distribution_of(decision: Decision) -> BaseDistribution:
-    """A decision as Optuna's own parameter."""
-    if isinstance(decision, Float):
-        return FloatDistribution(decision.low, decision.high, log=decision.log)
-    if isinstance(decision, Int):
-        return IntDistribution(int(decision.low), int(decision.high), log=decision.log)
-    return CategoricalDistribution(decision.choices)
-
-
-def rung_of(trial: Trial | FrozenTrial) -> Rung | None:
-    """What a trial is to do, under a sampler with a schedule: ``rung_of(trial).epochs`` in all.
-
-    Call it after `suggest`. None for a trial that is no part of a schedule, as one that was
-    enqueued with all its parameters is not; train that one for as long as you like.
-    """
-    if isinstance(trial, Trial):  # it shows the attributes as they were when it began
-        trial = trial.storage.get_trial(trial._trial_id)
-    given = trial.user_attrs.get(_RUNG)
-    return None if given is None else Rung(**given)
-
-
-def known_trial(trial: Trial, space: SearchSpace) -> FrozenTrial | None:
-    """The first complete trial of the same network, all other parameters alike; None without one.
-
-    A study repeats a network where a user enqueues it, or where the space is used up. An objective
-    may then return the known value, and pay nothing::
-
-        params = suggest(trial, space)
-        if (known := known_trial(trial, space)) is not None:
-            return known.value  # known.values in a study of several objectives
-    """
-    identity, rung = _identity(trial.params, space), rung_of(trial)
-    for other in trial.study._get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        before = rung_of(other)
-        trained = before is None or (rung is not None and before.epochs >= rung.epochs)
-        if trained and _identity(other.params, space) == identity:
-            return other
-    return None
+__all__ = [
+    "NASNetEvolutionSampler",
+    "NASNetRLSampler",
+    "StrategySampler",
+    "distribution_of",
+    "known_trial",
+    "rung_of",
+    "suggest",
+]
 
 
 class StrategySampler(BaseSampler):
@@ -223,12 +152,12 @@ class StrategySampler(BaseSampler):
             if self.schedule is not None:
                 rung = self._begin_rung(study, trial)
                 if rung.past is not None:
-                    again = _params_of(study, rung.past)
+                    again = params_of(study, rung.past)
                     return {name: value for name, value in again.items() if name in search_space}
             proposed = self.strategy.ask(trial.number, self._running(study, trial))
             expected = self.strategy.predict(proposed)
         if expected is not None and "fixed_params" not in trial.system_attrs:  # not enqueued
-            for name, value in expected.notes(_signs(study)[0]).items():
+            for name, value in expected.notes(signs_of(study)[0]).items():
                 study._storage.set_trial_user_attr(trial._trial_id, name, value)
         params = {name: value for name, value in proposed.items() if name in search_space}
         foreign = {name: d for name, d in search_space.items() if name not in proposed}
@@ -249,7 +178,7 @@ class StrategySampler(BaseSampler):
         if self.schedule is not None:
             rung = rung_of(study._storage.get_trial(trial._trial_id))
             if rung is not None and rung.past is not None:
-                return _params_of(study, rung.past)[param_name]
+                return params_of(study, rung.past)[param_name]
         sampler = self._others
         if sampler is None:
             self._bind(study)
@@ -260,14 +189,14 @@ class StrategySampler(BaseSampler):
     def _begin_rung(self, study: Study, trial: FrozenTrial) -> Rung:
         """Settle and store what ``trial`` is to do."""
         assert self.schedule is not None
-        signs = _signs(study)
+        signs = signs_of(study)
         attempts = [
-            Attempt(other.number, rung.past, other.state.is_finished(), _reward(other, signs))
+            Attempt(other.number, rung.past, other.state.is_finished(), reward_of(other, signs))
             for other in study._get_trials(deepcopy=False, use_cache=True)
             if (rung := rung_of(other)) is not None
         ]
         rung = self.schedule.next(attempts)
-        study._storage.set_trial_user_attr(trial._trial_id, _RUNG, rung._asdict())
+        study._storage.set_trial_user_attr(trial._trial_id, RUNG, rung._asdict())
         return rung
 
     def _bind(self, study: Study) -> None:
@@ -276,10 +205,10 @@ class StrategySampler(BaseSampler):
         if self._bound == bound:
             return
         with self._lock:
-            _check_fingerprint(study, self.strategy.space)
+            check_space(study, self.strategy.space)
             self._forget_study()
             if not self.strategy.seeded:
-                self.strategy.reseed(_seed_of(study))
+                self.strategy.reseed(seed_of(study))
             self._bound = bound
 
     def _forget_study(self) -> None:
@@ -290,7 +219,7 @@ class StrategySampler(BaseSampler):
 
     def _record(self, study: Study) -> list[Told]:
         """The study's finished trials in the order of their ends, each read once."""
-        signs = _signs(study)
+        signs = signs_of(study)
         # _get_trials, unlike get_trials, also shows other brackets' trials under Hyperband.
         trials = study._get_trials(deepcopy=False, use_cache=True)  # in the order of their numbers
         while self._settled < len(trials) and self._settled in self._read:
@@ -298,15 +227,13 @@ class StrategySampler(BaseSampler):
         for trial in trials[self._settled :]:
             if trial.number in self._read or not trial.state.is_finished():
                 continue
-            params = _architecture(trial, self.strategy.space)
+            told = told_of(trial, self.strategy.space, signs)
             self._read.add(trial.number)
-            if params is not None:
+            if told is not None:
                 key = (trial.datetime_complete or datetime.min, trial.number)
                 place = bisect.bisect(self._keys, key)
                 self._keys.insert(place, key)
-                reward = _reward(trial, signs)
-                excess = _excess(trial) if reward is None else 0.0
-                self._told.insert(place, Told(trial.number, params, reward, excess))
+                self._told.insert(place, told)
         return self._told
 
     def _running(self, study: Study, asking: FrozenTrial) -> list[Params]:
@@ -314,11 +241,11 @@ class StrategySampler(BaseSampler):
         space = self.strategy.space
         trials = study._get_trials(deepcopy=False, use_cache=True)[self._settled :]
         return [
-            _part(trial, space)
+            part_of(trial, space)
             for trial in trials
             if trial.state == TrialState.RUNNING
             and trial.number != asking.number
-            and not space.missing(_part(trial, space))
+            and not space.missing(part_of(trial, space))
         ]
 
 
@@ -364,107 +291,3 @@ class NASNetEvolutionSampler(StrategySampler):
     ) -> None:
         strategy = RegularizedEvolution(space or NASNetSpace(), seed=seed, **arguments)
         super().__init__(strategy, independent_sampler=independent_sampler)
-
-
-def _identity(params: Mapping[str, Any], space: SearchSpace) -> Any:
-    """What two trials of the same network share; None for a trial of anything else."""
-    held = {name: value for name, value in params.items() if name in space._name_set}
-    if space.missing(held):
-        return None
-    others = {name: value for name, value in params.items() if name not in space._name_set}
-    return space.key(held), others
-
-
-def _architecture(trial: FrozenTrial, space: SearchSpace) -> Params | None:
-    """The space's part of a finished trial, or None if the trial has none.
-
-    Raises:
-        SpaceMismatch: If the trial holds other choices, or succeeded with a part of the decisions.
-    """
-    held = _part(trial, space)
-    if not held or (space.missing(held) and trial.state != TrialState.COMPLETE):
-        return None
-    try:
-        return space.decode(space.encode(held))
-    except InvalidArchitecture as error:
-        raise SpaceMismatch(
-            f"trial {trial.number} of this study is of another search space: {error}. "
-            "Start a new study (another study_name), or search the space that it was made with"
-        ) from None
-
-
-def _part(trial: FrozenTrial, space: SearchSpace) -> Params:
-    return {name: trial.params[name] for name in space.names if name in trial.params}
-
-
-def _params_of(study: Study, number: int) -> dict[str, Any]:
-    """The parameters of another trial."""
-    return study._get_trials(deepcopy=False, use_cache=True)[number].params
-
-
-def _signs(study: Study) -> list[float]:
-    """By which each objective is multiplied so that more is better."""
-    return [-1.0 if d == StudyDirection.MINIMIZE else 1.0 for d in study.directions]
-
-
-def _reward(trial: FrozenTrial, signs: Sequence[float]) -> Rewards | None:
-    if trial.state == TrialState.FAIL or trial.values is None:
-        return None
-    if not all(map(math.isfinite, trial.values)):
-        _logger.warning(
-            "Trial %d has the value %s and counts as a failed child.",
-            trial.number,
-            ", ".join(map(str, trial.values)),
-        )
-        return None
-    if any(amount > 0 for amount in trial.constraints.values()):
-        return None
-    rewards = tuple(sign * value for sign, value in zip(signs, trial.values, strict=True))
-    return rewards if len(rewards) > 1 else rewards[0]
-
-
-def _excess(trial: FrozenTrial) -> float:
-    """How far a trial without a reward is beyond a limit: what `optuna_trial.run` stored, or else
-    the sum of the broken constraints."""
-    broken = sum(amount for amount in trial.constraints.values() if amount > 0)
-    excess = float(trial.user_attrs.get(INFEASIBLE, broken))
-    return excess if 0 <= excess < math.inf else 0.0
-
-
-def _claim(study: Study, space: SearchSpace) -> None:
-    """Note in the study which space it is of, unless it already holds another."""
-    if _check_fingerprint(study, space):
-        return
-    complete = study._get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    held = [trial for trial in complete if trial.params]
-    if held and all(space._name_set.isdisjoint(t.params) for t in held):
-        raise SpaceMismatch(
-            f"study {study.study_name!r} holds {len(held)} trials, and none has a decision of "
-            f"{space!r}: their parameters are {sorted(held[0].params)[:4]}. "
-            "Start a new study (another study_name) for this search"
-        )
-    study._storage.set_study_system_attr(study._study_id, _SPACE, _fingerprint(space))
-
-
-def _check_fingerprint(study: Study, space: SearchSpace) -> bool:
-    """Whether the study is noted as of ``space``; an error if it is noted as of another."""
-    noted = study._storage.get_study_system_attrs(study._study_id).get(_SPACE)
-    if noted not in (None, _fingerprint(space)):
-        raise SpaceMismatch(
-            f"study {study.study_name!r} was made with another search space than {space!r} "
-            f"(fingerprint {noted}, now {_fingerprint(space)}). Start a new study (another "
-            "study_name), or search the space that it was made with"
-        )
-    return noted is not None
-
-
-def _fingerprint(space: SearchSpace) -> str:
-    """That of the architecture: a strategy may search it alone, and the host the rest."""
-    return (space.architecture if isinstance(space, JointSpace) else space).fingerprint
-
-
-def _seed_of(study: Study) -> int:
-    """A seed that every process on the study finds alike: from its name and first trial's start."""
-    first = min(study._get_trials(deepcopy=False, use_cache=True), key=lambda t: t.number)
-    text = f"{study.study_name}/{first.datetime_start}"
-    return zlib.crc32(text.encode()) << 32 | zlib.crc32(text[::-1].encode())

@@ -1,0 +1,132 @@
+"""What an Optuna study holds: trials of which space, as a strategy is told them."""
+
+from __future__ import annotations
+
+import logging
+import math
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from optuna import Study
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from cellwright.plugins.told import Rewards, Told
+from cellwright.search_spaces import (
+    INFEASIBLE,
+    InvalidArchitecture,
+    JointSpace,
+    Params,
+    SearchSpace,
+    SpaceMismatch,
+)
+
+_SPACE = "cellwright:space"  # study system attribute: the fingerprint of the space searched
+_logger = logging.getLogger(__name__)
+
+
+def told_of(trial: FrozenTrial, space: SearchSpace, signs: Sequence[float]) -> Told | None:
+    """A finished trial as a strategy is told it, or None if it has no decision of the space.
+
+    Raises:
+        SpaceMismatch: If the trial holds other choices, or succeeded with a part of the decisions.
+    """
+    params = _architecture(trial, space)
+    if params is None:
+        return None
+    reward = reward_of(trial, signs)
+    return Told(trial.number, params, reward, _excess(trial) if reward is None else 0.0)
+
+
+def _architecture(trial: FrozenTrial, space: SearchSpace) -> Params | None:
+    """The space's part of a finished trial, or None if the trial has none."""
+    held = part_of(trial, space)
+    if not held or (space.missing(held) and trial.state != TrialState.COMPLETE):
+        return None
+    try:
+        return space.decode(space.encode(held))
+    except InvalidArchitecture as error:
+        raise SpaceMismatch(
+            f"trial {trial.number} of this study is of another search space: {error}. "
+            "Start a new study (another study_name), or search the space that it was made with"
+        ) from None
+
+
+def part_of(trial: FrozenTrial, space: SearchSpace) -> Params:
+    """The decisions of the space that a trial holds, be it half suggested."""
+    return {name: trial.params[name] for name in space.names if name in trial.params}
+
+
+def params_of(study: Study, number: int) -> dict[str, Any]:
+    """All parameters of another trial."""
+    return study._get_trials(deepcopy=False, use_cache=True)[number].params
+
+
+def signs_of(study: Study) -> list[float]:
+    """By which each objective is multiplied so that more is better."""
+    return [-1.0 if d == StudyDirection.MINIMIZE else 1.0 for d in study.directions]
+
+
+def reward_of(trial: FrozenTrial, signs: Sequence[float]) -> Rewards | None:
+    """A trial's values as a strategy maximises them; None for a failed child."""
+    if trial.state == TrialState.FAIL or trial.values is None:
+        return None
+    if not all(map(math.isfinite, trial.values)):
+        _logger.warning(
+            "Trial %d has the value %s and counts as a failed child.",
+            trial.number,
+            ", ".join(map(str, trial.values)),
+        )
+        return None
+    if any(amount > 0 for amount in trial.constraints.values()):
+        return None
+    rewards = tuple(sign * value for sign, value in zip(signs, trial.values, strict=True))
+    return rewards if len(rewards) > 1 else rewards[0]
+
+
+def _excess(trial: FrozenTrial) -> float:
+    """How far a trial without a reward is beyond a limit: what `optuna_trial.run` stored, or else
+    the sum of the broken constraints."""
+    broken = sum(amount for amount in trial.constraints.values() if amount > 0)
+    excess = float(trial.user_attrs.get(INFEASIBLE, broken))
+    return excess if 0 <= excess < math.inf else 0.0
+
+
+def claim(study: Study, space: SearchSpace) -> None:
+    """Note in the study which space it is of, unless it already holds another."""
+    if check_space(study, space):
+        return
+    complete = study._get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    held = [trial for trial in complete if trial.params]
+    if held and all(space._name_set.isdisjoint(t.params) for t in held):
+        raise SpaceMismatch(
+            f"study {study.study_name!r} holds {len(held)} trials, and none has a decision of "
+            f"{space!r}: their parameters are {sorted(held[0].params)[:4]}. "
+            "Start a new study (another study_name) for this search"
+        )
+    study._storage.set_study_system_attr(study._study_id, _SPACE, _fingerprint(space))
+
+
+def check_space(study: Study, space: SearchSpace) -> bool:
+    """Whether the study is noted as of ``space``; an error if it is noted as of another."""
+    noted = study._storage.get_study_system_attrs(study._study_id).get(_SPACE)
+    if noted not in (None, _fingerprint(space)):
+        raise SpaceMismatch(
+            f"study {study.study_name!r} was made with another search space than {space!r} "
+            f"(fingerprint {noted}, now {_fingerprint(space)}). Start a new study (another "
+            "study_name), or search the space that it was made with"
+        )
+    return noted is not None
+
+
+def _fingerprint(space: SearchSpace) -> str:
+    """That of the architecture: a strategy may search it alone, and the host the rest."""
+    return (space.architecture if isinstance(space, JointSpace) else space).fingerprint
+
+
+def seed_of(study: Study) -> int:
+    """A seed that every process on the study finds alike: from its name and first trial's start."""
+    first = min(study._get_trials(deepcopy=False, use_cache=True), key=lambda t: t.number)
+    text = f"{study.study_name}/{first.datetime_start}"
+    return zlib.crc32(text.encode()) << 32 | zlib.crc32(text[::-1].encode())
