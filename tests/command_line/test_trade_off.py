@@ -283,6 +283,11 @@ def test_several_objectives_are_searched_for_in_every_host(home, host, monkeypat
             ("--objectives", "val_accuracy,parameters", "--strategy", "evolution"),
             "on one objective",
         ),
+        (("--predict", "t.json", "--space", "convnet"), "convnet does not say what these are"),
+        (
+            ("--predict", "t.json", "--meter", "parameters"),
+            "latencies, and --meter parameters",
+        ),
         (("--limit-ms", 0), "at_most must be above 0 and finite, got 0"),
     ],
 )

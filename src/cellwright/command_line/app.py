@@ -14,6 +14,7 @@ from rich.markup import escape
 
 import cellwright
 from cellwright.command_line.export import export
+from cellwright.command_line.prediction import fill_table
 from cellwright.command_line.progress import Display
 from cellwright.command_line.report import report
 from cellwright.command_line.reports import console, print_results, print_trial
@@ -29,7 +30,7 @@ from cellwright.command_line.settings import (
 )
 from cellwright.command_line.show import show
 from cellwright.command_line.startup import driver_of, try_to_build, without_notes
-from cellwright.plugins import make_strategy
+from cellwright.plugins import LatencyPredictor, make_strategy
 from cellwright.plugins.best_child import read_best
 from cellwright.plugins.datasets import BUILT_IN
 from cellwright.plugins.registry import names
@@ -137,7 +138,16 @@ def search(
         typer.Option(
             "--limit-ms",
             "--limit",
-            help="Do not train a child beyond this, measured untrained, in the meter's unit.",
+            help="Do not train a child beyond this, measured untrained, in the meter's unit; with "
+            "--predict do not even build it.",
+        ),
+    ] = None,
+    predict: Annotated[
+        Path | None,
+        typer.Option(
+            help="Predict each child's latency before it is built, from the times of its pieces in "
+            "this file (JSON), made once a machine if it is not there. --meter times them, litert "
+            "if none is given; with --meter each child that is built is measured too."
         ),
     ] = None,
     objectives: Annotated[
@@ -179,6 +189,7 @@ def search(
         storage=storage, concurrency=concurrency, label=label, drop=drop, task=task,
         class_weight=class_weight, meter=meter, target=target, target_from=target_from, hard=hard,
         limit=limit, objectives=objectives,
+        predict=None if predict is None else str(predict.resolve()),
     )  # fmt: skip
     goals = len(settings.goals)
     if objectives is not None and goals < 2:
@@ -191,6 +202,13 @@ def search(
             evaluation = settings.make_evaluation()
             check_goals(settings, evaluation)
             try_to_build(evaluation)
+    if isinstance(evaluation.predictor, LatencyPredictor):
+        try:
+            with without_notes():
+                fill_table(evaluation.predictor, console)
+        except KeyboardInterrupt:
+            console.print("[yellow]stopped[/]; the same command continues")
+            raise typer.Exit(130) from None
     for note in evaluation.data.notes:
         console.print(f"data: {note}", highlight=False, markup=False, soft_wrap=True)
     with sole_user(out):

@@ -42,7 +42,7 @@ def label(name: str) -> str:
 def short(name: str, value: float) -> str:
     """A value with its unit, such as ``2.31 ms`` or ``validation accuracy 0.9528``."""
     if name.endswith("_ms"):
-        return f"{value:.3g} ms"
+        return f"{value:.3g} ms{' predicted' if name == 'predicted_latency_ms' else ''}"
     if name.endswith("_bytes"):
         return f"{value / 1000:,.1f} kB"
     if name in ("multiply_adds", "parameters"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from cellwright.command_line.metrics import TRAINED, is_maximised
+from cellwright.command_line.prediction import PREDICTED, make_predictor
 from cellwright.plugins import (
     Dataset,
     Evaluation,
@@ -57,6 +58,7 @@ class Settings:
     patience: int | None = None  # these two are an estimator's to set
     deadline: float | None = None
     objectives: str | None = None
+    predict: str | None = None
 
     @property
     def goals(self) -> dict[str, Literal["maximize", "minimize"]]:
@@ -67,18 +69,37 @@ class Settings:
         }
 
     def make_meter(self) -> Meter | None:
-        """What measures the children; Keras here where only what it is for is given."""
+        """What measures the children. Where only what it is for is given, Keras does here; not if
+        latency is predicted, unless it is asked for by its name."""
         weighs = (self.target, self.target_from, self.limit) != (None, None, None)
-        name = self.meter or ("keras" if weighs or "latency_ms" in self.goals else None)
-        return None if name is None else make_meter(name)
+        if self.meter is None and "latency_ms" not in self.goals:
+            return make_meter("keras") if weighs and self.predict is None else None
+        return self.make_clock() if self.predict is not None else make_meter(self.meter or "keras")
+
+    def make_clock(self) -> Meter:
+        """What times the pieces that predictions are added up from, and a network to compare."""
+        return make_meter(self.meter or ("keras" if self.predict is None else "litert"))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Of the children, for ``space.build``."""
+        return {} if self.filters is None else {"filters": self.filters}
 
     @property
     def cost(self) -> str | None:
-        """What a front is drawn against: what the meter measures, or else what is minimised."""
+        """What a front is drawn against: what the meter measures, what is predicted, or else what
+        is minimised."""
         meter = self.make_meter()
         if meter is not None:
             return meter.metric
+        if self.predict is not None:
+            return PREDICTED
         return next((name for name, way in self.goals.items() if way == "minimize"), None)
+
+    @property
+    def limited(self) -> str | None:
+        """What the limit is on: the prediction, or else what the meter measures."""
+        return self.cost if self.predict is None else PREDICTED
 
     def make_space(self) -> SearchSpace:
         """The space to search."""
@@ -103,23 +124,28 @@ class Settings:
 
         Args:
             data: What `load_data` would give.
-            measure: Also by what the meter finds; if not, by its accuracy, whatever it costs.
+            measure: Also by what it costs; if not, by its accuracy alone.
 
         Raises:
             InvalidData: If the data cannot be searched on.
             CellwrightError: On a target where a number is predicted.
+            CellwrightError, ValueError, CorruptedState: See `make_predictor`.
         """
         data = data or self.load_data()  # before the framework: wrong data are refused at once
         from cellwright.plugins import Recipe
 
-        meter, reward, limit = self.make_meter() if measure else None, None, None
-        if meter is not None and self.target is not None:
+        meter, reward, limit, predictor = None, None, None, None
+        if measure:
+            meter = self.make_meter()
+            if self.predict is not None:
+                predictor = make_predictor(self, self.make_clock(), data)
+        if measure and self.target is not None and self.cost is not None:
             if data.classes is None:
                 raise CellwrightError("a target weighs accuracy, not a loss: give --limit alone")
             weigh = MnasNetReward.hard if self.hard else MnasNetReward
-            reward = weigh(self.target, latency=meter.metric)
-        if meter is not None and self.limit is not None:
-            limit = Limit(meter.metric, self.limit)
+            reward = weigh(self.target, latency=self.cost)
+        if measure and self.limit is not None and self.limited is not None:
+            limit = Limit(self.limited, self.limit)
         return Evaluation(
             self.make_space(),
             data,
@@ -128,9 +154,10 @@ class Settings:
             ),
             reward=reward,
             meter=meter,
-            options={} if self.filters is None else {"filters": self.filters},
+            options=self.options,
             seed=self.seed,
             limit=limit,
+            predictor=predictor,
             deadline=self.deadline,
         )
 
@@ -210,8 +237,7 @@ def with_target(folder: Path, settings: Settings) -> Settings:
     Raises:
         ValueError, UnbuildableChild: See `target_from`.
     """
-    meter = settings.make_meter()
-    if settings.target_from is None or meter is None:
+    if settings.target_from is None:
         return settings
     if (folder / FILE).exists():
         before = read_settings(folder)
@@ -221,7 +247,10 @@ def with_target(folder: Path, settings: Settings) -> Settings:
     if data.classes is None:
         raise CellwrightError("a target weighs accuracy, not a loss: give --limit alone")
     target = target_from(
-        settings.target_from, meter, input_shape=data.input_shape, classes=data.classes
+        settings.target_from,
+        settings.make_clock(),
+        input_shape=data.input_shape,
+        classes=data.classes,
     )
     return replace(settings, target=target)
 

@@ -129,7 +129,7 @@ def _child(out: Path, number: int | None) -> Network:
         if best is None:
             raise CellwrightError(f"{out} has no finished trial yet")
         trial = best
-    evaluation = settings.make_evaluation()
+    evaluation = settings.make_evaluation(measure=False)
     space, model = evaluation.space, evaluation.build(trial.params)
     reward = "failed" if trial.reward is None else trial.reward
     return Network(

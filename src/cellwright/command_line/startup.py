@@ -69,7 +69,7 @@ def try_to_build(evaluation: Evaluation, tries: int = 5) -> None:
     for number in range(tries):
         try:
             params = space.sample(rng) if number else space.decode([0] * len(space.names))
-            replace(evaluation, limit=None).measure(params)
+            replace(evaluation, limit=None, reward=None, predictor=None).measure(params)
             return
         except Exception as error:
             reason = error

@@ -51,10 +51,9 @@ def about_target(settings: Settings, trials: Sequence[Trial]) -> list[str]:
     lines = []
     if settings.limit is not None:
         beyond = sum(trial.state == "infeasible" for trial in trials)
-        limit = short(cost, settings.limit)
-        lines.append(
-            f"limit {limit}: {beyond} of {len(trials)} children are beyond it, not trained"
-        )
+        limit = short(settings.limited or cost, settings.limit)
+        unseen = "not trained" if settings.predict is None else "not built"
+        lines.append(f"limit {limit}: {beyond} of {len(trials)} children are beyond it, {unseen}")
     if settings.target is not None and best is not None and cost in best.metrics:
         lines += _against(settings.target, cost, best, trials)
         lines += _price(best, cost, trials)

@@ -1,0 +1,80 @@
+"""``--predict``: latencies that are added up from a table of timed pieces, not measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cellwright.plugins import Dataset, LatencyPredictor, Meter
+from cellwright.search_spaces import CellwrightError
+
+if TYPE_CHECKING:
+    from cellwright.command_line.settings import Settings
+
+PREDICTED = "predicted_latency_ms"
+
+
+def make_predictor(settings: Settings, meter: Meter, data: Dataset) -> LatencyPredictor:
+    """What predicts the latency of the children of ``settings``, with the table that is there.
+
+    Args:
+        settings: With a table's path.
+        meter: Times the pieces.
+        data: Says what a child takes in.
+
+    Raises:
+        CellwrightError: If the meter is of no latency, or the space has no pieces.
+        ValueError: If the table is of another search or machine.
+        CorruptedState: If it cannot be read.
+    """
+    space, path = settings.make_space(), Path(settings.predict or "")
+    if not meter.metric.endswith("_ms"):
+        raise CellwrightError(
+            f"--predict adds up latencies, and --meter {settings.meter} measures {meter.metric}: "
+            "give litert, keras, or another meter of a latency"
+        )
+    options = settings.options
+    try:
+        space.pieces(
+            space.decode([0] * len(space.names)), data.input_shape, data.classes, **options
+        )
+    except NotImplementedError:
+        raise CellwrightError(
+            f"--predict adds up the pieces that a network consists of, and {settings.space} does "
+            "not say what these are (nasnet, nasnet-published, amoebanet and mnasnet do). Leave it "
+            "out, and --limit-ms acts on what --meter measures of each child"
+        ) from None
+    return LatencyPredictor(
+        space, data.input_shape, data.classes, options, meter, path=path, lazily=True
+    )
+
+
+def fill_table(predictor: LatencyPredictor, console: Console) -> None:
+    """Time the pieces that the table lacks, and calibrate it, with a bar for each of the two.
+
+    What was timed is kept, however this ends.
+
+    Raises:
+        ChildFailed: If something could not be measured.
+    """
+    columns = (
+        TextColumn("[bold]{task.description}[/]"), MofNCompleteColumn(), BarColumn(bar_width=24),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+
+        def step(number: int, of: int, what: str) -> None:
+            words = "timing whole children" if what == "child" else "timing pieces"
+            if number == 1:
+                console.print(f"{words}: {of}, once a machine, kept in {predictor.path}")
+                progress.add_task(words, total=of)
+            progress.update(progress.task_ids[-1], completed=number - 1)
+
+        predictor.fill(report=step)
+        if not predictor.table.correction.children:
+            predictor.calibrate(report=step)
+        for task in progress.tasks:
+            progress.update(task.id, completed=task.total)
