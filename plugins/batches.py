@@ -65,7 +65,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         import tensorflow as tf
 
         epochs = range(self.epoch, self.recipe.epochs)
-        orders = np.array([self._order_of(epoch) for epoch in epochs]).reshape(-1, len(self.x))
+        orders = np.array([self._order_of(epoch) for epoch in epochs], dtype=np.int64)
+        orders = orders.reshape(-1, len(self.x))  # with no epoch left too
         with tf.device("CPU"):
             parts = tuple(map(tf.constant, (self.x, *self.others)))
 
