@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cellwright.plugins.strategy import Told
+from cellwright.plugins.files import written_whole
+from cellwright.plugins.told import Told
 from cellwright.search_spaces import CorruptedState
 
 _FORMAT = 1
@@ -17,9 +17,6 @@ _FORMAT = 1
 
 def save_history(path: str | Path, history: Iterable[Told], **facts: Any) -> None:
     """Write ``history``, and any other ``facts`` that JSON can hold, in place of ``path``.
-
-    The file is written beside ``path`` and then renamed, so that a reader, or a process that is
-    killed half-way, finds either the old history or the new one.
 
     Args:
         path: Its folder must exist.
@@ -33,12 +30,8 @@ def save_history(path: str | Path, history: Iterable[Told], **facts: Any) -> Non
     path = Path(path)
     document = {"format": _FORMAT, **facts, "history": [told._asdict() for told in history]}
     text = json.dumps(document, allow_nan=False)
-    beside = path.with_name(path.name + ".new")
-    with beside.open("w", encoding="utf-8") as file:
+    with written_whole(path) as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def load_history(path: str | Path) -> tuple[list[Told], dict[str, Any]]:

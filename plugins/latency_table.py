@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from cellwright.plugins.files import written_whole
 from cellwright.plugins.meters import Measurement, Meter
 from cellwright.search_spaces import CorruptedState, SearchSpace
 from cellwright.search_spaces.pieces import Piece
@@ -97,9 +98,8 @@ class LatencyTable:
             json.dumps(head, indent=1).removesuffix("\n}") + f',\n "pieces": [\n{lines}\n ]\n}}\n'
         )
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f"{path.name}.{os.getpid()}.new")
-        new.write_text(text, encoding="utf-8")
-        new.replace(path)
+        with written_whole(path) as file:
+            file.write(text)
 
     @classmethod
     def load(cls, path: Path, about: Mapping[str, Any]) -> LatencyTable:
