@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -14,12 +15,13 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from cellwright.command_line.app import main
+from cellwright.command_line.front_children import draw_children
 from cellwright.command_line.front_picture import draw_front
 from cellwright.command_line.results import Trial
 from cellwright.command_line.settings import Settings, read_settings
 from cellwright.command_line.trade_off import about_target, front
 from cellwright.plugins import ParetoEvolution, RandomSearch, load_dataset
-from cellwright.search_spaces import NASNetSpace
+from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace
 
 OPERATIONS = ("identity", "sep_3x3", "sep_5x5", "sep_7x7")
 SPACE = NASNetSpace(blocks=1, operations=OPERATIONS)
@@ -105,6 +107,20 @@ def test_a_picture_shows_trials_front_target_and_what_was_not_trained():
     assert wide.get_xscale() == "log"
     (empty,) = draw_front([]).axes
     assert empty.texts[0].get_text() == "no trial has both metrics"
+
+
+def test_the_networks_of_a_front_are_drawn_beside_what_they_are_worth(monkeypatch):
+    monkeypatch.setattr("cellwright.command_line.front_children.MOST", 2)
+    rng = np.random.default_rng(0)
+    trials = [replace(trial(n, 0.5 + n / 10, n + 1), params=SPACE.sample(rng)) for n in range(3)]
+    front = {"quality": "val_accuracy", "cost": "latency_ms"}
+    (axes,) = draw_children(SPACE, trials, **front).axes
+    assert [text.get_text() for text in axes.texts] == [
+        "trial 0: validation accuracy 0.5000, 1 ms",
+        "trial 2: validation accuracy 0.7000, 3 ms",
+    ]
+    assert len(axes.images) == 4  # a normal and a reduction cell of each
+    assert draw_children(SearchSpace([Decision("a", (1,))]), [trial(0, 0.5, 1)], **front) is None
 
 
 # Searches
@@ -268,6 +284,7 @@ def test_several_objectives_are_searched_for_in_every_host(home, host, monkeypat
         strategy.tell(number, asked, (float(row["val_accuracy"]), -float(row["parameters"])))
     printed, _ = cellwright(home, "show", out)
     assert "front: validation accuracy against parameters" in printed
+    assert (home / out / "pictures" / "front_children.png").exists()
 
 
 @pytest.mark.parametrize(

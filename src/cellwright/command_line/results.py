@@ -132,9 +132,10 @@ def _draw(
     best: Trial | None,
     against: str | None,
 ) -> list[Path]:
+    from cellwright.command_line.front_children import draw_children
     from cellwright.command_line.front_picture import draw_front
     from cellwright.command_line.pictures import draw_search, save_figures
-    from cellwright.command_line.trade_off import quality_of
+    from cellwright.command_line.trade_off import front, quality_of
 
     plain = settings.target is None and all(
         trial.reward == trial.metrics.get("val_accuracy") for trial in trials if trial.reward
@@ -161,6 +162,11 @@ def _draw(
         for name, cost in fronts.items()
         if cost is not None
     }
+    if settings.objectives is not None and settings.cost is not None:
+        quality = quality_of(trials)
+        chosen = front(trials, quality, settings.cost)
+        children = draw_children(space, chosen, quality=quality, cost=settings.cost)
+        figures |= {} if children is None else {"front children": children}
     if best is not None:
         figures |= space.figures(best.params)
     return save_figures(figures, folder / "pictures")
