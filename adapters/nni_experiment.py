@@ -162,7 +162,8 @@ def read_trials(folder: str | Path) -> list[Trial]:
         return []
     config = yaml.safe_load((folder / "config.yml").read_text(encoding="utf-8"))
     arguments = (config.get("tuner") or {}).get("classArgs") or {}
-    record, _ = Record.load(experiment / "checkpoint", make_space(arguments.get("space")))
+    space = make_space(arguments.get("space"), arguments.get("tune", ()))
+    record, _ = Record.load(experiment / "checkpoint", space)
     return [
         Trial(
             told.number,

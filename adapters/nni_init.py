@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cellwright.adapters.nni_space import other_entries, search_space_of
+from cellwright.plugins.hyperband import Hyperband
 from cellwright.plugins.registry import make_space, make_strategy
 
 WORKING_DIRECTORY = "experiments"
@@ -33,7 +35,7 @@ tuner:
     strategy: {strategy}
     space: {space}
     seed: {seed}                           # null draws one
-    {goal}
+    {others}
 trainingService:
   platform: local
   useActiveGpu: false
@@ -43,14 +45,11 @@ _TRIAL = '''\
 """One trial: NNI runs this file for each architecture. It is yours to edit."""
 
 from cellwright.adapters.nni_trial import keep_best, run
-from cellwright.plugins import Evaluation, Recipe, load_dataset, make_space
+from cellwright.plugins import {names}
 
 if __name__ == "__main__":
     evaluation = Evaluation(
-        space=make_space({space}),
-        data=load_dataset({data}),
-        recipe=Recipe(epochs={epochs}),
-        options={{{options}}},
+{arguments}
     )
     run(evaluation, keep=keep_best("best"))  # best/best.keras is the best child so far
 '''
@@ -61,6 +60,7 @@ def write_experiment(
     *,
     strategy: str = "reinforce",
     space: str = "nasnet",
+    tune: Sequence[str] = (),
     seed: int | None = 0,
     data: str = "digits",
     epochs: int = 6,
@@ -69,6 +69,8 @@ def write_experiment(
     concurrency: int = 2,
     name: str | None = None,
     objectives: Mapping[str, str] | None = None,
+    schedule: Mapping[str, Any] | None = None,
+    script: str | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
     """Write ``config.yml``, ``search_space.json`` and ``trial.py``.
@@ -77,14 +79,18 @@ def write_experiment(
         folder: Made if it is not there.
         strategy: A name, or ``"module:attribute"``.
         space: Likewise; the trial script must find it too.
+        tune: Hyperparameters that the strategy decides on too; see `make_space`.
         seed: Of the strategy; None draws one.
         data: For `load_dataset`.
-        epochs: For each child, at least 1.
+        epochs: For each child, at least 1; without a schedule.
         options: For ``space.build``, such as ``{"filters": 16}``.
         trials: At most so many.
         concurrency: So many at a time.
         name: Of the experiment, on NNI's web page.
         objectives: For a strategy of several, see `StrategyTuner`.
+        schedule: Of multi-fidelity, see `StrategyTuner`; children wait in ``checkpoints``.
+        script: The text of ``trial.py``, such as `trial_script` makes; then ``data``, ``epochs``
+            and ``options`` are not used.
         overwrite: Replace files that are there.
 
     Returns:
@@ -97,9 +103,16 @@ def write_experiment(
     for label, count in (("epochs", epochs), ("trials", trials), ("concurrency", concurrency)):
         if count < 1:
             raise ValueError(f"{label} must be at least 1, got {count}")
-    made = make_space(space)
+    made = make_space(space, tune)
+    if schedule is not None:
+        Hyperband(**schedule)
     make_strategy(strategy, made, seed=seed, objectives=len(objectives or ["default"]))
     source = str(Path(data).resolve()) if Path(data).exists() else data
+    goal = (
+        f"objectives: {json.dumps(dict(objectives))}" if objectives else "optimize_mode: maximize"
+    )
+    others = {"schedule": schedule and dict(schedule), "tune": [*tune]}
+    lines = [goal, *(f"{name}: {json.dumps(value)}" for name, value in others.items() if value)]
     config = _CONFIG.format(
         name=json.dumps(name or f"cellwright {strategy} on {Path(data).name}"),
         command=json.dumps(f"{_python()} trial.py"),
@@ -109,22 +122,52 @@ def write_experiment(
         strategy=json.dumps(strategy),
         space=json.dumps(space),
         seed=json.dumps(seed),
-        goal=f"objectives: {json.dumps(dict(objectives))}"
-        if objectives
-        else "optimize_mode: maximize",
+        others="\n    ".join(lines),
     )
-    trial = _TRIAL.format(
-        space=json.dumps(space),
-        data=json.dumps(source),
-        epochs=epochs,
-        options=", ".join(f"{json.dumps(k)}: {v!r}" for k, v in (options or {}).items()),
+    script = script or trial_script(
+        space=call("make_space", space, **({"tune": [*tune]} if tune else {})),
+        data=call("load_dataset", source),
+        recipe="Recipe()" if schedule else call("Recipe", epochs=epochs),
+        options=as_python(options or {}),
+        **({"checkpoints": as_python("checkpoints")} if schedule else {}),
     )
     texts = {
         "config.yml": config,
         "search_space.json": json.dumps(search_space_of(made), indent=2) + "\n",
-        "trial.py": trial,
+        "trial.py": script,
     }
     return _write(Path(folder), texts, overwrite)
+
+
+def trial_script(**arguments: str) -> str:
+    """The text of a ``trial.py``.
+
+    Args:
+        arguments: Of its `Evaluation`, each as Python.
+    """
+    calls = [re.match(r"[A-Za-z_]+(?=[.(])", text) for text in arguments.values()]
+    names = {"Evaluation", *(found.group() for found in calls if found)}
+    return _TRIAL.format(
+        names=", ".join(sorted(names)),
+        arguments="\n".join(f"        {name}={text}," for name, text in arguments.items()),
+    )
+
+
+def call(function: str, *arguments: Any, **options: Any) -> str:
+    """A call of ``function`` with plain values, as Python."""
+    given = [*map(as_python, arguments), *(f"{k}={as_python(x)}" for k, x in options.items())]
+    return f"{function}({', '.join(given)})"
+
+
+def as_python(value: Any) -> str:
+    """A plain value as Python, with the quotes that formatters like."""
+    if isinstance(value, str):
+        return json.dumps(value)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{as_python(k)}: {as_python(x)}' for k, x in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(as_python, value))}]"
+    return repr(value)
 
 
 def check_experiment(folder: str | Path) -> None:

@@ -11,7 +11,7 @@ import functools
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -67,6 +67,8 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             objectives (``"pareto"``). ``default`` is then what NNI's web page shows, and no more.
         schedule: Arguments of `Hyperband`, such as ``{"max_epochs": 10, "factor": 3}``. A trial is
             then one rung: `nni_trial.run` trains it for ``TRIAL_BUDGET`` epochs in all.
+        tune: Hyperparameters that the strategy decides on beside the architecture, such as
+            ``["learning_rate=1e-4..1e-2:log", "batch_size=32,64"]`` (`make_space`).
         strategy_arguments: For the strategy.
 
     Raises:
@@ -82,6 +84,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         optimize_mode: str = "maximize",
         objectives: Mapping[str, str] | None = None,
         schedule: Mapping[str, Any] | None = None,
+        tune: Sequence[str] = (),
         **strategy_arguments: Any,
     ) -> None:
         super().__init__()
@@ -93,7 +96,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             )
         self.optimize_mode = optimize_mode
         self._signs = _signs_of(objectives or {"default": optimize_mode})
-        self.space = make_space(space)
+        self.space = make_space(space, tune)
         self.schedule = _schedule(schedule)
         self._make = functools.partial(
             make_strategy,

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 import optuna
 from optuna.trial import FrozenTrial
 
-from cellwright.adapters.optuna_sampler import known_trial, rung_of, suggest
+from cellwright.adapters.optuna_suggest import RUNG, known_trial, rung_of, suggest
 from cellwright.plugins.best_child import Keep
 from cellwright.plugins.evaluation import Evaluation, Report
 from cellwright.plugins.rewards import progress
 from cellwright.plugins.strategy import NOTES
 from cellwright.search_spaces import OverLimit
 
-__all__ = ["metrics_of", "run", "store"]
+__all__ = ["metrics_of", "run", "run_again", "store"]
 
 
 def run(
@@ -76,6 +76,20 @@ def run(
     if keep is not None:
         keep(params, metrics, model)
     return _values(metrics, objectives)
+
+
+def run_again(study: optuna.Study, trial: optuna.Trial | FrozenTrial) -> None:
+    """Put a running trial that is interrupted at the head of what the study is to run.
+
+    Under a schedule its rung goes with it: else the schedule would count a child that failed, and
+    the new trial would be no part of it.
+    """
+    rung = rung_of(trial)
+    attributes = {} if rung is None else {RUNG: rung._asdict()}
+    if rung is not None:
+        study._storage.set_trial_user_attr(trial._trial_id, RUNG, None)
+    if trial.params:
+        study.enqueue_trial(dict(trial.params), user_attrs=attributes)
 
 
 def store(

@@ -51,7 +51,7 @@ class Evaluation:
     Raises:
         ValueError: If the reward weighs a latency, or the limit is on a metric, that nothing
             measures; if two meters write the same metric, or ``space`` searches a hyperparameter
-            that neither the recipe nor ``space.build`` knows.
+            that neither the recipe nor ``space.build`` knows, or a value that the recipe refuses.
     """
 
     space: SearchSpace
@@ -69,8 +69,9 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         if isinstance(self.space, JointSpace):
-            first = {d.name: d.choices[0] for d in self.space.hyperparameters}
-            divide(first, self._recipe, self.space)
+            for name, choices in ((d.name, d.choices) for d in self.space.hyperparameters):
+                for choice in choices:
+                    divide({name: choice}, self._recipe, self.space)
         known = self.known_before
         weighed = self.reward.latency if isinstance(self.reward, MnasNetReward) else ""
         if weighed.endswith("latency_ms") and weighed not in known:

@@ -9,21 +9,30 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from operator import attrgetter
 from typing import Any
 
 from cellwright.plugins.meters import Meter, as_meters
 from cellwright.plugins.strategy import Strategy
-from cellwright.search_spaces import SearchSpace
+from cellwright.search_spaces import JointSpace, SearchSpace, read_hyperparameter
 
 
-def make_space(space: SearchSpace | str | None) -> SearchSpace:
+def make_space(space: SearchSpace | str | None, tune: Sequence[str] = ()) -> SearchSpace:
     """A space by its name, as ``"package.module:attribute"``, or as it is; None is the book's.
 
+    Args:
+        space: Which.
+        tune: Hyperparameters beside it, as `read_hyperparameter` takes them, such as
+            ``["learning_rate=1e-4..1e-2:log"]``; with any it gives a `JointSpace`.
+
     Raises:
-        ValueError: If nothing goes by that name, or it makes no `SearchSpace`.
+        ValueError: If nothing goes by that name, it makes no `SearchSpace`, or a hyperparameter
+            does not fit.
     """
+    if tune:
+        return JointSpace(make_space(space), *map(read_hyperparameter, tune))
     if isinstance(space, SearchSpace):
         return space
     made = _load("spaces", "nasnet" if space is None else space)

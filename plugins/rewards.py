@@ -115,6 +115,12 @@ class MnasNetReward(Reward):
         """Accuracy alone up to the target, and accuracy x T / LAT above it (alpha 0, beta -1)."""
         return cls(target, 0.0, -1.0, metric=metric, latency=latency)
 
+    def __repr__(self) -> str:
+        return (
+            f"MnasNetReward({self.target!r}, {self.alpha!r}, {self.beta!r}, "
+            f"metric={self.metric!r}, latency={self.latency!r})"
+        )
+
     def __call__(self, metrics: Mapping[str, float]) -> float:
         accuracy = _finite(metrics, self.metric)
         latency = _finite(metrics, self.latency)

@@ -30,6 +30,7 @@ from cellwright.search_spaces.nasnet import (
     register_operation,
 )
 from cellwright.search_spaces.space import SearchSpace
+from cellwright.search_spaces.written import read_hyperparameter
 
 __all__ = [
     "GENOTYPES",
@@ -72,5 +73,6 @@ __all__ = [
     "load_genotype",
     "multiply_adds",
     "notation",
+    "read_hyperparameter",
     "register_operation",
 ]

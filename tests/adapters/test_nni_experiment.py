@@ -26,7 +26,7 @@ from cellwright.adapters.nni_experiment import (
     read_trials,
     write_experiment,
 )
-from cellwright.plugins import make_strategy
+from cellwright.plugins import make_space, make_strategy
 from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace, SpaceMismatch
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nni"
@@ -328,4 +328,38 @@ def test_children_trained_on_digits(nnictl: Nnictl) -> None:
         assert trial.metrics["parameters"] > 0
     best = json.loads((nnictl.folder / "best" / "best.json").read_text())
     assert best["metrics"]["reward"] == max(trial.value or 0 for trial in trials)
+    assert (nnictl.folder / "best" / "best.keras").exists()
+
+
+@pytest.mark.slow
+def test_a_table_with_all_that_nni_init_takes(nnictl: Nnictl) -> None:
+    """Hyperparameters, a schedule and two objectives, on a table without one of its columns."""
+    pytest.importorskip("keras", reason="Keras is not installed")
+    rows = [f"{i},{i % 7},{i % 3 - 1},{'yes' if i % 7 > 3 else 'no'}" for i in range(120)]
+    (nnictl.folder / "people.csv").write_text("\n".join(["id,age,town,answer", *rows]))
+    tuned = ["learning_rate=1e-3..1e-1:log", "batch_size=16,32"]
+    words = [
+        "nni-init", ".", "--data", "people.csv", "--label", "answer", "--drop", "id",
+        "--space", "mlp", "--tune", tuned[0], "--tune", tuned[1], "--seed", "4",
+        "--schedule", "hyperband", "--epochs", "4", "--factor", "2", "--trials", "7",
+        "--objectives", "val_accuracy,parameters", "--concurrency", "1",
+    ]  # fmt: skip
+    subprocess.run(
+        [sys.executable, "-c", "from cellwright.command_line.app import main; main()", *words],
+        cwd=nnictl.folder, env=nnictl.environment, check=True, timeout=120,
+    )  # fmt: skip
+    nnictl("create", "--config", "config.yml", "--port", str(nnictl.port))
+    nnictl.wait(lambda: nnictl.status() == "DONE", 400)
+    assert [job["status"] for job in nnictl.rest("trial-jobs")] == ["SUCCEEDED"] * 7
+    nnictl.wait(lambda: len(read_trials(nnictl.folder)) == 7, 20)
+    trials = read_trials(nnictl.folder)
+    assert [trial.others["TRIAL_BUDGET"] for trial in trials] == [1, 1, 1, 1, 2, 2, 4]
+    assert [trial.metrics["trained_epochs"] for trial in trials] == [1, 1, 1, 1, 1, 1, 2]
+    space = make_space("mlp", tuned)
+    strategy = make_strategy("pareto", space, seed=4, objectives=2)
+    for trial in trials[:4]:
+        asked = strategy.ask(trial.number)
+        assert trial.params == asked
+        rewards = (trial.metrics["val_accuracy"], -trial.metrics["parameters"])
+        strategy.tell(trial.number, asked, rewards)
     assert (nnictl.folder / "best" / "best.keras").exists()

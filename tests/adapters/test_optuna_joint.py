@@ -8,6 +8,7 @@ from optuna.samplers import GridSampler, TPESampler
 from optuna.trial import TrialState
 
 from cellwright.adapters.optuna_sampler import StrategySampler, known_trial, rung_of, suggest
+from cellwright.adapters.optuna_trial import run_again
 from cellwright.plugins import RandomSearch, RegularizedEvolution, Reinforce
 from cellwright.plugins.hyperband import Hyperband
 from cellwright.search_spaces import (
@@ -150,6 +151,25 @@ def test_a_schedule_goes_on_in_another_process(tmp_path):
     assert [(t.params, t.user_attrs["rung"]) for t in last.trials] == [
         (t.params, t.user_attrs["rung"]) for t in whole.trials
     ]
+
+
+def test_a_rung_that_is_interrupted_is_run_again():
+    study = study_with(StrategySampler(RandomSearch(CELLS, seed=0), schedule=TEN))
+    on_schedule(study, 14)  # two children have gone on
+    trial = study.ask()
+    params, rung = suggest(trial, JOINT), rung_of(trial)
+    assert rung.past is not None
+    run_again(study, trial)
+    study.tell(trial, state=TrialState.FAIL)
+    assert rung_of(study.trials[14]) is None
+    on_schedule(study, TEN.trials - 14)
+    again = study.trials[15]
+    assert (again.params, rung_of(again)) == (params, rung)
+    rungs = [rung for trial in study.trials if (rung := rung_of(trial)) is not None]
+    assert len(rungs) == TEN.trials
+    assert sum(rung.epochs - rung.initial_epoch for rung in rungs) == TEN.epochs
+    pasts = [rung.past for rung in rungs if rung.past is not None]
+    assert len(set(pasts)) == len(pasts)
 
 
 def test_failures_and_trials_beside_the_schedule_do_not_stop_it():

@@ -247,6 +247,20 @@ def test_any_trial_is_exported_as_it_was_in_the_search(home, limited):
     assert f"trial {refused['trial']} has no child to export: it is infeasible" in printed
 
 
+@pytest.mark.parametrize("metric", [None, "val_loss", "parameters"])
+def test_a_report_says_what_was_beyond_the_limit_whatever_it_judges_by(home, limited, metric):
+    rows = table(limited[2])
+    by = () if metric is None else ("--metric", metric)
+    printed, code = cellwright(home, "report", "limited", "--out", "told", *by)
+    assert code == 0, printed
+    assert [row["state"] for row in table(home / "told")] == [row["state"] for row in rows]
+    beyond = sum(row["state"] == "infeasible" for row in rows)
+    assert f"{beyond} more were beyond the limit and not trained" in printed
+    if metric == "parameters":
+        least = min(float(row["parameters"]) for row in rows)
+        assert f"best {-least:.4f}" in printed
+
+
 @pytest.mark.parametrize("host", ["keras-tuner", pytest.param("nni", marks=pytest.mark.slow)])
 def test_other_hosts_leave_the_same_table(home, limited, host, monkeypatch):
     pytest.importorskip("keras_tuner" if host == "keras-tuner" else "nni")

@@ -23,6 +23,7 @@ from cellwright.search_spaces import (
     NASNetSpace,
     SearchSpace,
     Skeleton,
+    read_hyperparameter,
 )
 
 CELLS = NASNetSpace(blocks=1)
@@ -165,3 +166,46 @@ def test_the_options_of_a_space_are_those_of_its_child_builder():
         keywords = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
         assert space.options == keywords - {"seed"}
     assert NASNetSpace.options >= set(Skeleton.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("text", "decision"),
+    [
+        ("learning_rate=1e-4..1e-2:log", Float("learning_rate", 1e-4, 1e-2, log=True)),
+        ("batch_size=16..256:log", Int("batch_size", 16, 256, log=True)),
+        ("dropout=0..0.5", Float("dropout", 0, 0.5)),
+        ("shift=-1..1", Int("shift", -1, 1)),
+        ("batch_size = 32, 64,128", Decision("batch_size", (32, 64, 128))),
+        ("weight_decay=0,1e-4", Decision("weight_decay", (0.0, 1e-4))),
+        ("augmentation=none,shift", Decision("augmentation", ("none", "shift"))),
+        ("bias=True,false", Decision("bias", (True, False))),
+        ("dropout=0.2", Decision("dropout", (0.2,))),
+    ],
+)
+def test_hyperparameters_as_a_user_writes_them(text, decision):
+    read = read_hyperparameter(text)
+    assert type(read) is type(decision)
+    assert (read.name, read.choices) == (decision.name, decision.choices)
+    assert getattr(read, "log", None) == getattr(decision, "log", None)
+    assert [type(x) for x in read.choices] == [type(x) for x in decision.choices]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("learning_rate", "is written NAME=LOW..HIGH"),
+        ("=1..2", "is written NAME=LOW..HIGH"),
+        ("a=", "is written NAME=LOW..HIGH"),
+        ("a=1,2:log", "is written NAME=LOW..HIGH"),
+        ("a=1..2:ln", "the bounds of 'a' must be numbers, got '1..2:ln'"),
+        ("a=low..high", "the bounds of 'a' must be numbers, got 'low..high'"),
+        ("a=2..1", "'a' must have low < high"),
+        ("a=0..1:log", "low must be above 0"),
+        ("a=1,1", "choices of 'a' must be different"),
+        ("a=x,,y", "choices must not be empty, got 'x,,y'"),
+        ("a=1..inf", "both finite"),
+    ],
+)
+def test_what_is_written_otherwise_is_refused(text, words):
+    with pytest.raises(ValueError, match=words):
+        read_hyperparameter(text)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -14,12 +15,14 @@ from rich.markup import escape
 
 import cellwright
 from cellwright.command_line.export import export
+from cellwright.command_line.options import with_settings
 from cellwright.command_line.prediction import fill_table
 from cellwright.command_line.progress import Display
 from cellwright.command_line.report import report
 from cellwright.command_line.reports import console, print_results, print_trial
 from cellwright.command_line.results import best_trial, counted, write_preparation, write_results
 from cellwright.command_line.settings import (
+    CHECKPOINTS,
     HOSTS,
     Settings,
     check_goals,
@@ -30,9 +33,8 @@ from cellwright.command_line.settings import (
 )
 from cellwright.command_line.show import show
 from cellwright.command_line.startup import driver_of, try_to_build, without_notes
-from cellwright.plugins import LatencyPredictor, make_strategy
+from cellwright.plugins import Evaluation, LatencyPredictor
 from cellwright.plugins.best_child import read_best
-from cellwright.plugins.datasets import BUILT_IN
 from cellwright.plugins.registry import names
 from cellwright.search_spaces import CellwrightError
 
@@ -59,109 +61,19 @@ _EXTRAS = {
 
 
 @app.command()
+@with_settings
 def search(
+    *,
     out: Annotated[Path, typer.Option(help="Folder for the results; again, to continue.")] = Path(
         "runs/search"
     ),
     host: Annotated[str, typer.Option(help=f"Who drives: {', '.join(HOSTS)}.")] = "optuna",
-    strategy: Annotated[
-        str,
-        typer.Option(
-            help="How to search: auto, predictor, evolution, local, reinforce, ppo, hybrid, "
-            "random, or module:attribute."
-        ),
-    ] = "auto",
-    space: Annotated[
-        str,
-        typer.Option(
-            help="What to search: nasnet, nasnet-published, amoebanet, mnasnet, convnet, "
-            "convnet-published, mlp, module:attribute."
-        ),
-    ] = "nasnet",
-    data: Annotated[
-        str,
-        typer.Option(
-            help="digits, fashion_mnist, cifar10, a .npz file, or a folder of images by class; or "
-            "a table: wine, breast_cancer, diabetes, or a .csv file."
-        ),
-    ] = "digits",
-    label: Annotated[
-        str | None, typer.Option(help="Of a .csv: the column to predict; the last one if not.")
-    ] = None,
-    drop: Annotated[
-        str | None, typer.Option(help="Of a .csv: columns to leave out, separated by commas.")
-    ] = None,
-    task: Annotated[
-        str, typer.Option(help="Of a table: classification, regression, or auto, by the label.")
-    ] = "auto",
-    class_weight: Annotated[
-        str | None, typer.Option(help="Of a table: balanced makes all classes count alike.")
-    ] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Children to train in all.")] = 20,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs for each child.")] = 6,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 128,
-    learning_rate: Annotated[float, typer.Option(help="Adam's.")] = 1e-3,
-    filters: Annotated[
-        int | None,
-        typer.Option(min=1, help="Channels of the first cells, in spaces of cells; theirs if not."),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same search.")] = 0,
-    meter: Annotated[
-        str | None,
-        typer.Option(
-            help="Measure each child: keras or litert (latency of one image on this machine), "
-            "litert-int8, multiply-adds, size, peak-memory, module:attribute, ..."
-        ),
-    ] = None,
-    target: Annotated[
-        float | None,
-        typer.Option(
-            "--target-ms",
-            "--target",
-            help="Weigh accuracy against this latency (MnasNet's reward), or whatever the meter "
-            "measures, in its unit. The meter is keras if none is given.",
-        ),
-    ] = None,
-    target_from: Annotated[
-        str | None,
-        typer.Option(
-            help="As fast as this network here: mnasnet-a1, MobileNetV2 (any of "
-            "keras.applications), a .keras file."
-        ),
-    ] = None,
-    hard: Annotated[
-        bool,
-        typer.Option("--hard", help="A child within the target counts by its accuracy alone."),
-    ] = False,
-    limit: Annotated[
-        float | None,
-        typer.Option(
-            "--limit-ms",
-            "--limit",
-            help="Do not train a child beyond this, measured untrained, in the meter's unit; with "
-            "--predict do not even build it.",
-        ),
-    ] = None,
-    predict: Annotated[
-        Path | None,
-        typer.Option(
-            help="Predict each child's latency before it is built, from the times of its pieces in "
-            "this file (JSON), made once a machine if it is not there. --meter times them, litert "
-            "if none is given; with --meter each child that is built is measured too."
-        ),
-    ] = None,
-    objectives: Annotated[
-        str | None,
-        typer.Option(
-            help="Search for the front of several metrics, as val_accuracy,latency_ms; auto is "
-            "then pareto."
-        ),
-    ] = None,
     storage: Annotated[
         str | None,
         typer.Option(help="An Optuna storage URL, in place of a journal file in --out."),
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="NNI: trials at a time.")] = 1,
+    settings: Settings,
 ) -> None:
     """Search, and leave the best child, a table of all trials and pictures in --out.
 
@@ -169,39 +81,10 @@ def search(
     """
     if host not in HOSTS:
         raise CellwrightError(f"--host must be one of {', '.join(HOSTS)}, got {host!r}")
-    if class_weight not in (None, "balanced"):
-        raise CellwrightError(f"--class-weight must be balanced, or left out, got {class_weight!r}")
     if storage is not None and host != "optuna":
         raise CellwrightError("--storage is Optuna's; leave it out with another --host")
-    if data not in BUILT_IN and Path(data).exists():
-        data = str(Path(data).resolve())
-    if target_from is not None and target is not None:
-        raise CellwrightError("--target-ms and --target-from both set the target: give one")
-    if hard and target is None and target_from is None:
-        raise CellwrightError("--hard is of a target: give --target-ms or --target-from too")
-    if objectives is not None and strategy == "auto":
-        strategy = "pareto"
-    if target_from is not None and Path(target_from).exists():
-        target_from = str(Path(target_from).resolve())
-    settings = Settings(
-        host=host, strategy=strategy, space=space, data=data, trials=trials, epochs=epochs,
-        batch_size=batch_size, learning_rate=learning_rate, filters=filters, seed=seed,
-        storage=storage, concurrency=concurrency, label=label, drop=drop, task=task,
-        class_weight=class_weight, meter=meter, target=target, target_from=target_from, hard=hard,
-        limit=limit, objectives=objectives,
-        predict=None if predict is None else str(predict.resolve()),
-    )  # fmt: skip
-    goals = len(settings.goals)
-    if objectives is not None and goals < 2:
-        raise CellwrightError(f"--objectives takes two metrics or more, as a,b; got {objectives!r}")
-    make_strategy(strategy, settings.make_space(), seed=seed, objectives=goals)  # refused at once
-    with console.status("loading the data and the framework"):
-        driver = driver_of(host)
-        with without_notes():
-            settings = with_target(out, settings)
-            evaluation = settings.make_evaluation()
-            check_goals(settings, evaluation)
-            try_to_build(evaluation)
+    settings = replace(settings, host=host, storage=storage, concurrency=concurrency)
+    driver, settings, evaluation = _prepare(out, settings)
     if isinstance(evaluation.predictor, LatencyPredictor):
         try:
             with without_notes():
@@ -223,7 +106,7 @@ def search(
             )
             console.print(f"continuing {after} in {out}", highlight=False)
         code = 0
-        with Display(console, trials, epochs, before) as display:
+        with Display(console, settings.trials, settings.fixed_epochs, before) as display:
             try:
                 driver.search(out, settings, evaluation, display.trial, display.epoch)
             except KeyboardInterrupt:
@@ -268,30 +151,34 @@ app.command()(report)
 
 
 @app.command("nni-init")
+@with_settings
 def nni_init(
+    *,
     folder: Annotated[Path, typer.Argument(help="Where to write the experiment.")],
-    strategy: Annotated[str, typer.Option(help="As for search.")] = "auto",
-    space: Annotated[str, typer.Option(help="nasnet, or module:attribute.")] = "nasnet",
-    data: Annotated[str, typer.Option(help="As for search.")] = "digits",
-    trials: Annotated[int, typer.Option(min=1)] = 20,
-    epochs: Annotated[int, typer.Option(min=1)] = 6,
-    filters: Annotated[int | None, typer.Option(min=1)] = None,
-    concurrency: Annotated[int, typer.Option(min=1)] = 2,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    concurrency: Annotated[int, typer.Option(min=1, help="Trials at a time.")] = 2,
     overwrite: Annotated[bool, typer.Option(help="Replace files that are there.")] = False,
+    settings: Settings,
 ) -> None:
     """Write an NNI experiment: config.yml, search space and trial script, ready to run."""
-    driver_of("nni")
-    from cellwright.adapters.nni_init import write_experiment
-
-    files = write_experiment(
-        folder, strategy=strategy, space=space, seed=seed, data=data, epochs=epochs,
-        options=None if filters is None else {"filters": filters},
-        trials=trials, concurrency=concurrency, overwrite=overwrite,
-    )  # fmt: skip
-    for file in files:
+    if settings.predict is not None:
+        raise CellwrightError("--predict is of `cellwright search --host nni`: leave it out here")
+    settings = replace(settings, host="nni", concurrency=concurrency)
+    driver, settings, evaluation = _prepare(folder, settings)
+    for file in driver.write(folder, settings, evaluation, overwrite=overwrite):
         console.print(f"wrote {file}", highlight=False)
     console.print(f"next: nnictl create --config {folder / 'config.yml'}", highlight=False)
+
+
+def _prepare(out: Path, settings: Settings) -> tuple[Any, Settings, Evaluation]:
+    """Load the driver, the data and the framework, and refuse what does not fit."""
+    with console.status("loading the data and the framework"):
+        driver = driver_of(settings.host)
+        with without_notes():
+            settings = with_target(out, settings)
+            evaluation = settings.make_evaluation(checkpoints=out / CHECKPOINTS)
+            check_goals(settings, evaluation)
+            try_to_build(evaluation)
+    return driver, settings, evaluation
 
 
 def _version(wanted: bool) -> None:

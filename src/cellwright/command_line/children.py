@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cellwright.command_line.metrics import short
-from cellwright.command_line.results import Trial
+from cellwright.command_line.results import Trial, to_train
 from cellwright.command_line.settings import Settings
 from cellwright.command_line.startup import driver_of
 from cellwright.plugins.best_child import read_best
@@ -64,7 +64,7 @@ def trained_child(
     announce(
         f"a search keeps its best child alone: trial {trial.number} is trained again, as it was"
     )
-    metrics, model = settings.make_evaluation(measure=False).run(trial.params)
+    metrics, model = settings.make_evaluation(measure=False).run(to_train(trial))
     new = path.with_name(f"new_{path.name}")
     model.save(new)
     new.replace(path)

@@ -12,6 +12,7 @@ METRICS = (
     "val_mae",
     "accuracy",
     "loss",
+    "epochs",
     "latency_ms",
     "predicted_latency_ms",
     "multiply_adds",
@@ -45,6 +46,8 @@ def short(name: str, value: float) -> str:
         return f"{value:.3g} ms{' predicted' if name == 'predicted_latency_ms' else ''}"
     if name.endswith("_bytes"):
         return f"{value / 1000:,.1f} kB"
+    if name == "epochs":
+        return f"{value:.0f} epoch{'' if value == 1 else 's'}"
     if name in ("multiply_adds", "parameters"):
         return f"{value:,.0f} {label(name)}"
     return f"{value:.0f} s" if name == "seconds" else f"{label(name)} {value:.4f}"

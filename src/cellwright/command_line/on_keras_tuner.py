@@ -15,7 +15,7 @@ from cellwright.command_line.results import Trial
 from cellwright.command_line.settings import Settings
 from cellwright.plugins import Evaluation
 from cellwright.plugins.best_child import keep_best
-from cellwright.search_spaces import INFEASIBLE
+from cellwright.search_spaces import INFEASIBLE, Params
 
 PROJECT = "keras_tuner"
 _STATES = {"COMPLETED": "complete", "FAILED": "failed", "INVALID": "failed"}
@@ -65,18 +65,29 @@ def _oracle(settings: Settings) -> StrategyOracle:
         strategy=settings.strategy,
         space=settings.make_space(),
         seed=settings.seed,
+        schedule=settings.make_schedule(),
         max_consecutive_failed_trials=settings.trials + 1,
     )
 
 
 def _trial(trial: Any, oracle: StrategyOracle) -> Trial:
+    return trial_of(trial, read_params(trial.hyperparameters.values, oracle.space))
+
+
+def trial_of(trial: Any, params: Params) -> Trial:
+    """A trial of any project, with the parameters that it decides on."""
     names = set(trial.metrics.metrics) - {"multi_objective"}  # Keras Tuner's own sum of several
     kind, colon, words = (trial.message or "").strip().rpartition("\n")[2].partition(":")
     state = _STATES.get(trial.status, "interrupted")
+    last = {name: trial.metrics.get_last_value(name) for name in names}
+    metrics = {name: float(value) for name, value in last.items() if value is not None}
+    values = trial.hyperparameters.values
+    if "tuner/epochs" in values:
+        metrics["epochs"] = float(values["tuner/epochs"])
     return Trial(
         int(trial.trial_id),
-        read_params(trial.hyperparameters.values, oracle.space),
+        params,
         "infeasible" if INFEASIBLE in names else state,
-        {name: float(trial.metrics.get_last_value(name)) for name in names},
+        metrics,
         kind.rpartition(".")[2] + colon + words,  # an exception without its module
     )

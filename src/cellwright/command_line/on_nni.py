@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from cellwright.adapters import nni_experiment, nni_trial
-from cellwright.adapters.nni_init import write_experiment
+from cellwright.adapters.nni_init import as_python, call, trial_script, write_experiment
+from cellwright.adapters.nni_record import BUDGET
 from cellwright.command_line.results import Trial
-from cellwright.command_line.settings import Settings, read_settings
+from cellwright.command_line.settings import CHECKPOINTS, Settings, read_settings
 from cellwright.plugins import Evaluation
 from cellwright.plugins.best_child import keep_best
 from cellwright.search_spaces import INFEASIBLE, CellwrightError
@@ -50,21 +53,13 @@ def search(
             f"module:attribute; got {settings.space!r}"
         )
     experiment = folder / EXPERIMENT
-    write_experiment(
+    _write(
         experiment,
-        strategy=settings.strategy,
-        space=settings.space,
-        seed=settings.seed,
-        data=settings.data,
-        epochs=settings.epochs,
-        trials=settings.trials,
-        concurrency=settings.concurrency,
-        objectives=settings.goals if settings.objectives else None,
+        settings,
         name=f"cellwright {folder.resolve().name}",
+        script=_TRIAL.format(folder=str(folder.resolve())),
         overwrite=True,
     )
-    script = _TRIAL.format(folder=str(folder.resolve()))
-    (experiment / "trial.py").write_text(script, encoding="utf-8")
     # NNI's processes start in the experiment's folder; a space of the user's is found from here.
     here = [os.environ.get("PYTHONPATH"), str(Path.cwd())]
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in here if path)
@@ -73,17 +68,62 @@ def search(
     )
 
 
+def write(
+    folder: Path, settings: Settings, evaluation: Evaluation, *, overwrite: bool
+) -> list[Path]:
+    """Write the experiment of ``settings`` with a trial script that stands for itself.
+
+    Raises:
+        FileExistsError: If one of its files is there and ``overwrite`` is False.
+    """
+    parts = {
+        "space": call(
+            "make_space", settings.space, **({"tune": t} if (t := settings.tuned) else {})
+        ),
+        "data": call("load_dataset", settings.data, **settings.data_options),
+        "recipe": repr(evaluation.recipe),
+        "reward": None if evaluation.reward is None else repr(evaluation.reward),
+        "meter": settings.meter_name and call("make_meter", settings.meter_name),
+        "limit": None if evaluation.limit is None else repr(evaluation.limit),
+        "options": as_python(evaluation.options) if evaluation.options else None,
+        "seed": repr(evaluation.seed),
+        "checkpoints": as_python(CHECKPOINTS) if settings.schedule else None,
+    }
+    script = trial_script(**{name: text for name, text in parts.items() if text is not None})
+    return _write(folder, settings, script=script, overwrite=overwrite)
+
+
+def _write(experiment: Path, settings: Settings, **more: Any) -> list[Path]:
+    schedule = settings.make_schedule()
+    return write_experiment(
+        experiment,
+        strategy=settings.strategy,
+        space=str(settings.space),
+        tune=settings.tuned,
+        seed=settings.seed,
+        data=settings.data,
+        trials=settings.trials,
+        concurrency=settings.concurrency,
+        objectives=settings.goals if settings.objectives else None,
+        schedule=None if schedule is None else asdict(schedule),
+        **more,
+    )
+
+
 def run_trial(folder: str) -> None:
     """Be one trial of the search in ``folder``; NNI starts it."""
     settings = read_settings(Path(folder))
-    nni_trial.run(settings.make_evaluation(), keep=keep_best(folder))
+    evaluation = settings.make_evaluation(checkpoints=Path(folder, CHECKPOINTS))
+    nni_trial.run(evaluation, keep=keep_best(folder))
 
 
 def trial_of(trial: nni_experiment.Trial, sign: float = 1.0) -> Trial:
     """A trial of an experiment, whose value is the reward times ``sign``."""
+    metrics = dict(trial.metrics)
+    if BUDGET in trial.others:
+        metrics["epochs"] = float(trial.others[BUDGET])
     if trial.value is None:
-        state = "infeasible" if INFEASIBLE in trial.metrics else "failed"
-        return Trial(trial.number, trial.params, state, trial.metrics, trial.error)
-    return Trial(
-        trial.number, trial.params, "complete", {**trial.metrics, "reward": sign * trial.value}
-    )
+        state = "infeasible" if INFEASIBLE in metrics else "failed"
+        return Trial(trial.number, trial.params, state, metrics, trial.error)
+    metrics["reward"] = sign * trial.value
+    return Trial(trial.number, trial.params, "complete", metrics)

@@ -14,7 +14,8 @@ from optuna.storages.journal._file import LOCK_FILE_SUFFIX
 from optuna.trial import FrozenTrial, TrialState
 
 from cellwright.adapters.optuna_sampler import StrategySampler
-from cellwright.adapters.optuna_trial import run
+from cellwright.adapters.optuna_suggest import rung_of
+from cellwright.adapters.optuna_trial import run, run_again
 from cellwright.command_line.results import Trial
 from cellwright.command_line.settings import Settings
 from cellwright.plugins import Evaluation, make_strategy
@@ -37,7 +38,7 @@ def read(folder: Path, settings: Settings) -> list[Trial]:
     except KeyError:  # stopped before the study was made
         return []
     return [
-        _trial(trial) for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()
+        trial_of(trial) for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()
     ]
 
 
@@ -66,7 +67,7 @@ def search(
     strategy = make_strategy(
         settings.strategy, evaluation.space, seed=settings.seed, objectives=len(settings.goals)
     )
-    study.sampler = StrategySampler(strategy)
+    study.sampler = StrategySampler(strategy, schedule=settings.make_schedule())
     if settings.storage is None:  # nobody else works on the embedded storage
         _release_abandoned(study)
     keep = keep_best(folder)
@@ -85,11 +86,11 @@ def search(
             )
         except KeyboardInterrupt:
             trial.set_user_attr("interrupted", True)
-            study.enqueue_trial(dict(trial.params))
+            run_again(study, trial)
             raise
 
     def finished(study: optuna.Study, trial: FrozenTrial) -> None:
-        on_trial(_trial(trial))
+        on_trial(trial_of(trial))
 
     while _counted(study) < settings.trials:
         study.optimize(objective, n_trials=1, callbacks=[finished], catch=(Exception,))
@@ -174,16 +175,18 @@ def _release_abandoned(study: optuna.Study) -> None:
     """Trials of a process that was killed run for ever; store them as interrupted, run again."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study._storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
+        run_again(study, trial)
         study.tell(trial.number, state=TrialState.FAIL)
-        if trial.params:
-            study.enqueue_trial(trial.params)
 
 
-def _trial(trial: FrozenTrial) -> Trial:
+def trial_of(trial: FrozenTrial) -> Trial:
+    """A finished trial of any study, its metrics those of its user attributes."""
     attributes: dict[str, Any] = dict(trial.user_attrs)
     error = str(attributes.pop("error", ""))
     interrupted = attributes.pop("interrupted", False)
     metrics = {name: float(v) for name, v in attributes.items() if isinstance(v, int | float)}
+    if (rung := rung_of(trial)) is not None:
+        metrics["epochs"] = float(rung.epochs)
     state = "interrupted" if interrupted else _STATES[trial.state]
     if INFEASIBLE in metrics:
         state = "infeasible"

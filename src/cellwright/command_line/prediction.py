@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cellwright.plugins import Dataset, LatencyPredictor, Meter
-from cellwright.search_spaces import CellwrightError
+from cellwright.search_spaces import CellwrightError, JointSpace
 
 if TYPE_CHECKING:
     from cellwright.command_line.settings import Settings
@@ -30,7 +30,14 @@ def make_predictor(settings: Settings, meter: Meter, data: Dataset) -> LatencyPr
         ValueError: If the table is of another search or machine.
         CorruptedState: If it cannot be read.
     """
-    space, path = settings.make_space(), Path(settings.predict or "")
+    whole, path = settings.make_space(), Path(settings.predict or "")
+    space = whole.architecture if isinstance(whole, JointSpace) else whole
+    sizes = [name for name in whole.names if name in (space.options or ())]
+    if sizes:
+        raise CellwrightError(
+            f"--predict adds up pieces of one size, and --tune changes {', '.join(sizes)}: leave "
+            "one of the two out"
+        )
     if not meter.metric.endswith("_ms"):
         raise CellwrightError(
             f"--predict adds up latencies, and --meter {settings.meter} measures {meter.metric}: "

@@ -45,10 +45,13 @@ class TimeLeft(ProgressColumn):
 class Display:
     """Shows each finished trial, the best so far, the epoch in training, and the time left.
 
-    Where the output is no terminal only the lines appear.
+    Where the output is no terminal only the lines appear. ``epochs`` are those of each trial; None
+    if they differ.
     """
 
-    def __init__(self, console: Console, trials: int, epochs: int, before: list[Trial]) -> None:
+    def __init__(
+        self, console: Console, trials: int, epochs: int | None, before: list[Trial]
+    ) -> None:
         self.console, self.trials, self.epochs = console, trials, epochs
         self.first = 0.0  # seconds of a trial's first epoch
         self.seen = {trial.number: trial for trial in before}
@@ -89,11 +92,12 @@ class Display:
         """An epoch (from 0) of trial ``number`` has ended."""
         accuracy = metrics.get("val_accuracy")
         shown = "" if accuracy is None else f" at {accuracy:.4f}"
-        fields: dict[str, Any] = {"epoch": f"epoch {epoch + 1}/{self.epochs}{shown}"}
+        of = "" if self.epochs is None else f"/{self.epochs}"
+        fields: dict[str, Any] = {"epoch": f"epoch {epoch + 1}{of}{shown}"}
         passed = time.monotonic() - self.progress.tasks[self.task].fields["since"]
         if epoch == 0:
             self.first = passed  # building and tracing the child included
-        elif self._seconds() is None:
+        elif self._seconds() is None and self.epochs is not None:
             fields["each"] = self.first + (passed - self.first) / epoch * (self.epochs - 1)
         self.progress.update(self.task, **fields)
 
@@ -120,7 +124,7 @@ class Display:
         best = best_trial(list(self.seen.values()))
         mark = "  [green]best so far[/]" if best is not None and best.number == trial.number else ""
         parts = [short("reward", trial.reward)]
-        for name in ("val_accuracy", *COSTS):
+        for name in ("val_accuracy", "epochs", *COSTS):
             value = trial.metrics.get(name)
             if value is not None and not (name == "val_accuracy" and value == trial.reward):
                 parts.append(short(name, value))

@@ -36,7 +36,8 @@ def report(
         str | None, typer.Option(help="Of Optuna, where a storage holds several.")
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="To judge by; the objective if not. A loss is minimised.")
+        str | None,
+        typer.Option(help="To judge by; the objective if not. Losses and costs are minimised."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables and pictures; runs/NAME-report if not.")
@@ -87,9 +88,12 @@ def _correlation(trials: Sequence[Trial]) -> float | None:
 
 def _summary(run: Run, ranked: Sequence[Trial]) -> list[str]:
     rewards = [trial.metrics["reward"] for trial in ranked]
-    lost = len(run.trials) - len(ranked)
+    beyond = sum(trial.state == "infeasible" for trial in run.trials)
+    lost = len(run.trials) - len(ranked) - beyond
     lines = [
-        f"{len(ranked)} trials" + (f", {lost} more failed or were interrupted" if lost else ""),
+        f"{len(ranked)} trials"
+        + (f", {lost} more failed or were interrupted" if lost else "")
+        + (f", {beyond} more were beyond the limit and not trained" if beyond else ""),
         f"reward: best {rewards[0]:.4f}, median {statistics.median(rewards):.4f}, "
         f"worst {rewards[-1]:.4f}",
     ]

@@ -52,7 +52,7 @@ def print_ranking(out: Path, trials: list[Trial], most: int = 10) -> None:
     table = Table(
         title=f"{number} trial{'' if number == 1 else 's'} in {out}", title_justify="left"
     )
-    shown = [n for n in ("val_accuracy", *COSTS) if any(n in t.metrics for t in trials)]
+    shown = [n for n in ("val_accuracy", "epochs", *COSTS) if any(n in t.metrics for t in trials)]
     for name in ("trial", "reward", *shown):
         table.add_column(label(name), justify="right")
     ranked = sorted((t for t in trials if t.reward is not None), key=lambda t: -t.metrics["reward"])

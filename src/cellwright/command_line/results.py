@@ -46,6 +46,13 @@ def best_trial(trials: Sequence[Trial]) -> Trial | None:
     return max(complete, key=lambda t: (t.metrics["reward"], -t.number), default=None)
 
 
+def to_train(trial: Trial) -> dict[str, Any]:
+    """What an `Evaluation` is given to train a trial's child as it was: its epochs too, if a
+    schedule set them."""
+    epochs = trial.metrics.get("epochs")
+    return trial.params if epochs is None else {**trial.params, "epochs": int(epochs)}
+
+
 def write_results(
     folder: Path,
     settings: Settings,
@@ -76,7 +83,7 @@ def write_results(
     if evaluation is not None and not (same and (folder / "best.keras").exists()):
         for name in ("best.json", "best.keras"):
             (folder / name).unlink(missing_ok=True)
-        metrics, model = replace(evaluation, limit=None).run(best.params)
+        metrics, model = replace(evaluation, limit=None).run(to_train(best))
         keep_best(folder)(best.params, metrics, model)
     genotype = folder / "genotype.json"
     genotype.write_text(json.dumps(space.describe(best.params), indent=1) + "\n", encoding="utf-8")

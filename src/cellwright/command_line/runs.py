@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cellwright.command_line.metrics import COSTS
 from cellwright.command_line.results import Trial
 from cellwright.command_line.settings import FILE, read_settings
 from cellwright.command_line.startup import driver_of
@@ -66,21 +66,25 @@ def open_run(
 
 
 def _judged(trials: Sequence[Trial], metric: str) -> list[Trial]:
-    """The trials with ``metric`` as their reward; a loss is the smaller the better."""
+    """The trials with ``metric`` as their reward; of losses and costs less is better."""
     measured = sorted({name for trial in trials for name in trial.metrics})
     if metric not in measured:
         raise CellwrightError(f"no trial has the metric {metric!r}; there are {measured}")
-    sign = -1.0 if "loss" in metric else 1.0
-    return [
-        Trial(t.number, t.params, t.state, {**t.metrics, "reward": sign * t.metrics[metric]})
-        if t.state == "complete" and metric in t.metrics
-        else Trial(t.number, t.params, "failed", t.metrics, t.error or f"has no {metric}")
-        for t in trials
-    ]
+    minimised = metric in COSTS or "loss" in metric or metric.endswith("mae")
+    sign = -1.0 if minimised else 1.0
+
+    def judged(trial: Trial) -> Trial:
+        if trial.state != "complete":
+            return trial
+        if metric not in trial.metrics:
+            return replace(trial, state="failed", error=f"has no {metric}")
+        return replace(trial, metrics={**trial.metrics, "reward": sign * trial.metrics[metric]})
+
+    return [judged(trial) for trial in trials]
 
 
 def _optuna_study(what: str, name: str | None, space: SearchSpace) -> Run:
-    driver_of("optuna")  # says which extra to install
+    driver = driver_of("optuna")  # says which extra to install
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -94,40 +98,36 @@ def _optuna_study(what: str, name: str | None, space: SearchSpace) -> Run:
         raise CellwrightError(f"give --study, one of {', '.join(names) or '(there is none)'}")
     study = optuna.load_study(study_name=name, storage=storage)
     minimised = [direction.name == "MINIMIZE" for direction in study.directions]
-    ended = [trial for trial in study.trials if trial.state.is_finished()]
-    return _run(name, space, [_optuna_trial(trial, minimised) for trial in ended])
+    told = [
+        _with_values(driver.trial_of(trial), trial, minimised)
+        for trial in study.trials
+        if trial.state.is_finished()
+    ]
+    return _run(name, space, told)
 
 
-def _optuna_trial(trial: Any, minimised: Sequence[bool]) -> Trial:
-    attributes = dict(trial.user_attrs)
-    numbers = {k: float(v) for k, v in attributes.items() if isinstance(v, int | float)}
-    error = str(attributes.get("error", ""))
-    if trial.state.name != "COMPLETE":
-        return Trial(trial.number, dict(trial.params), "failed", numbers, error)
-    if len(minimised) > 1:
-        metrics = numbers | {f"value_{k}": v for k, v in enumerate(trial.values)}
-    else:
-        metrics = {**numbers, "reward": -trial.value if minimised[0] else trial.value}
-    return Trial(trial.number, dict(trial.params), "complete", metrics)
+def _with_values(told: Trial, trial: Any, minimised: Sequence[bool]) -> Trial:
+    """A trial with the study's values among its metrics; of one objective it is the reward."""
+    if told.state != "complete":
+        return told
+    values = {f"value_{k}": value for k, value in enumerate(trial.values)}
+    if len(minimised) == 1:
+        values = {"reward": -trial.value if minimised[0] else trial.value}
+    return replace(told, metrics=told.metrics | values)
 
 
 def _keras_tuner_project(folder: Path, space: SearchSpace) -> Run:
-    driver_of("keras-tuner")
+    driver = driver_of("keras-tuner")
     import keras_tuner
 
     found = []
     for file in sorted(folder.glob("trial_*/trial.json")):
         trial = keras_tuner.engine.trial.Trial.load(str(file))
-        metrics = {
-            name: float(trial.metrics.get_best_value(name)) for name in trial.metrics.metrics
-        }
-        state = "complete" if trial.score is not None and math.isfinite(trial.score) else "failed"
-        if state == "complete":
-            metrics["reward"] = _keras_reward(trial, metrics)
-        message = (trial.message or "").strip().splitlines()
-        error = message[-1] if message else ""
-        values = dict(trial.hyperparameters.values)
-        found.append(Trial(int(trial.trial_id), values, state, metrics, error))
+        told = driver.trial_of(trial, dict(trial.hyperparameters.values))
+        if told.state == "complete":
+            reward = _keras_reward(trial, told.metrics)
+            told = replace(told, metrics={**told.metrics, "reward": reward})
+        found.append(told)
     return _run(folder.name, space, found)
 
 
@@ -140,17 +140,16 @@ def _keras_reward(trial: Any, metrics: dict[str, float]) -> float:
 
 
 def _nni_experiment(folder: Path) -> Run:
-    driver_of("nni")
+    driver = driver_of("nni")
     import yaml
 
     from cellwright.adapters import nni_experiment
-    from cellwright.command_line.on_nni import trial_of
 
     config = yaml.safe_load((folder / "config.yml").read_text(encoding="utf-8"))
     arguments = (config.get("tuner") or {}).get("classArgs") or {}
     sign = -1.0 if arguments.get("optimize_mode") == "minimize" else 1.0
-    trials = [trial_of(trial, sign) for trial in nni_experiment.read_trials(folder)]
-    return Run(folder.name, make_space(arguments.get("space")), trials)
+    trials = [driver.trial_of(trial, sign) for trial in nni_experiment.read_trials(folder)]
+    return Run(folder.name, make_space(arguments.get("space"), arguments.get("tune", ())), trials)
 
 
 def _run(name: str, space: SearchSpace, trials: Sequence[Trial]) -> Run:
@@ -172,7 +171,5 @@ def _run(name: str, space: SearchSpace, trials: Sequence[Trial]) -> Run:
                     "--space, the name of the one that was searched"
                 ) from None
             continue
-        mine.append(
-            Trial(trial.number, params, trial.state, {**others, **trial.metrics}, trial.error)
-        )
+        mine.append(replace(trial, params=params, metrics={**others, **trial.metrics}))
     return Run(name, space, mine)

@@ -21,11 +21,14 @@ from cellwright.plugins import (
     make_meter,
     make_space,
 )
+from cellwright.plugins.hyperband import Hyperband
 from cellwright.plugins.reference import target_from
 from cellwright.search_spaces import CellwrightError, CorruptedState, SearchSpace
 
 HOSTS = {"optuna": "Optuna", "nni": "NNI", "keras-tuner": "Keras Tuner"}
 FILE = "settings.json"
+CHECKPOINTS = "checkpoints"
+SCHEDULES = {"hyperband": None, "halving": 1}  # and how many brackets they run; None for all
 # A search that goes on may train more children; all else must stay, or the results do not compare.
 _MAY_CHANGE = {"trials", "concurrency"}
 
@@ -59,6 +62,9 @@ class Settings:
     deadline: float | None = None
     objectives: str | None = None
     predict: str | None = None
+    tune: str | None = None  # hyperparameters, with spaces between
+    schedule: str | None = None
+    factor: int | None = None
 
     @property
     def goals(self) -> dict[str, Literal["maximize", "minimize"]]:
@@ -69,16 +75,26 @@ class Settings:
         }
 
     def make_meter(self) -> Meter | None:
-        """What measures the children. Where only what it is for is given, Keras does here; not if
-        latency is predicted, unless it is asked for by its name."""
+        """What measures the children."""
+        return None if self.meter_name is None else make_meter(self.meter_name)
+
+    @property
+    def meter_name(self) -> str | None:
+        """The name of what measures the children. Where only what it is for is given, Keras does
+        here; not if latency is predicted, unless it is asked for by its name."""
         weighs = (self.target, self.target_from, self.limit) != (None, None, None)
         if self.meter is None and "latency_ms" not in self.goals:
-            return make_meter("keras") if weighs and self.predict is None else None
-        return self.make_clock() if self.predict is not None else make_meter(self.meter or "keras")
+            return "keras" if weighs and self.predict is None else None
+        return self.clock_name
+
+    @property
+    def clock_name(self) -> str:
+        """The name of what `make_clock` makes."""
+        return self.meter or ("keras" if self.predict is None else "litert")
 
     def make_clock(self) -> Meter:
-        """What times the pieces that predictions are added up from, and a network to compare."""
-        return make_meter(self.meter or ("keras" if self.predict is None else "litert"))
+        """What times pieces that predictions are added up from, and networks to compare."""
+        return make_meter(self.clock_name)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -102,8 +118,37 @@ class Settings:
         return self.cost if self.predict is None else PREDICTED
 
     def make_space(self) -> SearchSpace:
-        """The space to search."""
-        return make_space(self.space)
+        """The space to search, with the hyperparameters that are searched beside it."""
+        return make_space(self.space, self.tuned)
+
+    @property
+    def tuned(self) -> list[str]:
+        """The hyperparameters beside the architecture, each as the user wrote it."""
+        return (self.tune or "").split()
+
+    def make_schedule(self) -> Hyperband | None:
+        """Which children go on to more epochs; None where all are trained alike."""
+        if self.schedule is None:
+            return None
+        return Hyperband(self.epochs, self.factor or 3, SCHEDULES[self.schedule])
+
+    @property
+    def fixed_epochs(self) -> int | None:
+        """The epochs of each child, if they are the same for all."""
+        varied = self.schedule is not None or "epochs" in self.make_space().names
+        return None if varied else self.epochs
+
+    @property
+    def data_options(self) -> dict[str, Any]:
+        """The arguments of `load_dataset` that are not its defaults."""
+        drop = [name.strip() for name in (self.drop or "").split(",") if name.strip()]
+        given = {
+            "label": self.label,
+            "drop": drop,
+            "task": None if self.task == "auto" else self.task,
+            "balanced": self.class_weight is not None,
+        }
+        return {name: value for name, value in given.items() if value}
 
     def load_data(self) -> Dataset:
         """The images or the table to search on.
@@ -111,20 +156,21 @@ class Settings:
         Raises:
             InvalidData: If they cannot be searched on.
         """
-        return load_dataset(
-            self.data,
-            label=self.label,
-            drop=[name.strip() for name in (self.drop or "").split(",") if name.strip()],
-            task=self.task,
-            balanced=self.class_weight is not None,
-        )
+        return load_dataset(self.data, **self.data_options)
 
-    def make_evaluation(self, data: Dataset | None = None, *, measure: bool = True) -> Evaluation:
+    def make_evaluation(
+        self,
+        data: Dataset | None = None,
+        *,
+        measure: bool = True,
+        checkpoints: Path | None = None,
+    ) -> Evaluation:
         """Load the data, if they are not given, and put together how a child is scored.
 
         Args:
             data: What `load_data` would give.
             measure: Also by what it costs; if not, by its accuracy alone.
+            checkpoints: Where children wait for more epochs, if there is a schedule.
 
         Raises:
             InvalidData: If the data cannot be searched on.
@@ -159,6 +205,7 @@ class Settings:
             limit=limit,
             predictor=predictor,
             deadline=self.deadline,
+            checkpoints=None if self.schedule is None else checkpoints,
         )
 
     def save(self, folder: Path) -> None:
@@ -168,6 +215,7 @@ class Settings:
         new.replace(folder / FILE)
 
 
+_ONE_OF: dict[str, list[str | None]] = {"host": [*HOSTS], "schedule": [None, *SCHEDULES]}
 _KINDS = get_type_hints(Settings)  # of each setting, such as float | None
 # Settings that older files lack.
 _LATER = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
@@ -203,7 +251,7 @@ def _typed(name: str, value: Any) -> Any:
     kind = _KINDS[name]
     if isinstance(value, int) and not isinstance(value, kind | bool):
         value = float(value)  # 1 where 1.0 is meant
-    if not isinstance(value, kind) or (name == "host" and value not in HOSTS):
+    if not isinstance(value, kind) or (value not in _ONE_OF.get(name, [value])):
         raise ValueError(f"{name} is {value!r}")
     return value
 

@@ -1,0 +1,216 @@
+"""The options that ``search`` and ``nni-init`` share, and the settings that they make."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cellwright.command_line.settings import SCHEDULES, Settings
+from cellwright.plugins import make_strategy
+from cellwright.plugins.datasets import BUILT_IN
+from cellwright.search_spaces import CellwrightError
+
+
+def settings_of(
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="How to search: auto, predictor, evolution, local, reinforce, ppo, hybrid, "
+            "random, or module:attribute."
+        ),
+    ] = "auto",
+    space: Annotated[
+        str,
+        typer.Option(
+            help="What to search: nasnet, nasnet-published, amoebanet, mnasnet, convnet, "
+            "convnet-published, mlp, module:attribute."
+        ),
+    ] = "nasnet",
+    tune: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Search this hyperparameter too: learning_rate=1e-4..1e-2:log, "
+            "batch_size=32,64,128, augmentation=none,shift; again for each."
+        ),
+    ] = None,
+    data: Annotated[
+        str,
+        typer.Option(
+            help="digits, fashion_mnist, cifar10, a .npz file, or a folder of images by class; or "
+            "a table: wine, breast_cancer, diabetes, or a .csv file."
+        ),
+    ] = "digits",
+    label: Annotated[
+        str | None, typer.Option(help="Of a .csv: the column to predict; the last one if not.")
+    ] = None,
+    drop: Annotated[
+        str | None, typer.Option(help="Of a .csv: columns to leave out, separated by commas.")
+    ] = None,
+    task: Annotated[
+        str, typer.Option(help="Of a table: classification, regression, or auto, by the label.")
+    ] = "auto",
+    class_weight: Annotated[
+        str | None, typer.Option(help="Of a table: balanced makes all classes count alike.")
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(min=1, help="Children to train in all: 20, or one pass of the schedule."),
+    ] = None,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Epochs for each child; the most with a schedule.")
+    ] = 6,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            help="Few epochs for most children, more for the best: hyperband, or halving (its "
+            "first bracket alone). A trial is then one rung."
+        ),
+    ] = None,
+    factor: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Of a schedule: one child in so many goes on to so many times the epochs; 3.",
+        ),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 128,
+    learning_rate: Annotated[float, typer.Option(help="Adam's.")] = 1e-3,
+    filters: Annotated[
+        int | None,
+        typer.Option(min=1, help="Channels of the first cells, in spaces of cells; theirs if not."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same search.")] = 0,
+    meter: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure each child: keras or litert (latency of one image on this machine), "
+            "litert-int8, multiply-adds, size, peak-memory, module:attribute, ..."
+        ),
+    ] = None,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            "--target-ms",
+            "--target",
+            help="Weigh accuracy against this latency (MnasNet's reward), or whatever the meter "
+            "measures, in its unit. The meter is keras if none is given.",
+        ),
+    ] = None,
+    target_from: Annotated[
+        str | None,
+        typer.Option(
+            help="As fast as this network here: mnasnet-a1, MobileNetV2 (any of "
+            "keras.applications), a .keras file."
+        ),
+    ] = None,
+    hard: Annotated[
+        bool,
+        typer.Option("--hard", help="A child within the target counts by its accuracy alone."),
+    ] = False,
+    limit: Annotated[
+        float | None,
+        typer.Option(
+            "--limit-ms",
+            "--limit",
+            help="Do not train a child beyond this, measured untrained, in the meter's unit; with "
+            "--predict do not even build it.",
+        ),
+    ] = None,
+    predict: Annotated[
+        Path | None,
+        typer.Option(
+            help="Predict each child's latency before it is built, from the times of its pieces in "
+            "this file (JSON), made once a machine if it is not there. --meter times them, litert "
+            "if none is given; with --meter each child that is built is measured too."
+        ),
+    ] = None,
+    objectives: Annotated[
+        str | None,
+        typer.Option(
+            help="Search for the front of several metrics, as val_accuracy,latency_ms; auto is "
+            "then pareto."
+        ),
+    ] = None,
+) -> Settings:
+    """The settings that these options say, of a host that is yet to be set.
+
+    Raises:
+        CellwrightError, ValueError: If they do not fit one another.
+    """
+    if class_weight not in (None, "balanced"):
+        raise CellwrightError(f"--class-weight must be balanced, or left out, got {class_weight!r}")
+    if data not in BUILT_IN and Path(data).exists():
+        data = str(Path(data).resolve())
+    if target_from is not None and target is not None:
+        raise CellwrightError("--target-ms and --target-from both set the target: give one")
+    if hard and target is None and target_from is None:
+        raise CellwrightError("--hard is of a target: give --target-ms or --target-from too")
+    if objectives is not None and strategy == "auto":
+        strategy = "pareto"
+    if target_from is not None and Path(target_from).exists():
+        target_from = str(Path(target_from).resolve())
+    settings = Settings(
+        host="optuna", strategy=strategy, space=space, data=data, trials=trials or 20,
+        epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, filters=filters,
+        seed=seed, storage=None, concurrency=1, label=label, drop=drop, task=task,
+        class_weight=class_weight, meter=meter, target=target, target_from=target_from, hard=hard,
+        limit=limit, objectives=objectives, tune=_joined(tune), schedule=schedule, factor=factor,
+        predict=None if predict is None else str(predict.resolve()),
+    )  # fmt: skip
+    _check_schedule(settings)
+    found = settings.make_schedule()
+    if trials is None and found is not None:
+        settings = replace(settings, trials=found.trials)
+    goals = len(settings.goals)
+    if objectives is not None and goals < 2:
+        raise CellwrightError(f"--objectives takes two metrics or more, as a,b; got {objectives!r}")
+    make_strategy(strategy, settings.make_space(), seed=seed, objectives=goals)  # refused at once
+    return settings
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `settings_of` after its own; it takes ``settings``."""
+    hints = inspect.signature(command, eval_str=True).parameters
+    own = [option for name, option in hints.items() if name != "settings"]
+    shared = list(inspect.signature(settings_of, eval_str=True).parameters.values())
+
+    def run(**given: Any) -> None:
+        mine = {option.name: given.pop(option.name) for option in own}
+        command(**mine, settings=settings_of(**given))
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__annotations__ = {option.name: option.annotation for option in (*own, *shared)}
+    named = [
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in (*own, *shared)
+    ]  # whichever have no default
+    run.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
+    return run
+
+
+def _joined(tune: list[str] | None) -> str | None:
+    """Several hyperparameters as one setting; none of them holds a space."""
+    return " ".join("".join(text.split()) for text in tune) if tune else None
+
+
+def _check_schedule(settings: Settings) -> None:
+    if settings.schedule is None:
+        if settings.factor is not None:
+            raise CellwrightError("--factor is of a schedule: give --schedule too")
+        return
+    if settings.schedule not in SCHEDULES:
+        raise CellwrightError(
+            f"--schedule must be one of {', '.join(SCHEDULES)}, got {settings.schedule!r}"
+        )
+    factor = settings.factor or 3
+    if settings.epochs < factor:
+        raise CellwrightError(
+            f"--schedule needs --epochs of at least its --factor, {factor}, or all children are "
+            f"trained alike; got {settings.epochs}"
+        )
+    if "epochs" in settings.make_space().names:
+        raise CellwrightError("--schedule sets the epochs of each trial: do not --tune them too")

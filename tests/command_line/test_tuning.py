@@ -1,0 +1,219 @@
+"""Hyperparameters beside the architecture and few epochs for most, on the command line."""
+
+import csv
+import io
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellwright.command_line.app import main
+from cellwright.command_line.settings import Settings, continue_or_start, read_settings
+from cellwright.plugins import Hyperband, RandomSearch, load_dataset
+from cellwright.search_spaces import CellwrightError, JointSpace
+
+pytest.importorskip("keras")
+
+MODULE = """
+import os
+from pathlib import Path
+from cellwright.search_spaces import NASNetSpace
+
+SPACE = NASNetSpace(blocks=1, operations=("identity", "max_3x3", "avg_3x3"))
+
+class Stopped(NASNetSpace):
+    '''Ctrl-C while the child of a trial is built, if there is a file that says which.'''
+
+    def build(self, *arguments, **options):
+        at = Path("stop")
+        if at.exists():
+            left = int(at.read_text())
+            at.write_text(str(left - 1))
+            if left == 0:
+                at.unlink()
+                raise KeyboardInterrupt
+        return super().build(*arguments, **options)
+
+STOPPED = Stopped(blocks=1, operations=("identity", "max_3x3", "avg_3x3"))
+"""
+TUNED = ("--tune", "learning_rate=1e-4..1e-2:log", "--tune", "augmentation=none,shift")
+TINY = ("--filters", 2, "--data", "data.npz", "--space", "tuning_space:SPACE")
+PLAIN = Settings("optuna", "random", "nasnet", "digits", 4, 9, 16, 1e-3, 2, 0, None, 1)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """60 digits of 3 classes, and a space of one block."""
+    from sklearn.datasets import load_digits
+
+    home = tmp_path_factory.mktemp("tuning")
+    digits = load_digits()
+    chosen = np.flatnonzero(digits.target < 3)[:60]
+    np.savez(home / "data.npz", x=digits.images[chosen] / 16, y=digits.target[chosen])
+    (home / "tuning_space.py").write_text(MODULE)
+    return home
+
+
+def cellwright(home, *arguments):
+    """What ``cellwright`` prints in ``home``, in one line, and its exit status."""
+    before = os.getcwd(), sys.argv, sys.path[:], sys.stdout, sys.stderr
+    os.chdir(home)
+    sys.argv = ["cellwright", *map(str, arguments)]
+    sys.path.insert(0, str(home))
+    sys.stdout = sys.stderr = out = io.StringIO()
+    code = 0
+    try:
+        main()
+    except SystemExit as exit:
+        code = exit.code or 0
+    finally:
+        os.chdir(before[0])
+        sys.argv, sys.path[:], sys.stdout, sys.stderr = before[1:]
+    assert "Traceback" not in out.getvalue(), out.getvalue()
+    return " ".join(out.getvalue().replace("│", " ").split()), code
+
+
+def table(folder):
+    with (folder / "trials.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_settings_say_space_and_schedule_and_keep_them():
+    settings = Settings(**{**vars(PLAIN), "tune": "dropout=0..0.5 batch_size=8,16"})
+    space = settings.make_space()
+    assert isinstance(space, JointSpace)
+    assert [d.name for d in space.hyperparameters] == ["dropout", "batch_size"]
+    assert settings.make_schedule() is None
+    assert settings.fixed_epochs == 9
+    for schedule, expected in (("hyperband", Hyperband(9, 2)), ("halving", Hyperband(9, 2, 1))):
+        settings = Settings(**{**asdict(settings), "schedule": schedule, "factor": 2})
+        assert settings.make_schedule() == expected
+        assert settings.fixed_epochs is None
+        settings.save(Path())
+        assert read_settings(Path()) == settings
+    with pytest.raises(CellwrightError, match=r"--tune was 'dropout.*--schedule was 'halving'"):
+        continue_or_start(Path(), PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--tune", "learning_rate"), "a hyperparameter is written NAME=LOW..HIGH"),
+        (("--tune", "batch_size=0,32"), "batch_size must be at least 1, got 0"),
+        (("--tune", "augmentation=none,shfit"), "augmentation must be one of"),
+        (("--tune", "taste=1..2"), "hyperparameters ['taste'] mean nothing here"),
+        (("--tune", "dropout=1,2", "--tune", "dropout=1..2"), "dropout"),
+        (("--schedule", "asha"), "--schedule must be one of hyperband, halving, got 'asha'"),
+        (("--factor", 3), "--factor is of a schedule: give --schedule too"),
+        (("--schedule", "halving", "--epochs", 2), "--epochs of at least its --factor, 3"),
+        (("--schedule", "halving", "--tune", "epochs=1,2"), "do not --tune them too"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_a_child_is_trained(home, options, message):
+    for command in (("search", "--out", "wrong"), ("nni-init", "wrong")):
+        if command[0] == "nni-init":
+            pytest.importorskip("nni")
+        printed, code = cellwright(home, *command, *TINY, *options)
+        assert code == 1
+        assert message in printed
+        assert not (home / "wrong").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host", ["optuna", "keras-tuner", "nni"])
+def test_hyperparameters_and_a_schedule_in_every_host(home, host, monkeypatch):
+    """The same trials, rung by rung, and they go on after a stop."""
+    pytest.importorskip(host.replace("-", "_"))
+    path = os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)  # of NNI's trials
+    options = ("search", *TINY, *TUNED, "--strategy", "random", "--host", host, "--out", host,
+               "--schedule", "hyperband", "--epochs", 4, "--factor", 2)  # fmt: skip
+    printed, code = cellwright(home, *options, "--trials", 5)
+    assert code == 0, printed
+    printed, code = cellwright(home, *options, "--trials", 7)
+    assert code == 0, printed
+    assert "continuing after 5 trials" in printed
+    rows = table(home / host)
+    first = Hyperband(4, 2).plan[0]
+    assert first == [(4, 1), (2, 2), (1, 4)]
+    assert [float(row["epochs"]) for row in rows] == [1, 1, 1, 1, 2, 2, 4]
+    assert [float(row["trained_epochs"]) for row in rows] == [1, 1, 1, 1, 1, 1, 2]
+    space = read_settings(home / host).make_space()
+    strategy = RandomSearch(space, seed=0)
+    for number, row in enumerate(rows[:4]):
+        asked = strategy.ask(number)
+        assert {name: row[name] for name in asked} == {n: str(x) for n, x in asked.items()}
+        strategy.tell(number, asked, float(row["reward"]))
+    ranked = sorted(rows[:4], key=lambda row: -float(row["reward"]))
+    decided = [[row[name] for name in space.names] for row in rows]
+    assert sorted(decided[4:6]) == sorted([row[name] for name in space.names] for row in ranked[:2])
+    assert decided[6] in decided[4:6]
+    assert (home / host / "best.keras").exists()
+    found = json.loads(cellwright(home, "best", host, "--json")[0])
+    assert found["genotype"]["hyperparameters"].keys() == {"learning_rate", "augmentation"}
+    assert "learning_rate:" in cellwright(home, "show", host)[0]
+    exported, code = cellwright(home, "export", host, "--trial", 0, "--to", "keras")
+    assert code == 0, exported
+    assert "in the search it was" in exported or "trained again" not in exported
+
+
+@pytest.mark.slow
+def test_a_rung_that_ctrl_c_interrupts_is_run_again(home):
+    options = ("search", *TINY[:-1], "tuning_space:STOPPED", "--strategy", "random", "--schedule",
+               "halving", "--epochs", 4, "--factor", 2, "--out", "stopped")  # fmt: skip
+    (home / "stop").write_text("5")  # the first that goes on; one more is built before the search
+    printed, code = cellwright(home, *options)
+    assert code == 130, printed
+    printed, code = cellwright(home, *options)
+    assert code == 0, printed
+    rows = table(home / "stopped")
+    assert [row["state"] for row in rows] == ["complete"] * 4 + ["interrupted"] + ["complete"] * 3
+    complete = [row for row in rows if row["state"] == "complete"]
+    assert [float(row["epochs"]) for row in complete] == [1, 1, 1, 1, 2, 2, 4]
+
+
+def test_nni_init_writes_what_a_search_in_nni_does(home):
+    """The trial script makes the evaluation that `cellwright search` makes."""
+    pytest.importorskip("nni")
+    import yaml
+
+    options = ("--data", "wine", "--class-weight", "balanced", "--space", "mlp", *TUNED[:2],
+               "--schedule", "hyperband", "--epochs", 9, "--objectives", "val_accuracy,parameters",
+               "--meter", "parameters", "--limit", 5000, "--seed", 3)  # fmt: skip
+    printed, code = cellwright(home, "nni-init", "experiment", *options)
+    assert code == 0, printed
+    folder = home / "experiment"
+    config = yaml.safe_load((folder / "config.yml").read_text())
+    assert config["tuner"]["classArgs"] == {
+        "strategy": "pareto",
+        "space": "mlp",
+        "seed": 3,
+        "objectives": {"val_accuracy": "maximize", "parameters": "minimize"},
+        "schedule": {"max_epochs": 9, "factor": 3, "brackets": None},
+        "tune": ["learning_rate=1e-4..1e-2:log"],
+    }
+    assert config["maxTrialNumber"] == Hyperband(9, 3).trials
+    from cellwright.adapters.nni_experiment import check_experiment
+
+    check_experiment(folder)
+    text = (folder / "trial.py").read_text()
+    names = {"__name__": "read"}
+    exec(text.replace("__main__", "read").replace("    run(", "    (lambda *a, **b: 0)("), names)
+    written = names["evaluation"]
+    settings = Settings(
+        "nni", "pareto", "mlp", "wine", 4, 9, 128, 1e-3, None, 3, None, 2,
+        class_weight="balanced", meter="parameters", limit=5000.0,
+        objectives="val_accuracy,parameters", tune=TUNED[1], schedule="hyperband",
+    )  # fmt: skip
+    made = settings.make_evaluation(load_dataset("wine", balanced=True))
+    assert written.space.fingerprint == made.space.fingerprint
+    assert (written.recipe, written.limit, written.options) == (
+        made.recipe, made.limit, made.options,
+    )  # fmt: skip
+    assert (written.meter.metric, written.seed) == ("parameters", 3)
+    assert written.checkpoints == "checkpoints"
+    np.testing.assert_array_equal(written.data.weights, made.data.weights)
