@@ -25,7 +25,7 @@ class Range(NamedTuple):
         return Range(tuple(rows.min(axis=0).tolist()), tuple(rows.max(axis=0).tolist()))
 
 
-def lesson(told: Told, seen: Range) -> Rewards | None:
+def lesson(told: Told, seen: Range, objectives: int = 1) -> Rewards | None:
     """What a strategy learns from a result, in the unit of its rewards; None for nothing.
 
     That is the reward. A child beyond a limit has none: it counts as worse than the worst reward
@@ -37,10 +37,12 @@ def lesson(told: Told, seen: Range) -> Rewards | None:
     Args:
         told: A result.
         seen: Of all results that the strategy knows.
+        objectives: Numbers in a reward.
     """
     if told.reward is not None or not told.excess:
         return told.reward
     share = told.excess / (1 + told.excess)
-    objectives = zip(seen.worst or (0.0,), seen.best or (0.0,), strict=True)
-    found = tuple(worst - share * (best - worst or abs(worst) or 1.0) for worst, best in objectives)
-    return found if len(found) > 1 else found[0]
+    nothing = (0.0,) * objectives
+    ends = zip(seen.worst or nothing, seen.best or nothing, strict=True)
+    found = tuple(worst - share * (best - worst or abs(worst) or 1.0) for worst, best in ends)
+    return found if objectives > 1 else found[0]

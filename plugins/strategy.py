@@ -235,7 +235,7 @@ class Strategy(ABC):
         self._keys.append(self.space.key(told.params))
         self._known.add(self._keys[-1])
         self._history.append(told)
-        learned = lesson(told, self._range)
+        learned = lesson(told, self._range, self.objectives)
         if learned is not None:
             self._learn(indices, learned)
 

@@ -19,9 +19,10 @@ from cellwright.search_spaces import CellwrightError
 
 # TensorFlow's notes, such as "I0000 00:00:1795.4  1 port.cc:153] oneDNN custom operations are on",
 # and those of its converter and LiteRT, such as "INFO: Created TensorFlow Lite XNNPACK delegate".
+# Error 303 says that the machine has no driver for a GPU; a driver that is broken says another.
 _NOTE = re.compile(
     rb"I0000 .*\]|WARNING: All log messages before absl::InitializeLog|To enable the following inst"
-    rb"|INFO: Created TensorFlow Lite|fully_quantize: "
+    rb"|INFO: Created TensorFlow Lite|fully_quantize: |E0000 .*failed call to cuInit.*\(303\)"
 )
 
 
