@@ -38,7 +38,7 @@ def test_settings_come_back_as_they_were_saved():
     for settings in (SETTINGS, replace(SETTINGS, target=2.5, hard=True, storage="sqlite:///a.db")):
         settings.save(HERE)
         assert read_settings(HERE) == settings
-    assert not Path("settings.json.new").exists()
+    assert not list(HERE.glob("*.new"))
 
 
 def test_a_search_may_train_more_children_and_change_nothing_else():

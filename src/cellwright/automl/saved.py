@@ -12,6 +12,7 @@ import numpy as np
 
 from cellwright.automl.inputs import reader_from_json, reader_to_json
 from cellwright.command_line.results import Trial
+from cellwright.plugins.files import written_whole
 from cellwright.search_spaces import CorruptedState
 
 _FORMAT = 1
@@ -37,9 +38,8 @@ def save(estimator: Any, folder: Any) -> None:
         "classes": _listed(getattr(estimator, "classes_", None)),
         "classes_dtype": str(getattr(getattr(estimator, "classes_", None), "dtype", "")),
     }
-    new = path / "estimator.new"
-    new.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    new.replace(path / "estimator.json")
+    with written_whole(path / "estimator.json") as file:
+        file.write(json.dumps(document, indent=1) + "\n")
 
 
 def load(cls: type, folder: Any) -> Any:

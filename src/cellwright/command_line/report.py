@@ -17,6 +17,7 @@ from cellwright.command_line.reports import console, print_trial
 from cellwright.command_line.results import Trial, write_table
 from cellwright.command_line.runs import Run, open_run
 from cellwright.plugins.analysis import Importance, importances, rank_correlation
+from cellwright.plugins.files import written_whole
 from cellwright.search_spaces import CellwrightError
 
 
@@ -150,12 +151,10 @@ def _write(
 
 
 def _write_importances(path: Path, mattered: Sequence[Importance]) -> Path:
-    new = path.with_suffix(".new")
-    with new.open("w", newline="", encoding="utf-8") as file:
+    with written_whole(path) as file:
         writer = csv.DictWriter(file, list(Importance.__dataclass_fields__))
         writer.writeheader()
         writer.writerows(asdict(one) for one in mattered)
-    new.replace(path)
     return path
 
 

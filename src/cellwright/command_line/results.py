@@ -13,6 +13,7 @@ from cellwright.command_line.metrics import METRICS
 from cellwright.command_line.settings import HOSTS, Settings
 from cellwright.plugins import Dataset, Evaluation
 from cellwright.plugins.best_child import keep_best, read_best
+from cellwright.plugins.files import written_whole
 from cellwright.search_spaces import Params, SearchSpace
 
 
@@ -106,9 +107,8 @@ def write_preparation(folder: Path, data: Dataset) -> None:
         "target_mean": data.target_mean,
         "target_scale": data.target_scale,
     }
-    new = folder / "preparation.new"
-    new.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    new.replace(folder / "preparation.json")
+    with written_whole(folder / "preparation.json") as file:
+        file.write(json.dumps(facts, indent=1) + "\n")
 
 
 def write_table(path: Path, trials: Sequence[Trial], space: SearchSpace) -> Path:
@@ -116,8 +116,7 @@ def write_table(path: Path, trials: Sequence[Trial], space: SearchSpace) -> Path
     measured = {name for trial in trials for name in trial.metrics}
     present = [name for name in METRICS if name in measured]
     present += sorted(measured - set(METRICS))
-    new = path.with_suffix(".new")
-    with new.open("w", newline="", encoding="utf-8") as file:
+    with written_whole(path) as file:
         writer = csv.writer(file)
         writer.writerow(["trial", "state", *present, "error", *space.names])
         for trial in trials:
@@ -127,7 +126,6 @@ def write_table(path: Path, trials: Sequence[Trial], space: SearchSpace) -> Path
                 + [" ".join(trial.error.split())]
                 + [trial.params.get(name, "") for name in space.names]
             )
-    new.replace(path)
     return path
 
 

@@ -21,6 +21,7 @@ from cellwright.plugins import (
     make_meter,
     make_space,
 )
+from cellwright.plugins.files import written_whole
 from cellwright.plugins.hyperband import Hyperband
 from cellwright.plugins.reference import target_from
 from cellwright.search_spaces import CellwrightError, CorruptedState, SearchSpace
@@ -210,9 +211,8 @@ class Settings:
 
     def save(self, folder: Path) -> None:
         """Write ``settings.json``."""
-        new = folder / f"{FILE}.new"
-        new.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-        new.replace(folder / FILE)
+        with written_whole(folder / FILE) as file:
+            file.write(json.dumps(asdict(self), indent=1) + "\n")
 
 
 _ONE_OF: dict[str, list[str | None]] = {"host": [*HOSTS], "schedule": [None, *SCHEDULES]}
