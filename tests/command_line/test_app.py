@@ -397,7 +397,7 @@ def test_any_storage_of_optuna_serves(home):
 
 
 def test_a_search_in_progress_is_left_alone(home, copy):
-    from cellwright.command_line.settings import sole_user
+    from cellwright.command_line.folder import sole_user
 
     with sole_user(copy):
         result = search(home, "--trials", 4, "--out", copy.name)

@@ -9,14 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cellwright.command_line.settings import (
-    Settings,
-    as_text,
-    continue_or_start,
-    read_settings,
-    sole_user,
-    with_target,
-)
+from cellwright.command_line.folder import continue_or_start, read_settings, sole_user, with_target
+from cellwright.command_line.settings import Settings, as_text
 from cellwright.plugins import Limit
 from cellwright.search_spaces import (
     CellwrightError,
@@ -113,7 +107,7 @@ def test_a_folder_without_a_search_is_named():
 
 def test_a_folder_serves_one_search_at_a_time():
     hold = (
-        "import sys; from pathlib import Path; from cellwright.command_line.settings import *\n"
+        "import sys; from pathlib import Path; from cellwright.command_line.folder import *\n"
         "with sole_user(Path('out')): print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(

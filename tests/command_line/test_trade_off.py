@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from cellwright.command_line.app import main
+from cellwright.command_line.folder import read_settings
 from cellwright.command_line.front_children import draw_children
 from cellwright.command_line.front_picture import draw_front
 from cellwright.command_line.results import Trial
-from cellwright.command_line.settings import Settings, read_settings
+from cellwright.command_line.settings import Settings
 from cellwright.command_line.trade_off import about_target, front
 from cellwright.plugins import ParetoEvolution, RandomSearch, load_dataset
 from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace

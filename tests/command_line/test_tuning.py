@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from cellwright.command_line.app import main
-from cellwright.command_line.settings import Settings, continue_or_start, read_settings
+from cellwright.command_line.folder import continue_or_start, read_settings
+from cellwright.command_line.settings import Settings
 from cellwright.plugins import Hyperband, RandomSearch, load_dataset
 from cellwright.search_spaces import CellwrightError, JointSpace
 

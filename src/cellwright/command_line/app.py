@@ -15,22 +15,14 @@ from rich.markup import escape
 
 import cellwright
 from cellwright.command_line.export import export
+from cellwright.command_line.folder import continue_or_start, read_settings, sole_user, with_target
 from cellwright.command_line.options import with_settings
 from cellwright.command_line.prediction import fill_table
 from cellwright.command_line.progress import Display
 from cellwright.command_line.report import report
 from cellwright.command_line.reports import console, print_results, print_trial
 from cellwright.command_line.results import best_trial, counted, write_preparation, write_results
-from cellwright.command_line.settings import (
-    CHECKPOINTS,
-    HOSTS,
-    Settings,
-    check_goals,
-    continue_or_start,
-    read_settings,
-    sole_user,
-    with_target,
-)
+from cellwright.command_line.settings import CHECKPOINTS, HOSTS, Settings, check_goals
 from cellwright.command_line.show import show
 from cellwright.command_line.startup import driver_of, try_to_build, without_notes
 from cellwright.plugins import Evaluation, LatencyPredictor

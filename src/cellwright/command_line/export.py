@@ -15,7 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from cellwright.command_line.children import find_trial, trained_child
-from cellwright.command_line.settings import FILE, Settings, read_settings
+from cellwright.command_line.folder import read_settings
+from cellwright.command_line.settings import FILE, Settings
 from cellwright.command_line.startup import without_notes
 from cellwright.plugins import load_dataset
 from cellwright.plugins.best_child import read_best

@@ -11,8 +11,9 @@ from typing import Any
 from cellwright.adapters import nni_experiment, nni_trial
 from cellwright.adapters.nni_init import as_python, call, trial_script, write_experiment
 from cellwright.adapters.nni_record import BUDGET
+from cellwright.command_line.folder import read_settings
 from cellwright.command_line.results import Trial
-from cellwright.command_line.settings import CHECKPOINTS, Settings, read_settings
+from cellwright.command_line.settings import CHECKPOINTS, Settings
 from cellwright.plugins import Evaluation
 from cellwright.plugins.best_child import keep_best
 from cellwright.search_spaces import INFEASIBLE, CellwrightError

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cellwright.command_line.folder import read_settings
 from cellwright.command_line.metrics import COSTS
 from cellwright.command_line.results import Trial
-from cellwright.command_line.settings import FILE, read_settings
+from cellwright.command_line.settings import FILE
 from cellwright.command_line.startup import driver_of
 from cellwright.plugins import make_space
 from cellwright.search_spaces import CellwrightError, InvalidArchitecture, SearchSpace

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cellwright.command_line.children import find_trial
+from cellwright.command_line.folder import read_settings
 from cellwright.command_line.networks import SKELETONS, Network, build_network
 from cellwright.command_line.reports import (
     console,
@@ -20,7 +21,7 @@ from cellwright.command_line.reports import (
     print_results,
 )
 from cellwright.command_line.results import best_trial, write_results
-from cellwright.command_line.settings import as_text, read_settings
+from cellwright.command_line.settings import as_text
 from cellwright.command_line.startup import driver_of, without_notes
 from cellwright.command_line.trade_off import front, measured, quality_of
 from cellwright.search_spaces import GENOTYPES, CellwrightError
