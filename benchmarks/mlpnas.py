@@ -9,7 +9,6 @@ makes the tables of what is there.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +19,6 @@ import typer
 from benchmarks import mlpnas_report as report
 from benchmarks.wine import SPACE, Child, Children
 from cellwright.plugins import make_strategy
-from cellwright.search_spaces import Params
 
 TRIALS = 100
 SEEDS = range(5)
@@ -61,60 +59,16 @@ def search_all(
 
 def search(children: Children, name: str, seed: int, trials: int) -> list[Child]:
     """One search, trial by trial; what it predicts is kept beside its children."""
-    found, predicted = _run(children, name, seed, seed, trials)
-    report.keep_search(children.file.parent, name, seed, found, predicted)
-    return found
-
-
-def _run(
-    children: Children, name: str, split: int, seed: int, trials: int
-) -> tuple[list[Child], list[float | None]]:
-    """The children of a search in their order, and what it expected of each."""
     strategy = make_strategy(name, SPACE, seed=seed)
-    found, predicted = list[Child](), list[float | None]()
+    found, predicted = [], []
     for number in range(trials):
         params = strategy.ask(number)
         expected = strategy.predict(params)
         predicted.append(None if expected is None else expected.mean)
-        found.append(children.get(params, split))
+        found.append(children.get(params, seed))
         strategy.tell(number, params, found[-1].reward)
-    return found, predicted
-
-
-@app.command()
-def replay(
-    context: typer.Context,
-    strategy: Annotated[list[str] | None, typer.Option(help="Names; all if none.")] = None,
-    split: Annotated[list[int] | None, typer.Option(help="0 if none.")] = None,
-    seeds: int = 100,
-    trials: int = TRIALS,
-) -> None:
-    """Search with many seeds on splits of which `table` has trained every network."""
-    children: Children = context.obj.children
-    for number in split or [0]:
-        for name in strategy or STRATEGIES:
-            runs = [_run(children, name, number, seed, trials) for seed in range(seeds)]
-            report.keep_replays(context.obj.folder, name, number, runs)
-            typer.echo(f"{name} on split {number}", err=True)
-
-
-@app.command()
-def table(
-    context: typer.Context,
-    seed: Annotated[list[int] | None, typer.Option(help="0 to 4 if none.")] = None,
-) -> None:
-    """Train every network of the space on the split of each seed, so that searches cost nothing."""
-    for number in seed or SEEDS:
-        for params in every():
-            context.obj.children.get(params, number)
-        typer.echo(f"split {number} is whole", err=True)
-
-
-def every() -> list[Params]:
-    """All networks of the space, each once, in a random order."""
-    indices = list(itertools.product(*(range(len(d.choices)) for d in SPACE.decisions)))
-    order = np.random.default_rng(1).permutation(len(indices))
-    return [SPACE.decode(indices[place]) for place in order]
+    report.keep_search(children.file.parent, name, seed, found, predicted)
+    return found
 
 
 @app.command()

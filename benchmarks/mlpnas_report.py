@@ -8,24 +8,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.wine import EPOCHS, Child, Children
 from cellwright.plugins.analysis import rank_correlation
 
+Rewards = NDArray[np.float64]
 BUDGETS = (10, 20, 30, 50, 70, 100)
 SEARCHES = """\
 Mean and standard error over the seeds of the best reward so far (validation accuracy, averaged over
 the epochs with weights 1 to 10); and after all trials of the best accuracy on the validation data
 after the last epoch, and of the test accuracy of the network with the best reward."""
-REPLAYS = """\
-The same with many seeds on one split, of which every network has been trained: mean and standard
-error over the seeds. Predictions: the mean of Spearman's correlation over the last half of the
-trials, of what was expected of each before it with what it scored. `perfect` is the best network
-there is."""
 LEARNERS = "scikit-learn's at their defaults, fitted to training and validation data together:"
 PREDICTIONS = """\
 Spearman's correlation of what was expected of a trial before it with what it scored, and the
-standard deviation of the scores."""
+standard deviation of the scores. Last, how a perfect predictor of means would correlate (Pearson)
+with the scores of the last half, of which the deviation within a network, as measured below for the
+best, takes its share."""
 NOISE = """\
 Networks drawn at random, trained several times each on one split: how far the rewards of one
 network deviate, those of different ones beside that, and by how much a perfect predictor of means
@@ -57,28 +56,6 @@ def keep_search(
     file.write_text(json.dumps(kept) + "\n", encoding="utf-8")
 
 
-def keep_replays(
-    folder: Path,
-    name: str,
-    split: int,
-    runs: Sequence[tuple[Sequence[Child], Sequence[float | None]]],
-) -> None:
-    """Write the best reward so far at each budget, and the correlation of the predictions."""
-    file = folder / "replays" / f"{name}-{split}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    best = [[max(child.reward for child in found[:n]) for n in BUDGETS] for found, _ in runs]
-    ranks = [_last_half(found, predicted) for found, predicted in runs]
-    file.write_text(json.dumps({"best": best, "ranks": ranks}) + "\n", encoding="utf-8")
-
-
-def _last_half(found: Sequence[Child], predicted: Sequence[float | None]) -> float | None:
-    half = len(found) // 2
-    late = [value for value in predicted[half:] if value is not None]
-    if len(late) < len(predicted) - half:
-        return None
-    return rank_correlation(late, [child.reward for child in found[half:]])
-
-
 def text(folder: Path, children: Children) -> str:
     """All tables, in Markdown, of what there is."""
     known = {(c.tokens, c.seed, c.repeat, c.kind): c for c in children.all()}
@@ -90,12 +67,8 @@ def text(folder: Path, children: Children) -> str:
         predicted = [np.nan if value is None else value for value in kept["predicted"]]
         searches.append(Search(name, int(seed), found, predicted))
     parts = [*_searches(searches), *_learners(children, sorted({s.seed for s in searches}))]
-    parts += [
-        *_replays(folder, children.all()),
-        *_predictions(searches),
-        *_noise(children.all()),
-        *_one_shot(children.all()),
-    ]
+    often = _trained_often(children.all())
+    parts += [*_predictions(searches, often), *_noise(often), *_one_shot(children.all())]
     return "\n".join(["# MLPNAS on wine", "", *parts]) + "\n"
 
 
@@ -117,32 +90,6 @@ def _searches(searches: Sequence[Search]) -> Iterator[str]:
         test = [max(run, key=lambda c: c.reward).test for run in runs.values()]
         seeds = ", ".join(map(str, sorted(runs)))
         yield from _row(f"`{name}`", seeds, *map(_mean, [*best, last, test]))
-    yield ""
-
-
-def _replays(folder: Path, children: Sequence[Child]) -> Iterator[str]:
-    files = sorted((folder / "replays").glob("*.json"))
-    if not files:
-        return
-    yield "## Many seeds"
-    yield ""
-    yield REPLAYS
-    yield ""
-    yield from _row("strategy", "split", "seeds", *BUDGETS, "predictions")
-    yield from _row("---", *["---:"] * (3 + len(BUDGETS)))
-    splits = set[int]()
-    for file in files:
-        name, _, split = file.stem.rpartition("-")
-        splits.add(int(split))
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        ranks = [rank for rank in kept["ranks"] if rank is not None]
-        best = map(_mean, np.array(kept["best"]).T)
-        told = _mean(ranks) if ranks else ""
-        yield from _row(f"`{name}`", split, len(kept["best"]), *best, told)
-    for number in sorted(splits):
-        fresh = [c for c in children if (c.seed, c.repeat, c.kind) == (number, 0, "fresh")]
-        most = max(c.reward for c in fresh)
-        yield from _row("perfect", number, "", *[f"{most:.4f}"] * len(BUDGETS), "")
     yield ""
 
 
@@ -176,7 +123,7 @@ def _learners(children: Children, seeds: Sequence[int]) -> Iterator[str]:
     yield ""
 
 
-def _predictions(searches: Sequence[Search]) -> Iterator[str]:
+def _predictions(searches: Sequence[Search], often: Rewards) -> Iterator[str]:
     told = [search for search in searches if np.isfinite(search.predicted[-1])]
     if not told:
         return
@@ -184,8 +131,11 @@ def _predictions(searches: Sequence[Search]) -> Iterator[str]:
     yield ""
     yield PREDICTIONS
     yield ""
-    yield from _row("strategy", "seed", "all", "last half", "deviation", "of the last half")
-    yield from _row("---", *["---:"] * 5)
+    within = _within(often[: len(often) // 2]) if len(often) else np.nan
+    yield from _row(
+        "strategy", "seed", "all", "last half", "deviation", "of the last half", "perfect"
+    )
+    yield from _row("---", *["---:"] * 6)
     for search in told:
         rewards = np.array([child.reward for child in search.children])
         predicted, half = np.array(search.predicted), len(rewards) // 2
@@ -194,11 +144,14 @@ def _predictions(searches: Sequence[Search]) -> Iterator[str]:
             f"`{search.name}`", search.seed, _rank(predicted[there], rewards[there]),
             _rank(predicted[half:], rewards[half:]), f"{rewards.std():.4f}",
             f"{rewards[half:].std():.4f}",
+            f"{max(0.0, 1 - within / rewards[half:].var()) ** 0.5:.2f}",
         )  # fmt: skip
     yield ""
 
 
-def _noise(children: Iterable[Child]) -> Iterator[str]:
+def _trained_often(children: Iterable[Child]) -> Rewards:
+    """Rewards of the networks that were trained most often on split 0, (networks, times), the best
+    networks first; without rows if there are too few."""
     trained: dict[tuple[int, ...], dict[int, float]] = {}
     for child in children:
         if child.kind == "fresh" and child.seed == 0:
@@ -206,8 +159,19 @@ def _noise(children: Iterable[Child]) -> Iterator[str]:
     most = max(map(len, trained.values()), default=0)
     rewards = np.array([list(found.values()) for found in trained.values() if len(found) == most])
     if most < 2 or len(rewards) < 3:
+        return np.zeros((0, 0))
+    return rewards[np.argsort(-rewards.mean(axis=1))]
+
+
+def _within(rewards: Rewards) -> float:
+    """Variance of the rewards of one network, averaged over some."""
+    return float(rewards.var(axis=1, ddof=1).mean())
+
+
+def _noise(rewards: Rewards) -> Iterator[str]:
+    if not len(rewards):
         return
-    rewards = rewards[np.argsort(-rewards.mean(axis=1))]
+    most = rewards.shape[1]
     yield "## Noise"
     yield ""
     yield NOISE
@@ -215,7 +179,7 @@ def _noise(children: Iterable[Child]) -> Iterator[str]:
     yield from _row("networks", "times", "within", "between", "perfect predictor")
     yield from _row("---", *["---:"] * 4)
     for name, part in (("all", rewards), ("best", rewards[: len(rewards) // 2])):
-        within = part.var(axis=1, ddof=1).mean()
+        within = _within(part)
         between = max(0.0, part.mean(axis=1).var(ddof=1) - within / most)
         perfect = (between / (between + within)) ** 0.5
         told = (f"{within**0.5:.4f}", f"{between**0.5:.4f}", f"{perfect:.2f}")
