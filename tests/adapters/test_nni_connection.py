@@ -109,7 +109,8 @@ def test_a_trial_from_connection_to_checkpoint_behind_a_proxy(
             if told:
                 break
             time.sleep(0.05)
-        assert told == [{"number": 0, "params": trial["parameters"], "reward": 0.5}]
+        expected = {"number": 0, "params": trial["parameters"], "reward": 0.5, "excess": 0.0}
+        assert told == [expected]
         send(socket, "TE")
         assert process.wait(timeout=30) == 0
     finally:
