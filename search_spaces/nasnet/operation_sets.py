@@ -116,13 +116,15 @@ def find_operation(operation_set: str, name: str) -> Recipe | Builder:
     Raises:
         InvalidArchitecture: If there is no such set, or neither it nor you have this operation.
     """
+    if name in (recipes := OPERATION_SETS.get(operation_set, {})):
+        return recipes[name]
     known = known_operations(operation_set)
     if name not in known:
         raise InvalidArchitecture(
             f"unknown operation {name!r}; known in set {operation_set!r} are {sorted(known)}, "
             "and register_operation(name, builder) makes another known"
         )
-    return _YOURS[name] if name in _YOURS else OPERATION_SETS[operation_set][name]
+    return _YOURS[name]
 
 
 def known_operations(operation_set: str) -> tuple[str, ...]:
