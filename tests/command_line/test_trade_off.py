@@ -1,10 +1,8 @@
 """Targets, limits and fronts on the command line, with a meter that counts and so never varies."""
 
 import csv
-import io
 import json
 import os
-import sys
 from dataclasses import replace
 
 import keras
@@ -12,9 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.datasets import load_digits
 
-from cellwright.command_line.app import main
 from cellwright.command_line.folder import read_settings
 from cellwright.command_line.front_children import draw_children
 from cellwright.command_line.front_picture import draw_front
@@ -128,33 +124,12 @@ def test_the_networks_of_a_front_are_drawn_beside_what_they_are_worth(monkeypatc
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def home(tmp_path_factory, write_digits):
     """60 digits of 3 classes, and a space of one block."""
     home = tmp_path_factory.mktemp("trade_off")
-    digits = load_digits()
-    chosen = np.flatnonzero(digits.target < 3)[:60]
-    np.savez(home / "data.npz", x=digits.images[chosen] / 16, y=digits.target[chosen])
+    write_digits(home / "data.npz")
     (home / "trade_off_space.py").write_text(MODULE)
     return home
-
-
-def cellwright(home, *arguments):
-    """What ``cellwright`` prints in ``home``, in one line, and its exit status."""
-    before = os.getcwd(), sys.argv, sys.path[:], sys.stdout, sys.stderr
-    os.chdir(home)
-    sys.argv = ["cellwright", *map(str, arguments)]
-    sys.path.insert(0, str(home))
-    sys.stdout = sys.stderr = out = io.StringIO()
-    code = 0
-    try:
-        main()
-    except SystemExit as exit:
-        code = exit.code or 0
-    finally:
-        os.chdir(before[0])
-        sys.argv, sys.path[:], sys.stdout, sys.stderr = before[1:]
-    assert "Traceback" not in out.getvalue(), out.getvalue()
-    return " ".join(out.getvalue().replace("│", " ").split()), code
 
 
 def sizes():
@@ -165,7 +140,7 @@ def sizes():
     ]
 
 
-def search(home, host, limit, out):
+def search(cellwright, home, host, limit, out):
     return cellwright(
         home, "search", "--epochs", 1, "--filters", 2, "--data", "data.npz", "--strategy", "random",
         "--space", "trade_off_space:SPACE", "--trials", TRIALS, "--host", host, "--out", out,
@@ -179,10 +154,10 @@ def table(folder):
 
 
 @pytest.fixture(scope="module")
-def limited(home):
+def limited(cellwright, home):
     """A search that trains the smaller half of its children."""
     limit = sorted(sizes())[1]
-    printed, code = search(home, "optuna", limit, "limited")
+    printed, code = search(cellwright, home, "optuna", limit, "limited")
     assert code == 0, printed
     return limit, printed, home / "limited"
 
@@ -203,7 +178,7 @@ def test_what_is_beyond_a_limit_is_a_row_and_no_training(limited):
     assert read_settings(folder).limit == limit
 
 
-def test_show_prints_and_draws_the_front(home, limited):
+def test_show_prints_and_draws_the_front(cellwright, home, limited):
     folder = limited[2]
     printed, code = cellwright(home, "show", folder)
     assert code == 0
@@ -218,7 +193,7 @@ def test_show_prints_and_draws_the_front(home, limited):
     assert "--against must be a metric of the trials" in printed
 
 
-def test_any_trial_is_exported_as_it_was_in_the_search(home, limited):
+def test_any_trial_is_exported_as_it_was_in_the_search(cellwright, home, limited):
     folder = limited[2]
     rows = table(folder)
     best = json.loads((folder / "best.json").read_text())["metrics"]["reward"]
@@ -249,7 +224,9 @@ def test_any_trial_is_exported_as_it_was_in_the_search(home, limited):
 
 
 @pytest.mark.parametrize("metric", [None, "val_loss", "parameters"])
-def test_a_report_says_what_was_beyond_the_limit_whatever_it_judges_by(home, limited, metric):
+def test_a_report_says_what_was_beyond_the_limit_whatever_it_judges_by(
+    cellwright, home, limited, metric
+):
     rows = table(limited[2])
     by = () if metric is None else ("--metric", metric)
     printed, code = cellwright(home, "report", "limited", "--out", "told", *by)
@@ -263,11 +240,11 @@ def test_a_report_says_what_was_beyond_the_limit_whatever_it_judges_by(home, lim
 
 
 @pytest.mark.parametrize("host", ["keras-tuner", pytest.param("nni", marks=pytest.mark.slow)])
-def test_other_hosts_leave_the_same_table(home, limited, host, monkeypatch):
+def test_other_hosts_leave_the_same_table(cellwright, home, limited, host, monkeypatch):
     pytest.importorskip("keras_tuner" if host == "keras-tuner" else "nni")
     path = os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])
     monkeypatch.setenv("PYTHONPATH", path)  # of NNI's trials
-    printed, code = search(home, host, limited[0], host)
+    printed, code = search(cellwright, home, host, limited[0], host)
     assert code == 0, printed
     mine, theirs = table(home / host), table(limited[2])
     for one, other in zip(mine, theirs, strict=True):
@@ -279,7 +256,7 @@ def test_other_hosts_leave_the_same_table(home, limited, host, monkeypatch):
 
 
 @pytest.mark.parametrize("host", ["optuna", "keras-tuner", pytest.param("nni", marks=slow)])
-def test_several_objectives_are_searched_for_in_every_host(home, host, monkeypatch):
+def test_several_objectives_are_searched_for_in_every_host(cellwright, home, host, monkeypatch):
     pytest.importorskip(host.replace("-", "_"))
     path = os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])
     monkeypatch.setenv("PYTHONPATH", path)  # of NNI's trials
@@ -323,7 +300,7 @@ def test_several_objectives_are_searched_for_in_every_host(home, host, monkeypat
         (("--limit-ms", 0), "at_most must be above 0 and finite, got 0"),
     ],
 )
-def test_wrong_options_are_refused_before_a_child_is_trained(home, options, message):
+def test_wrong_options_are_refused_before_a_child_is_trained(cellwright, home, options, message):
     printed, code = cellwright(home, "search", *options, "--out", "wrong")
     assert code == 1
     assert message in printed

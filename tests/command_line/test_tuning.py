@@ -1,17 +1,14 @@
 """Hyperparameters beside the architecture and few epochs for most, on the command line."""
 
 import csv
-import io
 import json
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cellwright.command_line.app import main
 from cellwright.command_line.folder import continue_or_start, read_settings
 from cellwright.command_line.settings import Settings
 from cellwright.plugins import Hyperband, RandomSearch, load_dataset
@@ -47,35 +44,12 @@ PLAIN = Settings("optuna", "random", "nasnet", "digits", 4, 9, 16, 1e-3, 2, 0, N
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def home(tmp_path_factory, write_digits):
     """60 digits of 3 classes, and a space of one block."""
-    from sklearn.datasets import load_digits
-
     home = tmp_path_factory.mktemp("tuning")
-    digits = load_digits()
-    chosen = np.flatnonzero(digits.target < 3)[:60]
-    np.savez(home / "data.npz", x=digits.images[chosen] / 16, y=digits.target[chosen])
+    write_digits(home / "data.npz")
     (home / "tuning_space.py").write_text(MODULE)
     return home
-
-
-def cellwright(home, *arguments):
-    """What ``cellwright`` prints in ``home``, in one line, and its exit status."""
-    before = os.getcwd(), sys.argv, sys.path[:], sys.stdout, sys.stderr
-    os.chdir(home)
-    sys.argv = ["cellwright", *map(str, arguments)]
-    sys.path.insert(0, str(home))
-    sys.stdout = sys.stderr = out = io.StringIO()
-    code = 0
-    try:
-        main()
-    except SystemExit as exit:
-        code = exit.code or 0
-    finally:
-        os.chdir(before[0])
-        sys.argv, sys.path[:], sys.stdout, sys.stderr = before[1:]
-    assert "Traceback" not in out.getvalue(), out.getvalue()
-    return " ".join(out.getvalue().replace("│", " ").split()), code
 
 
 def table(folder):
@@ -114,7 +88,9 @@ def test_settings_say_space_and_schedule_and_keep_them():
         (("--schedule", "halving", "--tune", "epochs=1,2"), "do not --tune them too"),
     ],
 )
-def test_what_makes_no_sense_is_refused_before_a_child_is_trained(home, options, message):
+def test_what_makes_no_sense_is_refused_before_a_child_is_trained(
+    cellwright, home, options, message
+):
     for command in (("search", "--out", "wrong"), ("nni-init", "wrong")):
         if command[0] == "nni-init":
             pytest.importorskip("nni")
@@ -126,7 +102,7 @@ def test_what_makes_no_sense_is_refused_before_a_child_is_trained(home, options,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("host", ["optuna", "keras-tuner", "nni"])
-def test_hyperparameters_and_a_schedule_in_every_host(home, host, monkeypatch):
+def test_hyperparameters_and_a_schedule_in_every_host(cellwright, home, host, monkeypatch):
     """The same trials, rung by rung, and they go on after a stop."""
     pytest.importorskip(host.replace("-", "_"))
     path = os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])
@@ -163,7 +139,7 @@ def test_hyperparameters_and_a_schedule_in_every_host(home, host, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_rung_that_ctrl_c_interrupts_is_run_again(home):
+def test_a_rung_that_ctrl_c_interrupts_is_run_again(cellwright, home):
     options = ("search", *TINY[:-1], "tuning_space:STOPPED", "--strategy", "random", "--schedule",
                "halving", "--epochs", 4, "--factor", 2, "--out", "stopped")  # fmt: skip
     (home / "stop").write_text("5")  # the first that goes on; one more is built before the search
@@ -177,7 +153,7 @@ def test_a_rung_that_ctrl_c_interrupts_is_run_again(home):
     assert [float(row["epochs"]) for row in complete] == [1, 1, 1, 1, 2, 2, 4]
 
 
-def test_nni_init_writes_what_a_search_in_nni_does(home):
+def test_nni_init_writes_what_a_search_in_nni_does(cellwright, home):
     """The trial script makes the evaluation that `cellwright search` makes."""
     pytest.importorskip("nni")
     import yaml

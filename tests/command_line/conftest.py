@@ -1,0 +1,47 @@
+"""What tests of the command line share."""
+
+import io
+import os
+import sys
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def cellwright():
+    """A function that runs ``cellwright`` in a folder, in this process: what it prints, in one
+    line, and its exit status."""
+    from cellwright.command_line.app import main
+
+    def run(home, *arguments):
+        before = os.getcwd(), sys.argv, sys.path[:], sys.stdout, sys.stderr
+        os.chdir(home)
+        sys.argv = ["cellwright", *map(str, arguments)]
+        sys.path.insert(0, str(home))
+        sys.stdout = sys.stderr = out = io.StringIO()
+        code = 0
+        try:
+            main()
+        except SystemExit as exit:
+            code = exit.code or 0
+        finally:
+            os.chdir(before[0])
+            sys.argv, sys.path[:], sys.stdout, sys.stderr = before[1:]
+        assert "Traceback" not in out.getvalue(), out.getvalue()
+        return " ".join(out.getvalue().replace("│", " ").split()), code
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def write_digits():
+    """A function that writes 60 digits of 3 classes into a file."""
+    from sklearn.datasets import load_digits
+
+    def write(file):
+        digits = load_digits()
+        chosen = np.flatnonzero(digits.target < 3)[:60]
+        np.savez(file, x=digits.images[chosen] / 16, y=digits.target[chosen])
+
+    return write
