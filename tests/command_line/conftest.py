@@ -34,6 +34,25 @@ def cellwright():
     return run
 
 
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """A function that runs a command of ``cellwright`` in an empty folder: its exit status, what it
+    printed, its error."""
+    from cellwright.command_line.app import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["cellwright", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def write_digits():
     """A function that writes 60 digits of 3 classes into a file."""

@@ -5,7 +5,7 @@ Runs of the command line are in test_search.py, those of NNI in contract/test_ho
 
 import csv
 import json
-import sys
+from functools import partial
 
 import keras_tuner
 import numpy as np
@@ -17,7 +17,6 @@ from optuna.storages.journal import JournalFileBackend
 
 from cellwright.adapters.keras_oracle import StrategyOracle
 from cellwright.adapters.optuna_sampler import StrategySampler, suggest
-from cellwright.command_line.app import main
 from cellwright.plugins import PredictorGuided
 from cellwright.search_spaces import MLPSpace
 
@@ -32,19 +31,8 @@ def score(params):
 
 
 @pytest.fixture
-def report(tmp_path, monkeypatch, capsys):
-    """`cellwright report` in an empty folder: its exit status, what it printed, its error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", sys.path[:])
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["cellwright", "report", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return run
+def report(command):
+    return partial(command, "report")
 
 
 def optimise(storage, trials=24, name="mine", direction="maximize"):

@@ -1,14 +1,13 @@
 """`cellwright show` of genotypes: what it prints, draws and refuses."""
 
 import json
-import sys
 from dataclasses import replace
+from functools import partial
 from xml.etree import ElementTree
 
 import pytest
 from matplotlib.image import imread
 
-from cellwright.command_line.app import main
 from cellwright.command_line.networks import build_network
 from cellwright.search_spaces import (
     GENOTYPES,
@@ -29,19 +28,8 @@ TINY = {
 
 
 @pytest.fixture
-def show(tmp_path, monkeypatch, capsys):
-    """`cellwright show` in an empty folder: its exit status, what it printed, its error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", sys.path[:])
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["cellwright", "show", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return run
+def show(command):
+    return partial(command, "show")
 
 
 def test_every_shipped_genotype_is_tried():
