@@ -16,12 +16,12 @@ from keras_tuner.src.engine.tuner_utils import TunerCallback
 from cellwright.adapters.keras_decisions import architecture
 from cellwright.adapters.keras_results import not_trained, with_sum
 from cellwright.plugins import AccuracyReward, Limit, Meter, Recipe, Reward, make_space
-from cellwright.plugins.batches import Batches
-from cellwright.plugins.checkpoints import Checkpoint, checkpoint_of, epochs_of, joined
-from cellwright.plugins.evaluation import divide
-from cellwright.plugins.limit import Predictor, Screening
 from cellwright.plugins.meters import as_meters
-from cellwright.plugins.recipe import metrics_of, out_of_memory
+from cellwright.plugins.scoring.evaluation import divide
+from cellwright.plugins.scoring.limit import Predictor, Screening
+from cellwright.plugins.training.batches import Batches
+from cellwright.plugins.training.checkpoints import Checkpoint, checkpoint_of, epochs_of, joined
+from cellwright.plugins.training.train import compile_child, metrics_of, out_of_memory
 from cellwright.search_spaces import ChildFailed, OverLimit, Params, SearchSpace
 
 
@@ -91,7 +91,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
     def compile(self, hp: Any, model: Any) -> None:
         """Give ``model`` its optimizer and loss; ``hp`` is there for a choice among them."""
         _, recipe, _ = self._given(hp)
-        recipe.compile(model)
+        compile_child(model, recipe)
 
     def _given(self, hp: Any) -> tuple[Params, Recipe, dict[str, Any]]:
         """The network that a trial decides on, how it is trained, and options to build it with."""

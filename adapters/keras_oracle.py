@@ -37,8 +37,8 @@ from cellwright.adapters.keras_decisions import architecture, declare, read_para
 from cellwright.adapters.keras_hypermodel import NASNetHyperModel
 from cellwright.adapters.keras_project import ProjectOracle
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
-from cellwright.plugins.hyperband import Attempt, Hyperband, Rung
-from cellwright.plugins.strategy import NOTES, Rewards
+from cellwright.plugins.strategies.hyperband import Attempt, Hyperband, Rung
+from cellwright.plugins.strategies.strategy import NOTES, Rewards
 from cellwright.search_spaces import (
     INFEASIBLE,
     InvalidArchitecture,

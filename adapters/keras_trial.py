@@ -18,8 +18,8 @@ import keras_tuner as kt
 
 from cellwright.adapters.keras_decisions import read_params
 from cellwright.adapters.keras_results import not_trained, with_sum
-from cellwright.plugins.best_child import Keep
-from cellwright.plugins.evaluation import Evaluation
+from cellwright.plugins.scoring.evaluation import Evaluation
+from cellwright.plugins.training.best_child import Keep
 from cellwright.search_spaces import OverLimit, SpaceMismatch
 
 
@@ -74,14 +74,15 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
             return known
         values = trial.hyperparameters.values
         params, number = read_params(values, self.evaluation.space), int(trial.trial_id)
-        schedule = {"epochs": values["tuner/epochs"]} if "tuner/epochs" in values else {}
 
         def report_epoch(epoch: int, metrics: dict[str, float]) -> None:
             if self.report is not None:
                 self.report(number, epoch, metrics)
 
         try:
-            metrics, model = self.evaluation.run({**params, **schedule}, report_epoch)
+            metrics, model = self.evaluation.run(
+                params, report_epoch, epochs=values.get("tuner/epochs")
+            )
         except OverLimit as error:
             return not_trained(error, self.oracle.objective, trial)
         if self.keep is not None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.adapters.nni_space import other_entries, search_space_of
-from cellwright.plugins.hyperband import Hyperband
 from cellwright.plugins.registry import make_space, make_strategy
+from cellwright.plugins.strategies.hyperband import Hyperband
 
 WORKING_DIRECTORY = "experiments"
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cellwright.plugins.history import load_history, save_history
-from cellwright.plugins.hyperband import Attempt
-from cellwright.plugins.strategy import Rewards, Told
+from cellwright.adapters.nni_history import load_history, save_history
+from cellwright.plugins.strategies.hyperband import Attempt
+from cellwright.plugins.strategies.strategy import Rewards, Told
 from cellwright.search_spaces import (
     INFEASIBLE,
     CorruptedState,

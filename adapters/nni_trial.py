@@ -16,10 +16,11 @@ import numpy as np
 
 from cellwright.adapters.nni_localhost import allow_localhost
 from cellwright.adapters.nni_record import BUDGET, KNOWN, PAST
-from cellwright.plugins.best_child import Keep, keep_best
-from cellwright.plugins.checkpoints import Checkpoint
-from cellwright.plugins.evaluation import Evaluation
-from cellwright.plugins.rewards import progress
+from cellwright.plugins.scoring.evaluation import Evaluation
+from cellwright.plugins.scoring.rewards import progress
+from cellwright.plugins.training.best_child import Keep, keep_best
+from cellwright.plugins.training.checkpoints import Checkpoint
+from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import ChildFailed, OverLimit, Params, SearchSpace
 
 __all__ = ["architecture", "keep_best", "report", "report_failure", "run"]
@@ -54,8 +55,10 @@ def run(
         report(params, known)
         return dict(known)
     try:
-        others, checkpoint = _in_our_words(others, evaluation)
-        metrics, model = evaluation.run({**params, **others}, _report_epoch, checkpoint)
+        others, checkpoint, epochs = _in_our_words(others, evaluation)
+        metrics, model = evaluation.run(
+            {**params, **others}, _report_epoch, checkpoint, epochs=epochs
+        )
     except BaseException as error:
         report_failure(params, error)
         raise
@@ -141,19 +144,17 @@ def report_failure(params: Mapping[str, Any], error: BaseException) -> None:
 
 def _in_our_words(
     others: Mapping[str, Any], evaluation: Evaluation
-) -> tuple[dict[str, Any], Checkpoint | None]:
-    """Hyperparameters without those by which tuners say how long to train, and from where on."""
+) -> tuple[dict[str, Any], Checkpoint | None, int | None]:
+    """Hyperparameters without those by which tuners say from where on and how long to train, and
+    these: a checkpoint and a number of epochs, each None if it is left to the evaluation."""
     others = {name: value for name, value in others.items() if name != PAST}
-    if BUDGET in others:
-        others["epochs"] = others.pop(BUDGET)
+    epochs = others.pop(BUDGET, None)
     load, save = (others.pop(f"{what}_checkpoint_dir", None) for what in ("load", "save"))
     if save is None:
-        return others, None
-    from cellwright.plugins.recipe import Recipe
-
+        return others, None, epochs
     checkpoint = Checkpoint(Path(save, "child.npz"))
     done = checkpoint.begin_at(Checkpoint(Path(load, "child.npz")))
-    return {**others, "epochs": done + (evaluation.recipe or Recipe()).epochs}, checkpoint
+    return others, checkpoint, done + (evaluation.recipe or Recipe()).epochs
 
 
 def _report_epoch(epoch: int, metrics: dict[str, float]) -> None:

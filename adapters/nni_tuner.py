@@ -21,8 +21,8 @@ from nni.tuner import Tuner
 from cellwright.adapters.nni_localhost import allow_localhost
 from cellwright.adapters.nni_record import BUDGET, HISTORY, KNOWN, PAST, Record, read_result
 from cellwright.adapters.nni_space import draw, other_entries
-from cellwright.plugins.hyperband import Hyperband
 from cellwright.plugins.registry import make_space, make_strategy
+from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.search_spaces import (
     CellwrightError,
     CorruptedState,

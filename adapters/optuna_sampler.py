@@ -34,7 +34,7 @@ from cellwright.adapters.optuna_study import (
 )
 from cellwright.adapters.optuna_suggest import RUNG, distribution_of, known_trial, rung_of, suggest
 from cellwright.plugins import RegularizedEvolution, Reinforce, Strategy, Told
-from cellwright.plugins.hyperband import Attempt, Hyperband, Rung
+from cellwright.plugins.strategies.hyperband import Attempt, Hyperband, Rung
 from cellwright.search_spaces import NASNetSpace, Params, SearchSpace
 
 __all__ = [

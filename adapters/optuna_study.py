@@ -12,7 +12,7 @@ from optuna import Study
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from cellwright.plugins.told import Rewards, Told
+from cellwright.plugins.strategies.outcome import Rewards, Told
 from cellwright.search_spaces import (
     INFEASIBLE,
     InvalidArchitecture,

@@ -15,7 +15,7 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from cellwright.adapters.optuna_study import claim
-from cellwright.plugins.hyperband import Rung
+from cellwright.plugins.strategies.hyperband import Rung
 from cellwright.search_spaces import Decision, Float, Int, Params, SearchSpace, Value
 
 RUNG = "rung"  # user attribute of a trial that is part of a schedule

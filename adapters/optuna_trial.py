@@ -11,10 +11,10 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from cellwright.adapters.optuna_suggest import RUNG, known_trial, rung_of, suggest
-from cellwright.plugins.best_child import Keep
-from cellwright.plugins.evaluation import Evaluation, Report
-from cellwright.plugins.rewards import progress
-from cellwright.plugins.strategy import NOTES
+from cellwright.plugins.scoring.evaluation import Evaluation, Report
+from cellwright.plugins.scoring.rewards import progress
+from cellwright.plugins.strategies.strategy import NOTES
+from cellwright.plugins.training.best_child import Keep
 from cellwright.search_spaces import OverLimit
 
 __all__ = ["metrics_of", "run", "run_again", "store"]
@@ -52,7 +52,6 @@ def run(
     """
     params = suggest(trial, evaluation.space)
     rung = rung_of(trial)
-    schedule = {} if rung is None else {"epochs": rung.epochs}
     if (known := known_trial(trial, evaluation.space)) is not None:
         metrics = metrics_of(known)
         store(trial, {**metrics, "repeat_of": known.number}, evaluation)
@@ -65,7 +64,8 @@ def run(
             report(epoch, metrics)
 
     try:
-        metrics, model = evaluation.run({**params, **schedule}, report_epoch)
+        epochs = None if rung is None else rung.epochs
+        metrics, model = evaluation.run(params, report_epoch, epochs=epochs)
     except Exception as error:
         trial.set_user_attr("error", f"{type(error).__name__}: {error}")
         if not isinstance(error, OverLimit):

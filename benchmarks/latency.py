@@ -24,7 +24,7 @@ import typer
 from numpy.typing import NDArray
 
 from cellwright.plugins import LatencyPredictor, LiteRTLatency, MultiplyAdds
-from cellwright.plugins.latency_table import machine
+from cellwright.plugins.meters.latency_table import machine
 from cellwright.plugins.meters.litert_latency import litert_content
 from cellwright.search_spaces import MnasNetSpace, NASNetSpace, Params, SearchSpace
 
@@ -200,7 +200,7 @@ def _predictor(name: str, folder: Path) -> LatencyPredictor:
         CLASSES,
         meter=LiteRTLatency(),
         path=folder / f"{name}_pieces.json",
-        lazily=True,
+        lazy=True,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.wine import EPOCHS, Child, Children
-from cellwright.plugins.analysis import rank_correlation
+from cellwright.searches.analysis import rank_correlation
 
 Rewards = NDArray[np.float64]
 BUDGETS = (10, 20, 30, 50, 70, 100)

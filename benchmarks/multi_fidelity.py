@@ -20,7 +20,7 @@ import numpy as np
 import typer
 
 from cellwright.plugins import Evaluation, Strategy, load_dataset, make_strategy
-from cellwright.plugins.hyperband import Attempt, Hyperband
+from cellwright.plugins.strategies.hyperband import Attempt, Hyperband
 from cellwright.search_spaces import Float, Int, JointSpace, NASNetSpace
 
 

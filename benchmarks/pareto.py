@@ -24,7 +24,7 @@ from benchmarks import search_quality
 from benchmarks.contenders import Plan
 from benchmarks.problems import Outcome
 from benchmarks.tables import TableProblem, TableSource
-from cellwright.plugins.pareto import hypervolume, non_dominated
+from cellwright.plugins.strategies.pareto import hypervolume, non_dominated
 from cellwright.search_spaces import Params, SearchSpace
 
 CONTENDERS = (

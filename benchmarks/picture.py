@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.contenders import is_ours
 from benchmarks.summary import Standing
-from cellwright.command_line.pictures import DPI, FONT, INK
+from cellwright.command_line.pictures.charts import DPI, FONT, INK
 
 # Ours are solid lines in Okabe and Ito's colours; peers are thinner, broken ones, a dash a project.
 OURS = ("#0072B2", "#009E73", "#D55E00", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -90,7 +90,7 @@ def report(source: Source, evaluations: int, folder: Path) -> str:
         ValueError: If there are none.
     """
     from benchmarks.picture import draw
-    from cellwright.command_line.pictures import save_figures
+    from cellwright.command_line.pictures.charts import save_figures
 
     found = [
         record

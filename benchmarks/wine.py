@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.plugins.datasets import Dataset, split
+from cellwright.plugins.data.dataset import Dataset, split
 from cellwright.search_spaces import MLPSpace
 
 CLASSES = ("low", "medium", "high")

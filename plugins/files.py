@@ -10,7 +10,7 @@ from typing import TextIO
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[TextIO]:
+def atomic_write(path: Path) -> Iterator[TextIO]:
     """A text file in UTF-8 that takes the place of ``path`` once all of it is on the disk.
 
     It is written beside ``path`` and then renamed, so that a reader, or a process that is killed

@@ -15,8 +15,10 @@ from operator import attrgetter
 from typing import Any
 
 from cellwright.plugins.meters import Meter, as_meters
-from cellwright.plugins.strategy import Strategy
+from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import JointSpace, SearchSpace, read_hyperparameter
+
+__all__ = ["make_meter", "make_space", "make_strategy"]
 
 
 def make_space(space: SearchSpace | str | None, tune: Sequence[str] = ()) -> SearchSpace:

@@ -27,7 +27,7 @@ from cellwright import (
     load_dataset,
 )
 from cellwright.plugins import make_strategy
-from cellwright.plugins.datasets import Dataset, split
+from cellwright.plugins.data.dataset import Dataset, split
 
 SIZE = 264  # pixels of a flower's side
 

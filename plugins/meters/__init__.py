@@ -13,6 +13,7 @@ from cellwright.plugins.meters.counting import (
     PeakMemory,
 )
 from cellwright.plugins.meters.keras_latency import KerasLatency
+from cellwright.plugins.meters.latency_predictor import LatencyPredictor
 from cellwright.plugins.meters.litert_latency import LiteRTLatency
 from cellwright.plugins.meters.measurement import Measurement, Meter, as_meters, measure
 from cellwright.plugins.meters.timing import Timing
@@ -20,6 +21,7 @@ from cellwright.plugins.meters.timing import Timing
 __all__ = [
     "CommandMeter",
     "KerasLatency",
+    "LatencyPredictor",
     "LiteRTLatency",
     "LiteRTSize",
     "Measurement",

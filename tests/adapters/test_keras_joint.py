@@ -11,7 +11,7 @@ from cellwright.adapters.keras_decisions import read_params
 from cellwright.adapters.keras_hypermodel import NASNetHyperModel
 from cellwright.adapters.keras_oracle import StrategyOracle
 from cellwright.plugins import RegularizedEvolution, load_dataset
-from cellwright.plugins.hyperband import Hyperband
+from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.search_spaces import Decision, Float, Int, JointSpace, NASNetSpace, SpaceMismatch
 
 CELLS = NASNetSpace(blocks=1, operations=("identity", "max_3x3"))

@@ -18,7 +18,7 @@ from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
 from cellwright.adapters.keras_oracle import NASNetHyperModel, StrategyOracle, architecture
 from cellwright.plugins import Limit, Parameters, load_dataset, make_strategy
-from cellwright.plugins.hyperband import Hyperband
+from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace
 
 SPACE = SearchSpace(

@@ -13,7 +13,7 @@ from cellwright.adapters.nni_record import BUDGET, PAST, read_result
 from cellwright.adapters.nni_space import other_entries, search_space_of
 from cellwright.adapters.nni_tuner import StrategyTuner
 from cellwright.plugins import RegularizedEvolution
-from cellwright.plugins.hyperband import Hyperband
+from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.search_spaces import Decision, Float, Int, JointSpace, SearchSpace, SpaceMismatch
 
 CELLS = SearchSpace(Decision(f"cell/{i}", ("a", "b", "c", "d")) for i in range(5))

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from cellwright.adapters.optuna_sampler import StrategySampler, known_trial, rung_of, suggest
 from cellwright.adapters.optuna_trial import run_again
 from cellwright.plugins import RandomSearch, RegularizedEvolution, Reinforce
-from cellwright.plugins.hyperband import Hyperband
+from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.search_spaces import (
     Decision,
     Float,

@@ -21,10 +21,10 @@ from sklearn.datasets import load_digits
 
 from cellwright.command_line.app import main
 from cellwright.command_line.progress import Display
-from cellwright.command_line.results import Trial
-from cellwright.command_line.startup import without_notes
 from cellwright.plugins import load_dataset
 from cellwright.search_spaces import NASNetSpace
+from cellwright.searches.startup import quiet_tensorflow
+from cellwright.searches.trial import Trial
 
 SPACES = """
 import keras
@@ -397,9 +397,9 @@ def test_any_storage_of_optuna_serves(home):
 
 
 def test_a_search_in_progress_is_left_alone(home, copy):
-    from cellwright.command_line.folder import sole_user
+    from cellwright.searches.folder import exclusive_lock
 
-    with sole_user(copy):
+    with exclusive_lock(copy):
         result = search(home, "--trials", 4, "--out", copy.name)
     assert result.code == 1
     assert "another search is running" in result.words
@@ -450,8 +450,8 @@ def test_a_missing_package_is_named_with_its_extra(missing, extra):
 def test_tensorflow_starts_without_notes_and_warnings_still_appear():
     done = python(
         "import os, sys\n"
-        "from cellwright.command_line.startup import without_notes\n"
-        "with without_notes():\n"
+        "from cellwright.searches.startup import quiet_tensorflow\n"
+        "with quiet_tensorflow():\n"
         "    import keras, tensorflow\n"
         "    tensorflow.constant(1)\n"
         "    os.write(2, b'W0000 00:00:1.5 77 file.cc:1] a warning\\n')\n"
@@ -468,7 +468,7 @@ def test_tensorflow_starts_without_notes_and_warnings_still_appear():
 
 def test_an_error_while_notes_are_kept_back_is_not_kept_back(capfd):
     def fail():
-        with without_notes():
+        with quiet_tensorflow():
             os.write(2, b"what led to it\n")
             raise ZeroDivisionError
 

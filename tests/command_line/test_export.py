@@ -10,8 +10,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from cellwright.command_line.app import main
-from cellwright.command_line.settings import Settings
-from cellwright.plugins.best_child import keep_best
+from cellwright.plugins.training.best_child import keep_best
+from cellwright.searches.settings import Settings
 
 SPACE = """
 from cellwright.search_spaces import NASNetSpace

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.lines import Line2D
 
-from cellwright.command_line.pictures import (
+from cellwright.command_line.pictures.charts import (
     best_so_far,
     draw_search,
     rolling_mean,
@@ -230,7 +230,7 @@ def test_another_process_writes_the_same_bytes_and_needs_no_pyplot(tmp_path: Pat
     script = """
 import sys
 from pathlib import Path
-from cellwright.command_line.pictures import draw_search, save_figures
+from cellwright.command_line.pictures.charts import draw_search, save_figures
 save_figures({"search": draw_search([0.5, None, 0.7], title="a search")}, Path(sys.argv[1]))
 assert "matplotlib.pyplot" not in sys.modules
 """

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellwright.plugins.preparation import Preparation
+from cellwright.plugins.data.preparation import Preparation
 
 keras = pytest.importorskip("keras")
 pytest.importorskip("optuna")

@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.command_line.folder import read_settings
-from cellwright.command_line.front_children import draw_children
-from cellwright.command_line.front_picture import draw_front
-from cellwright.command_line.results import Trial
-from cellwright.command_line.settings import Settings
-from cellwright.command_line.trade_off import about_target, front
+from cellwright.command_line.pictures.front_children import draw_children
+from cellwright.command_line.pictures.front_picture import draw_front
+from cellwright.command_line.trade_off import about_target
 from cellwright.plugins import ParetoEvolution, RandomSearch, load_dataset
 from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace
+from cellwright.searches.folder import read_settings
+from cellwright.searches.front import front
+from cellwright.searches.settings import Settings
+from cellwright.searches.trial import Trial
 
 OPERATIONS = ("identity", "sep_3x3", "sep_5x5", "sep_7x7")
 SPACE = NASNetSpace(blocks=1, operations=OPERATIONS)
@@ -107,7 +108,7 @@ def test_a_picture_shows_trials_front_target_and_what_was_not_trained():
 
 
 def test_the_networks_of_a_front_are_drawn_beside_what_they_are_worth(monkeypatch):
-    monkeypatch.setattr("cellwright.command_line.front_children.MOST", 2)
+    monkeypatch.setattr("cellwright.command_line.pictures.front_children.MOST", 2)
     rng = np.random.default_rng(0)
     trials = [replace(trial(n, 0.5 + n / 10, n + 1), params=SPACE.sample(rng)) for n in range(3)]
     front = {"quality": "val_accuracy", "cost": "latency_ms"}

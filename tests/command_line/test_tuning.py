@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellwright.command_line.folder import continue_or_start, read_settings
-from cellwright.command_line.settings import Settings
 from cellwright.plugins import Hyperband, RandomSearch, load_dataset
 from cellwright.search_spaces import CellwrightError, JointSpace
+from cellwright.searches.folder import continue_or_start, read_settings
+from cellwright.searches.settings import Settings
 
 pytest.importorskip("keras")
 

@@ -337,7 +337,7 @@ def test_nni_experiment_equals_the_bare_loop(name, tmp_path: Path, monkeypatch):
         assert trial.value == (None if value < -1.5 else pytest.approx(value))
         strategy.tell(trial.number, trial.params, trial.value)
 
-    from cellwright.command_line.runs import open_run
+    from cellwright.searches.runs import open_run
 
     told = open_run(str(folder)).trials
     assert [(t.number, t.params, t.reward) for t in told] == [

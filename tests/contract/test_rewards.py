@@ -50,7 +50,7 @@ class Given:
 
     trained: list = field(default_factory=list)
 
-    def train(self, model, data, *, report=None):
+    def train(self, model, data, recipe, *, report=None):
         self.trained.append(taken(model))
         report(0, {"val_accuracy": 0.5, "val_loss": 1.0})
         return {"val_accuracy": 0.5, "val_loss": 1.0}
@@ -178,11 +178,13 @@ HOSTS = {"optuna": optuna_trials, "keras_tuner": keras_tuner_trials, "nni": nni_
 
 def search(host, folder, space, reward, *, trials, limit=None):
     """The trials that the host stored, which were trained, and what the strategy was told."""
-    recipe = Given()
-    evaluation = Evaluation(space, DATA, recipe, reward, Stated(), limit=limit)
+    given = Given()
+    evaluation = Evaluation(
+        space, DATA, reward=reward, meter=Stated(), limit=limit, train=given.train
+    )
     strategy = RandomSearch(space, seed=3)
     found, told = HOSTS[host](evaluation, strategy, trials, folder)
-    return SimpleNamespace(found=found, trained=recipe.trained, told=told)
+    return SimpleNamespace(found=found, trained=given.trained, told=told)
 
 
 @pytest.mark.parametrize(
@@ -263,11 +265,15 @@ def test_keras_tuner_counts_a_crash_and_not_what_is_beyond_a_limit(tmp_path):
     from cellwright.adapters.keras_trial import EvaluationTuner
 
     class Broken(Given):
-        def train(self, model, data, *, report=None):
+        def train(self, model, data, recipe, *, report=None):
             raise ZeroDivisionError
 
     evaluation = Evaluation(
-        Timed(*SLOW, 1, 2, 3, 4), DATA, Broken(), meter=Stated(), limit=Limit("latency_ms", 100)
+        Timed(*SLOW, 1, 2, 3, 4),
+        DATA,
+        meter=Stated(),
+        limit=Limit("latency_ms", 100),
+        train=Broken().train,
     )
     strategy = RandomSearch(evaluation.space, seed=0)
     oracle = StrategyOracle(kt.Objective("reward", "max"), 12, strategy=strategy)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cellwright.plugins import Evaluation, Recipe, load_dataset
-from cellwright.plugins.hyperband import Hyperband
+from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.search_spaces import Float, JointSpace, MLPSpace
 
 NETWORKS = MLPSpace(nodes=(4, 8), activations=("relu",), length=2)

@@ -4,13 +4,13 @@ import os
 
 import pytest
 
-from cellwright.plugins.files import written_whole
+from cellwright.plugins.files import atomic_write
 
 
 def test_a_file_takes_the_place_of_another(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         file.write("né")
         assert path.read_text() == "old"
     assert path.read_text(encoding="utf-8") == "né"
@@ -22,7 +22,7 @@ def test_an_error_half_way_leaves_the_old_file_and_nothing_else(tmp_path):
     path.write_text("old")
 
     def stop_half_way():
-        with written_whole(path) as file:
+        with atomic_write(path) as file:
             file.write("half")
             raise KeyboardInterrupt
 

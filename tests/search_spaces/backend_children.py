@@ -20,11 +20,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from cellwright.plugins.best_child import keep_best
-from cellwright.plugins.datasets import Dataset
-from cellwright.plugins.evaluation import Evaluation
+from cellwright.plugins.data.dataset import Dataset
 from cellwright.plugins.meters import KerasLatency, Timing
-from cellwright.plugins.recipe import Recipe
+from cellwright.plugins.scoring.evaluation import Evaluation
+from cellwright.plugins.training.best_child import keep_best
+from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import (
     OPERATION_SETS,
     Block,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellwright.plugins import RandomSearch, make_strategy
-from cellwright.plugins.checks import check_strategy
+from cellwright.plugins.strategies.checks import check_strategy
 from cellwright.search_spaces import (
     ConvNetSpace,
     Decision,

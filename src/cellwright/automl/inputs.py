@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.plugins import Dataset
-from cellwright.plugins.datasets import split_rows
-from cellwright.plugins.preparation import Preparation, read_table
-from cellwright.plugins.tables import Target, split_weights, table_dataset
+from cellwright.plugins.data.dataset import split_rows
+from cellwright.plugins.data.preparation import Preparation, read_table
+from cellwright.plugins.data.tables import Target, split_weights, table_dataset
 from cellwright.search_spaces import InvalidData
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from cellwright.automl.inputs import reader_from_json, reader_to_json
-from cellwright.command_line.results import Trial
-from cellwright.plugins.files import written_whole
+from cellwright.plugins.files import atomic_write
 from cellwright.search_spaces import CorruptedState
+from cellwright.searches.trial import Trial
 
 _FORMAT = 1
 _PLAIN = (str, int, float, bool, type(None))
@@ -38,7 +38,7 @@ def save(estimator: Any, folder: Any) -> None:
         "classes": _listed(getattr(estimator, "classes_", None)),
         "classes_dtype": str(getattr(getattr(estimator, "classes_", None), "dtype", "")),
     }
-    with written_whole(path / "estimator.json") as file:
+    with atomic_write(path / "estimator.json") as file:
         file.write(json.dumps(document, indent=1) + "\n")
 
 

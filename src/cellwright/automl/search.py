@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cellwright.command_line.results import Trial, best_trial
-from cellwright.command_line.settings import Settings
-from cellwright.command_line.startup import driver_of, try_to_build, without_notes
-from cellwright.plugins import Dataset
+from cellwright.plugins import Dataset, Recipe
 from cellwright.search_spaces import ChildFailed, Params, SearchSpace
+from cellwright.searches.hosts import driver_of
+from cellwright.searches.settings import Settings
+from cellwright.searches.startup import quiet_tensorflow, try_to_build
+from cellwright.searches.trial import Trial, best_trial
 
 _REFIT = 0.2  # share of the time that children leave for the winner
 _MOST = 10_000  # trials, where the time alone is bounded
@@ -67,11 +68,13 @@ def find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
         ChildFailed: If no child could be trained, with the reason of the first.
         CellwrightError, ValueError: If the plan does not fit, before any training.
     """
+    from cellwright.plugins.training.train import train
+
     with tempfile.TemporaryDirectory(prefix="cellwright-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         settings = _settings(plan, data, folder)
         driver = driver_of(plan.host)
-        with without_notes():
+        with quiet_tensorflow():
             evaluation = settings.make_evaluation(data)
         try_to_build(evaluation)
         # NNI's trials are processes, which read all this from the folder; they need a space's name.
@@ -87,10 +90,10 @@ def find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
         if best is None:
             raise ChildFailed(_why(trials))
         if whole is not None and clock.fits(best):
-            recipe = replace(evaluation.recipe, epochs=_epochs(best), patience=None)
+            recipe = replace(evaluation.recipe or Recipe(), epochs=_epochs(best), patience=None)
             again = replace(evaluation, data=whole, recipe=recipe, deadline=_or_none(plan.end))
             model = again.build(best.params)
-            metrics = recipe.train(model, whole, deadline=again.deadline)
+            metrics = train(model, whole, recipe, deadline=again.deadline)
             if "cut" not in metrics:
                 return Found(best.params, model, trials, True)
         import keras

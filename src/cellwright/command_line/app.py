@@ -15,20 +15,22 @@ from rich.markup import escape
 
 import cellwright
 from cellwright.command_line.export import export
-from cellwright.command_line.folder import continue_or_start, read_settings, sole_user, with_target
 from cellwright.command_line.options import with_settings
 from cellwright.command_line.prediction import fill_table
+from cellwright.command_line.printing import console, print_results, print_trial
 from cellwright.command_line.progress import Display
 from cellwright.command_line.report import report
-from cellwright.command_line.reports import console, print_results, print_trial
-from cellwright.command_line.results import best_trial, counted, write_preparation, write_results
-from cellwright.command_line.settings import CHECKPOINTS, HOSTS, Settings, check_goals
+from cellwright.command_line.results import write_preparation, write_results
 from cellwright.command_line.show import show
-from cellwright.command_line.startup import driver_of, try_to_build, without_notes
 from cellwright.plugins import Evaluation, LatencyPredictor
-from cellwright.plugins.best_child import read_best
 from cellwright.plugins.registry import names
+from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
+from cellwright.searches.folder import continue_or_start, exclusive_lock, read_settings, with_target
+from cellwright.searches.hosts import HOSTS, driver_of
+from cellwright.searches.settings import CHECKPOINTS, Settings, check_goals
+from cellwright.searches.startup import quiet_tensorflow, try_to_build
+from cellwright.searches.trial import best_trial, counted
 
 app = typer.Typer(
     add_completion=False,
@@ -79,14 +81,14 @@ def search(
     driver, settings, evaluation = _prepare(out, settings)
     if isinstance(evaluation.predictor, LatencyPredictor):
         try:
-            with without_notes():
+            with quiet_tensorflow():
                 fill_table(evaluation.predictor, console)
         except KeyboardInterrupt:
             console.print("[yellow]stopped[/]; the same command continues")
             raise typer.Exit(130) from None
     for note in evaluation.data.notes:
         console.print(f"data: {note}", highlight=False, markup=False, soft_wrap=True)
-    with sole_user(out):
+    with exclusive_lock(out):
         continue_or_start(out, settings)
         write_preparation(out, evaluation.data)
         before = driver.read(out, settings)
@@ -165,7 +167,7 @@ def _prepare(out: Path, settings: Settings) -> tuple[Any, Settings, Evaluation]:
     """Load the driver, the data and the framework, and refuse what does not fit."""
     with console.status("loading the data and the framework"):
         driver = driver_of(settings.host)
-        with without_notes():
+        with quiet_tensorflow():
             settings = with_target(out, settings)
             evaluation = settings.make_evaluation(checkpoints=out / CHECKPOINTS)
             check_goals(settings, evaluation)

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cellwright.command_line.children import find_trial, trained_child
-from cellwright.command_line.folder import read_settings
-from cellwright.command_line.settings import FILE, Settings
-from cellwright.command_line.startup import without_notes
 from cellwright.plugins import load_dataset
-from cellwright.plugins.best_child import read_best
+from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
+from cellwright.searches.children import find_trial, trained_child
+from cellwright.searches.folder import read_settings
+from cellwright.searches.settings import FILE, Settings
+from cellwright.searches.startup import quiet_tensorflow
 
 if TYPE_CHECKING:
     from cellwright.search_spaces.export import Exported
@@ -64,14 +64,14 @@ def export(
     folder = out or source.folder / "export"
     if (folder / f"{source.model.stem}.keras").resolve() == source.model.resolve():
         raise CellwrightError(f"{source.model} would be overwritten; give another --out")
-    with console.status("loading the network"), without_notes():
+    with console.status("loading the network"), quiet_tensorflow():
         images = source.images(data, int8)
         model, genotype = source.load()
     folder.mkdir(parents=True, exist_ok=True)
     done: list[Exported] = []
     failed: list[str] = []
     for name, write in _writers(formats, int8, genotype).items():
-        with console.status(f"exporting to {name}"), without_notes():
+        with console.status(f"exporting to {name}"), quiet_tensorflow():
             try:
                 done.append(write(model, folder / source.model.stem, images))
             except CellwrightError as error:
@@ -143,7 +143,7 @@ def _find(run: Path) -> _Source:
 def _find_trial(run: Path, number: int, console: Console) -> _Source:
     settings = read_settings(run)
     found = find_trial(run, settings, number)
-    with console.status("training the child"), without_notes():
+    with console.status("training the child"), quiet_tensorflow():
         model = trained_child(
             run, settings, found, lambda line: console.print(line, highlight=False)
         )

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cellwright.command_line.settings import SCHEDULES, Settings
 from cellwright.plugins import make_strategy
-from cellwright.plugins.datasets import BUILT_IN
+from cellwright.plugins.data.load import BUILT_IN
 from cellwright.search_spaces import CellwrightError
+from cellwright.searches.settings import SCHEDULES, Settings
 
 
 def settings_of(

@@ -22,8 +22,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from cellwright.command_line.metrics import COSTS, short
-from cellwright.command_line.results import Trial, best_trial, counted
+from cellwright.plugins.metrics import COSTS, short
+from cellwright.searches.trial import Trial, best_trial, counted
 
 
 class TimeLeft(ProgressColumn):

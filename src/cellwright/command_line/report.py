@@ -13,12 +13,13 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from cellwright.command_line.reports import console, print_trial
-from cellwright.command_line.results import Trial, write_table
-from cellwright.command_line.runs import Run, open_run
-from cellwright.plugins.analysis import Importance, importances, rank_correlation
-from cellwright.plugins.files import written_whole
+from cellwright.command_line.printing import console, print_trial
+from cellwright.command_line.results import write_table
+from cellwright.plugins.files import atomic_write
 from cellwright.search_spaces import CellwrightError
+from cellwright.searches.analysis import Importance, importances, rank_correlation
+from cellwright.searches.runs import open_run
+from cellwright.searches.trial import Run, Trial
 
 
 def report(
@@ -124,8 +125,8 @@ def _write(
     mattered: Sequence[Importance],
     metric: str | None,
 ) -> list[Path]:
-    from cellwright.command_line.pictures import draw_search, save_figures
-    from cellwright.command_line.report_pictures import (
+    from cellwright.command_line.pictures.charts import draw_search, save_figures
+    from cellwright.command_line.pictures.report_pictures import (
         draw_distribution,
         draw_importances,
         draw_predictions,
@@ -151,7 +152,7 @@ def _write(
 
 
 def _write_importances(path: Path, mattered: Sequence[Importance]) -> Path:
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         writer = csv.DictWriter(file, list(Importance.__dataclass_fields__))
         writer.writeheader()
         writer.writerows(asdict(one) for one in mattered)

@@ -4,54 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cellwright.command_line.metrics import METRICS
-from cellwright.command_line.settings import HOSTS, Settings
 from cellwright.plugins import Dataset, Evaluation
-from cellwright.plugins.best_child import keep_best, read_best
-from cellwright.plugins.files import written_whole
-from cellwright.search_spaces import Params, SearchSpace
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One finished trial of any host.
-
-    ``state`` is ``"complete"``, ``"failed"``, ``"infeasible"`` (beyond a limit, and not trained) or
-    ``"interrupted"``; ``error`` says why it failed.
-    """
-
-    number: int
-    params: Params
-    state: str
-    metrics: dict[str, float] = field(default_factory=dict)
-    error: str = ""
-
-    @property
-    def reward(self) -> float | None:
-        return self.metrics.get("reward") if self.state == "complete" else None
-
-
-def counted(trials: Iterable[Trial]) -> int:
-    """How many of ``trials`` count: those that were interrupted are run again."""
-    return sum(trial.state != "interrupted" for trial in trials)
-
-
-def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """The first trial of the highest reward, or None if none is complete."""
-    complete = [trial for trial in trials if trial.reward is not None]
-    return max(complete, key=lambda t: (t.metrics["reward"], -t.number), default=None)
-
-
-def to_train(trial: Trial) -> dict[str, Any]:
-    """What an `Evaluation` is given to train a trial's child as it was: its epochs too, if a
-    schedule set them."""
-    epochs = trial.metrics.get("epochs")
-    return trial.params if epochs is None else {**trial.params, "epochs": int(epochs)}
+from cellwright.plugins.files import atomic_write
+from cellwright.plugins.metrics import METRICS
+from cellwright.plugins.training.best_child import keep_best, read_best
+from cellwright.search_spaces import SearchSpace
+from cellwright.searches.hosts import HOSTS
+from cellwright.searches.settings import Settings
+from cellwright.searches.trial import Trial, best_trial, run_again
 
 
 def write_results(
@@ -84,7 +49,7 @@ def write_results(
     if evaluation is not None and not (same and (folder / "best.keras").exists()):
         for name in ("best.json", "best.keras"):
             (folder / name).unlink(missing_ok=True)
-        metrics, model = replace(evaluation, limit=None).run(to_train(best))
+        metrics, model = run_again(replace(evaluation, limit=None), best)
         keep_best(folder)(best.params, metrics, model)
     genotype = folder / "genotype.json"
     genotype.write_text(json.dumps(space.describe(best.params), indent=1) + "\n", encoding="utf-8")
@@ -107,7 +72,7 @@ def write_preparation(folder: Path, data: Dataset) -> None:
         "target_mean": data.target_mean,
         "target_scale": data.target_scale,
     }
-    with written_whole(folder / "preparation.json") as file:
+    with atomic_write(folder / "preparation.json") as file:
         file.write(json.dumps(facts, indent=1) + "\n")
 
 
@@ -116,7 +81,7 @@ def write_table(path: Path, trials: Sequence[Trial], space: SearchSpace) -> Path
     measured = {name for trial in trials for name in trial.metrics}
     present = [name for name in METRICS if name in measured]
     present += sorted(measured - set(METRICS))
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         writer = csv.writer(file)
         writer.writerow(["trial", "state", *present, "error", *space.names])
         for trial in trials:
@@ -137,15 +102,17 @@ def _draw(
     best: Trial | None,
     against: str | None,
 ) -> list[Path]:
-    from cellwright.command_line.front_children import draw_children
-    from cellwright.command_line.front_picture import draw_front
-    from cellwright.command_line.pictures import draw_search, save_figures
-    from cellwright.command_line.trade_off import front, quality_of
+    from cellwright.command_line.pictures.charts import draw_search, save_figures
+    from cellwright.command_line.pictures.front_children import draw_children
+    from cellwright.command_line.pictures.front_picture import draw_front
+    from cellwright.searches.front import front, quality_of
 
     plain = settings.target is None and all(
         trial.reward == trial.metrics.get("val_accuracy") for trial in trials if trial.reward
     )
-    title = f"{settings.strategy} on {Path(settings.data).stem}, driven by {HOSTS[settings.host]}"
+    title = (
+        f"{settings.strategy} on {Path(settings.data).stem}, driven by {HOSTS[settings.host].title}"
+    )
     figures: dict[str, Any] = {
         "search": draw_search(
             [trial.reward for trial in trials],

@@ -9,10 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cellwright.command_line.children import find_trial
-from cellwright.command_line.folder import read_settings
 from cellwright.command_line.networks import SKELETONS, Network, build_network
-from cellwright.command_line.reports import (
+from cellwright.command_line.printing import (
     console,
     network_as_json,
     print_front,
@@ -20,11 +18,15 @@ from cellwright.command_line.reports import (
     print_ranking,
     print_results,
 )
-from cellwright.command_line.results import best_trial, write_results
-from cellwright.command_line.settings import as_text
-from cellwright.command_line.startup import driver_of, without_notes
-from cellwright.command_line.trade_off import front, measured, quality_of
+from cellwright.command_line.results import write_results
 from cellwright.search_spaces import GENOTYPES, CellwrightError
+from cellwright.searches.children import find_trial
+from cellwright.searches.folder import read_settings
+from cellwright.searches.front import front, measured, quality_of
+from cellwright.searches.hosts import driver_of
+from cellwright.searches.settings import as_text
+from cellwright.searches.startup import quiet_tensorflow
+from cellwright.searches.trial import best_trial
 
 
 def show(
@@ -143,7 +145,7 @@ def _child(out: Path, number: int | None) -> Network:
 
 
 def _draw(network: Network, folder: Path) -> list[Path]:
-    from cellwright.command_line.pictures import save_figures
+    from cellwright.command_line.pictures.charts import save_figures
 
     return save_figures(network.draw(), folder)
 
@@ -151,7 +153,7 @@ def _draw(network: Network, folder: Path) -> list[Path]:
 @contextmanager
 def _working(words: str, quiet: bool) -> Iterator[None]:
     """Say what takes its time, and keep the framework's notes off the terminal."""
-    with nullcontext() if quiet else console.status(words), without_notes():
+    with nullcontext() if quiet else console.status(words), quiet_tensorflow():
         yield
 
 

@@ -1,0 +1,6 @@
+"""What children are trained on: images and tables, loaded, checked and split."""
+
+from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.data.load import load_dataset
+
+__all__ = ["Dataset", "load_dataset"]

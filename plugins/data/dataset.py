@@ -1,0 +1,136 @@
+"""What children are trained and validated on, and how it is split."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright.search_spaces import InvalidData
+
+if TYPE_CHECKING:
+    from cellwright.plugins.data.preparation import Preparation
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What children are trained and validated on; nothing is in both parts.
+
+    Args:
+        x_train: Images (number, height, width, channels) in [0, 1], or rows of a table (number,
+            features), as float32.
+        y_train: Positions among ``class_names``, or the numbers to predict, with mean 0 and
+            variance 1, where that is None.
+        x_val: As ``x_train``; empty where all is trained on.
+        y_val: As ``y_train``.
+        class_names: In order; None where a number is predicted.
+        weights: Of each row that is trained on, with mean 1; all alike if None.
+        val_weights: Of each row that is validated on, likewise; they weigh the loss alone.
+        target_mean, target_scale: A predicted number is ``target_mean + target_scale * output``.
+        preparation: How a table became features; None for images.
+        notes: What was done to the data that a user should know.
+    """
+
+    x_train: NDArray[np.float32]
+    y_train: NDArray[Any]
+    x_val: NDArray[np.float32]
+    y_val: NDArray[Any]
+    class_names: tuple[str, ...] | None
+    weights: NDArray[np.float32] | None = None
+    val_weights: NDArray[np.float32] | None = None
+    target_mean: float = 0.0
+    target_scale: float = 1.0
+    preparation: Preparation | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(height, width, channels) of an image, (features,) of a table."""
+        return self.x_train.shape[1:]
+
+    @property
+    def classes(self) -> int | None:
+        """How many; None where a number is predicted."""
+        return None if self.class_names is None else len(self.class_names)
+
+    def save(self, path: Path) -> None:
+        """Write the arrays, for another process: `load_dataset` of a ``.dataset.npz``."""
+        facts = {"class_names": self.class_names, "target": (self.target_mean, self.target_scale)}
+        arrays: dict[str, Any] = {
+            name: getattr(self, name) for name in _ARRAYS if getattr(self, name) is not None
+        }
+        np.savez(path, facts=np.array(json.dumps(facts)), **arrays)
+
+
+_ARRAYS = ("x_train", "y_train", "x_val", "y_val", "weights", "val_weights")
+
+
+def read_saved(path: Path) -> Dataset:
+    with np.load(path, allow_pickle=False) as file:
+        facts = json.loads(str(file["facts"]))
+        arrays: dict[str, Any] = {name: file[name] for name in _ARRAYS if name in file.files}
+    names, (mean, scale) = facts["class_names"], facts["target"]
+    return Dataset(
+        class_names=None if names is None else tuple(names),
+        target_mean=mean,
+        target_scale=scale,
+        **arrays,
+    )
+
+
+def split(
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
+    class_names: tuple[str, ...],
+    *,
+    validation: float = 0.2,
+    seed: int = 0,
+) -> Dataset:
+    """Hold out ``validation`` of each class, at least one image of it.
+
+    Raises:
+        InvalidData: If there are fewer than two classes, or a class has fewer than two images.
+    """
+    check_classes(y, class_names, least=2)
+    train, held_out = split_rows(y, class_names, validation=validation, seed=seed)
+    return Dataset(x[train], y[train], x[held_out], y[held_out], class_names)
+
+
+def split_rows(
+    y: NDArray[Any], class_names: tuple[str, ...] | None, *, validation: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Shuffled positions of what is trained on, and of what is held out.
+
+    Of each class that has two at least one is held out, and one at least stays; numbers to predict
+    (``class_names`` None) are split as one class. With ``validation`` 0 nothing is held out.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.zeros(len(y), np.int64) if class_names is None else y
+    train: list[Any] = []
+    held_out: list[Any] = []
+    for label in range(len(class_names or ("all",))):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        count = min(max(1, round(validation * len(members))), len(members) - 1) if validation else 0
+        held_out.append(members[:count])
+        train.append(members[count:])
+    train_index, val_index = (rng.permutation(np.concatenate(part)) for part in (train, held_out))
+    return train_index, val_index
+
+
+def check_classes(y: NDArray[np.int64], class_names: tuple[str, ...], *, least: int) -> None:
+    if len(class_names) < 2:
+        raise InvalidData(
+            f"a search needs images of at least two classes, found {len(class_names)}: "
+            f"{list(class_names)}"
+        )
+    counts = np.bincount(y, minlength=len(class_names))
+    few = int(np.argmin(counts))
+    if counts[few] < least:
+        raise InvalidData(
+            f"class {class_names[few]!r} has too few images ({counts[few]}); at least {least} are "
+            "needed, one to train on and one to validate on"
+        )

@@ -1,0 +1,149 @@
+"""Images to search on: bundled, downloaded by Keras, from a ``.npz`` file or from folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright.plugins.data.dataset import Dataset, check_classes, split
+from cellwright.plugins.data.files import Part, read_folder, read_npz
+from cellwright.search_spaces import InvalidData
+
+IMAGES = ("digits", "fashion_mnist", "cifar10")
+
+
+def load_images(source: str, validation: float, seed: int) -> Dataset:
+    """One of `IMAGES`, a ``.npz`` file or a folder, split as `load_dataset` says.
+
+    Raises:
+        InvalidData: If it cannot be searched on.
+    """
+    path = Path(source)
+    held_out: Part | None = None
+    if source in IMAGES:
+        part = _digits() if source == "digits" else _from_keras(source)
+    elif path.is_dir():
+        part = read_folder(path)
+    else:
+        part, held_out = read_npz(path)
+    parts = [part] if held_out is None else [part, held_out]
+    labels = [_labels(part) for part in parts]
+    images = _images([part.x for part in parts])
+    values = np.unique(labels[0])
+    names = tuple(str(value) for value in values)
+    y = [_positions(given, values) for given in labels]
+    if held_out is None:
+        return split(images[0], y[0], names, validation=validation, seed=seed)
+    check_classes(y[0], names, least=1)
+    return Dataset(images[0], y[0], images[1], y[1], names)
+
+
+def _digits() -> Part:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise InvalidData(
+            "scikit-learn brings the digits and is not installed: "
+            "pip install 'cellwright[tensorflow]'"
+        ) from error
+    digits = load_digits()
+    return Part(digits.images / 16.0, digits.target)
+
+
+def _from_keras(source: str) -> Part:
+    import keras
+
+    try:
+        (x, y), _ = getattr(keras.datasets, source).load_data()
+    except Exception as error:
+        raise InvalidData(
+            f"Keras downloads it the first time, and that failed: {error}. "
+            "Without a network use digits, a .npz file or a folder of images"
+        ) from error
+    return Part(x, y)
+
+
+def _labels(part: Part) -> NDArray[Any]:
+    """Labels of shape (number,), as whole numbers, booleans or text."""
+    images, y = np.shape(part.x), np.asarray(part.y)
+    if y.ndim == 2 and y.shape[1] > 1 and images and y.shape[0] == images[0]:
+        raise InvalidData(
+            f"labels of shape {y.shape} look one-hot; give the number of each class, as "
+            "labels.argmax(axis=1) does"
+        )
+    if not images or images[0] == 0 or y.size != images[0]:
+        raise InvalidData(
+            f"there are {images[0] if images else 0} images and {y.size} labels; the numbers must "
+            "agree and be above 0"
+        )
+    y = y.ravel()
+    if y.dtype.kind == "S":
+        return np.char.decode(y, "utf-8", "replace")
+    if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.round(y)).all():
+        return y.astype(np.int64)
+    if y.dtype.kind not in "uibU":
+        raise InvalidData(
+            f"labels must be whole numbers or text, one for each image; got {y.dtype} such as "
+            f"{y[:3].tolist()}"
+        )
+    return y
+
+
+def _positions(labels: NDArray[Any], values: NDArray[Any]) -> NDArray[np.int64]:
+    """Labels as positions among the sorted ``values`` of the images that are trained on."""
+    if (labels.dtype.kind == "U") != (values.dtype.kind == "U"):
+        raise InvalidData("labels are text in one part and numbers in the other")
+    unknown = np.setdiff1d(labels, values)
+    if unknown.size:
+        raise InvalidData(
+            f"labels {unknown[:5].tolist()} are validated on and not trained on; the classes are "
+            f"{values[:20].tolist()}"
+        )
+    return np.searchsorted(values, labels).astype(np.int64)
+
+
+def _images(parts: list[Any]) -> list[NDArray[np.float32]]:
+    """Images as float32 (number, height, width, channels) in [0, 1], all by one scale."""
+    shaped = [_shaped(np.asarray(part)) for part in parts]
+    shapes = {part.shape[1:] for part in shaped}
+    floats = {part.dtype.kind == "f" for part in shaped}
+    if len(shapes) > 1 or len(floats) > 1:
+        raise InvalidData(
+            "images to train on and to validate on must be of one size and one kind of number; "
+            f"got {' and '.join(f'{part.dtype} of shape {part.shape}' for part in shaped)}"
+        )
+    low = min(float(part.min()) for part in shaped)
+    high = max(float(part.max()) for part in shaped)
+    white = np.float32(_white(low, high, floats.pop()))
+    return [np.ascontiguousarray(part, np.float32) / white for part in shaped]
+
+
+def _shaped(x: NDArray[Any]) -> NDArray[Any]:
+    if x.ndim == 3:
+        x = x[..., None]
+    if x.ndim != 4 or x.size == 0 or x.dtype.kind not in "uifb":
+        raise InvalidData(
+            "images must be numbers of shape (number, height, width) or "
+            f"(number, height, width, channels), got {x.dtype} of shape {x.shape}"
+        )
+    if x.shape[1] in (1, 3) and x.shape[3] > 4:
+        raise InvalidData(
+            f"images of shape {x.shape} seem to have their channels first; put them last, as "
+            "numpy.moveaxis(images, 1, -1) does"
+        )
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        raise InvalidData("images hold NaN or infinite values")
+    return x
+
+
+def _white(low: float, high: float, floats: bool) -> int:
+    """The value of a white pixel: the smallest usual one that is not below ``high``."""
+    # Floats a little above 1 are overshoot of a [0, 1] scale, not a very dark 0..255.
+    if low < 0 or high > 65535 or (floats and 1 < high < 2):
+        raise InvalidData(
+            f"pixels run from {low:g} to {high:g}; give [0, 1], or 0 to 255, or 0 to 65535"
+        )
+    return next(white for white in (1, 255, 65535) if high <= white)

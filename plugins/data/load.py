@@ -1,0 +1,66 @@
+"""Loads what a name or a path stands for: images or a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cellwright.plugins.data.dataset import Dataset, read_saved
+from cellwright.plugins.data.images import IMAGES, load_images
+from cellwright.plugins.data.tables import TABLES, load_table
+from cellwright.search_spaces import InvalidData
+
+BUILT_IN = (*IMAGES, *TABLES)
+
+
+def load_dataset(
+    source: str,
+    *,
+    validation: float = 0.2,
+    seed: int = 0,
+    label: str | None = None,
+    drop: Sequence[str] = (),
+    task: str = "auto",
+    balanced: bool = False,
+) -> Dataset:
+    """Load and split what ``source`` names.
+
+    Images may be whole numbers from 0 to 255 or 65535 (brought to [0, 1] by that), floats in
+    [0, 1] or from 0 to 255, or booleans; labels whole numbers or text, shaped (n,) or (n, 1).
+
+    Args:
+        source: ``"digits"`` (bundled with scikit-learn), ``"fashion_mnist"`` or ``"cifar10"``
+            (downloaded by Keras once), the path of a ``.npz`` with ``x_train`` and ``y_train`` (or
+            ``x`` and ``y``; ``x_val`` and ``y_val`` are used where they are there, and ``x_test``
+            never is), a folder that holds a folder of images for each class; or a table:
+            ``"wine"``, ``"breast_cancer"`` or ``"diabetes"`` (bundled with scikit-learn), or the
+            path of a ``.csv`` or ``.tsv`` file with a line of names (docs/tables.md).
+        validation: Share of each class that is held out, in (0, 1).
+        seed: Of the split.
+        label: Name of the column to predict, in a CSV file; the last one if None.
+        drop: Names of columns to leave out, in a CSV file.
+        task: Of a table: ``"classification"``, ``"regression"``, or ``"auto"`` to go by the label.
+        balanced: Weigh the rows of a table so that all classes count alike in training.
+
+    Raises:
+        InvalidData: If there is no such source, or it cannot be searched on; the message says why.
+    """
+    if not 0 < validation < 1:
+        raise InvalidData(f"validation must be between 0 and 1, got {validation}")
+    path = Path(source)
+    try:
+        if source.endswith(".dataset.npz"):
+            return read_saved(path)
+        if source in TABLES or path.suffix.lower() in (".csv", ".tsv"):
+            return load_table(source, validation, seed, label, drop, task, balanced)
+        if label is not None or drop or task != "auto" or balanced:
+            raise InvalidData("label, drop, task and class weights are for tables (.csv)")
+        if source in IMAGES or path.is_dir() or path.suffix.lower() == ".npz":
+            return load_images(source, validation, seed)
+        raise InvalidData(
+            f"no such data{'' if path.exists() else ', and no such path'}: give "
+            f"{', '.join(BUILT_IN)}, the path of a .npz or .csv file, or a folder with one folder "
+            "of images for each class"
+        )
+    except InvalidData as error:
+        raise InvalidData(f"data {source!r}: {error}") from error

@@ -1,0 +1,213 @@
+"""Latency of a child before it is built: the sum of its pieces, each timed once on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cellwright.plugins.meters.latency_table import Correction, LatencyTable, describe
+from cellwright.plugins.meters.litert_latency import LiteRTLatency
+from cellwright.plugins.meters.measurement import Meter
+from cellwright.search_spaces import ChildFailed, SearchSpace
+from cellwright.search_spaces.pieces import Piece
+
+Report = Callable[[int, int, str], None]
+
+_SAMPLES_IN_VAIN = 2000
+
+
+@dataclass
+class LatencyPredictor:
+    """Predicts the seconds of one image, from parameters, in less than a millisecond.
+
+    A space says which pieces a child consists of (`SearchSpace.pieces`), the meter times each as a
+    network of its own, and their times are added up along the graph. What depends on the network as
+    a whole, such as the cost of calling it and data that no longer lie in the cache when they are
+    read, is fitted on a few whole children by `calibrate`.
+
+    ::
+
+        predict = LatencyPredictor(NASNetSpace(), (32, 32, 3), 10, path="latency.json")
+        predict.fill()       # once a machine
+        predict.calibrate()  # likewise
+        predict(params)      # seconds
+
+    Args:
+        space: With `SearchSpace.pieces`.
+        input_shape: (height, width, channels) of the images.
+        classes: At least 2; None for regression.
+        options: For ``space.build``, such as ``{"filters": 16}``.
+        meter: Times a piece; any meter of a latency.
+        path: The table's file, read if it is there and written as pieces are timed; none if None.
+            One process at a time should fill it.
+        lazy: Time a piece that is missing when it is asked for, in about a second, where an
+            error would be raised else.
+
+    Raises:
+        ValueError: If the file is a table of another machine, meter, space, input or other options.
+        CorruptedState: If the file cannot be read.
+    """
+
+    space: SearchSpace
+    input_shape: Sequence[int]
+    classes: int | None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    meter: Meter = field(default_factory=LiteRTLatency)
+    path: str | Path | None = None
+    lazy: bool = False
+
+    def __post_init__(self) -> None:
+        shape = self.input_shape = tuple(self.input_shape)
+        about = describe(self.space, shape, self.classes, self.options, self.meter)
+        self.table = LatencyTable(about)
+        if self.path is not None:
+            self.table = LatencyTable.load(Path(self.path), about)
+
+    def __call__(self, params: Mapping[str, Any]) -> float:
+        """Predicted seconds of the child that ``params`` describe.
+
+        Raises: See `milliseconds`.
+        """
+        return self.milliseconds(params) / 1000
+
+    def milliseconds(self, params: Mapping[str, Any]) -> float:
+        """The same in the unit of the table.
+
+        Raises:
+            InvalidArchitecture: If ``params`` is no point of the space.
+            NotImplementedError: If the space does not say what its networks consist of.
+            ValueError: If pieces are missing, unless they are timed ``lazy``.
+            ChildFailed: If timing one of these went wrong.
+        """
+        return self.table.correction(self.total(params))
+
+    def total(self, params: Mapping[str, Any]) -> float:
+        """The sum of the pieces in the unit of the table, without the `Correction`."""
+        known = self.table.pieces
+        count = self._count(params)
+        missing = [piece for piece in count if piece not in known]
+        if missing and self.lazy:
+            self._time(missing)
+        elif missing:
+            raise ValueError(
+                f"{len(missing)} pieces were not timed on this machine, such as {missing[0]}; call "
+                "fill() first, or give lazy=True"
+            )
+        return sum(times * known[piece].value for piece, times in count.items())
+
+    def fill(
+        self, params: Mapping[str, Any] | None = None, *, report: Report | None = None
+    ) -> list[Piece]:
+        """Time what is missing, and keep it.
+
+        What was timed stays in the file if this is stopped, and the next call goes on.
+
+        Args:
+            params: Only for this child; for all of the space's if None (`every_piece`).
+            report: Called before each piece with its number (from 1), how many there are, and what
+                it is.
+
+        Returns:
+            The pieces that were timed.
+
+        Raises:
+            ChildFailed: If timing one went wrong.
+        """
+        wanted = self.every_piece() if params is None else sorted(self._count(params))
+        missing = [piece for piece in wanted if piece not in self.table.pieces]
+        self._time(missing, report)
+        return missing
+
+    def every_piece(self, seed: int = 0) -> list[Piece]:
+        """The pieces that occur in the space, sorted.
+
+        They are those of random architectures, drawn until 2,000 in a row show nothing new. A piece
+        that hardly any architecture has may be missing; see ``lazy``.
+        """
+        rng = np.random.default_rng(seed)
+        found: set[Piece] = set()
+        in_vain = 0
+        while in_vain < _SAMPLES_IN_VAIN:
+            before = len(found)
+            found.update(self._count(self.space.sample(rng)))
+            in_vain = in_vain + 1 if len(found) == before else 0
+        return sorted(found)
+
+    def calibrate(
+        self, children: int = 12, *, seed: int = 0, report: Report | None = None
+    ) -> Correction:
+        """Fit the `Correction` to whole children that are built and measured, and keep it.
+
+        Least squares of the relative error, so that small children count as much as large ones.
+
+        Args:
+            children: Random architectures, at least 2; each takes some seconds.
+            seed: Which.
+            report: As in `fill`.
+
+        Raises:
+            ValueError: On fewer than 2 children, or if pieces are missing and not timed ``lazy``.
+            ChildFailed: If measuring one went wrong.
+        """
+        if children < 2:
+            raise ValueError(f"children must be at least 2, got {children}")
+        samples = list(self._samples(children, seed))
+        totals = np.array([self.total(params) for params in samples])
+        measured = []
+        for number, params in enumerate(samples, start=1):
+            if report is not None:
+                report(number, children, "child")
+            measured.append(self.measure(params))
+        return self.fit(totals, np.array(measured))
+
+    def fit(self, totals: Any, measured: Any) -> Correction:
+        """The `Correction` from sums of pieces to what whole children took, kept in the table.
+
+        Args:
+            totals: `total` of each child, (children,).
+            measured: Milliseconds that each took, (children,).
+        """
+        rows = np.stack([totals / measured, 1 / measured], axis=1)
+        (factor, constant), *_ = np.linalg.lstsq(rows, np.ones(len(rows)), rcond=None)
+        least = float(np.min(totals))
+        if factor <= 0 or constant + factor * least <= 0:  # no line that could be: a factor alone
+            factor, constant = rows[:, 0].sum() / np.square(rows[:, 0]).sum(), 0.0
+        self.table.correction = Correction(float(factor), float(constant), len(rows), least)
+        self._save()
+        return self.table.correction
+
+    def measure(self, params: Mapping[str, Any]) -> float:
+        """Build the child and measure it: milliseconds.
+
+        Raises:
+            InvalidArchitecture, UnbuildableChild: See ``space.build``.
+            ChildFailed: If measuring it went wrong.
+        """
+        child = self.space.build(params, self.input_shape, self.classes, **self.options)
+        return self.meter(child).value
+
+    def _samples(self, number: int, seed: int) -> Iterator[Mapping[str, Any]]:
+        rng = np.random.default_rng(seed)
+        return (self.space.sample(rng) for _ in range(number))
+
+    def _count(self, params: Mapping[str, Any]) -> Mapping[Piece, int]:
+        return self.space.pieces(params, self.input_shape, self.classes, **self.options)
+
+    def _time(self, pieces: Sequence[Piece], report: Report | None = None) -> None:
+        for number, piece in enumerate(pieces, start=1):
+            if report is not None:
+                report(number, len(pieces), str(piece))
+            model = self.space.build_piece(piece, **self.options)
+            try:
+                self.table.add(piece, self.meter(model))
+            except ChildFailed as error:
+                raise ChildFailed(f"piece {piece}: {error}") from error
+            self._save()
+
+    def _save(self) -> None:
+        if self.path is not None:
+            self.table.save(Path(self.path))

@@ -1,0 +1,185 @@
+"""How long the pieces of a space's networks take on this machine, kept as a JSON file."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from cellwright.plugins.files import atomic_write
+from cellwright.plugins.meters.measurement import Measurement, Meter
+from cellwright.search_spaces import CorruptedState, SearchSpace
+from cellwright.search_spaces.pieces import Piece
+
+VERSION = 1
+_MEASURED = ("value", "spread", "repeats")  # of a `Measurement`, for each piece
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What a whole network takes: ``constant`` + ``factor`` x the sum of its pieces.
+
+    As a rule the constant is below 0 and the factor above 1: each piece was timed with the
+    runtime's own work for one call, which a network needs once, and with its weights in the
+    processor's cache, where those of a whole network have no room.
+
+    Attributes:
+        factor: 1 if the sum is taken as it is.
+        constant: Milliseconds.
+        children: Whole networks that both were fitted to.
+        least: The smallest sum among these. What is below it is predicted in proportion, so that no
+            network is said to take less than nothing.
+    """
+
+    factor: float = 1.0
+    constant: float = 0.0
+    children: int = 0
+    least: float = 0.0
+
+    def __call__(self, total: float) -> float:
+        """Milliseconds of a network whose pieces take ``total``."""
+        if total >= self.least:
+            return self.constant + self.factor * total
+        return total / self.least * (self.constant + self.factor * self.least)
+
+
+@dataclass
+class LatencyTable:
+    """Measured pieces, and of what and how they were measured.
+
+    Attributes:
+        about: What one table is good for: the machine, the meter, the space, the input, the classes
+            and the options of the children. See `describe`.
+        how: As the meter says it (`Measurement.how`); empty until a piece was measured.
+        unit: Of what was measured: milliseconds.
+        pieces: What was measured of each.
+        correction: From their sum to a whole network.
+    """
+
+    about: Mapping[str, Any]
+    how: str = ""
+    unit: str = "ms"
+    pieces: dict[Piece, Measurement] = field(default_factory=dict)
+    correction: Correction = field(default_factory=Correction)
+
+    def add(self, piece: Piece, found: Measurement) -> None:
+        """Keep what was measured.
+
+        Raises:
+            ValueError: If it was measured in another way than the pieces before.
+        """
+        if self.how and found.how != self.how:
+            raise ValueError(
+                f"the table's pieces were measured by {self.how}, and now by {found.how}; give "
+                "another path to start a new table"
+            )
+        self.how, self.unit = found.how, found.unit
+        self.pieces[piece] = found
+
+    def save(self, path: Path) -> None:
+        """Write the whole table in one step: a reader finds the old one or the new one."""
+        rows = [
+            {**piece._asdict(), **{name: getattr(found, name) for name in _MEASURED}}
+            for piece, found in sorted(self.pieces.items())
+        ]
+        head = {
+            "version": VERSION,
+            "about": self.about,
+            "how": self.how,
+            "unit": self.unit,
+            "correction": vars(self.correction),
+        }
+        lines = ",\n".join("  " + json.dumps(row) for row in rows)
+        text = (
+            json.dumps(head, indent=1).removesuffix("\n}") + f',\n "pieces": [\n{lines}\n ]\n}}\n'
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as file:
+            file.write(text)
+
+    @classmethod
+    def load(cls, path: Path, about: Mapping[str, Any]) -> LatencyTable:
+        """Read a table, or start an empty one where there is no file.
+
+        Raises:
+            ValueError: If the file is about something else than ``about``, naming it.
+            CorruptedState: If it cannot be read.
+        """
+        about = json.loads(json.dumps(about))
+        if not path.exists():
+            return cls(about)
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            before, how, unit = data["about"], data["how"], data["unit"]
+            correction = Correction(**data["correction"])
+            pieces = {
+                _piece(row): Measurement(
+                    **{name: row[name] for name in _MEASURED}, unit=unit, how=how
+                )
+                for row in data["pieces"]
+            }
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorruptedState(
+                f"{path} is no latency table: {error!r}. Delete it, and the pieces are timed anew"
+            ) from error
+        changed = [
+            f"{name} was {before.get(name)!r} and is now {about.get(name)!r}"
+            for name in sorted({*before, *about})
+            if before.get(name) != about.get(name)
+        ]
+        if changed:
+            raise ValueError(
+                f"{path} is another latency table: {'; '.join(changed)}. Give another path to "
+                "start a new one"
+            )
+        return cls(about, how, unit, pieces, correction)
+
+
+def describe(
+    space: SearchSpace,
+    input_shape: tuple[int, ...],
+    classes: int | None,
+    options: Mapping[str, Any],
+    meter: Meter,
+) -> dict[str, Any]:
+    """What a table is about, as plain data."""
+    attributes = {
+        name: _plain(value)
+        for name, value in vars(space).items()
+        if not name.startswith("_") and name not in ("decisions", "names")
+    }
+    return {
+        "machine": machine(),
+        "meter": repr(meter) if is_dataclass(meter) else type(meter).__qualname__,
+        "space": {"kind": type(space).__name__, "decisions": space.fingerprint, **attributes},
+        "input_shape": list(input_shape),
+        "classes": classes,
+        "options": {name: _plain(value) for name, value in options.items() if name != "seed"},
+    }
+
+
+def machine() -> str:
+    """The processor of this machine, its cores, and its system."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():  # Linux, where platform.processor() says as little as x86_64
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+        models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        name = models[0] if models else name
+    return f"{name}, {os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str | int | float | None):
+        return value
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else repr(value)
+
+
+def _piece(row: Mapping[str, Any]) -> Piece:
+    height, width, channels = (int(n) for n in row["shape"])
+    shape = (height, width, channels)
+    return Piece(str(row["operation"]), shape, int(row["filters"]), int(row["stride"]))

@@ -1,0 +1,229 @@
+"""One trip of a trial: parameters in, child network built, trained and measured, metrics out."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.meters import Meter
+from cellwright.plugins.scoring.limit import Limit, Screening
+from cellwright.plugins.scoring.rewards import MnasNetReward, Reward, usual_reward
+from cellwright.plugins.training.checkpoints import Checkpoint, checkpoint_of
+from cellwright.plugins.training.recipe import Recipe
+from cellwright.plugins.training.weight_bank import WeightBank
+from cellwright.search_spaces import CellwrightError, ChildFailed, JointSpace, Params, SearchSpace
+
+Report = Callable[[int, dict[str, float]], None]
+Train = Callable[..., dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that turns an architecture into a reward; the same for every host.
+
+    Hyperparameters beside the architecture, whether of a `JointSpace` or a host's own, go by their
+    names: those of the recipe's fields (``epochs``, ``batch_size``, ``learning_rate``,
+    ``weight_decay``, ``augmentation``, ...) change the recipe, and any other is an option of
+    ``space.build`` (``filters``, ``dropout``, ...).
+
+    Args:
+        space: Builds the child network.
+        data: Images or a table to train and validate on.
+        recipe: How children are trained; the book's recipe if None.
+        reward: Weighs the metrics; validation accuracy if None, or the negative of the validation
+            loss where a number is predicted.
+        meter: One meter, or several, each of which writes its own metric (``latency_ms``, ...); not
+            measured if None.
+        options: For ``space.build``, such as ``{"filters": 16}``.
+        seed: Fixes each child's initial weights.
+        checkpoints: A folder. A child of the same architecture and hyperparameters (but for
+            ``epochs``) as one that was trained before goes on from where that stood. None: always
+            from the beginning.
+        weights: A bank of one-shot weights, which layers of a child start from and return to. None:
+            fresh weights.
+        limit: A child beyond it is not trained.
+        predictor: ``params -> seconds``, as ``predicted_latency_ms``, before the child is built.
+        deadline: When the training of a child ends at the latest; see `training.train.train`.
+        train: A training of your own in place of `training.train.train`, whose arguments it takes
+            (those that are None are left out) and whose kind of metrics it returns.
+
+    Raises:
+        ValueError: If the reward weighs a latency, or the limit is on a metric, that nothing
+            measures; if two meters write the same metric, or ``space`` searches a hyperparameter
+            that neither the recipe nor ``space.build`` knows, or a value that the recipe refuses.
+    """
+
+    space: SearchSpace
+    data: Dataset
+    recipe: Recipe | None = None
+    reward: Reward | None = None
+    meter: Meter | Sequence[Meter] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    checkpoints: str | Path | None = None
+    weights: WeightBank | None = None
+    limit: Limit | None = None
+    predictor: Callable[[Params], float] | None = None
+    deadline: float | None = None
+    train: Train | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.space, JointSpace):
+            for name, choices in ((d.name, d.choices) for d in self.space.hyperparameters):
+                for choice in choices:
+                    divide({name: choice}, self._recipe, self.space)
+        known = self.known_before
+        weighed = self.reward.latency if isinstance(self.reward, MnasNetReward) else ""
+        if weighed.endswith("latency_ms") and weighed not in known:
+            raise ValueError(
+                f"MnasNetReward weighs {weighed}, and nothing measures it: give a meter, such as "
+                "KerasLatency(), or a predictor"
+            )
+
+    @property
+    def known_before(self) -> tuple[str, ...]:
+        """Names of the metrics that `measure` gives, on which a limit can be."""
+        return self._screening.metrics
+
+    @property
+    def _screening(self) -> Screening:
+        return Screening(self.meter, self.predictor, self.limit)
+
+    def build(self, params: Mapping[str, Any]) -> Any:
+        """The untrained child of ``params``, which may hold hyperparameters too.
+
+        Raises:
+            InvalidArchitecture, UnbuildableChild: See ``space.build``.
+            ValueError: On a hyperparameter that nothing knows.
+        """
+        network, hyperparameters = self.space.split(params)
+        return self._build(network, self._with(hyperparameters).options)
+
+    def _build(self, network: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+        return self.space.build(
+            network, self.data.input_shape, self.data.classes, seed=self.seed, **options
+        )
+
+    def run(
+        self,
+        params: Mapping[str, Any],
+        report: Report | None = None,
+        checkpoint: Checkpoint | None = None,
+        *,
+        epochs: int | None = None,
+    ) -> tuple[dict[str, float], Any]:
+        """Build, measure, train and weigh one child.
+
+        What can be known of a child before it is trained is measured first (`measure`), so that one
+        beyond the limit costs no training.
+
+        Args:
+            params: The architecture, and any hyperparameters by name.
+            report: Called with each epoch (from 0) and its metrics; what it raises goes through.
+            checkpoint: Where the child goes on from, and is kept; by default its own among
+                `checkpoints`.
+            epochs: To train in all, as a schedule of multi-fidelity says; by default those of the
+                recipe, or of ``params``.
+
+        Returns:
+            The metrics (those of the training and of `measure`, ``seconds``, and ``reward``), and
+            the trained model.
+
+        Raises:
+            InvalidArchitecture, UnbuildableChild, OverLimit: Before any training.
+            ValueError: Likewise, on a hyperparameter that nothing knows.
+            NotImplementedError: Likewise, if there is a bank and the space shares no weights.
+            ChildFailed: If training diverges or runs out of memory, it cannot be measured, or the
+                reward is no number.
+        """
+        from cellwright.plugins.training import train as keras_training
+
+        start = time.perf_counter()
+        network, hyperparameters = self.space.split(params)
+        mine = self._with(hyperparameters, epochs)
+        kept = mine._kept(network) if checkpoint is None else {"checkpoint": checkpoint}
+        try:
+            known, model = mine._measure(network)
+            shared = self.space.shared_weights(network, model) if self.weights else {}
+            if self.weights:
+                self.weights.start(model, shared)
+            train = self.train or keras_training.train
+            metrics = train(model, self.data, mine._recipe, report=report, **kept, **mine._late())
+            if self.weights:
+                self.weights.keep(model, shared)
+            metrics |= known
+        except CellwrightError:
+            raise
+        except Exception as error:
+            if keras_training.out_of_memory(error):
+                raise ChildFailed("out of memory; fewer filters or a smaller batch help") from error
+            raise
+        metrics["seconds"] = time.perf_counter() - start
+        metrics["reward"] = (self.reward or usual_reward(self.data.classes))(metrics)
+        return metrics, model
+
+    def measure(self, params: Mapping[str, Any]) -> tuple[dict[str, float], Any]:
+        """What is known of a child before it is trained.
+
+        Returns:
+            ``predicted_latency_ms`` if there is a predictor, ``parameters``, and the metric of each
+            meter; and the untrained child.
+
+        Raises:
+            InvalidArchitecture, UnbuildableChild, ValueError: See `build`.
+            ChildFailed: If it cannot be measured.
+            OverLimit: As soon as the limited metric is known to be beyond the limit.
+        """
+        network, hyperparameters = self.space.split(params)
+        return self._with(hyperparameters)._measure(network)
+
+    def _measure(self, network: Params) -> tuple[dict[str, float], Any]:
+        return self._screening.measure(network, lambda: self._build(network, self.options))
+
+    def _with(self, hyperparameters: Mapping[str, Any], epochs: int | None = None) -> Evaluation:
+        """This evaluation under the given hyperparameters, with the recipe that holds without."""
+        recipe, options = divide(hyperparameters, self._recipe, self.space)
+        if epochs is not None:
+            recipe = dataclasses.replace(recipe, epochs=epochs)
+        return dataclasses.replace(self, recipe=recipe, options={**self.options, **options})
+
+    @property
+    def _recipe(self) -> Recipe:
+        return self.recipe or Recipe()
+
+    def _late(self) -> dict[str, Any]:
+        """When to end, as an argument for the training."""
+        return {} if self.deadline is None else {"deadline": self.deadline}
+
+    def _kept(self, network: Mapping[str, Any]) -> dict[str, Any]:
+        """Where the child of ``network`` is kept, as an argument for the training."""
+        if self.checkpoints is None:
+            return {}
+        recipe = dataclasses.replace(self._recipe, epochs=1)
+        identity = (dict(network), dict(self.options), dataclasses.asdict(recipe), self.seed)
+        return {"checkpoint": checkpoint_of(self.checkpoints, *identity)}
+
+
+def divide(
+    hyperparameters: Mapping[str, Any], recipe: Recipe, space: SearchSpace
+) -> tuple[Recipe, dict[str, Any]]:
+    """What hyperparameters make of a recipe, and those that are options of ``space.build``.
+
+    Raises:
+        ValueError: On one that is neither, or that the recipe refuses.
+    """
+    fields = {field.name for field in dataclasses.fields(recipe)}
+    training = {name: x for name, x in hyperparameters.items() if name in fields}
+    building = {name: x for name, x in hyperparameters.items() if name not in fields}
+    unknown = set() if space.options is None else building.keys() - space.options
+    if unknown:
+        raise ValueError(
+            f"hyperparameters {sorted(unknown)} mean nothing here: the recipe knows "
+            f"{sorted(fields)}, and {space!r} builds with {sorted(space.options or ())}"
+        )
+    return (dataclasses.replace(recipe, **training) if training else recipe), building

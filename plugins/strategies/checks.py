@@ -1,0 +1,172 @@
+"""The contract of a strategy, as plain functions that need no test framework.
+
+check_strategy(lambda space, seed: MyStrategy(space, seed=seed))
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from cellwright.plugins.strategies.strategy import Rewards, Strategy, Told
+from cellwright.search_spaces import Decision, InvalidArchitecture, Params, SearchSpace
+
+MakeStrategy = Callable[[SearchSpace, int], Strategy]
+
+
+def check_strategy(make: MakeStrategy, space: SearchSpace | None = None) -> None:
+    """Run every check of this module.
+
+    Args:
+        make: ``make(space, seed)`` gives a new strategy.
+        space: Where to try it; a space of 12 unlike decisions by default.
+
+    Raises:
+        AssertionError: Naming what the strategy does not do.
+    """
+    space = space or _twelve_decisions()
+    for check in (
+        check_same_answers,
+        check_follow,
+        check_strangers,
+        check_failures,
+        check_bad_results,
+        check_no_network_twice,
+        check_what_runs,
+        check_small_space,
+    ):
+        check(make, space)
+
+
+def check_same_answers(make: MakeStrategy, space: SearchSpace) -> None:
+    """Same seed and results, same proposals; asking has no effect; seeds differ."""
+    first = list(_run(make(space, 3), space, 40))
+    second = make(space, 3)
+    for told in first:
+        second.ask(told.number + 1)
+        _require(second.ask(told.number) == told.params, f"trial {told.number} depends on asking")
+        second.tell(*told)
+    other = list(_run(make(space, 4), space, 40))
+    _require([t.params for t in first] != [t.params for t in other], "the seed has no effect")
+
+
+def check_follow(make: MakeStrategy, space: SearchSpace) -> None:
+    """Following the history at any point, or out of a wrong one, continues it exactly."""
+    told = list(_run(make(space, 0), space, 60))
+    for end in (1, 7, 33):
+        resumed = make(space, 0)
+        resumed.follow(told[:end])
+        _require(resumed.ask(end) == told[end].params, f"resumed after {end} trials it differs")
+        strayed = make(space, 0)
+        strayed.follow(told[end:])
+        strayed.follow(told[:end])
+        _require(strayed.ask(end) == told[end].params, "an earlier history leaves traces")
+
+
+def check_strangers(make: MakeStrategy, space: SearchSpace) -> None:
+    """Takes architectures that it never asked for, and numbers in any order."""
+    rng = np.random.default_rng(0)
+    strategy = make(space, 0)
+    for number in (70, 3, 41, *range(100, 140)):
+        params = space.sample(rng)
+        strategy.tell(number, params, _reward(strategy, space, params))
+    space.validate(strategy.ask(4))
+
+
+def check_failures(make: MakeStrategy, space: SearchSpace) -> None:
+    """Goes on after any number of failed children, and keeps them in its history."""
+    strategy = make(space, 0)
+    for number in range(30):
+        strategy.tell(number, strategy.ask(number), None)
+    _require(len(strategy.history) == 30, "failed children are missing in the history")
+    space.validate(strategy.ask(30))
+
+
+def check_bad_results(make: MakeStrategy, space: SearchSpace) -> None:
+    """Refuses rewards that are no numbers, or too few or many, and parameters of another space;
+    nothing changes."""
+    strategy = make(space, 0)
+    params = strategy.ask(0)
+    good = _reward(strategy, space, params)
+    values = good if isinstance(good, tuple) else (good,)
+    for bad in (math.nan, math.inf, -math.inf):
+        reward = (*values[1:], bad) if isinstance(good, tuple) else bad
+        _require_refused(strategy, params, reward, ValueError)
+    _require_refused(strategy, params, (*values, 0.5), ValueError)
+    _require_refused(strategy, {"stranger": 1}, good, InvalidArchitecture)
+    _require(not strategy.history, "a refused result is in the history")
+    _require(strategy.ask(0) == params, "a refused result has an effect")
+
+
+def check_no_network_twice(make: MakeStrategy, space: SearchSpace) -> None:
+    """Proposes no network that it knows while there are others."""
+    keys = [space.key(told.params) for told in _run(make(space, 1), space, 120)]
+    _require(len(set(keys)) == len(keys), "a network was proposed twice")
+
+
+def check_what_runs(make: MakeStrategy, space: SearchSpace) -> None:
+    """Proposes to each of 16 workers another network, and forgets what ran."""
+    strategy = make(space, 1)
+    for told in _run(make(space, 1), space, 40):
+        strategy.tell(*told)
+    running: list[Params] = []
+    for number in range(40, 56):
+        alone = strategy.ask(number)
+        running.append(strategy.ask(number, running))
+        _require(strategy.ask(number) == alone, "what ran once leaves traces")
+    keys = {space.key(params) for params in running}
+    _require(len(keys) == len(running), "two workers were given the same network")
+
+
+def check_small_space(make: MakeStrategy, space: SearchSpace) -> None:
+    """Finds every point of a tiny space, and still answers when it is used up."""
+    tiny = SearchSpace([Decision("one", (1, 2, 3)), Decision("two", (True, False))])
+    keys = {tiny.key(told.params) for told in _run(make(tiny, 0), tiny, 12)}
+    _require(len(keys) == tiny.size, f"only {len(keys)} of {tiny.size} points were tried")
+
+
+def _run(strategy: Strategy, space: SearchSpace, trials: int) -> Iterator[Told]:
+    for number in range(trials):
+        params = strategy.ask(number)
+        space.validate(params)
+        reward = None if number % 9 in (5, 7) else _reward(strategy, space, params)
+        excess = 0.5 + number % 2 if number % 9 == 7 else 0.0
+        strategy.tell(number, params, reward, excess)
+        yield Told(number, params, reward, excess)
+
+
+def _reward(strategy: Strategy, space: SearchSpace, params: Params) -> Rewards:
+    """As many numbers as the strategy has objectives, which disagree about every decision."""
+    if strategy.objectives == 1:
+        return _score(space, params)
+    return tuple(_score(space, params, 0.9 * place) for place in range(strategy.objectives))
+
+
+def _score(space: SearchSpace, params: Params, shift: float = 0.0) -> float:
+    """In [0, 1]; without order among the choices, so that no rule about positions helps."""
+    indices = space.encode(params)
+    return sum(math.sin(7 * i + 5 * position + shift) + 1 for position, i in enumerate(indices)) / (
+        2 * len(indices)
+    )
+
+
+def _twelve_decisions() -> SearchSpace:
+    choices = (("a", "b", "c", "d"), (0, 1), (0.25, 0.5, 1.0), (True, False))
+    return SearchSpace(Decision(f"cell/{i}/part", choices[i % 4]) for i in range(12))
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise AssertionError(message)
+
+
+def _require_refused(
+    strategy: Strategy, params: Params, reward: Rewards, kind: type[Exception]
+) -> None:
+    try:
+        strategy.tell(0, params, reward)
+    except kind:
+        return
+    raise AssertionError(f"{params} with reward {reward} was not refused by a {kind.__name__}")

@@ -1,0 +1,1 @@
+"""The recurrent controller of the policy-gradient strategies, its gradients written out."""

@@ -1,0 +1,109 @@
+"""Regularized (aging) evolution."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from cellwright.plugins.strategies.first_draws import Signal, better_of_two
+from cellwright.plugins.strategies.strategy import Strategy
+from cellwright.search_spaces import Params, SearchSpace
+
+
+class RegularizedEvolution(Strategy):
+    """Tournament selection from a population that loses its oldest member to each child.
+
+    Real, Aggarwal, Huang and Le, "Regularized Evolution for Image Classifier Architecture Search",
+    2018, algorithm 1. The population is the last ``population`` children that scored, of which the
+    first ``initial`` are drawn at random. Then a tournament sample is drawn with replacement, and
+    its best becomes the parent of a mutation (`SearchSpace.mutate`). The paper's rare identity
+    mutation is left out: it would train a network twice.
+
+    The paper draws a whole population at random before the first tournament, which is little beside
+    its 20,000 children. A search of a few hundred children does better to begin early, and to cross
+    two parents now and then, each the best of a sample of its own: their child takes every decision
+    from either, at random. The paper's settings are
+    ``population=100, sample=25, initial=100, crossover=0``.
+
+    Args:
+        space: Where to search.
+        seed: See `Strategy`.
+        population: P of the paper (there 100, for 20,000 children), at least 2.
+        sample: S of the paper (there 25), at least 1.
+        initial: Children that score before the first tournament, at least 1; no more are waited for
+            than ``population``.
+        crossover: Share of the children that have two parents, from 0 to 1. Where these agree, or
+            the child is one of them, it is mutated as any other.
+        signal: See `PredictorGuided`.
+
+    Raises:
+        ValueError: On an argument out of range.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | None = None,
+        population: int = 50,
+        sample: int = 10,
+        initial: int = 10,
+        crossover: float = 0.5,
+        signal: Signal | None = None,
+    ) -> None:
+        super().__init__(space, seed=seed)
+        check_population(population, sample, initial, crossover)
+        self.population = population
+        self.sample = sample
+        self.initial = min(initial, population)
+        self.crossover = crossover
+        self.signal = signal
+        self._members: deque[tuple[tuple[int, ...], float]] = deque(maxlen=population)
+
+    def _propose(self, number: int, rng: np.random.Generator) -> Params:
+        if len(self._members) < self.initial:
+            return better_of_two(self.space, rng, self.signal)
+        parent = self._parent(rng)
+        if self.crossover and rng.random() < self.crossover:
+            other = self._parent(rng)
+            child = crossed(parent, other, rng)
+            if child not in (parent, other):
+                return self.space.decode(child)
+        return self.space.mutate(self.space.decode(parent), rng)
+
+    def _parent(self, rng: np.random.Generator) -> tuple[int, ...]:
+        """The best of a tournament sample, as positions of its choices."""
+        contestants = rng.integers(len(self._members), size=self.sample)
+        parent, _ = max((self._members[i] for i in contestants), key=lambda member: member[1])
+        return parent
+
+    def _learn(self, indices: tuple[int, ...], reward: float) -> None:
+        self._members.append((indices, reward))
+
+    def _forget(self) -> None:
+        self._members.clear()
+
+
+def check_population(population: int, sample: int, initial: int, crossover: float) -> None:
+    """Refuse settings of an evolution that are out of range.
+
+    Raises:
+        ValueError: Naming the first of them.
+    """
+    if population < 2:
+        raise ValueError(f"population must be at least 2, got {population}")
+    if sample < 1:
+        raise ValueError(f"sample must be at least 1, got {sample}")
+    if initial < 1:
+        raise ValueError(f"initial must be at least 1, got {initial}")
+    if not 0 <= crossover <= 1:
+        raise ValueError(f"crossover must be from 0 to 1, got {crossover}")
+
+
+def crossed(
+    first: tuple[int, ...], second: tuple[int, ...], rng: np.random.Generator
+) -> tuple[int, ...]:
+    """Uniform crossover: each position from ``first`` or ``second``, equally likely."""
+    of_first = rng.random(len(first)) < 0.5
+    return tuple(a if own else b for a, b, own in zip(first, second, of_first, strict=True))

@@ -1,0 +1,77 @@
+"""What a child trains on, batch by batch."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from cellwright.plugins.training.augmentation import augment
+
+if TYPE_CHECKING:
+    from cellwright.plugins.training.recipe import Recipe
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Shuffled batches; the order depends on the recipe's seed and the epoch alone, never on
+    Keras's global state.
+
+    Args:
+        x, y: To train on.
+        recipe: Size, seed and augmentation.
+        epoch: The first, from 0.
+        weights: Of each of them; all alike if None.
+    """
+
+    def __init__(self, x: Any, y: Any, recipe: Recipe, epoch: int = 0, weights: Any = None) -> None:
+        super().__init__()
+        self.x, self.recipe = x, recipe
+        self.others = (y,) if weights is None else (y, weights)
+        self.epoch = epoch - 1
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.x) / self.recipe.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        size = self.recipe.batch_size
+        chosen = self.order[index * size : (index + 1) * size]
+        rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
+        x = augment(self.x[chosen], self.recipe.augmentation, rng)
+        return (x, *(part[chosen] for part in self.others))
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+        self.order = self._order_of(self.epoch)
+
+    def _order_of(self, epoch: int) -> Any:
+        return np.random.default_rng((self.recipe.seed, epoch)).permutation(len(self.x))
+
+    def for_keras(self) -> dict[str, Any]:
+        """Arguments of ``model.fit`` for the epochs from the first to the recipe's last.
+
+        Without augmentation TensorFlow gathers the same batches in its own threads: Keras hands
+        over those of a ``PyDataset`` through Python, which takes longer than a small child's step.
+        """
+        # Keras would shuffle the batches once more, by global random numbers.
+        given: dict[str, Any] = {"x": self, "shuffle": False}
+        if keras.backend.backend() == "tensorflow" and self.recipe.augmentation == "none":
+            given |= {"x": self._in_tensorflow(), "steps_per_epoch": len(self)}
+        return given
+
+    def _in_tensorflow(self) -> Any:
+        import tensorflow as tf
+
+        epochs = range(self.epoch, self.recipe.epochs)
+        orders = np.array([self._order_of(epoch) for epoch in epochs], dtype=np.int64)
+        orders = orders.reshape(-1, len(self.x))  # with no epoch left too
+        with tf.device("CPU"):
+            parts = tuple(map(tf.constant, (self.x, *self.others)))
+
+        def batches_of(order: Any) -> Any:
+            places = tf.data.Dataset.from_tensor_slices(order).batch(self.recipe.batch_size)
+            return places.map(lambda some: tuple(tf.gather(part, some) for part in parts))
+
+        return tf.data.Dataset.from_tensor_slices(orders).flat_map(batches_of).prefetch(2)

@@ -1,0 +1,47 @@
+"""How a child network is trained, as plain data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from cellwright.plugins.training.augmentation import AUGMENTATIONS
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The book's training by default: 6 epochs of Adam at 0.001 in batches of 128.
+
+    Args:
+        epochs: At least 1.
+        batch_size: At least 1; smaller data is one batch.
+        learning_rate: Adam's, above 0 and finite.
+        seed: Of the order of the images, and of what augmentation does to them.
+        weight_decay: Adam's, decoupled from the gradient (AdamW), at least 0.
+        patience: Epochs without a lower validation loss after which training ends; the weights of
+            the epoch with the lowest are kept, and the metrics are its own. None trains all epochs.
+        augmentation: ``"none"``, ``"shift"`` or ``"shift_flip"``; see `augment`.
+    """
+
+    epochs: int = 6
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    seed: int = 0
+    weight_decay: float = 0.0
+    augmentation: str = "none"
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be above 0 and finite, got {self.learning_rate}")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"patience must be at least 1, or None, got {self.patience}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay must be 0 or above, got {self.weight_decay}")
+        if self.augmentation not in AUGMENTATIONS:
+            raise ValueError(
+                f"augmentation must be one of {list(AUGMENTATIONS)}, got {self.augmentation!r}"
+            )

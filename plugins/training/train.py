@@ -1,0 +1,175 @@
+"""Training of a child network in Keras, as a recipe says."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import numpy as np
+
+from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.training.batches import Batches
+from cellwright.plugins.training.checkpoints import Checkpoint, epochs_of, joined
+from cellwright.plugins.training.recipe import Recipe
+from cellwright.search_spaces import ChildFailed
+
+
+def compile_child(model: keras.Model, recipe: Recipe) -> None:
+    """Give ``model`` its optimizer, its loss, and accuracy or (with one linear output, for a
+    number to predict) mean absolute error.
+
+    XLA is left off where Keras trains well without: compiling a child takes it several times as
+    long as training it here. JAX without it compiles each operation by itself, which takes
+    longer still, and runs a step 50 times as slowly.
+    """
+    compiled = keras.backend.backend() == "jax"
+    optimizer = keras.optimizers.Adam(
+        recipe.learning_rate, weight_decay=recipe.weight_decay or None
+    )
+    outputs = model.output_shape[-1]
+    loss, metric = "sparse_categorical_crossentropy", "accuracy"
+    if outputs == 1:
+        loss, metric = "mse", "mae"
+    model.compile(optimizer, loss, metrics=[metric], jit_compile=compiled)
+    # Optimizer and metrics make their variables when they are first used. Were that inside
+    # the training step, TensorFlow would trace it twice, and take half as long again.
+    optimizer.build(model.trainable_variables)
+    guess = np.full((1, outputs), 1 / outputs, np.float32)
+    model.compute_metrics(None, np.zeros(1, np.float32 if outputs == 1 else np.int64), guess)
+    model.reset_metrics()
+    _leave_no_graph(optimizer)
+
+
+def train(
+    model: keras.Model,
+    data: Dataset,
+    recipe: Recipe,
+    *,
+    report: Callable[[int, dict[str, float]], None] | None = None,
+    checkpoint: Checkpoint | None = None,
+    deadline: float | None = None,
+) -> dict[str, float]:
+    """Train ``model`` from where it is, or from where ``checkpoint`` left it.
+
+    Args:
+        model: Takes ``data.input_shape`` and gives ``data.classes`` probabilities, or a number.
+        data: Trains on one part, validates on the other, if there is one.
+        recipe: How; its seed fixes the order of the examples.
+        report: Called with each epoch (from 0) and its metrics; what it raises ends the
+            training, as Optuna's ``TrialPruned`` does.
+        checkpoint: Its epochs count among `epochs`; written at the end.
+        deadline: When training ends, in seconds as ``time.time`` counts them, if it has not by
+            then; the epoch that it falls into is validated as the others.
+
+    Returns:
+        ``accuracy``, ``loss``, ``val_accuracy`` and ``val_loss`` of the last epoch, what
+        `metrics_of` adds, and with a checkpoint ``trained_epochs``: how many epochs this call
+        took. Where a number is predicted, ``mae`` and ``val_mae`` in place of accuracies, like
+        the losses in units of its standard deviation. With ``patience`` ``epochs``: how many
+        led to the weights that are kept. ``cut`` is 1 where the deadline ended the training.
+
+    Raises:
+        ChildFailed: As soon as a loss is NaN or infinite.
+    """
+    compile_child(model, recipe)
+    before = {} if checkpoint is None else checkpoint.restore(model, recipe.epochs)
+    done = epochs_of(before)
+    batches = Batches(data.x_train, data.y_train, recipe, done, data.weights)
+    watch = _Watch(report, deadline)
+    stopping = [] if recipe.patience is None else [_stopping(recipe.patience)]
+    held_out = [data.x_val, data.y_val]
+    if data.val_weights is not None:
+        held_out.append(data.val_weights)
+    history = model.fit(
+        **batches.for_keras(),
+        initial_epoch=done,
+        epochs=recipe.epochs,
+        validation_data=tuple(held_out) if len(data.x_val) else None,
+        validation_batch_size=max(recipe.batch_size, 256),
+        callbacks=[watch, *stopping],
+        verbose=0,
+    ).history
+    trained = float(epochs_of(history))
+    facts = {"cut": 1.0} if watch.cut else {}
+    if recipe.patience is not None and "val_loss" in history:
+        best = int(np.argmin(history["val_loss"])) + 1
+        history = {name: values[:best] for name, values in history.items()}
+        facts["epochs"] = float(done + best)
+    if checkpoint is None:
+        return {**metrics_of(history), **facts}
+    history = joined(before, history)
+    if done < recipe.epochs:
+        checkpoint.save(model, history)
+    return {**metrics_of(history), **facts, "trained_epochs": trained}
+
+
+def metrics_of(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Each metric of the last epoch, from the values of all epochs by name; the best validation
+    accuracy of the last 5 (what Zoph and Le 2016 reward), and its average over all epochs, weighted
+    by their numbers from 1 (what the MLPNAS series rewards)."""
+    metrics = {name: float(values[-1]) for name, values in history.items()}
+    if "val_accuracy" in history:
+        values = history["val_accuracy"]
+        metrics["best_val_accuracy"] = float(max(values[-5:]))
+        metrics["weighted_val_accuracy"] = float(
+            np.average(values, weights=range(1, len(values) + 1))
+        )
+    return metrics
+
+
+class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Stops a training that diverged or is late, and reports the epochs of the others."""
+
+    def __init__(
+        self, report: Callable[[int, dict[str, float]], None] | None, deadline: float | None
+    ) -> None:
+        super().__init__()
+        self.report, self.deadline, self.cut = report, deadline, False
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            raise ChildFailed(f"the training loss became {loss} at batch {batch}")
+        if self.deadline is not None and time.time() > self.deadline:
+            self.cut = self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        wrong = {name: value for name, value in metrics.items() if not math.isfinite(value)}
+        if wrong:
+            raise ChildFailed(f"epoch {epoch + 1} gave {wrong}")
+        if self.report is not None:
+            self.report(epoch, metrics)
+
+
+def _stopping(patience: int) -> keras.callbacks.Callback:
+    return keras.callbacks.EarlyStopping(
+        "val_loss", patience=patience, restore_best_weights=True, mode="min"
+    )
+
+
+def _leave_no_graph(optimizer: keras.optimizers.Optimizer) -> None:
+    """Let TensorFlow forget a child when it is gone.
+
+    Keras sums gradients over replicas even where there is one. The sum does nothing then, but it
+    is a custom gradient, and TensorFlow keeps those, with the graph that they were traced in, for
+    ever (tensorflow/tensorflow#97697): 13 MB for the smallest child.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that memory ran out, in Python or in any Keras backend."""
+    names: Sequence[str] = [kind.__name__ for kind in type(error).__mro__]
+    return (
+        isinstance(error, MemoryError)
+        or any(name in ("ResourceExhaustedError", "OutOfMemoryError") for name in names)
+        or "RESOURCE_EXHAUSTED" in str(error)
+    )

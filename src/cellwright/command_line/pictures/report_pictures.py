@@ -1,0 +1,104 @@
+"""The pictures of a report: how rewards are distributed, what mattered, how predictions did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+from cellwright.command_line.pictures.charts import BEST, DPI, FONT, INK, MEAN, POINTS, SIZE
+
+
+def draw_distribution(rewards: Sequence[float], *, label: str = "reward") -> Figure:
+    """How many trials reached which reward, with the median and the best.
+
+    Raises:
+        ValueError: Without rewards.
+    """
+    if not rewards:
+        raise ValueError("rewards must hold at least one value")
+    figure, axes = _plain(label, "trials")
+    counts, _, _ = axes.hist(rewards, bins=min(40, max(5, len(rewards) // 5)), color=POINTS)
+    for value, name, colour in (
+        (float(np.median(rewards)), "median", MEAN),
+        (max(rewards), "best", BEST),
+    ):
+        axes.axvline(value, color=colour, linewidth=2, label=f"{name} {value:.4g}")
+    axes.set_ylim(0, 1.1 * float(np.max(counts)))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend(figure)
+    return figure
+
+
+def draw_importances(shares: Sequence[tuple[str, float]], *, most: int = 20) -> Figure:
+    """Bars of the decisions' shares of the rewards' variance, the largest on top.
+
+    Args:
+        shares: Names and shares, the largest first; those after ``most`` are left out.
+        most: At least 1.
+
+    Raises:
+        ValueError: Without shares.
+    """
+    if not shares:
+        raise ValueError("shares must hold at least one decision")
+    shown = shares[:most]
+    more = f" (the first {most} of {len(shares)} decisions)" if len(shares) > most else ""
+    figure, axes = _plain(f"share of the rewards' variance, in per cent{more}", "")
+    figure.set_size_inches(SIZE[0], 1.4 + 0.24 * len(shown))
+    places = range(len(shown))
+    axes.barh(places, [100 * share for _, share in shown], color=MEAN)
+    axes.set_yticks(places, [name for name, _ in shown], family=FONT, size=9)
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.set_xlim(0, max(1.0, 105 * max(share for _, share in shown)))
+    return figure
+
+
+def draw_predictions(
+    pairs: Sequence[tuple[float, float]], correlation: float | None, *, label: str = "reward"
+) -> Figure:
+    """Predicted against measured, a point for each trial.
+
+    Args:
+        pairs: Predicted and measured, at least one.
+        correlation: Spearman's, for the title; None leaves it out.
+        label: What a reward is.
+
+    Raises:
+        ValueError: Without pairs.
+    """
+    if not pairs:
+        raise ValueError("pairs must hold at least one prediction")
+    predicted, measured = np.array(pairs).T
+    figure, axes = _plain(f"predicted {label}", f"measured {label}")
+    axes.plot(predicted, measured, "o", color=POINTS, alpha=0.7, markeredgewidth=0)
+    ends = [float(np.min(pairs)), float(np.max(pairs))]
+    axes.plot(ends, ends, "--", color=INK, linewidth=1, label="predicted = measured")
+    if correlation is not None:
+        axes.set_title(f"Spearman {correlation:.2f}", size=12, weight="bold", family=FONT)
+    _legend(figure)
+    return figure
+
+
+def _plain(x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    layout = ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.08)
+    figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white", layout=layout)
+    axes = figure.add_subplot()
+    axes.set_xlabel(x_label, size=11, family=FONT, parse_math=False)
+    axes.set_ylabel(y_label, size=11, family=FONT, parse_math=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#E4E4E4", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=10, labelfontfamily=FONT, colors=INK)
+    return figure, axes
+
+
+def _legend(figure: Figure) -> None:
+    figure.legend(
+        loc="outside lower center", ncols=3, frameon=False, prop={"family": FONT, "size": 10}
+    )

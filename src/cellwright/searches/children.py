@@ -1,0 +1,74 @@
+"""The child network of any trial of a search, though a search keeps the best one alone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from cellwright.plugins.metrics import short
+from cellwright.plugins.training.best_child import read_best
+from cellwright.search_spaces import CellwrightError
+from cellwright.searches.hosts import driver_of
+from cellwright.searches.settings import Settings
+from cellwright.searches.trial import Trial, run_again
+
+FOLDER = "children"
+
+
+def find_trial(out: Path, settings: Settings, number: int) -> Trial:
+    """The finished trial of this number.
+
+    Raises:
+        CellwrightError: If there is none.
+    """
+    trials = driver_of(settings.host).read(out, settings)
+    found = {trial.number: trial for trial in trials}
+    if number not in found:
+        raise CellwrightError(
+            f"{out} has no trial {number}; its {len(found)} trials are numbered from 0"
+        )
+    return found[number]
+
+
+def trained_child(
+    out: Path, settings: Settings, trial: Trial, announce: Callable[[str], None]
+) -> Path:
+    """The ``.keras`` file of a trial's child; trained once more if it is not the best one.
+
+    The recipe, its seeds and the data are the search's, so that on the same machine the child is
+    the same. It is kept in ``children``, and trained again no second time.
+
+    Args:
+        out: Folder of the search.
+        settings: Of the search.
+        trial: A complete one.
+        announce: Told what is done, and how the accuracy compares.
+
+    Raises:
+        CellwrightError: If the trial was not trained to its end.
+    """
+    if trial.reward is None:
+        raise CellwrightError(
+            f"trial {trial.number} has no child to export: it is {trial.state}. {trial.error}"
+        )
+    path = out / FOLDER / f"trial_{trial.number}.keras"
+    if path.exists():
+        return path
+    path.parent.mkdir(exist_ok=True)
+    space, best = settings.make_space(), read_best(out)
+    alike = best is not None and space.key(best["params"]) == space.key(trial.params)
+    if alike and (out / "best.keras").exists():
+        shutil.copyfile(out / "best.keras", path)
+        return path
+    announce(
+        f"a search keeps its best child alone: trial {trial.number} is trained again, as it was"
+    )
+    metrics, model = run_again(settings.make_evaluation(measure=False), trial)
+    new = path.with_name(f"new_{path.name}")
+    model.save(new)
+    new.replace(path)
+    name = "val_accuracy"
+    if name in metrics and name in trial.metrics:
+        announce(f"{short(name, metrics[name])}; in the search it was {trial.metrics[name]:.4f}")
+    return path

@@ -1,0 +1,129 @@
+"""The folder of a search: its settings, how it goes on, and who may write there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, asdict, fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from cellwright.plugins.scoring.reference import target_from
+from cellwright.search_spaces import CellwrightError, CorruptedState
+from cellwright.searches.hosts import HOSTS
+from cellwright.searches.settings import FILE, SCHEDULES, Settings
+
+# A search that goes on may train more children; all else must stay, or the results do not compare.
+_MAY_CHANGE = {"trials", "concurrency"}
+_ONE_OF: dict[str, list[str | None]] = {"host": [*HOSTS], "schedule": [None, *SCHEDULES]}
+_KINDS = get_type_hints(Settings)  # of each setting, such as float | None
+# Settings that older files lack.
+_LATER = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
+
+
+def read_settings(folder: Path) -> Settings:
+    """Read ``settings.json``.
+
+    Raises:
+        CellwrightError: If ``folder`` holds no search.
+        CorruptedState: If the file cannot be read.
+    """
+    file = folder / FILE
+    if not file.is_file():
+        raise CellwrightError(
+            f"{folder} holds no search: there is no {FILE}. Give the folder that was the --out of "
+            "`cellwright search`"
+        )
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        if "target_ms" in data:  # of version 0.1.0 before it had meters
+            data["target"] = data.pop("target_ms")
+        data = _LATER | data
+        return Settings(**{name: _typed(name, data[name]) for name in _KINDS})
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptedState(
+            f"{file} is damaged: {error!r}. Write it again by hand (a JSON object of the options "
+            "of `cellwright search`), or start a new search with another --out"
+        ) from error
+
+
+def _typed(name: str, value: Any) -> Any:
+    kind = _KINDS[name]
+    if isinstance(value, int) and not isinstance(value, kind | bool):
+        value = float(value)  # 1 where 1.0 is meant
+    if not isinstance(value, kind) or (value not in _ONE_OF.get(name, [value])):
+        raise ValueError(f"{name} is {value!r}")
+    return value
+
+
+def continue_or_start(folder: Path, settings: Settings) -> None:
+    """Make ``folder`` that of ``settings``, or check that it already is.
+
+    Raises:
+        CellwrightError: If the folder holds a search with other settings, naming them.
+    """
+    if (folder / FILE).exists():
+        before, now = asdict(read_settings(folder)), asdict(settings)
+        changed = [
+            f"--{name.replace('_', '-')} was {before[name]!r} and is now {now[name]!r}"
+            for name in now
+            if name not in _MAY_CHANGE and before[name] != now[name]
+        ]
+        if changed:
+            raise CellwrightError(
+                f"{folder} holds another search: {'; '.join(changed)}. Give the same options to "
+                "continue it, or another --out to start a new one"
+            )
+    settings.save(folder)
+
+
+def with_target(folder: Path, settings: Settings) -> Settings:
+    """Measure the reference network that ``settings.target_from`` names, unless ``folder`` knows.
+
+    A search that goes on keeps the target that it began with: measured again it would differ.
+
+    Raises:
+        ValueError, UnbuildableChild: See `target_from`.
+    """
+    if settings.target_from is None:
+        return settings
+    if (folder / FILE).exists():
+        before = read_settings(folder)
+        if (before.target_from, before.meter) == (settings.target_from, settings.meter):
+            return replace(settings, target=before.target)
+    data = settings.load_data()
+    if data.classes is None:
+        raise CellwrightError("a target weighs accuracy, not a loss: give --limit alone")
+    target = target_from(
+        settings.target_from,
+        settings.make_clock(),
+        input_shape=data.input_shape,
+        classes=data.classes,
+    )
+    return replace(settings, target=target)
+
+
+@contextmanager
+def exclusive_lock(folder: Path) -> Iterator[None]:
+    """Keep a second search out of ``folder``, which is made if it is not there.
+
+    The system lets go of it if this process dies.
+
+    Raises:
+        CellwrightError: If another search runs there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".search.lock").open("w") as file:
+        try:
+            import fcntl
+        except ImportError:  # Windows: the user sees to it
+            yield
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CellwrightError(
+                f"another search is running in {folder}; wait for it, or give another --out"
+            ) from None
+        yield

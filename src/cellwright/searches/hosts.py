@@ -1,0 +1,122 @@
+"""The hosts that can drive a search: a table, and what is asked of the driver of each.
+
+A host is a row here, its adapters, and a module ``on_<host>`` beside this one.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from cellwright.plugins.scoring.evaluation import Evaluation
+from cellwright.searches.settings import Settings
+from cellwright.searches.startup import quiet_tensorflow
+from cellwright.searches.trial import Run, Trial
+
+if TYPE_CHECKING:
+    from cellwright.searches import on_keras_tuner, on_nni, on_optuna
+
+OnTrial = Callable[[Trial], None]
+OnEpoch = Callable[[int, int, dict[str, float]], None]
+
+
+class Driver(Protocol):
+    """What a module ``on_<host>`` offers."""
+
+    def read(self, folder: Path, settings: Settings) -> list[Trial]:
+        """The finished trials of the search in ``folder``; none if it has not begun.
+
+        Raises:
+            CorruptedState: If the host's record cannot be read.
+        """
+
+    def search(
+        self,
+        folder: Path,
+        settings: Settings,
+        evaluation: Evaluation,
+        on_trial: OnTrial,
+        on_epoch: OnEpoch,
+    ) -> None:
+        """Run trials until there are ``settings.trials``, those of earlier runs included.
+
+        Args:
+            folder: Of the search; the host's record is in it, or where the settings say.
+            settings: Of the search.
+            evaluation: Scores a child.
+            on_trial: Called with each trial that ends.
+            on_epoch: Called with a trial's number, an epoch of its training (from 0) and the
+                epoch's metrics, where the trial runs in this process.
+
+        Raises:
+            KeyboardInterrupt: After the running trial is stored, to be run again.
+        """
+
+    def open_run(self, what: str, space: str | None, study: str | None) -> Run:
+        """A run that a script of the user's made, without ``cellwright search``.
+
+        Args:
+            what: Its folder, file or URL.
+            space: Name of the space that was searched; None for the run's own, or the book's.
+            study: Which of several searches in one storage.
+
+        Raises:
+            CellwrightError: If there is no such run, or its trials are of another space.
+        """
+
+
+@dataclass(frozen=True)
+class Host:
+    """A row of the table.
+
+    Attributes:
+        title: The host's name in sentences.
+        package: The Python package that must be installed; the extra of Cellwright that brings it
+            has the host's name.
+        holds_run: Whether a path or URL looks like a run of this host, told without importing it.
+        run: What such a run is, in words.
+    """
+
+    title: str
+    package: str
+    holds_run: Callable[[str], bool]
+    run: str
+
+
+HOSTS = {
+    "optuna": Host(
+        "Optuna",
+        "optuna",
+        lambda what: "://" in what or Path(what).is_file(),
+        "an Optuna journal file or storage URL",
+    ),
+    "nni": Host(
+        "NNI",
+        "nni",
+        lambda what: Path(what, "config.yml").is_file(),
+        "the folder of an NNI experiment (with config.yml)",
+    ),
+    "keras-tuner": Host(
+        "Keras Tuner",
+        "keras_tuner",
+        lambda what: Path(what, "oracle.json").is_file(),
+        "the folder of a Keras Tuner project (with oracle.json)",
+    ),
+}
+
+
+def driver_of(host: str) -> Driver:
+    """The driver of one of `HOSTS`, with the host imported.
+
+    Raises:
+        ModuleNotFoundError: If the host is not installed.
+    """
+    with quiet_tensorflow():
+        return cast(Driver, importlib.import_module(f"{__package__}.on_{host.replace('-', '_')}"))
+
+
+if TYPE_CHECKING:  # the type checker compares each module with the protocol
+    _DRIVERS: tuple[Driver, ...] = (on_optuna, on_nni, on_keras_tuner)

@@ -1,0 +1,142 @@
+"""A search driven by NNI, as an experiment in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cellwright.adapters import nni_experiment, nni_trial
+from cellwright.adapters.nni_init import as_python, call, trial_script, write_experiment
+from cellwright.adapters.nni_record import BUDGET
+from cellwright.plugins import Evaluation, make_space
+from cellwright.plugins.training.best_child import keep_best
+from cellwright.search_spaces import INFEASIBLE, CellwrightError
+from cellwright.searches.folder import read_settings
+from cellwright.searches.hosts import OnEpoch, OnTrial
+from cellwright.searches.settings import CHECKPOINTS, Settings
+from cellwright.searches.trial import Run, Trial
+
+EXPERIMENT = "experiment"
+
+_TRIAL = '''\
+"""One trial of the search whose settings are in {folder!r}."""
+
+from cellwright.searches.on_nni import run_trial
+
+if __name__ == "__main__":
+    run_trial({folder!r})
+'''
+
+
+def read(folder: Path, settings: Settings) -> list[Trial]:
+    """The finished trials of the search in ``folder``, in the order of their numbers."""
+    experiment = folder / EXPERIMENT
+    if not experiment.exists():
+        return []
+    return [trial_of(trial) for trial in nni_experiment.read_trials(experiment)]
+
+
+def search(
+    folder: Path,
+    settings: Settings,
+    evaluation: Evaluation,
+    on_trial: OnTrial,
+    on_epoch: OnEpoch,
+) -> None:
+    """Run the experiment until there are ``settings.trials`` trials, each its own process."""
+    if len(read(folder, settings)) >= settings.trials:
+        return
+    if not isinstance(settings.space, str):
+        raise CellwrightError(
+            "NNI's trials are processes of their own and need the space by name, or as "
+            f"module:attribute; got {settings.space!r}"
+        )
+    experiment = folder / EXPERIMENT
+    _write(
+        experiment,
+        settings,
+        name=f"cellwright {folder.resolve().name}",
+        script=_TRIAL.format(folder=str(folder.resolve())),
+        overwrite=True,
+    )
+    # NNI's processes start in the experiment's folder; a space of the user's is found from here.
+    here = [os.environ.get("PYTHONPATH"), str(Path.cwd())]
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in here if path)
+    nni_experiment.run_experiment(
+        experiment, trials=settings.trials, on_trial=lambda trial: on_trial(trial_of(trial))
+    )
+
+
+def write(
+    folder: Path, settings: Settings, evaluation: Evaluation, *, overwrite: bool
+) -> list[Path]:
+    """Write the experiment of ``settings`` with a trial script that stands for itself.
+
+    Raises:
+        FileExistsError: If one of its files is there and ``overwrite`` is False.
+    """
+    parts = {
+        "space": call(
+            "make_space", settings.space, **({"tune": t} if (t := settings.tuned) else {})
+        ),
+        "data": call("load_dataset", settings.data, **settings.data_options),
+        "recipe": repr(evaluation.recipe),
+        "reward": None if evaluation.reward is None else repr(evaluation.reward),
+        "meter": settings.meter_name and call("make_meter", settings.meter_name),
+        "limit": None if evaluation.limit is None else repr(evaluation.limit),
+        "options": as_python(evaluation.options) if evaluation.options else None,
+        "seed": repr(evaluation.seed),
+        "checkpoints": as_python(CHECKPOINTS) if settings.schedule else None,
+    }
+    script = trial_script(**{name: text for name, text in parts.items() if text is not None})
+    return _write(folder, settings, script=script, overwrite=overwrite)
+
+
+def _write(experiment: Path, settings: Settings, **more: Any) -> list[Path]:
+    schedule = settings.make_schedule()
+    return write_experiment(
+        experiment,
+        strategy=settings.strategy,
+        space=str(settings.space),
+        tune=settings.tuned,
+        seed=settings.seed,
+        data=settings.data,
+        trials=settings.trials,
+        concurrency=settings.concurrency,
+        objectives=settings.goals if settings.objectives else None,
+        schedule=None if schedule is None else asdict(schedule),
+        **more,
+    )
+
+
+def run_trial(folder: str) -> None:
+    """Be one trial of the search in ``folder``; NNI starts it."""
+    settings = read_settings(Path(folder))
+    evaluation = settings.make_evaluation(checkpoints=Path(folder, CHECKPOINTS))
+    nni_trial.run(evaluation, keep=keep_best(folder))
+
+
+def trial_of(trial: nni_experiment.Trial, sign: float = 1.0) -> Trial:
+    """A trial of an experiment, whose value is the reward times ``sign``."""
+    metrics = dict(trial.metrics)
+    if BUDGET in trial.others:
+        metrics["epochs"] = float(trial.others[BUDGET])
+    if trial.value is None:
+        state = "infeasible" if INFEASIBLE in metrics else "failed"
+        return Trial(trial.number, trial.params, state, metrics, trial.error)
+    metrics["reward"] = sign * trial.value
+    return Trial(trial.number, trial.params, "complete", metrics)
+
+
+def open_run(what: str, space: str | None, study: str | None) -> Run:
+    """An experiment whose tuner is one of ours; its configuration names the space."""
+    import yaml
+
+    folder = Path(what)
+    config = yaml.safe_load((folder / "config.yml").read_text(encoding="utf-8"))
+    arguments = (config.get("tuner") or {}).get("classArgs") or {}
+    sign = -1.0 if arguments.get("optimize_mode") == "minimize" else 1.0
+    trials = [trial_of(trial, sign) for trial in nni_experiment.read_trials(folder)]
+    return Run(folder.name, make_space(arguments.get("space"), arguments.get("tune", ())), trials)

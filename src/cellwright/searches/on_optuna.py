@@ -1,0 +1,229 @@
+"""A search driven by Optuna, on its journal file or any of its storages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import LOCK_FILE_SUFFIX
+from optuna.trial import FrozenTrial, TrialState
+
+from cellwright.adapters.optuna_sampler import StrategySampler
+from cellwright.adapters.optuna_suggest import rung_of
+from cellwright.adapters.optuna_trial import run, run_again
+from cellwright.plugins import Evaluation, make_space, make_strategy
+from cellwright.plugins.training.best_child import keep_best
+from cellwright.search_spaces import INFEASIBLE, CellwrightError, CorruptedState
+from cellwright.searches.hosts import OnEpoch, OnTrial
+from cellwright.searches.settings import Settings
+from cellwright.searches.trial import Run, Trial, run_of
+
+JOURNAL = "study.journal"
+_STATES = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed", TrialState.PRUNED: "failed"}
+
+
+def read(folder: Path, settings: Settings) -> list[Trial]:
+    """The finished trials of the search in ``folder``."""
+    if settings.storage is None and not (folder / JOURNAL).exists():
+        return []
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        study = optuna.load_study(
+            study_name=_name(folder, settings), storage=_storage(folder, settings)
+        )
+    except KeyError:  # stopped before the study was made
+        return []
+    return [
+        trial_of(trial) for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()
+    ]
+
+
+def search(
+    folder: Path,
+    settings: Settings,
+    evaluation: Evaluation,
+    on_trial: OnTrial,
+    on_epoch: OnEpoch,
+) -> None:
+    """Run trials until there are ``settings.trials``; those interrupted before come first.
+
+    Raises:
+        KeyboardInterrupt: After the running trial is stored, to be run again.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if settings.storage is None:
+        _mend(folder / JOURNAL)
+        _unlock(folder / JOURNAL)
+    study = optuna.create_study(
+        study_name=_name(folder, settings),
+        storage=_storage(folder, settings),
+        directions=list(settings.goals.values()),
+        load_if_exists=True,
+    )
+    strategy = make_strategy(
+        settings.strategy, evaluation.space, seed=settings.seed, objectives=len(settings.goals)
+    )
+    study.sampler = StrategySampler(strategy, schedule=settings.make_schedule())
+    if settings.storage is None:  # nobody else works on the embedded storage
+        _release_abandoned(study)
+    keep = keep_best(folder)
+
+    def objective(trial: optuna.Trial) -> float | tuple[float, ...]:
+        import keras
+
+        keras.utils.clear_session()  # forget the last child, or memory grows with every trial
+        try:
+            return run(
+                trial,
+                evaluation,
+                list(settings.goals),
+                keep=keep,
+                report=lambda epoch, metrics: on_epoch(trial.number, epoch, metrics),
+            )
+        except KeyboardInterrupt:
+            trial.set_user_attr("interrupted", True)
+            run_again(study, trial)
+            raise
+
+    def finished(study: optuna.Study, trial: FrozenTrial) -> None:
+        on_trial(trial_of(trial))
+
+    while _counted(study) < settings.trials:
+        study.optimize(objective, n_trials=1, callbacks=[finished], catch=(Exception,))
+
+
+def _name(folder: Path, settings: Settings) -> str:
+    return f"cellwright-{folder.resolve().name}" if settings.storage else "cellwright"
+
+
+def _storage(folder: Path, settings: Settings) -> BaseStorage:
+    # Absolute: Optuna's lock is a symbolic link to this path, and where that leads nowhere, as a
+    # relative one does, Optuna never takes the lock of a process that was killed away.
+    path = folder.resolve() / JOURNAL
+    try:
+        if settings.storage is None:
+            return JournalStorage(JournalFileBackend(str(path)))
+        return optuna.storages.get_storage(settings.storage)
+    except Exception as error:  # Optuna shows damage as whatever its readers raise
+        if settings.storage is not None:
+            raise CellwrightError(
+                f"Optuna cannot open the storage {settings.storage}: {error}"
+            ) from error
+        broken = _broken_line(path)
+        raise CorruptedState(
+            f"{path} is damaged{f' in line {broken}' if broken else ''} and Optuna cannot read it: "
+            f"{error!r}. Every line is a JSON object: mend or remove the broken one, or start a "
+            "new search with another --out"
+        ) from error
+
+
+def _mend(journal: Path) -> None:
+    """Cut off a last line that was not written to its end, as when the process was killed.
+
+    Optuna passes over such a line, but would write its next one behind it, and could then read
+    neither, nor anything after them.
+
+    Raises:
+        CorruptedState: If the last line has its end and is no JSON all the same.
+    """
+    if not journal.exists():
+        return
+    whole, _, rest = journal.read_bytes().rpartition(b"\n")
+    if rest.startswith(b"{"):
+        with journal.open("rb+") as file:
+            file.truncate(len(whole) + 1 if whole else 0)
+    broken = _broken_line(journal)
+    if broken:
+        raise CorruptedState(
+            f"{journal} is damaged in line {broken}, which is no JSON object: mend or remove it, "
+            "or start a new search with another --out"
+        )
+
+
+def _unlock(journal: Path) -> None:
+    """Take away the lock of a process that was killed while it wrote to the journal.
+
+    Whoever searches is the folder's only user, so nobody holds it; Optuna would wait for half a
+    minute.
+    """
+    journal.with_name(journal.name + LOCK_FILE_SUFFIX).unlink(missing_ok=True)
+
+
+def _broken_line(journal: Path) -> int | None:
+    """Number of the first line that is no JSON object, from 1."""
+    for number, line in enumerate(journal.read_bytes().splitlines(), start=1):
+        try:
+            if not isinstance(json.loads(line), dict):
+                return number
+        except ValueError:
+            return number
+    return None
+
+
+def _counted(study: optuna.Study) -> int:
+    return sum(
+        trial.state.is_finished() and not trial.user_attrs.get("interrupted")
+        for trial in study.get_trials(deepcopy=False)
+    )
+
+
+def _release_abandoned(study: optuna.Study) -> None:
+    """Trials of a process that was killed run for ever; store them as interrupted, run again."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study._storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
+        run_again(study, trial)
+        study.tell(trial.number, state=TrialState.FAIL)
+
+
+def trial_of(trial: FrozenTrial) -> Trial:
+    """A finished trial of any study, its metrics those of its user attributes."""
+    attributes: dict[str, Any] = dict(trial.user_attrs)
+    error = str(attributes.pop("error", ""))
+    interrupted = attributes.pop("interrupted", False)
+    metrics = {name: float(v) for name, v in attributes.items() if isinstance(v, int | float)}
+    if (rung := rung_of(trial)) is not None:
+        metrics["epochs"] = float(rung.epochs)
+    state = "interrupted" if interrupted else _STATES[trial.state]
+    if INFEASIBLE in metrics:
+        state = "infeasible"
+    return Trial(trial.number, dict(trial.params), state, metrics, error)
+
+
+def open_run(what: str, space: str | None, study: str | None) -> Run:
+    """A study in a journal file or a storage, whoever made it.
+
+    Raises:
+        CellwrightError: If the storage holds several studies and none of them is named, or trials
+            of another space.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = what if "://" in what else JournalStorage(JournalFileBackend(what))
+    names = optuna.get_all_study_names(storage)
+    if study is None and len(names) == 1:
+        study = names[0]
+    if study not in names:
+        raise CellwrightError(f"give --study, one of {', '.join(names) or '(there is none)'}")
+    loaded = optuna.load_study(study_name=study, storage=storage)
+    minimised = [direction.name == "MINIMIZE" for direction in loaded.directions]
+    told = [
+        _with_values(trial_of(trial), trial, minimised)
+        for trial in loaded.trials
+        if trial.state.is_finished()
+    ]
+    return run_of(study, make_space(space), told)
+
+
+def _with_values(told: Trial, trial: FrozenTrial, minimised: Sequence[bool]) -> Trial:
+    """A trial with the study's values among its metrics; of one objective it is the reward."""
+    if told.state != "complete":
+        return told
+    values = {f"value_{k}": value for k, value in enumerate(trial.values)}
+    if len(minimised) == 1:
+        values = {"reward": -values["value_0"] if minimised[0] else values["value_0"]}
+    return replace(told, metrics=told.metrics | values)

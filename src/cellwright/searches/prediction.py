@@ -1,0 +1,56 @@
+"""``--predict``: latencies that are added up from a table of timed pieces, not measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cellwright.plugins import Dataset, LatencyPredictor, Meter
+from cellwright.search_spaces import CellwrightError, JointSpace
+
+if TYPE_CHECKING:
+    from cellwright.searches.settings import Settings
+
+PREDICTED = "predicted_latency_ms"
+
+
+def make_predictor(settings: Settings, meter: Meter, data: Dataset) -> LatencyPredictor:
+    """What predicts the latency of the children of ``settings``, with the table that is there.
+
+    Args:
+        settings: With a table's path.
+        meter: Times the pieces.
+        data: Says what a child takes in.
+
+    Raises:
+        CellwrightError: If the meter is of no latency, or the space has no pieces.
+        ValueError: If the table is of another search or machine.
+        CorruptedState: If it cannot be read.
+    """
+    whole, path = settings.make_space(), Path(settings.predict or "")
+    space = whole.architecture if isinstance(whole, JointSpace) else whole
+    sizes = [name for name in whole.names if name in (space.options or ())]
+    if sizes:
+        raise CellwrightError(
+            f"--predict adds up pieces of one size, and --tune changes {', '.join(sizes)}: leave "
+            "one of the two out"
+        )
+    if not meter.metric.endswith("_ms"):
+        raise CellwrightError(
+            f"--predict adds up latencies, and --meter {settings.meter} measures {meter.metric}: "
+            "give litert, keras, or another meter of a latency"
+        )
+    options = settings.options
+    try:
+        space.pieces(
+            space.decode([0] * len(space.names)), data.input_shape, data.classes, **options
+        )
+    except NotImplementedError:
+        raise CellwrightError(
+            f"--predict adds up the pieces that a network consists of, and {settings.space} does "
+            "not say what these are (nasnet, nasnet-published, amoebanet and mnasnet do). Leave it "
+            "out, and --limit-ms acts on what --meter measures of each child"
+        ) from None
+    return LatencyPredictor(
+        space, data.input_shape, data.classes, options, meter, path=path, lazy=True
+    )

@@ -1,0 +1,232 @@
+"""What a search was told, kept with its results."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cellwright.plugins import (
+    Dataset,
+    Evaluation,
+    Limit,
+    Meter,
+    MnasNetReward,
+    load_dataset,
+    make_meter,
+    make_space,
+)
+from cellwright.plugins.files import atomic_write
+from cellwright.plugins.metrics import TRAINED, is_maximised
+from cellwright.plugins.strategies.hyperband import Hyperband
+from cellwright.search_spaces import CellwrightError, SearchSpace
+from cellwright.searches.prediction import PREDICTED, make_predictor
+
+FILE = "settings.json"
+CHECKPOINTS = "checkpoints"
+SCHEDULES = {"hyperband": None, "halving": 1}  # and how many brackets they run; None for all
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of ``cellwright search``, as its ``--help`` says them."""
+
+    host: str
+    strategy: str
+    space: SearchSpace | str  # an object cannot be saved: see `on_nni`
+    data: str
+    trials: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    filters: int | None
+    seed: int
+    storage: str | None
+    concurrency: int
+    label: str | None = None
+    drop: str | None = None
+    task: str = "auto"
+    class_weight: str | None = None
+    meter: str | None = None
+    target: float | None = None
+    target_from: str | None = None
+    hard: bool = False
+    limit: float | None = None
+    patience: int | None = None  # these two are an estimator's to set
+    deadline: float | None = None
+    objectives: str | None = None
+    predict: str | None = None
+    tune: str | None = None  # hyperparameters, with spaces between
+    schedule: str | None = None
+    factor: int | None = None
+
+    @property
+    def goals(self) -> dict[str, Literal["maximize", "minimize"]]:
+        """The metrics that are searched for, and ``"maximize"`` or ``"minimize"`` of each."""
+        names = (self.objectives or "reward").split(",")
+        return {
+            name.strip(): "maximize" if is_maximised(name.strip()) else "minimize" for name in names
+        }
+
+    def make_meter(self) -> Meter | None:
+        """What measures the children."""
+        return None if self.meter_name is None else make_meter(self.meter_name)
+
+    @property
+    def meter_name(self) -> str | None:
+        """The name of what measures the children. Where only what it is for is given, Keras does
+        here; not if latency is predicted, unless it is asked for by its name."""
+        weighs = (self.target, self.target_from, self.limit) != (None, None, None)
+        if self.meter is None and "latency_ms" not in self.goals:
+            return "keras" if weighs and self.predict is None else None
+        return self.clock_name
+
+    @property
+    def clock_name(self) -> str:
+        """The name of what `make_clock` makes."""
+        return self.meter or ("keras" if self.predict is None else "litert")
+
+    def make_clock(self) -> Meter:
+        """What times pieces that predictions are added up from, and networks to compare."""
+        return make_meter(self.clock_name)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Of the children, for ``space.build``."""
+        return {} if self.filters is None else {"filters": self.filters}
+
+    @property
+    def cost(self) -> str | None:
+        """What a front is drawn against: what the meter measures, what is predicted, or else what
+        is minimised."""
+        meter = self.make_meter()
+        if meter is not None:
+            return meter.metric
+        if self.predict is not None:
+            return PREDICTED
+        return next((name for name, way in self.goals.items() if way == "minimize"), None)
+
+    @property
+    def limited(self) -> str | None:
+        """What the limit is on: the prediction, or else what the meter measures."""
+        return self.cost if self.predict is None else PREDICTED
+
+    def make_space(self) -> SearchSpace:
+        """The space to search, with the hyperparameters that are searched beside it."""
+        return make_space(self.space, self.tuned)
+
+    @property
+    def tuned(self) -> list[str]:
+        """The hyperparameters beside the architecture, each as the user wrote it."""
+        return (self.tune or "").split()
+
+    def make_schedule(self) -> Hyperband | None:
+        """Which children go on to more epochs; None where all are trained alike."""
+        if self.schedule is None:
+            return None
+        return Hyperband(self.epochs, self.factor or 3, SCHEDULES[self.schedule])
+
+    @property
+    def fixed_epochs(self) -> int | None:
+        """The epochs of each child, if they are the same for all."""
+        varied = self.schedule is not None or "epochs" in self.make_space().names
+        return None if varied else self.epochs
+
+    @property
+    def data_options(self) -> dict[str, Any]:
+        """The arguments of `load_dataset` that are not its defaults."""
+        drop = [name.strip() for name in (self.drop or "").split(",") if name.strip()]
+        given = {
+            "label": self.label,
+            "drop": drop,
+            "task": None if self.task == "auto" else self.task,
+            "balanced": self.class_weight is not None,
+        }
+        return {name: value for name, value in given.items() if value}
+
+    def load_data(self) -> Dataset:
+        """The images or the table to search on.
+
+        Raises:
+            InvalidData: If they cannot be searched on.
+        """
+        return load_dataset(self.data, **self.data_options)
+
+    def make_evaluation(
+        self,
+        data: Dataset | None = None,
+        *,
+        measure: bool = True,
+        checkpoints: Path | None = None,
+    ) -> Evaluation:
+        """Load the data, if they are not given, and put together how a child is scored.
+
+        Args:
+            data: What `load_data` would give.
+            measure: Also by what it costs; if not, by its accuracy alone.
+            checkpoints: Where children wait for more epochs, if there is a schedule.
+
+        Raises:
+            InvalidData: If the data cannot be searched on.
+            CellwrightError: On a target where a number is predicted.
+            CellwrightError, ValueError, CorruptedState: See `make_predictor`.
+        """
+        data = data or self.load_data()  # before the framework: wrong data are refused at once
+        from cellwright.plugins import Recipe
+
+        meter, reward, limit, predictor = None, None, None, None
+        if measure:
+            meter = self.make_meter()
+            if self.predict is not None:
+                predictor = make_predictor(self, self.make_clock(), data)
+        if measure and self.target is not None and self.cost is not None:
+            if data.classes is None:
+                raise CellwrightError("a target weighs accuracy, not a loss: give --limit alone")
+            weigh = MnasNetReward.hard if self.hard else MnasNetReward
+            reward = weigh(self.target, latency=self.cost)
+        if measure and self.limit is not None and self.limited is not None:
+            limit = Limit(self.limited, self.limit)
+        return Evaluation(
+            self.make_space(),
+            data,
+            recipe=Recipe(
+                self.epochs, self.batch_size, self.learning_rate, self.seed, patience=self.patience
+            ),
+            reward=reward,
+            meter=meter,
+            options=self.options,
+            seed=self.seed,
+            limit=limit,
+            predictor=predictor,
+            deadline=self.deadline,
+            checkpoints=None if self.schedule is None else checkpoints,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write ``settings.json``."""
+        with atomic_write(folder / FILE) as file:
+            file.write(json.dumps(asdict(self), indent=1) + "\n")
+
+
+def check_goals(settings: Settings, evaluation: Evaluation) -> None:
+    """See that every objective is a metric that the children will have.
+
+    Raises:
+        CellwrightError: If one is not.
+    """
+    known = [*TRAINED, *evaluation.known_before, "seconds"]
+    unknown = [name for name in settings.goals if name not in known]
+    if settings.objectives and unknown:
+        raise CellwrightError(
+            f"--objectives must be among {', '.join(known)}, with commas between, got "
+            f"{settings.objectives!r}; a --meter adds its own metric"
+        )
+
+
+def as_text(settings: Settings) -> dict[str, Any]:
+    """The settings that a reader wants to see."""
+    shown = {name: x for name, x in asdict(settings).items() if x is not None and x is not False}
+    if settings.host != "nni":
+        shown.pop("concurrency")
+    return shown

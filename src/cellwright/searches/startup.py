@@ -1,0 +1,73 @@
+"""What comes before the first trial: a framework that starts in silence, and a child that fits."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from cellwright.plugins import Evaluation
+from cellwright.search_spaces import CellwrightError
+
+# TensorFlow's notes, such as "I0000 00:00:1795.4  1 port.cc:153] oneDNN custom operations are on",
+# and those of its converter and LiteRT, such as "INFO: Created TensorFlow Lite XNNPACK delegate".
+# Error 303 says that the machine has no driver for a GPU; a driver that is broken says another.
+_NOTE = re.compile(
+    rb"I0000 .*\]|WARNING: All log messages before absl::InitializeLog|To enable the following inst"
+    rb"|INFO: Created TensorFlow Lite|fully_quantize: |E0000 .*failed call to cuInit.*\(303\)"
+)
+
+
+@contextmanager
+def quiet_tensorflow() -> Iterator[None]:
+    """Keep TensorFlow's start-up notes off the terminal; warnings and errors still appear.
+
+    They come from C++ before it reads any setting, so that file descriptor 2 itself is turned
+    aside while this lasts. What is no such note is written in the end.
+    """
+    try:
+        terminal = os.dup(2)
+    except OSError:  # closed by whoever started this process: nobody would read a note
+        yield
+        return
+    with tempfile.TemporaryFile() as aside:
+        sys.stderr.flush()
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            aside.seek(0)
+            os.write(2, b"".join(line for line in aside if not _NOTE.match(line)))
+
+
+def try_to_build(evaluation: Evaluation, tries: int = 5) -> None:
+    """Build and measure a child, so that a search none of whose children fit the images, or whose
+    meter cannot measure them, is refused at once.
+
+    Raises:
+        CellwrightError: If none of ``tries`` architectures can be built and measured.
+    """
+    space = evaluation.space
+    rng = np.random.default_rng(0)
+    reason: Exception | None = None
+    for number in range(tries):
+        try:
+            params = space.sample(rng) if number else space.decode([0] * len(space.names))
+            replace(evaluation, limit=None, reward=None, predictor=None).measure(params)
+            return
+        except Exception as error:
+            reason = error
+    if isinstance(reason, CellwrightError):
+        raise reason
+    raise CellwrightError(
+        f"no child of {space!r} can be built and measured: {type(reason).__name__}: {reason}"
+    ) from reason

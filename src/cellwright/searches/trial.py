@@ -1,0 +1,81 @@
+"""One trial, and one whole search, of any host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cellwright.plugins.scoring.evaluation import Evaluation
+from cellwright.search_spaces import CellwrightError, InvalidArchitecture, Params, SearchSpace
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One finished trial of any host.
+
+    ``state`` is ``"complete"``, ``"failed"``, ``"infeasible"`` (beyond a limit, and not trained) or
+    ``"interrupted"``; ``error`` says why it failed.
+    """
+
+    number: int
+    params: Params
+    state: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def reward(self) -> float | None:
+        return self.metrics.get("reward") if self.state == "complete" else None
+
+
+def counted(trials: Iterable[Trial]) -> int:
+    """How many of ``trials`` count: those that were interrupted are run again."""
+    return sum(trial.state != "interrupted" for trial in trials)
+
+
+def best_trial(trials: Sequence[Trial]) -> Trial | None:
+    """The first trial of the highest reward, or None if none is complete."""
+    complete = [trial for trial in trials if trial.reward is not None]
+    return max(complete, key=lambda t: (t.metrics["reward"], -t.number), default=None)
+
+
+def run_again(evaluation: Evaluation, trial: Trial) -> tuple[dict[str, float], Any]:
+    """Train a trial's child once more, as it was: for as many epochs, if a schedule set them.
+
+    Returns and raises what ``evaluation.run`` does.
+    """
+    epochs = trial.metrics.get("epochs")
+    return evaluation.run(trial.params, epochs=None if epochs is None else int(epochs))
+
+
+@dataclass(frozen=True)
+class Run:
+    """Trials and what they are of; each reward is the larger the better."""
+
+    name: str
+    space: SearchSpace
+    trials: Sequence[Trial]
+
+
+def run_of(name: str, space: SearchSpace, trials: Sequence[Trial]) -> Run:
+    """Trials of ``space`` alone; what else they decide on is a metric if it is a number."""
+    mine = []
+    for trial in trials:
+        held = {key: value for key, value in trial.params.items() if key in space.names}
+        others = {
+            key: float(value)
+            for key, value in trial.params.items()
+            if key not in space.names and isinstance(value, int | float)
+        }
+        try:
+            params = space.decode(space.encode(held))
+        except InvalidArchitecture as error:
+            if trial.state == "complete":
+                raise CellwrightError(
+                    f"trial {trial.number} of {name} is of another search space: {error}. Give "
+                    "--space, the name of the one that was searched"
+                ) from None
+            continue
+        mine.append(replace(trial, params=params, metrics={**others, **trial.metrics}))
+    return Run(name, space, mine)
