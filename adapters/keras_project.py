@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from threading import current_thread
 from typing import Any
 
@@ -16,6 +17,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.src import backend, utils
 from keras_tuner.src.engine.oracle import LOCKS, THREADS
 
+from cellwright.plugins.files import atomic_write
 from cellwright.search_spaces import INFEASIBLE, CorruptedState, SpaceMismatch
 
 logger = logging.getLogger(__name__)
@@ -201,7 +203,5 @@ def _write(path: str, state: Mapping[str, Any]) -> None:
     if "://" in path:  # remote storage, through TensorFlow, is written when the file is closed
         utils.save_json(path, state)
         return
-    text = json.dumps(state)
-    with open(f"{path}.part", "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(f"{path}.part", path)
+    with atomic_write(Path(path)) as file:
+        json.dump(state, file)

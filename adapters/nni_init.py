@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.adapters.nni_space import other_entries, search_space_of
+from cellwright.plugins.files import atomic_write
 from cellwright.plugins.registry import make_space, make_strategy
 from cellwright.plugins.strategies.hyperband import Hyperband
 
@@ -218,5 +219,6 @@ def _write(folder: Path, texts: Mapping[str, str], overwrite: bool) -> list[Path
         raise FileExistsError(f"{', '.join(there)} already there; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in zip(files, texts.values(), strict=True):
-        file.write_text(text, encoding="utf-8")
+        with atomic_write(file) as opened:
+            opened.write(text)
     return files

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cellwright.plugins.files import atomic_path, atomic_write, exclusive_lock
 from cellwright.search_spaces import CorruptedState, Params
 
 Keep = Callable[[Params, dict[str, float], Any], None]
@@ -23,17 +23,15 @@ def keep_best(folder: str | Path) -> Keep:
     def keep(params: Params, metrics: dict[str, float], model: Any) -> None:
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
+        with exclusive_lock(path / ".best.lock"):
             best = read_best(path)
             if best is not None and best["metrics"]["reward"] >= metrics["reward"]:
                 return
-            model.save(path / "new.keras")
-            (path / "new.json").write_text(
-                json.dumps({"params": params, "metrics": metrics}, indent=1), encoding="utf-8"
-            )
             # The model first: a crash in between leaves a better model under an older name.
-            (path / "new.keras").replace(path / "best.keras")
-            (path / "new.json").replace(path / "best.json")
+            with atomic_path(path / "best.keras") as beside:
+                model.save(beside)
+            with atomic_write(path / "best.json") as file:
+                json.dump({"params": params, "metrics": metrics}, file, indent=1)
 
     return keep
 
@@ -57,16 +55,3 @@ def read_best(folder: str | Path) -> Mapping[str, Any] | None:
             "is kept again from the next trial on"
         ) from error
     return best
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the system frees it if this process dies."""
-    with (folder / ".best.lock").open("w") as file:
-        try:
-            import fcntl
-        except ImportError:  # Windows, where a search is one process
-            yield
-            return
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from cellwright.plugins.files import atomic_write_bytes
 from cellwright.search_spaces import ChildFailed
 
 History = dict[str, list[float]]
@@ -33,13 +33,11 @@ class Checkpoint:
     path: Path
 
     def save(self, model: Any, history: Mapping[str, list[float]]) -> None:
-        """Write the state of a compiled ``model``, in one step: no interruption leaves half."""
+        """Write the state of a compiled ``model``, and its metrics by epoch."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         values: dict[str, Any] = {str(i): np.asarray(v) for i, v in enumerate(_variables(model))}
-        beside = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
-        with beside.open("wb") as file:
+        with atomic_write_bytes(self.path) as file:
             np.savez(file, history=np.array(json.dumps(history)), **values)
-        beside.replace(self.path)
 
     def begin_at(self, other: Checkpoint) -> int:
         """Take over the state of ``other``, and give its epochs; without a file of it, none."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import threading
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cellwright.plugins.files import atomic_write_bytes
 
 Array = NDArray[Any]
 _log = logging.getLogger(__name__)
@@ -87,11 +87,9 @@ class WeightBank:
         """Replace the weights of ``key``."""
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
         arrays: dict[str, Any] = {str(number): array for number, array in enumerate(weights)}
-        with beside.open("wb") as file:
+        with atomic_write_bytes(path) as file:
             np.savez(file, **arrays)
-        beside.replace(path)
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
@@ -99,7 +97,7 @@ class WeightBank:
     def _tidy(self) -> None:
         """Delete the oldest files while all are larger than allowed."""
         found = []
-        for path in self.folder.glob("*.npz"):
+        for path in self.folder.glob("[!.]*.npz"):
             try:
                 state = path.stat()
             except FileNotFoundError:  # another process deleted it

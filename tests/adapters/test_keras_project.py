@@ -175,7 +175,7 @@ def test_no_write_leaves_half_a_file(tmp_path):
     with pytest.raises(TypeError):
         made.save()
     assert (tmp_path / "project/oracle.json").read_text() == before
-    assert not list(Path(tmp_path).rglob("*.part"))
+    assert not list(Path(tmp_path).rglob(".*.new*"))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -397,7 +396,7 @@ def test_a_strategy_that_raises_is_logged_and_the_search_goes_on(
 def test_a_checkpoint_that_cannot_be_written_is_logged(
     checkpoint: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (checkpoint / f"{HISTORY}.{os.getpid()}.new").mkdir()
+    (checkpoint / HISTORY).mkdir()
     tuner = new()
     Experiment(tuner).trial()
     assert len(rewards(tuner)) == 1

@@ -397,9 +397,9 @@ def test_any_storage_of_optuna_serves(home):
 
 
 def test_a_search_in_progress_is_left_alone(home, copy):
-    from cellwright.searches.folder import exclusive_lock
+    from cellwright.searches.folder import only_search_in
 
-    with exclusive_lock(copy):
+    with only_search_in(copy):
         result = search(home, "--trials", 4, "--out", copy.name)
     assert result.code == 1
     assert "another search is running" in result.words

@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +194,20 @@ def test_nni_init_writes_what_a_search_in_nni_does(cellwright, home):
     assert (written.meter.metric, written.seed) == ("parameters", 3)
     assert written.checkpoints == "checkpoints"
     np.testing.assert_array_equal(written.data.weights, made.data.weights)
+
+
+def test_nni_init_refuses_what_a_script_cannot_hold(home, tmp_path):
+    """A field of `Evaluation` that is added later is written too, or refused."""
+    pytest.importorskip("nni")
+    from cellwright.plugins import WeightBank
+    from cellwright.searches import on_nni
+
+    settings = Settings("nni", "random", "mlp", "wine", 4, 1, 32, 1e-3, None, 0, None, 2)
+    evaluation = settings.make_evaluation(load_dataset("wine"))
+    banked = replace(evaluation, weights=WeightBank(tmp_path / "bank"))
+    with pytest.raises(CellwrightError, match=r"cannot hold weights=.*add it to trial.py by hand"):
+        on_nni.write(tmp_path / "experiment", settings, banked, overwrite=False)
+    assert not (tmp_path / "experiment").exists()
+    late = replace(evaluation, deadline=123.5)
+    on_nni.write(tmp_path / "experiment", settings, late, overwrite=False)
+    assert "deadline=123.5," in (tmp_path / "experiment" / "trial.py").read_text()

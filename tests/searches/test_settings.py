@@ -17,7 +17,7 @@ from cellwright.search_spaces import (
     costs,
     load_genotype,
 )
-from cellwright.searches.folder import continue_or_start, exclusive_lock, read_settings, with_target
+from cellwright.searches.folder import continue_or_start, only_search_in, read_settings, with_target
 from cellwright.searches.settings import Settings, as_text
 
 SETTINGS = Settings(
@@ -32,7 +32,7 @@ def test_settings_come_back_as_they_were_saved():
     for settings in (SETTINGS, replace(SETTINGS, target=2.5, hard=True, storage="sqlite:///a.db")):
         settings.save(HERE)
         assert read_settings(HERE) == settings
-    assert not list(HERE.glob("*.new"))
+    assert not list(HERE.rglob(".*.new*"))
 
 
 def test_a_search_may_train_more_children_and_change_nothing_else():
@@ -108,7 +108,7 @@ def test_a_folder_without_a_search_is_named():
 def test_a_folder_serves_one_search_at_a_time():
     hold = (
         "import sys; from pathlib import Path; from cellwright.searches.folder import *\n"
-        "with exclusive_lock(Path('out')): print('held', flush=True); sys.stdin.read()"
+        "with only_search_in(Path('out')): print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ
@@ -116,12 +116,12 @@ def test_a_folder_serves_one_search_at_a_time():
     assert process.stdout.readline() == b"held\n"
     with (
         pytest.raises(CellwrightError, match="another search is running in out"),
-        exclusive_lock(Path("out")),
+        only_search_in(Path("out")),
     ):
         pass
     process.kill()  # and the system lets go of the folder
     process.wait()
-    with exclusive_lock(Path("out")):
+    with only_search_in(Path("out")):
         pass
 
 

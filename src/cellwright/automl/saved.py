@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cellwright.automl.inputs import reader_from_json, reader_to_json
-from cellwright.plugins.files import atomic_write
+from cellwright.plugins.files import atomic_path, atomic_write
 from cellwright.search_spaces import CorruptedState
 from cellwright.searches.trial import Trial
 
@@ -23,7 +23,8 @@ def save(estimator: Any, folder: Any) -> None:
     """Write ``model.keras`` and ``estimator.json`` into ``folder``, which is made."""
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
-    estimator.model_.save(path / "model.keras")
+    with atomic_path(path / "model.keras") as beside:
+        estimator.model_.save(beside)
     document = {
         "format": _FORMAT,
         "class": type(estimator).__name__,

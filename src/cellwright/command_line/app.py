@@ -26,7 +26,7 @@ from cellwright.plugins import Evaluation, LatencyPredictor
 from cellwright.plugins.registry import names
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
-from cellwright.searches.folder import continue_or_start, exclusive_lock, read_settings, with_target
+from cellwright.searches.folder import continue_or_start, only_search_in, read_settings, with_target
 from cellwright.searches.hosts import HOSTS, driver_of
 from cellwright.searches.settings import CHECKPOINTS, Settings, check_goals
 from cellwright.searches.startup import quiet_tensorflow, try_to_build
@@ -88,7 +88,7 @@ def search(
             raise typer.Exit(130) from None
     for note in evaluation.data.notes:
         console.print(f"data: {note}", highlight=False, markup=False, soft_wrap=True)
-    with exclusive_lock(out):
+    with only_search_in(out):
         continue_or_start(out, settings)
         write_preparation(out, evaluation.data)
         before = driver.read(out, settings)

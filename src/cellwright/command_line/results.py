@@ -52,7 +52,8 @@ def write_results(
         metrics, model = run_again(replace(evaluation, limit=None), best)
         keep_best(folder)(best.params, metrics, model)
     genotype = folder / "genotype.json"
-    genotype.write_text(json.dumps(space.describe(best.params), indent=1) + "\n", encoding="utf-8")
+    with atomic_write(genotype) as file:
+        file.write(json.dumps(space.describe(best.params), indent=1) + "\n")
     kept_files = ("best.keras", "best.json", "preparation.json")
     there = [folder / name for name in kept_files if (folder / name).exists()]
     return [*files, *there, genotype, *_draw(folder, settings, space, trials, best, against)]

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from cellwright.plugins.files import atomic_path
 from cellwright.plugins.metrics import short
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
@@ -65,9 +66,8 @@ def trained_child(
         f"a search keeps its best child alone: trial {trial.number} is trained again, as it was"
     )
     metrics, model = run_again(settings.make_evaluation(measure=False), trial)
-    new = path.with_name(f"new_{path.name}")
-    model.save(new)
-    new.replace(path)
+    with atomic_path(path) as beside:
+        model.save(beside)
     name = "val_accuracy"
     if name in metrics and name in trial.metrics:
         announce(f"{short(name, metrics[name])}; in the search it was {trial.metrics[name]:.4f}")

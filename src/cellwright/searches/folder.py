@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from cellwright.plugins.files import exclusive_lock
 from cellwright.plugins.scoring.reference import target_from
 from cellwright.search_spaces import CellwrightError, CorruptedState
 from cellwright.searches.hosts import HOSTS
@@ -105,24 +106,17 @@ def with_target(folder: Path, settings: Settings) -> Settings:
 
 
 @contextmanager
-def exclusive_lock(folder: Path) -> Iterator[None]:
+def only_search_in(folder: Path) -> Iterator[None]:
     """Keep a second search out of ``folder``, which is made if it is not there.
-
-    The system lets go of it if this process dies.
 
     Raises:
         CellwrightError: If another search runs there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".search.lock").open("w") as file:
+    with ExitStack() as held:
         try:
-            import fcntl
-        except ImportError:  # Windows: the user sees to it
-            yield
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            held.enter_context(exclusive_lock(folder / ".search.lock", wait=False))
+        except BlockingIOError:
             raise CellwrightError(
                 f"another search is running in {folder}; wait for it, or give another --out"
             ) from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -75,23 +76,43 @@ def write(
     """Write the experiment of ``settings`` with a trial script that stands for itself.
 
     Raises:
+        CellwrightError: If a part of ``evaluation`` cannot be written as Python.
         FileExistsError: If one of its files is there and ``overwrite`` is False.
     """
-    parts = {
-        "space": call(
-            "make_space", settings.space, **({"tune": t} if (t := settings.tuned) else {})
-        ),
+    tune = {"tune": settings.tuned} if settings.tuned else {}
+    made = {
+        "space": call("make_space", settings.space, **tune),
         "data": call("load_dataset", settings.data, **settings.data_options),
-        "recipe": repr(evaluation.recipe),
-        "reward": None if evaluation.reward is None else repr(evaluation.reward),
         "meter": settings.meter_name and call("make_meter", settings.meter_name),
-        "limit": None if evaluation.limit is None else repr(evaluation.limit),
-        "options": as_python(evaluation.options) if evaluation.options else None,
-        "seed": repr(evaluation.seed),
-        "checkpoints": as_python(CHECKPOINTS) if settings.schedule else None,
+        "checkpoints": settings.schedule and as_python(CHECKPOINTS),
     }
-    script = trial_script(**{name: text for name, text in parts.items() if text is not None})
+    script = trial_script(**_arguments_of(evaluation, made))
     return _write(folder, settings, script=script, overwrite=overwrite)
+
+
+def _arguments_of(evaluation: Evaluation, made: Mapping[str, str | None]) -> dict[str, str]:
+    """The arguments of ``evaluation`` as Python.
+
+    Args:
+        evaluation: All its fields are written, but for those that have their default.
+        made: The calls that make what cannot be read off an object; None leaves an argument out.
+
+    Raises:
+        CellwrightError: If another field cannot be written.
+    """
+    texts = {name: text for name, text in made.items() if text is not None}
+    for field in fields(Evaluation):
+        value = getattr(evaluation, field.name)
+        default = field.default_factory() if callable(field.default_factory) else field.default
+        if field.name in made or value == default:
+            continue
+        texts[field.name] = as_python(value)
+        if "<" in texts[field.name]:  # the representation of an object that says no constructor
+            raise CellwrightError(
+                f"a trial script cannot hold {field.name}={value!r}: write the experiment without "
+                "it, and add it to trial.py by hand"
+            )
+    return texts
 
 
 def _write(experiment: Path, settings: Settings, **more: Any) -> list[Path]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
+
+from cellwright.plugins.files import atomic_write_bytes
 
 DPI = 150
 SIZE = (1600 / DPI, 5.4)  # inches
@@ -247,11 +248,6 @@ def _bytes(figure: Figure, kind: str) -> bytes:
 
 
 def _write(content: bytes, path: Path) -> Path:
-    """Write next to the path first, then take its place."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_write_bytes(path) as file:
+        file.write(content)
     return path
