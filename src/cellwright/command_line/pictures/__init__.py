@@ -1,0 +1,1 @@
+"""Pictures that the commands leave; matplotlib is imported when one is drawn."""
