@@ -9,15 +9,12 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.searches.settings import Settings
 from cellwright.searches.startup import quiet_tensorflow
 from cellwright.searches.trial import Run, Trial
-
-if TYPE_CHECKING:
-    from cellwright.searches import on_keras_tuner, on_nni, on_optuna
 
 OnTrial = Callable[[Trial], None]
 OnEpoch = Callable[[int, int, dict[str, float]], None]
@@ -116,7 +113,3 @@ def driver_of(host: str) -> Driver:
     """
     with quiet_tensorflow():
         return cast(Driver, importlib.import_module(f"{__package__}.on_{host.replace('-', '_')}"))
-
-
-if TYPE_CHECKING:  # the type checker compares each module with the protocol
-    _DRIVERS: tuple[Driver, ...] = (on_optuna, on_nni, on_keras_tuner)

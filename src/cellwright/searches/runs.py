@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cellwright.plugins.metrics import COSTS
 from cellwright.search_spaces import CellwrightError
 from cellwright.searches.folder import read_settings
-from cellwright.searches.hosts import HOSTS, driver_of
+from cellwright.searches.hosts import HOSTS, Driver, driver_of
 from cellwright.searches.settings import FILE
 from cellwright.searches.trial import Run, Trial
+
+if TYPE_CHECKING:  # where a type checker compares each driver with the protocol
+    from cellwright.searches import on_keras_tuner, on_nni, on_optuna
+
+    _DRIVERS: tuple[Driver, ...] = (on_optuna, on_nni, on_keras_tuner)
 
 
 def open_run(
