@@ -23,6 +23,12 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from cellwright.adapters.optuna_private import (
+    identity_of,
+    note_in_trial,
+    stored_trial,
+    trials_of,
+)
 from cellwright.adapters.optuna_study import (
     check_space,
     params_of,
@@ -158,7 +164,7 @@ class StrategySampler(BaseSampler):
             expected = self.strategy.predict(proposed)
         if expected is not None and "fixed_params" not in trial.system_attrs:  # not enqueued
             for name, value in expected.notes(signs_of(study)[0]).items():
-                study._storage.set_trial_user_attr(trial._trial_id, name, value)
+                note_in_trial(study, trial, name, value)
         params = {name: value for name, value in proposed.items() if name in search_space}
         foreign = {name: d for name, d in search_space.items() if name not in proposed}
         if foreign and self._others is not None:
@@ -176,7 +182,7 @@ class StrategySampler(BaseSampler):
     ) -> Any:
         self.strategy.check_objectives(len(study.directions))
         if self.schedule is not None:
-            rung = rung_of(study._storage.get_trial(trial._trial_id))
+            rung = rung_of(stored_trial(study, trial))
             if rung is not None and rung.past is not None:
                 return params_of(study, rung.past)[param_name]
         sampler = self._others
@@ -192,16 +198,16 @@ class StrategySampler(BaseSampler):
         signs = signs_of(study)
         attempts = [
             Attempt(other.number, rung.past, other.state.is_finished(), reward_of(other, signs))
-            for other in study._get_trials(deepcopy=False, use_cache=True)
+            for other in trials_of(study, cached=True)
             if (rung := rung_of(other)) is not None
         ]
         rung = self.schedule.next(attempts)
-        study._storage.set_trial_user_attr(trial._trial_id, RUNG, rung._asdict())
+        note_in_trial(study, trial, RUNG, rung._asdict())
         return rung
 
     def _bind(self, study: Study) -> None:
         """Start on a study: check its space, and fix a seed where the user gave none."""
-        bound = (study._storage, study._study_id)
+        bound = identity_of(study)
         if self._bound == bound:
             return
         with self._lock:
@@ -220,8 +226,7 @@ class StrategySampler(BaseSampler):
     def _record(self, study: Study) -> list[Told]:
         """The study's finished trials in the order of their ends, each read once."""
         signs = signs_of(study)
-        # _get_trials, unlike get_trials, also shows other brackets' trials under Hyperband.
-        trials = study._get_trials(deepcopy=False, use_cache=True)  # in the order of their numbers
+        trials = trials_of(study, cached=True)
         while self._settled < len(trials) and self._settled in self._read:
             self._settled += 1
         for trial in trials[self._settled :]:
@@ -239,7 +244,7 @@ class StrategySampler(BaseSampler):
     def _running(self, study: Study, asking: FrozenTrial) -> list[Params]:
         """Architectures of the other trials that run; of one that is half suggested, none."""
         space = self.strategy.space
-        trials = study._get_trials(deepcopy=False, use_cache=True)[self._settled :]
+        trials = trials_of(study, cached=True)[self._settled :]
         return [
             part_of(trial, space)
             for trial in trials

@@ -12,7 +12,9 @@ from optuna import Study
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from cellwright.plugins.strategies.outcome import Rewards, Told
+from cellwright.adapters.optuna_private import trials_of
+from cellwright.plugins.strategies.outcome import Rewards, Told, excess_of
+from cellwright.plugins.strategies.strategy import NOTES
 from cellwright.search_spaces import (
     INFEASIBLE,
     InvalidArchitecture,
@@ -60,7 +62,7 @@ def part_of(trial: FrozenTrial, space: SearchSpace) -> Params:
 
 def params_of(study: Study, number: int) -> dict[str, Any]:
     """All parameters of another trial."""
-    return study._get_trials(deepcopy=False, use_cache=True)[number].params
+    return trials_of(study, cached=True)[number].params
 
 
 def signs_of(study: Study) -> list[float]:
@@ -89,8 +91,17 @@ def _excess(trial: FrozenTrial) -> float:
     """How far a trial without a reward is beyond a limit: what `optuna_trial.run` stored, or else
     the sum of the broken constraints."""
     broken = sum(amount for amount in trial.constraints.values() if amount > 0)
-    excess = float(trial.user_attrs.get(INFEASIBLE, broken))
-    return excess if 0 <= excess < math.inf else 0.0
+    return excess_of({INFEASIBLE: broken, **trial.user_attrs})
+
+
+def metrics_of(trial: FrozenTrial) -> dict[str, float]:
+    """The user attributes that `optuna_trial.store` gave a trial, without what a strategy predicted
+    of it."""
+    return {
+        name: float(value)
+        for name, value in trial.user_attrs.items()
+        if isinstance(value, int | float) and name not in NOTES
+    }
 
 
 def claim(study: Study, space: SearchSpace) -> None:
@@ -127,6 +138,6 @@ def _fingerprint(space: SearchSpace) -> str:
 
 def seed_of(study: Study) -> int:
     """A seed that every process on the study finds alike: from its name and first trial's start."""
-    first = min(study._get_trials(deepcopy=False, use_cache=True), key=lambda t: t.number)
+    first = min(trials_of(study, cached=True), key=lambda t: t.number)
     text = f"{study.study_name}/{first.datetime_start}"
     return zlib.crc32(text.encode()) << 32 | zlib.crc32(text[::-1].encode())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import cast
 
 from optuna import Trial
 from optuna.distributions import (
@@ -14,8 +14,10 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from cellwright.adapters.optuna_study import claim
+from cellwright.adapters.optuna_private import stored_trial, trials_of
+from cellwright.adapters.optuna_study import claim, metrics_of
 from cellwright.plugins.strategies.hyperband import Rung
+from cellwright.plugins.strategies.known import Measured, find_known
 from cellwright.search_spaces import Decision, Float, Int, Params, SearchSpace, Value
 
 RUNG = "rung"  # user attribute of a trial that is part of a schedule
@@ -62,35 +64,46 @@ def rung_of(trial: Trial | FrozenTrial) -> Rung | None:
     Call it after `suggest`. None for a trial that is no part of a schedule, as one that was
     enqueued with all its parameters is not; train that one for as long as you like.
     """
-    if isinstance(trial, Trial):  # it shows the attributes as they were when it began
-        trial = trial.storage.get_trial(trial._trial_id)
+    if isinstance(trial, Trial):
+        trial = stored_trial(trial.study, trial)
     given = trial.user_attrs.get(RUNG)
     return None if given is None else Rung(**given)
 
 
-def known_trial(trial: Trial, space: SearchSpace) -> FrozenTrial | None:
-    """The first complete trial of the same network, all other parameters alike; None without one.
+def known_trial(
+    trial: Trial, space: SearchSpace, needed: Sequence[str] = ()
+) -> FrozenTrial | None:
+    """The first complete trial that measured the same: of the same network, with all other
+    parameters equal, and, under a schedule, trained for the same epochs. None without one.
 
     A study repeats a network where a user enqueues it, or where the space is used up. An objective
-    may then return the known value, and pay nothing::
+    may then return the known value, and train nothing::
 
         params = suggest(trial, space)
         if (known := known_trial(trial, space)) is not None:
             return known.value  # known.values in a study of several objectives
+
+    Args:
+        trial: Whose parameters have been suggested.
+        space: The one of `suggest`.
+        needed: Names of user attributes that a trial must have in order to count.
     """
-    identity, rung = _identity(trial.params, space), rung_of(trial)
-    for other in trial.study._get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        before = rung_of(other)
-        trained = before is None or (rung is not None and before.epochs >= rung.epochs)
-        if trained and _identity(other.params, space) == identity:
-            return other
-    return None
+    rung = rung_of(trial)
+    complete = {
+        other.number: other for other in trials_of(trial.study, states=(TrialState.COMPLETE,))
+    }
+    found = find_known(
+        space,
+        trial.params,
+        None if rung is None else rung.epochs,
+        map(measured, complete.values()),
+        needed,
+    )
+    return None if found is None else complete[found.number]
 
 
-def _identity(params: Mapping[str, Any], space: SearchSpace) -> Any:
-    """What two trials of the same network share; None for a trial of anything else."""
-    held = {name: value for name, value in params.items() if name in space._name_set}
-    if space.missing(held):
-        return None
-    others = {name: value for name, value in params.items() if name not in space._name_set}
-    return space.key(held), others
+def measured(trial: FrozenTrial) -> Measured:
+    """A complete trial as it may answer another."""
+    rung = rung_of(trial)
+    epochs = None if rung is None else rung.epochs
+    return Measured(trial.number, trial.params, epochs, metrics_of(trial))

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 import optuna
 from optuna.trial import FrozenTrial
 
-from cellwright.adapters.optuna_suggest import RUNG, known_trial, rung_of, suggest
+from cellwright.adapters.optuna_private import note_in_trial
+from cellwright.adapters.optuna_suggest import RUNG, known_trial, measured, rung_of, suggest
+from cellwright.adapters.optuna_study import metrics_of
 from cellwright.plugins.scoring.evaluation import Evaluation, Report
 from cellwright.plugins.scoring.rewards import progress
-from cellwright.plugins.strategies.strategy import NOTES
 from cellwright.plugins.training.best_child import Keep
 from cellwright.search_spaces import OverLimit
 
@@ -52,9 +53,9 @@ def run(
     """
     params = suggest(trial, evaluation.space)
     rung = rung_of(trial)
-    if (known := known_trial(trial, evaluation.space)) is not None:
-        metrics = metrics_of(known)
-        store(trial, {**metrics, "repeat_of": known.number}, evaluation)
+    if (known := known_trial(trial, evaluation.space, objectives)) is not None:
+        metrics = measured(known).repeated()
+        store(trial, metrics, evaluation)
         return _values(metrics, objectives)
 
     def report_epoch(epoch: int, metrics: dict[str, float]) -> None:
@@ -87,7 +88,7 @@ def run_again(study: optuna.Study, trial: optuna.Trial | FrozenTrial) -> None:
     rung = rung_of(trial)
     attributes = {} if rung is None else {RUNG: rung._asdict()}
     if rung is not None:
-        study._storage.set_trial_user_attr(trial._trial_id, RUNG, None)
+        note_in_trial(study, trial, RUNG, None)
     if trial.params:
         study.enqueue_trial(dict(trial.params), user_attrs=attributes)
 
@@ -100,15 +101,6 @@ def store(
         trial.set_user_attr(name, float(value))
     if evaluation is not None and evaluation.limit is not None:
         trial.set_constraint(evaluation.limit.metric, evaluation.limit.excess(metrics))
-
-
-def metrics_of(trial: FrozenTrial) -> dict[str, float]:
-    """What `store` put into a trial, without what a strategy predicted of it."""
-    return {
-        name: float(value)
-        for name, value in trial.user_attrs.items()
-        if isinstance(value, int | float) and name not in NOTES
-    }
 
 
 def _values(metrics: Mapping[str, float], objectives: Sequence[str]) -> float | tuple[float, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cellwright.search_spaces import Params
+from cellwright.search_spaces import INFEASIBLE, Params
 
 Rewards = float | tuple[float, ...]  # of one child: a number, or one for each of the objectives
 
@@ -27,6 +28,15 @@ class Told(NamedTuple):
     params: Params
     reward: Rewards | None
     excess: float = 0.0
+
+
+def excess_of(metrics: Mapping[str, Any]) -> float:
+    """The ``excess`` of `Told` for a trial without a reward, from the metrics that its host stored.
+
+    0 if `INFEASIBLE` is not among them, or is negative or not finite.
+    """
+    excess = float(metrics.get(INFEASIBLE, 0.0))
+    return excess if 0 <= excess < math.inf else 0.0
 
 
 class Range(NamedTuple):

@@ -11,9 +11,9 @@ from typing import Any
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._file import LOCK_FILE_SUFFIX
 from optuna.trial import FrozenTrial, TrialState
 
+from cellwright.adapters.optuna_private import lock_of, note_in_trial
 from cellwright.adapters.optuna_sampler import StrategySampler
 from cellwright.adapters.optuna_suggest import rung_of
 from cellwright.adapters.optuna_trial import run, run_again
@@ -152,7 +152,7 @@ def _unlock(journal: Path) -> None:
     Whoever searches is the folder's only user, so nobody holds it; Optuna would wait for half a
     minute.
     """
-    journal.with_name(journal.name + LOCK_FILE_SUFFIX).unlink(missing_ok=True)
+    lock_of(journal).unlink(missing_ok=True)
 
 
 def _broken_line(journal: Path) -> int | None:
@@ -176,7 +176,7 @@ def _counted(study: optuna.Study) -> int:
 def _release_abandoned(study: optuna.Study) -> None:
     """Trials of a process that was killed run for ever; store them as interrupted, run again."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study._storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
+        note_in_trial(study, trial, "interrupted", True)
         run_again(study, trial)
         study.tell(trial.number, state=TrialState.FAIL)
 

@@ -1,0 +1,64 @@
+"""Every part of Optuna that is used here and that Optuna does not document.
+
+Optuna's own samplers use the same parts, as do those of OptunaHub, because a sampler cannot do
+without them. ``tests/adapters/test_optuna_private.py`` tries each on the installed Optuna, and
+fails if one is used anywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from optuna import Study, Trial
+from optuna.storages.journal._file import LOCK_FILE_SUFFIX
+from optuna.trial import FrozenTrial, TrialState
+
+
+def trials_of(
+    study: Study, states: Sequence[TrialState] | None = None, *, cached: bool = False
+) -> list[FrozenTrial]:
+    """A study's trials in the order of their numbers, not copied: nobody may change them.
+
+    ``Study.get_trials`` copies all of them each time, and under a ``HyperbandPruner`` it shows a
+    sampler those of one bracket only.
+
+    Args:
+        study: As a sampler or an objective sees it.
+        states: Only trials in one of these; all if None.
+        cached: As this thread read them when it asked for its trial, which saves a query.
+    """
+    chosen = None if states is None else tuple(states)
+    return study._get_trials(deepcopy=False, states=chosen, use_cache=cached)
+
+
+def stored_trial(study: Study, trial: Trial | FrozenTrial) -> FrozenTrial:
+    """A trial as the storage has it now: a ``Trial`` shows its attributes as they were when it
+    began."""
+    return study._storage.get_trial(trial._trial_id)
+
+
+def note_in_trial(study: Study, trial: Trial | FrozenTrial, name: str, value: Any) -> None:
+    """Store a user attribute, where only a ``FrozenTrial`` is at hand, which cannot do it."""
+    study._storage.set_trial_user_attr(trial._trial_id, name, value)
+
+
+def notes_in_study(study: Study) -> Mapping[str, Any]:
+    """The study's system attributes, which are for samplers; a study of Optuna 5 hides them."""
+    return study._storage.get_study_system_attrs(study._study_id)
+
+
+def note_in_study(study: Study, name: str, value: Any) -> None:
+    """Store a system attribute of the study."""
+    study._storage.set_study_system_attr(study._study_id, name, value)
+
+
+def identity_of(study: Study) -> tuple[Any, int]:
+    """What tells this study from every other, though each hook is given a new object of it."""
+    return study._storage, study._study_id
+
+
+def lock_of(journal: Path) -> Path:
+    """The file that a process makes while it writes to a journal file."""
+    return journal.with_name(journal.name + LOCK_FILE_SUFFIX)

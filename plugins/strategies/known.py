@@ -1,0 +1,96 @@
+"""Whether a trial has been measured before: one rule for every host.
+
+A strategy proposes no network twice, but a user may enqueue one again, and a space may be used up.
+The trial need not be trained then: an earlier result answers it, if it is the result of the same
+measurement. It is, if
+
+- the network is the same, whatever names describe it (`SearchSpace.key`);
+- every hyperparameter that has an effect is equal, number for number. A `Float` or `Int` counts by
+  its value, and not by the nearest of its levels, which is what a strategy is told;
+- the epochs are equal. Under a schedule they are those of the rung, earlier rungs included; outside
+  of a schedule there are none to compare (None), and such a trial answers only its like. So a child
+  that goes on is never answered by its own shorter training. Nor does a longer training answer a
+  shorter one: it would bring a child to the front of its round with epochs that the others of the
+  round have not had;
+- the training was not cut short by a deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from cellwright.plugins.strategies.strategy import NOTES
+from cellwright.search_spaces import Float, Int, Params, SearchSpace
+
+REPEAT_OF = "repeat_of"  # among the metrics of a trial that was answered: number of the earlier one
+
+
+class Measured(NamedTuple):
+    """A trial that succeeded, and can answer another.
+
+    Attributes:
+        number: The trial's.
+        params: All that its host holds: decisions of the space and other hyperparameters, by name.
+        epochs: Those of its rung, earlier rungs included; None outside of a schedule.
+        metrics: What was measured.
+    """
+
+    number: int
+    params: Mapping[str, Any]
+    epochs: int | None
+    metrics: Mapping[str, float]
+
+    def repeated(self) -> dict[str, float]:
+        """The metrics of the trial that this one answers; what a strategy predicted is left out."""
+        metrics = {name: value for name, value in self.metrics.items() if name not in NOTES}
+        return {**metrics, REPEAT_OF: float(self.number)}
+
+
+def find_known(
+    space: SearchSpace,
+    params: Mapping[str, Any],
+    epochs: int | None,
+    trials: Iterable[Measured],
+    needed: Iterable[str] = (),
+) -> Measured | None:
+    """The first trial that answers a new one; None without one.
+
+    Args:
+        space: Tells which names are decisions, and which networks are the same.
+        params: The new trial's, as in `Measured`.
+        epochs: The new trial's, as in `Measured`.
+        trials: In the order in which they are to be asked.
+        needed: Metrics without which a trial answers nothing.
+
+    Raises:
+        InvalidArchitecture: If a value is not allowed in ``space``.
+    """
+    wanted = _hyperparameters(space, params)
+    if wanted is None:
+        return None
+    network, needed = space.key(_decisions(space, params)), set(needed)
+    for trial in trials:
+        if (
+            trial.epochs == epochs
+            and needed <= trial.metrics.keys()
+            and not trial.metrics.get("cut")
+            and _hyperparameters(space, trial.params) == wanted
+            and space.key(_decisions(space, trial.params)) == network
+        ):
+            return trial
+    return None
+
+
+def _decisions(space: SearchSpace, params: Mapping[str, Any]) -> Params:
+    return {name: params[name] for name in space.names if name in params}
+
+
+def _hyperparameters(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What must be equal number for number; None if ``params`` lacks a part of the network."""
+    decisions = _decisions(space, params)
+    if space.missing(decisions):
+        return None
+    read = space.read(decisions)
+    numbers = {d.name: read[d.name] for d in space.decisions if isinstance(d, Float | Int) and d.name in read}
+    return {**{name: value for name, value in params.items() if name not in decisions}, **numbers}
