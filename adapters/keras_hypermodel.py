@@ -9,20 +9,21 @@ from typing import Any
 
 import keras
 import keras_tuner as kt
-import numpy as np
 from keras_tuner.src.engine.objective import DefaultObjective
 from keras_tuner.src.engine.tuner_utils import TunerCallback
 
 from cellwright.adapters.keras_decisions import architecture
 from cellwright.adapters.keras_results import not_trained, with_sum
-from cellwright.plugins import AccuracyReward, Limit, Meter, Recipe, Reward, make_space
+from cellwright.plugins import Limit, Meter, Recipe, Reward, make_space
 from cellwright.plugins.meters import as_meters
-from cellwright.plugins.scoring.evaluation import divide
+from cellwright.plugins.scoring.child import check_losses, score
+from cellwright.plugins.scoring.evaluation import check_hyperparameters, divide
 from cellwright.plugins.scoring.limit import Predictor, Screening
+from cellwright.plugins.scoring.rewards import usual_reward
 from cellwright.plugins.training.batches import Batches
 from cellwright.plugins.training.checkpoints import Checkpoint, checkpoint_of, epochs_of, joined
-from cellwright.plugins.training.train import compile_child, metrics_of, out_of_memory
-from cellwright.search_spaces import ChildFailed, OverLimit, Params, SearchSpace
+from cellwright.plugins.training.train import compile_child, metrics_of
+from cellwright.search_spaces import OverLimit, Params, SearchSpace
 
 
 class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
@@ -80,6 +81,8 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         self.recipe = Recipe(learning_rate=learning_rate)
         self.reward, self.options = reward, options
         self.screening = Screening(as_meters(meter), predictor, limit)
+        self.screening.check_reward(reward)
+        check_hyperparameters(self.space, self.recipe)
         self._history_will_do = (reward, limit, predictor) == (None,) * 3 and not as_meters(meter)
 
     def build(self, hp: Any) -> Any:
@@ -103,8 +106,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         """Measure ``model``, and train it with what ``tuner.search`` was given.
 
         Raises:
-            ChildFailed: If the loss is not finite, it cannot be measured, or memory runs out. The
-                trial fails.
+            ChildFailed: See `scoring.child.score`. The trial fails.
             OverLimit: Only where no tuner runs the trial, and so nothing says what the objective
                 is.
             FatalValueError: Before the training, if it cannot give the objective. The search ends.
@@ -114,26 +116,23 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         objective = None if oracle is None else oracle.objective
         self._check_objective(objective, args, kwargs)
         kwargs["callbacks"] = [*callbacks, keras.callbacks.TerminateOnNaN()]
-        try:
-            known, _ = self.screening.measure(self._given(hp)[0], lambda: model)
+        history: Any = None
+
+        def train(model: Any) -> dict[str, float]:
+            nonlocal history
             history = self._train(hp, model, oracle, args, kwargs)
-            for name in ("loss", "val_loss"):
-                if not np.isfinite(history.history.get(name, 0.0)).all():
-                    raise ChildFailed(f"{name} by epoch: {history.history[name]}")
-            return history if self._history_will_do else self._weigh(history, known, objective)
+            check_losses(history.history)
+            return metrics_of(history.history)
+
+        reward = None if self._history_will_do else self.reward or usual_reward(self.classes)
+        try:
+            network = self._given(hp)[0]
+            metrics, _ = score(network, lambda: model, train, self.screening, reward)
         except OverLimit as error:
             if objective is None:
                 raise
             return not_trained(error, objective, trial)
-        except Exception as error:
-            if out_of_memory(error):
-                raise ChildFailed("out of memory; fewer filters or a smaller batch help") from error
-            raise
-
-    def _weigh(self, history: Any, known: Mapping[str, float], objective: Any) -> dict[str, float]:
-        metrics = {**metrics_of(history.history), **known}
-        metrics["reward"] = (self.reward or AccuracyReward())(metrics)
-        return with_sum(metrics, objective)
+        return history if self._history_will_do else with_sum(metrics, objective)
 
     def _train(
         self, hp: Any, model: Any, oracle: Any, args: Sequence[Any], kwargs: Mapping[str, Any]

@@ -18,7 +18,7 @@ from __future__ import annotations
 import importlib.util
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,15 +36,13 @@ except ImportError as error:
 from cellwright.adapters.keras_decisions import architecture, declare, read_params
 from cellwright.adapters.keras_hypermodel import NASNetHyperModel
 from cellwright.adapters.keras_project import ProjectOracle
+from cellwright.adapters.keras_record import measured, told_of
+from cellwright.adapters.keras_schedule import attempts, in_their_words
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
-from cellwright.plugins.strategies.hyperband import Attempt, Hyperband, Rung
-from cellwright.plugins.strategies.strategy import NOTES, Rewards
-from cellwright.search_spaces import (
-    INFEASIBLE,
-    InvalidArchitecture,
-    SearchSpace,
-    SpaceMismatch,
-)
+from cellwright.plugins.strategies.hyperband import Hyperband
+from cellwright.plugins.strategies.known import find_known
+from cellwright.plugins.strategies.strategy import NOTES
+from cellwright.search_spaces import InvalidArchitecture, SearchSpace, SpaceMismatch
 
 __all__ = [
     "NASNetEvolutionOracle",
@@ -150,90 +148,45 @@ class StrategyOracle(ProjectOracle):
         """Values for a new trial. Never IDLE or STOPPED: a strategy can always propose."""
         number = int(trial_id)
         self.strategy.follow(self.record())
-        rung = None if self.schedule is None else self.schedule.next(self._attempts())
-        if rung is not None and rung.past is not None:
-            past = next(t for t in self.trials.values() if int(t.trial_id) == rung.past)
-            values = {**past.hyperparameters.values, **self._in_their_words(rung, past.trial_id)}
-            return {"status": TrialStatus.RUNNING, "values": values}
+        words: dict[str, Any] = {}
+        if self.schedule is not None:
+            rewards = {told.number: told.reward for told in self.record()}
+            rung = self.schedule.next(attempts(self.trials.values(), rewards))
+            if rung.past is not None:
+                past = next(t for t in self.trials.values() if int(t.trial_id) == rung.past)
+                words = in_their_words(rung, self.schedule, past.trial_id)
+                values = {**past.hyperparameters.values, **words}
+                return {"status": TrialStatus.RUNNING, "values": values}
+            words = in_their_words(rung, self.schedule)
         running = [
             read_params(trial.hyperparameters.values, self.space)
             for trial in self.ongoing_trials.values()
             if trial.trial_id != trial_id
         ]
         values = self._with_others(self.strategy.ask(number, running), number)
-        if rung is not None:
-            values |= self._in_their_words(rung)
-        return {"status": TrialStatus.RUNNING, "values": values}
-
-    def _attempts(self) -> list[Attempt]:
-        """The trials as the schedule sees them."""
-        rewards = {told.number: told.reward for told in self.record()}
-        found = []
-        for trial in self.trials.values():
-            past = trial.hyperparameters.values.get("tuner/trial_id")
-            ended = trial.status in (TrialStatus.COMPLETED, TrialStatus.FAILED)
-            number = int(trial.trial_id)
-            past_number = None if past is None else int(past)
-            found.append(Attempt(number, past_number, ended, rewards.get(number)))
-        return found
-
-    def _in_their_words(self, rung: Rung, past: str | None = None) -> dict[str, Any]:
-        """A rung as the values that ``keras_tuner.oracles.HyperbandOracle`` gives it."""
-        assert self.schedule is not None
-        plan = self.schedule.plan
-        values = {
-            "tuner/epochs": rung.epochs,
-            "tuner/initial_epoch": rung.initial_epoch,
-            "tuner/bracket": len(plan[rung.bracket % len(plan)]) - 1,
-            "tuner/round": rung.round,
-        }
-        return values if past is None else {**values, "tuner/trial_id": past}
+        return {"status": TrialStatus.RUNNING, "values": {**values, **words}}
 
     def record(self) -> list[Told]:
         """The ended trials in their end order, as a strategy is told them."""
         for trial_id in self.end_order:
             if trial_id not in self._told:
-                trial = self.trials[trial_id]
-                completed = trial.status == TrialStatus.COMPLETED
-                self._told[trial_id] = Told(
-                    int(trial_id),
-                    read_params(trial.hyperparameters.values, self.space),
-                    self._reward(trial) if completed else None,
-                    0.0 if completed else _excess(trial),
-                )
+                self._told[trial_id] = told_of(self.trials[trial_id], self.space, self._signs)
         return [self._told[trial_id] for trial_id in self.end_order]
 
-    def _reward(self, trial: Any) -> Rewards:
-        """Each objective at the step by which Keras Tuner scored the trial."""
-        rewards = tuple(
-            sign * float(observation.mean())
-            for name, sign in self._signs.items()
-            for observation in trial.metrics.get_history(name)
-            if observation.step == trial.best_step
-        )
-        return rewards if len(rewards) > 1 else rewards[0]
-
     def known_metrics(self, trial: Any) -> dict[str, float] | None:
-        """What the first completed trial of the same network measured, all other hyperparameters
-        alike; None without one.
+        """What the first completed trial measured that answers ``trial``; None without one.
 
-        Where the space is used up a ``run_trial`` of your own may return it, and pay nothing. The
-        metric ``repeat_of`` is that trial's number.
+        It had the same network, equal hyperparameters, and, under a schedule, the same epochs. A
+        ``run_trial`` of your own may return these metrics, and train nothing. The metric
+        ``repeat_of`` is that trial's number.
         """
-        identity = self._identity(trial)
-        for trial_id in self.end_order:
-            other = self.trials[trial_id]
-            if other.status == TrialStatus.COMPLETED and self._identity(other) == identity:
-                measured = other.metrics
-                names = [name for name in measured.metrics if name not in NOTES]
-                found = {name: float(measured.get_last_value(name)) for name in names}
-                return {**found, "repeat_of": float(trial_id)}
-        return None
-
-    def _identity(self, trial: Any) -> Any:
-        values = trial.hyperparameters.values
-        others = {name: value for name, value in values.items() if name not in self._decided}
-        return self.space.key(read_params(values, self.space)), others
+        ended = (self.trials[trial_id] for trial_id in self.end_order)
+        complete = (
+            measured(other, self.space) for other in ended if other.status == TrialStatus.COMPLETED
+        )
+        wanted = measured(trial, self.space)
+        known = find_known(self.space, wanted.params, wanted.epochs, complete)
+        return None if known is None else known.repeated()
 
     def create_trial(self, tuner_id: str) -> Any:
         with self._locked():
@@ -307,55 +260,45 @@ class StrategyOracle(ProjectOracle):
         )
 
 
-def _excess(trial: Any) -> float:
-    """By what share of a limit the child of a failed trial is beyond it."""
-    if not trial.metrics.exists(INFEASIBLE):
-        return 0.0
-    return max(0.0, float(trial.metrics.get_last_value(INFEASIBLE)))
+class _NamedOracle(StrategyOracle):
+    """One strategy under a name of its own; without ``strategy`` among the arguments."""
+
+    _strategy: ClassVar[str]
+
+    def __init__(
+        self,
+        objective: Any = None,
+        max_trials: int | None = 10,
+        *,
+        space: SearchSpace | str | None = None,
+        seed: int | None = None,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(
+            objective, max_trials, strategy=self._strategy, space=space, seed=seed, **arguments
+        )
 
 
-class NASNetRLOracle(StrategyOracle):
+class NASNetRLOracle(_NamedOracle):
     """REINFORCE with a recurrent controller (`cellwright.plugins.Reinforce`).
 
     Args:
         objective, max_trials, space, seed: See `StrategyOracle`.
-        arguments: Its others, and those of `Reinforce`.
+        arguments: The others of `StrategyOracle`, and those of `Reinforce`.
     """
 
-    def __init__(
-        self,
-        objective: Any = None,
-        max_trials: int | None = 10,
-        *,
-        space: SearchSpace | str | None = None,
-        seed: int | None = None,
-        **arguments: Any,
-    ) -> None:
-        super().__init__(
-            objective, max_trials, strategy="reinforce", space=space, seed=seed, **arguments
-        )
+    _strategy = "reinforce"
 
 
-class NASNetEvolutionOracle(StrategyOracle):
+class NASNetEvolutionOracle(_NamedOracle):
     """Regularized evolution (`cellwright.plugins.RegularizedEvolution`).
 
     Args:
         objective, max_trials, space, seed: See `StrategyOracle`.
-        arguments: Its others, and those of `RegularizedEvolution`.
+        arguments: The others of `StrategyOracle`, and those of `RegularizedEvolution`.
     """
 
-    def __init__(
-        self,
-        objective: Any = None,
-        max_trials: int | None = 10,
-        *,
-        space: SearchSpace | str | None = None,
-        seed: int | None = None,
-        **arguments: Any,
-    ) -> None:
-        super().__init__(
-            objective, max_trials, strategy="evolution", space=space, seed=seed, **arguments
-        )
+    _strategy = "evolution"
 
 
 def _need_tensorboard() -> None:

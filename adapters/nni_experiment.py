@@ -167,7 +167,7 @@ def read_trials(folder: str | Path) -> list[Trial]:
     return [
         Trial(
             told.number,
-            told.params,
+            record.params_of(told.number),
             None if told.reward is None else record.facts[told.number].get("default"),
             record.facts[told.number].get("metrics", {}),
             record.facts[told.number].get("others", {}),

@@ -1,4 +1,4 @@
-"""What an NNI tuner knows of its trials: asked for, told, and by what right."""
+"""What an NNI tuner knows of its trials: which it asked for, and what they reported."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from cellwright.adapters.nni_history import load_history, save_history
 from cellwright.plugins.strategies.hyperband import Attempt
-from cellwright.plugins.strategies.strategy import Rewards, Told
+from cellwright.plugins.strategies.known import Measured, find_known
+from cellwright.plugins.strategies.outcome import Rewards, Told, excess_of
 from cellwright.search_spaces import (
-    INFEASIBLE,
     CorruptedState,
     Params,
     SearchSpace,
@@ -21,11 +21,15 @@ from cellwright.search_spaces import (
 )
 
 HISTORY = "cellwright_history.json"
-KNOWN = (
-    "known_result"  # beside a trial's parameters: the metrics of a network that was tried before
-)
-BUDGET = "TRIAL_BUDGET"  # beside a trial's parameters, as NNI's own Hyperband calls it: its epochs
-PAST = "goes_on_from"  # likewise, under a schedule: the number of the trial that it goes on from
+
+# Beside a trial's parameters:
+KNOWN = "known_result"  # the metrics of a trial that answers it
+BUDGET = "TRIAL_BUDGET"  # its epochs, as NNI's own Hyperband calls them
+PAST = "goes_on_from"  # under a schedule, the number of the trial that it goes on from
+
+# Among a trial's facts:
+IMPORTED = "imported"  # with what hyperparameters, and how long, it was trained is not known
+_BETWEEN = "between"  # numbers of ranges that are none of their levels
 _log = logging.getLogger(__name__)
 
 
@@ -38,9 +42,13 @@ class Result(NamedTuple):
 
     @property
     def excess(self) -> float:
-        """By what share of a limit the child is beyond it."""
-        found = self.facts.get("metrics", {}).get(INFEASIBLE, 0.0) if self.reward is None else 0.0
-        return max(0.0, float(found))
+        """By what share of a limit a child that failed is beyond it; 0 for any other."""
+        return excess_of(self.facts.get("metrics", {})) if self.reward is None else 0.0
+
+    @property
+    def exact(self) -> Params:
+        """``params`` with numbers of ranges as they were, and not the nearest of their levels."""
+        return {**self.params, **self.facts.get(_BETWEEN, {})}
 
 
 def read_result(
@@ -68,10 +76,12 @@ def read_result(
     if not isinstance(given, Mapping):
         given = parameters if isinstance(parameters, Mapping) else {}
     given = {name: given[name] for name in space.names if name in given}
-    params = space.decode(space.encode(given))
+    params, exact = space.decode(space.encode(given)), space.read(given)
     error = report.pop("error", None)
     metrics = {name: float(x) for name, x in report.items() if _is_finite(x)}
     facts: dict[str, Any] = {"default": metrics.pop("default", None), "metrics": metrics}
+    if between := {name: x for name, x in exact.items() if x != params[name]}:
+        facts[_BETWEEN] = between
     bad = next((name for name in signs if not _is_finite(report.get(name))), None)
     if error is None and bad is not None:
         error = f"the final {bad!r} must be a finite number, got {report.get(bad)!r}"
@@ -109,7 +119,7 @@ class Record:
         if earlier is not None and (earlier.reward is not None or not replaces):
             _log.warning("trial %d has been told; a second result is left out", number)
             return
-        others = self.facts.get(number, {}).get("others", {})
+        others = self._others(number)
         if number in self.running:
             given = self.running.pop(number)
             others = self.others_of(given)
@@ -118,27 +128,32 @@ class Record:
         self.facts[number] = {"others": others, **result.facts, **facts}
 
     def others_of(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The hyperparameters beside the architecture."""
+        """The hyperparameters beside the space's, and what a schedule says."""
         return {n: x for n, x in given.items() if n not in self.space.names and n != KNOWN}
 
+    def params_of(self, number: int) -> Params:
+        """The decisions of a trial that has been told, numbers of ranges as they were."""
+        return {**self.told[number].params, **self.facts[number].get(_BETWEEN, {})}
+
     def known(self, given: Mapping[str, Any]) -> dict[str, float] | None:
-        """The metrics of the first trial of the same network, all other hyperparameters alike."""
-        key = self.space.key({name: given[name] for name in self.space.names})
-        for number, told in self.told.items():
-            facts = self.facts[number]
-            if (
-                told.reward is not None
-                and "reward" in facts.get("metrics", {})
-                and facts.get("others", {}) == self.others_of(given)
-                and self.space.key(told.params) == key
-            ):
-                return {**facts["metrics"], "repeat_of": number}
-        return None
+        """The metrics of the first trial that answers one with the parameters ``given``."""
+        earlier = (
+            Measured(number, *_divided({**self._others(number), **self.params_of(number)}), metrics)
+            for number, told in self.told.items()
+            if told.reward is not None and IMPORTED not in self.facts[number]
+            for metrics in [self.facts[number].get("metrics", {})]
+        )
+        found = find_known(self.space, *_divided(given), earlier, needed=["reward"])
+        return None if found is None else found.repeated()
+
+    def _others(self, number: int) -> dict[str, Any]:
+        found: dict[str, Any] = self.facts.get(number, {}).get("others", {})
+        return found
 
     def attempts(self) -> list[Attempt]:
         """The trials that are part of a schedule."""
         running = [(n, self.others_of(given), False) for n, given in self.running.items()]
-        ended = [(n, self.facts[n].get("others", {}), True) for n in self.told]
+        ended = [(n, self._others(n), True) for n in self.told]
         return [
             Attempt(n, others.get(PAST), over, self.told[n].reward if over else None)
             for n, others, over in [*running, *ended]
@@ -173,17 +188,18 @@ class Record:
     def holds(self, result: Result, trial: str | None) -> bool:
         """Whether a result that NNI sends once more has been booked."""
         return any(facts.get("trial") == trial for facts in self.facts.values() if trial) or any(
-            told.reward == result.reward and told.params == result.params
-            for told in self.told.values()
+            told.reward == result.reward and self.params_of(number) == result.exact
+            for number, told in self.told.items()
         )
 
-    def number_of(self, params: Params) -> int | None:
-        """The trial with this architecture that is running, or else that failed."""
+    def number_of(self, result: Result) -> int | None:
+        """The trial with the decisions of ``result`` that is running, or else that failed."""
+        wanted = self.space.read(result.exact)
         for number, parameters in self.running.items():
-            if all(parameters[name] == value for name, value in params.items()):
+            if self.space.read(parameters) == wanted:
                 return number
-        failed = [told for told in self.told.values() if told.reward is None]
-        return next((told.number for told in failed if told.params == params), None)
+        failed = [number for number, told in self.told.items() if told.reward is None]
+        return next((n for n in failed if self.params_of(n) == result.exact), None)
 
     def save(self, folder: str | Path, **facts: Any) -> None:
         """Write everything to `HISTORY` in ``folder``."""
@@ -225,6 +241,12 @@ class Record:
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptedState(f"{path} is not a whole record of trials: {error}") from error
         return record, facts
+
+
+def _divided(given: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
+    """What a trial was trained with, and the epochs of its rung."""
+    params = {name: x for name, x in given.items() if name not in (KNOWN, BUDGET, PAST)}
+    return params, given.get(BUDGET)
 
 
 def _is_finite(value: Any) -> bool:

@@ -19,7 +19,15 @@ import numpy as np
 from nni.tuner import Tuner
 
 from cellwright.adapters.nni_localhost import allow_localhost
-from cellwright.adapters.nni_record import BUDGET, HISTORY, KNOWN, PAST, Record, read_result
+from cellwright.adapters.nni_record import (
+    BUDGET,
+    HISTORY,
+    IMPORTED,
+    KNOWN,
+    PAST,
+    Record,
+    read_result,
+)
 from cellwright.adapters.nni_space import draw, other_entries
 from cellwright.plugins.registry import make_space, make_strategy
 from cellwright.plugins.strategies.hyperband import Hyperband
@@ -232,15 +240,20 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         """All parameters of a new trial."""
         rung = None if self.schedule is None else self.schedule.next(self.record.attempts())
         if rung is not None and rung.past is not None:
-            past, facts = self.record.told[rung.past], self.record.facts[rung.past]
-            return {**past.params, **facts["others"], BUDGET: rung.epochs, PAST: rung.past}
+            past, others = self.record.params_of(rung.past), self.record.facts[rung.past]["others"]
+            given = {**past, **others, BUDGET: rung.epochs, PAST: rung.past}
+            return self._with_known(given)
         params = self._ask(number)
         rng = np.random.default_rng((self.strategy.seed, number, 1))
         given = {**params, **draw(self._others, rng)}
         if rung is not None:
             given[BUDGET] = rung.epochs
         # To search the record takes a canonical form for each trial of it.
-        known = self.record.known(given) if self.strategy.knows(params) else None
+        return self._with_known(given) if self.strategy.knows(params) else given
+
+    def _with_known(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The parameters of a new trial, and the metrics of one that answers it."""
+        known = self.record.known(given)
         return given if known is None else {**given, KNOWN: known}
 
     def _ask(self, number: int) -> Params:
@@ -265,15 +278,17 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         result = read_result(self.space, entry["value"], entry["parameter"], self._signs)
         if self.record.holds(result, trial):
             return
-        number = self.record.number_of(result.params)
+        number = self.record.number_of(result)
         if number is None and result.reward is None:
             raise ValueError(result.facts["error"])
         if number is None and trial is None and result.params in self._rerun:
             _log.info("a trial that had reported before the stop was run again: %r", entry)
             return
+        facts = {"trial": trial}
         if number is None:
-            number = self.record.start(result.params)
-        self.record.tell(number, result, trial=trial)
+            number = self.record.start(result.exact)
+            facts[IMPORTED] = True
+        self.record.tell(number, result, **facts)
 
     def _find_lost(self, dispatcher: Any) -> None:
         """After a resume, propose anew what was asked for and what NNI does not run again."""

@@ -70,9 +70,7 @@ def rung_of(trial: Trial | FrozenTrial) -> Rung | None:
     return None if given is None else Rung(**given)
 
 
-def known_trial(
-    trial: Trial, space: SearchSpace, needed: Sequence[str] = ()
-) -> FrozenTrial | None:
+def known_trial(trial: Trial, space: SearchSpace, needed: Sequence[str] = ()) -> FrozenTrial | None:
     """The first complete trial that measured the same: of the same network, with all other
     parameters equal, and, under a schedule, trained for the same epochs. None without one.
 

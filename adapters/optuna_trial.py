@@ -11,8 +11,8 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from cellwright.adapters.optuna_private import note_in_trial
-from cellwright.adapters.optuna_suggest import RUNG, known_trial, measured, rung_of, suggest
 from cellwright.adapters.optuna_study import metrics_of
+from cellwright.adapters.optuna_suggest import RUNG, known_trial, measured, rung_of, suggest
 from cellwright.plugins.scoring.evaluation import Evaluation, Report
 from cellwright.plugins.scoring.rewards import progress
 from cellwright.plugins.training.best_child import Keep

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any
 
 from cellwright.plugins.data.dataset import Dataset
 from cellwright.plugins.meters import Meter
+from cellwright.plugins.scoring.child import score
 from cellwright.plugins.scoring.limit import Limit, Screening
-from cellwright.plugins.scoring.rewards import MnasNetReward, Reward, usual_reward
+from cellwright.plugins.scoring.rewards import Reward, usual_reward
 from cellwright.plugins.training.checkpoints import Checkpoint, checkpoint_of
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.plugins.training.weight_bank import WeightBank
-from cellwright.search_spaces import CellwrightError, ChildFailed, JointSpace, Params, SearchSpace
+from cellwright.search_spaces import JointSpace, Params, SearchSpace
 
 Report = Callable[[int, dict[str, float]], None]
 Train = Callable[..., dict[str, float]]
@@ -73,17 +73,8 @@ class Evaluation:
     train: Train | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.space, JointSpace):
-            for name, choices in ((d.name, d.choices) for d in self.space.hyperparameters):
-                for choice in choices:
-                    divide({name: choice}, self._recipe, self.space)
-        known = self.known_before
-        weighed = self.reward.latency if isinstance(self.reward, MnasNetReward) else ""
-        if weighed.endswith("latency_ms") and weighed not in known:
-            raise ValueError(
-                f"MnasNetReward weighs {weighed}, and nothing measures it: give a meter, such as "
-                "KerasLatency(), or a predictor"
-            )
+        check_hyperparameters(self.space, self._recipe)
+        self._screening.check_reward(self.reward)
 
     @property
     def known_before(self) -> tuple[str, ...]:
@@ -102,12 +93,11 @@ class Evaluation:
             ValueError: On a hyperparameter that nothing knows.
         """
         network, hyperparameters = self.space.split(params)
-        return self._build(network, self._with(hyperparameters).options)
+        return self._with(hyperparameters)._build(network)
 
-    def _build(self, network: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
-        return self.space.build(
-            network, self.data.input_shape, self.data.classes, seed=self.seed, **options
-        )
+    def _build(self, network: Mapping[str, Any]) -> Any:
+        shape, classes = self.data.input_shape, self.data.classes
+        return self.space.build(network, shape, classes, seed=self.seed, **self.options)
 
     def run(
         self,
@@ -141,31 +131,22 @@ class Evaluation:
             ChildFailed: If training diverges or runs out of memory, it cannot be measured, or the
                 reward is no number.
         """
-        from cellwright.plugins.training import train as keras_training
-
-        start = time.perf_counter()
         network, hyperparameters = self.space.split(params)
         mine = self._with(hyperparameters, epochs)
         kept = mine._kept(network) if checkpoint is None else {"checkpoint": checkpoint}
-        try:
-            known, model = mine._measure(network)
+
+        def train(model: Any) -> dict[str, float]:
             shared = self.space.shared_weights(network, model) if self.weights else {}
             if self.weights:
                 self.weights.start(model, shared)
-            train = self.train or keras_training.train
-            metrics = train(model, self.data, mine._recipe, report=report, **kept, **mine._late())
+            how = {"report": report, **kept, **mine._late()}
+            metrics = (self.train or _keras_training())(model, self.data, mine._recipe, **how)
             if self.weights:
                 self.weights.keep(model, shared)
-            metrics |= known
-        except CellwrightError:
-            raise
-        except Exception as error:
-            if keras_training.out_of_memory(error):
-                raise ChildFailed("out of memory; fewer filters or a smaller batch help") from error
-            raise
-        metrics["seconds"] = time.perf_counter() - start
-        metrics["reward"] = (self.reward or usual_reward(self.data.classes))(metrics)
-        return metrics, model
+            return metrics
+
+        reward = self.reward or usual_reward(self.data.classes)
+        return score(network, lambda: mine._build(network), train, self._screening, reward)
 
     def measure(self, params: Mapping[str, Any]) -> tuple[dict[str, float], Any]:
         """What is known of a child before it is trained.
@@ -183,7 +164,7 @@ class Evaluation:
         return self._with(hyperparameters)._measure(network)
 
     def _measure(self, network: Params) -> tuple[dict[str, float], Any]:
-        return self._screening.measure(network, lambda: self._build(network, self.options))
+        return self._screening.measure(network, lambda: self._build(network))
 
     def _with(self, hyperparameters: Mapping[str, Any], epochs: int | None = None) -> Evaluation:
         """This evaluation under the given hyperparameters, with the recipe that holds without."""
@@ -207,6 +188,24 @@ class Evaluation:
         recipe = dataclasses.replace(self._recipe, epochs=1)
         identity = (dict(network), dict(self.options), dataclasses.asdict(recipe), self.seed)
         return {"checkpoint": checkpoint_of(self.checkpoints, *identity)}
+
+
+def _keras_training() -> Train:
+    from cellwright.plugins.training.train import train  # imports Keras
+
+    return train
+
+
+def check_hyperparameters(space: SearchSpace, recipe: Recipe) -> None:
+    """Check that something knows every hyperparameter of a `JointSpace`, and takes its choices.
+
+    Raises:
+        ValueError: If a hyperparameter is neither a field of the recipe nor an option of
+            ``space.build``, or the recipe refuses one of its choices.
+    """
+    for decision in space.hyperparameters if isinstance(space, JointSpace) else ():
+        for choice in decision.choices:
+            divide({decision.name: choice}, recipe, space)
 
 
 def divide(

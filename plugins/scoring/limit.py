@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cellwright.plugins.meters import Meter, as_meters
+from cellwright.plugins.scoring.rewards import MnasNetReward, Reward
 from cellwright.search_spaces import OverLimit, Params
 
 Predictor = Callable[[Params], float]
@@ -76,6 +77,19 @@ class Screening:
         """Names of what `measure` gives, on which a limit can be."""
         predicted = () if self.predictor is None else ("predicted_latency_ms",)
         return (*predicted, "parameters", *(meter.metric for meter in as_meters(self.meter)))
+
+    def check_reward(self, reward: Reward | None) -> None:
+        """Check that what ``reward`` weighs is measured, as far as that can be known.
+
+        Raises:
+            ValueError: If it is a `MnasNetReward` of a latency that nothing measures.
+        """
+        weighed = reward.latency if isinstance(reward, MnasNetReward) else ""
+        if weighed.endswith("latency_ms") and weighed not in self.metrics:
+            raise ValueError(
+                f"MnasNetReward weighs {weighed}, and nothing measures it: give a meter, such as "
+                "KerasLatency(), or a predictor"
+            )
 
     def measure(self, network: Params, build: Callable[[], Any]) -> tuple[dict[str, float], Any]:
         """Measure a child, what costs least first.

@@ -92,5 +92,9 @@ def _hyperparameters(space: SearchSpace, params: Mapping[str, Any]) -> dict[str,
     if space.missing(decisions):
         return None
     read = space.read(decisions)
-    numbers = {d.name: read[d.name] for d in space.decisions if isinstance(d, Float | Int) and d.name in read}
+    numbers = {
+        d.name: read[d.name]
+        for d in space.decisions
+        if isinstance(d, Float | Int) and d.name in read
+    }
     return {**{name: value for name, value in params.items() if name not in decisions}, **numbers}
