@@ -14,6 +14,7 @@ from keras_tuner.src.engine.tuner_utils import TunerCallback
 
 from cellwright.adapters.keras_decisions import architecture
 from cellwright.adapters.keras_results import not_trained, with_sum
+from cellwright.adapters.keras_schedule import EPOCHS
 from cellwright.plugins import Limit, Meter, Recipe, Reward, make_space
 from cellwright.plugins.meters import as_meters
 from cellwright.plugins.scoring.child import check_losses, score
@@ -140,9 +141,9 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         """Keras's history of the training, of a rung's epochs under a schedule."""
         network, recipe, options = self._given(hp)
         args, kwargs = _as_searched(self.space, recipe, args, kwargs)
-        if "tuner/epochs" not in hp.values or "initial_epoch" in kwargs:
+        if EPOCHS not in hp.values or "initial_epoch" in kwargs:
             return model.fit(*args, **kwargs)
-        epochs = hp.values["tuner/epochs"]
+        epochs = hp.values[EPOCHS]
         checkpoint = self._checkpoint(oracle, network, recipe, options)
         before = {} if checkpoint is None else checkpoint.restore(model, epochs)
         kwargs |= {"epochs": epochs, "initial_epoch": epochs_of(before)}

@@ -18,6 +18,7 @@ import keras_tuner as kt
 
 from cellwright.adapters.keras_decisions import read_params
 from cellwright.adapters.keras_results import not_trained, with_sum
+from cellwright.adapters.keras_schedule import EPOCHS
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.plugins.training.best_child import Keep
 from cellwright.search_spaces import OverLimit, SpaceMismatch
@@ -80,9 +81,7 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
                 self.report(number, epoch, metrics)
 
         try:
-            metrics, model = self.evaluation.run(
-                params, report_epoch, epochs=values.get("tuner/epochs")
-            )
+            metrics, model = self.evaluation.run(params, report_epoch, epochs=values.get(EPOCHS))
         except OverLimit as error:
             return not_trained(error, self.oracle.objective, trial)
         if self.keep is not None:

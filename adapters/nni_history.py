@@ -58,6 +58,14 @@ def load_history(path: str | Path) -> tuple[list[Told], dict[str, Any]]:
     return history, document
 
 
+def set_aside(path: Path) -> None:
+    """Rename a damaged file, so that it can be looked at and is not written over."""
+    count = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{count}")).exists():
+        count += 1
+    path.replace(aside)
+
+
 def _told(entry: dict[str, Any]) -> Told:
     number, params, reward = entry["number"], entry["params"], entry["reward"]
     if not isinstance(number, int) or not isinstance(params, dict):

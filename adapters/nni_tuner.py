@@ -13,24 +13,22 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
-import numpy as np
 from nni.tuner import Tuner
 
+from cellwright.adapters.nni_arguments import schedule_of, signs_of
+from cellwright.adapters.nni_history import set_aside
 from cellwright.adapters.nni_localhost import allow_localhost
+from cellwright.adapters.nni_proposal import propose
 from cellwright.adapters.nni_record import (
-    BUDGET,
     HISTORY,
     IMPORTED,
-    KNOWN,
-    PAST,
     Record,
     read_result,
 )
-from cellwright.adapters.nni_space import draw, other_entries
+from cellwright.adapters.nni_space import other_entries
 from cellwright.plugins.registry import make_space, make_strategy
-from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.search_spaces import (
     CellwrightError,
     CorruptedState,
@@ -39,7 +37,6 @@ from cellwright.search_spaces import (
 )
 
 _log = logging.getLogger(__name__)
-_SIGNS = {"maximize": 1.0, "minimize": -1.0}
 _Hook = TypeVar("_Hook", bound=Callable[..., Any])
 
 
@@ -98,14 +95,10 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         super().__init__()
         if os.environ.get("SDK_PROCESS") == "dispatcher":  # NNI connects after this
             allow_localhost()
-        if optimize_mode not in _SIGNS:
-            raise ValueError(
-                f"optimize_mode must be 'maximize' or 'minimize', got {optimize_mode!r}"
-            )
         self.optimize_mode = optimize_mode
-        self._signs = _signs_of(objectives or {"default": optimize_mode})
+        self._signs = signs_of(optimize_mode, objectives)
         self.space = make_space(space, tune)
-        self.schedule = _schedule(schedule)
+        self.schedule = schedule_of(schedule)
         self._make = functools.partial(
             make_strategy,
             strategy,
@@ -221,7 +214,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             except FileNotFoundError:
                 _log.warning("there is no %s in %s to resume from", HISTORY, folder)
             except CorruptedState as error:
-                _set_aside(Path(folder, HISTORY))
+                set_aside(Path(folder, HISTORY))
                 _log.error("%s. It is set aside; the search goes on from NNI's own data", error)
             except Exception as error:
                 self._refuse(error)
@@ -232,46 +225,12 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             number, *self._again = lost
         else:
             number = self.record.asked
-            self.record.start(self._given(number))
+            sign = next(iter(self._signs.values()))
+            self.record.start(
+                propose(number, self.record, self.strategy, self.schedule, self._others, sign)
+            )
         self._numbers[parameter_id] = number
         return dict(self.record.running[number])
-
-    def _given(self, number: int) -> dict[str, Any]:
-        """All parameters of a new trial."""
-        rung = None if self.schedule is None else self.schedule.next(self.record.attempts())
-        if rung is not None and rung.past is not None:
-            past, others = self.record.params_of(rung.past), self.record.facts[rung.past]["others"]
-            given = {**past, **others, BUDGET: rung.epochs, PAST: rung.past}
-            return self._with_known(given)
-        params = self._ask(number)
-        rng = np.random.default_rng((self.strategy.seed, number, 1))
-        given = {**params, **draw(self._others, rng)}
-        if rung is not None:
-            given[BUDGET] = rung.epochs
-        # To search the record takes a canonical form for each trial of it.
-        return self._with_known(given) if self.strategy.knows(params) else given
-
-    def _with_known(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The parameters of a new trial, and the metrics of one that answers it."""
-        known = self.record.known(given)
-        return given if known is None else {**given, KNOWN: known}
-
-    def _ask(self, number: int) -> Params:
-        try:
-            self.strategy.follow(list(self.record.told.values()))
-            running = [
-                {name: given[name] for name in self.space.names}
-                for given in self.record.running.values()
-            ]
-            params = self.space.decode(self.space.encode(self.strategy.ask(number, running)))
-            expected = self.strategy.predict(params)
-            if expected is not None:
-                notes = expected.notes(next(iter(self._signs.values())))
-                _log.info("trial %d: %s", number, notes)
-            return params
-        except Exception:
-            _log.exception("the strategy failed; the architecture of trial %d is random", number)
-            return self.space.sample(np.random.default_rng((self.strategy.seed, number)))
 
     def _import(self, entry: Any) -> None:
         trial = entry.get("trialJobId")
@@ -317,8 +276,10 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             _log.exception("the checkpoint in %s cannot be written", folder)
 
 
-class NASNetRLTuner(StrategyTuner):
-    """Reinforcement learning (`Reinforce`) on the NASNet cell space; ``arguments`` are its own."""
+class _NamedTuner(StrategyTuner):
+    """One strategy under a name of its own; without ``strategy`` among the arguments."""
+
+    _name: ClassVar[str]
 
     def __init__(
         self,
@@ -327,41 +288,26 @@ class NASNetRLTuner(StrategyTuner):
         optimize_mode: str = "maximize",
         **arguments: Any,
     ) -> None:
-        super().__init__("reinforce", space, seed, optimize_mode, **arguments)
+        super().__init__(self._name, space, seed, optimize_mode, **arguments)
 
 
-class NASNetEvolutionTuner(StrategyTuner):
-    """`RegularizedEvolution` on the NASNet cell space; ``arguments`` are its own."""
+class NASNetRLTuner(_NamedTuner):
+    """Reinforcement learning (`Reinforce`) on the NASNet cell space.
 
-    def __init__(
-        self,
-        space: SearchSpace | str | None = None,
-        seed: int | None = None,
-        optimize_mode: str = "maximize",
-        **arguments: Any,
-    ) -> None:
-        super().__init__("evolution", space, seed, optimize_mode, **arguments)
+    Args:
+        space, seed, optimize_mode: See `StrategyTuner`.
+        arguments: The others of `StrategyTuner`, and those of `Reinforce`.
+    """
+
+    _name = "reinforce"
 
 
-def _schedule(arguments: Mapping[str, Any] | None) -> Hyperband | None:
-    try:
-        return None if arguments is None else Hyperband(**arguments)
-    except TypeError as error:
-        raise ValueError(f"schedule {arguments!r} is no Hyperband: {error}") from error
+class NASNetEvolutionTuner(_NamedTuner):
+    """`RegularizedEvolution` on the NASNet cell space.
 
+    Args:
+        space, seed, optimize_mode: See `StrategyTuner`.
+        arguments: The others of `StrategyTuner`, and those of `RegularizedEvolution`.
+    """
 
-def _signs_of(objectives: Mapping[str, str]) -> dict[str, float]:
-    wrong = {name: mode for name, mode in objectives.items() if mode not in _SIGNS}
-    if wrong:
-        raise ValueError(
-            f"objectives must map metrics to 'maximize' or 'minimize', got {wrong}; for example "
-            '{"val_accuracy": "maximize", "latency_ms": "minimize"}'
-        )
-    return {name: _SIGNS[mode] for name, mode in objectives.items()}
-
-
-def _set_aside(path: Path) -> None:
-    count = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{count}")).exists():
-        count += 1
-    path.replace(aside)
+    _name = "evolution"

@@ -15,7 +15,7 @@ import threading
 import zlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from optuna import Study
@@ -254,7 +254,24 @@ class StrategySampler(BaseSampler):
         ]
 
 
-class NASNetRLSampler(StrategySampler):
+class _NamedSampler(StrategySampler):
+    """One strategy under a name of its own, which takes the strategy's arguments."""
+
+    _strategy: ClassVar[type[Strategy]]
+
+    def __init__(
+        self,
+        space: SearchSpace | None = None,
+        seed: int | None = None,
+        *,
+        independent_sampler: BaseSampler | None = None,
+        **arguments: Any,
+    ) -> None:
+        strategy = self._strategy(space or NASNetSpace(), seed=seed, **arguments)
+        super().__init__(strategy, independent_sampler=independent_sampler)
+
+
+class NASNetRLSampler(_NamedSampler):
     """`Reinforce` on the book's NASNet cells, as a sampler.
 
     Args:
@@ -264,35 +281,15 @@ class NASNetRLSampler(StrategySampler):
         arguments: Further arguments of `Reinforce`.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace | None = None,
-        seed: int | None = None,
-        *,
-        independent_sampler: BaseSampler | None = None,
-        **arguments: Any,
-    ) -> None:
-        strategy = Reinforce(space or NASNetSpace(), seed=seed, **arguments)
-        super().__init__(strategy, independent_sampler=independent_sampler)
+    _strategy = Reinforce
 
 
-class NASNetEvolutionSampler(StrategySampler):
+class NASNetEvolutionSampler(_NamedSampler):
     """`RegularizedEvolution` on the book's NASNet cells, as a sampler.
 
     Args:
-        space: ``NASNetSpace()`` by default.
-        seed: 0 or above; the same seed and results give the same trials.
-        independent_sampler: See `StrategySampler`.
+        space, seed, independent_sampler: See `NASNetRLSampler`.
         arguments: Further arguments of `RegularizedEvolution`.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace | None = None,
-        seed: int | None = None,
-        *,
-        independent_sampler: BaseSampler | None = None,
-        **arguments: Any,
-    ) -> None:
-        strategy = RegularizedEvolution(space or NASNetSpace(), seed=seed, **arguments)
-        super().__init__(strategy, independent_sampler=independent_sampler)
+    _strategy = RegularizedEvolution

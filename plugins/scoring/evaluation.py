@@ -161,10 +161,8 @@ class Evaluation:
             OverLimit: As soon as the limited metric is known to be beyond the limit.
         """
         network, hyperparameters = self.space.split(params)
-        return self._with(hyperparameters)._measure(network)
-
-    def _measure(self, network: Params) -> tuple[dict[str, float], Any]:
-        return self._screening.measure(network, lambda: self._build(network))
+        mine = self._with(hyperparameters)
+        return mine._screening.measure(network, lambda: mine._build(network))
 
     def _with(self, hyperparameters: Mapping[str, Any], epochs: int | None = None) -> Evaluation:
         """This evaluation under the given hyperparameters, with the recipe that holds without."""

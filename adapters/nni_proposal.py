@@ -1,0 +1,73 @@
+"""All parameters that an NNI tuner gives a new trial."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cellwright.adapters.nni_record import BUDGET, KNOWN, PAST, Record
+from cellwright.adapters.nni_space import draw
+from cellwright.plugins.strategies.hyperband import Hyperband
+from cellwright.plugins.strategies.strategy import Strategy
+from cellwright.search_spaces import Params
+
+_log = logging.getLogger(__name__)
+
+
+def propose(
+    number: int,
+    record: Record,
+    strategy: Strategy,
+    schedule: Hyperband | None,
+    others: Mapping[str, Any],
+    sign: float,
+) -> dict[str, Any]:
+    """Parameters for trial ``number``: of a new child, or of one that goes on.
+
+    An exception in the strategy is logged, and the architecture is then drawn at random.
+
+    Args:
+        number: The trial's.
+        record: What all earlier trials came to.
+        strategy: Decides on the space of ``record``.
+        schedule: Decides who goes on, and for how long; None without one.
+        others: The search space's other entries (`nni_space.other_entries`), drawn at random.
+        sign: Of the first objective: 1 if it is maximised, -1 if it is minimised.
+
+    Returns:
+        Decisions and other hyperparameters by name; `BUDGET` and `PAST` under a schedule, and
+        `KNOWN` if an earlier trial answers this one.
+    """
+    rung = None if schedule is None else schedule.next(record.attempts())
+    if rung is not None and rung.past is not None:
+        past = {**record.params_of(rung.past), **record.facts[rung.past]["others"]}
+        return _with_known(record, {**past, BUDGET: rung.epochs, PAST: rung.past})
+    params = _ask(number, record, strategy, sign)
+    given = {**params, **draw(others, np.random.default_rng((strategy.seed, number, 1)))}
+    if rung is not None:
+        given[BUDGET] = rung.epochs
+    # To search the record takes a canonical form for each trial of it.
+    return _with_known(record, given) if strategy.knows(params) else given
+
+
+def _with_known(record: Record, given: dict[str, Any]) -> dict[str, Any]:
+    known = record.known(given)
+    return given if known is None else {**given, KNOWN: known}
+
+
+def _ask(number: int, record: Record, strategy: Strategy, sign: float) -> Params:
+    space = record.space
+    try:
+        strategy.follow(list(record.told.values()))
+        running = [{name: given[name] for name in space.names} for given in record.running.values()]
+        params = space.decode(space.encode(strategy.ask(number, running)))
+        expected = strategy.predict(params)
+        if expected is not None:
+            _log.info("trial %d: %s", number, expected.notes(sign))
+        return params
+    except Exception:
+        _log.exception("the strategy failed; the architecture of trial %d is random", number)
+        return space.sample(np.random.default_rng((strategy.seed, number)))
