@@ -54,6 +54,11 @@ def note_in_study(study: Study, name: str, value: Any) -> None:
     study._storage.set_study_system_attr(study._study_id, name, value)
 
 
+def is_enqueued(trial: FrozenTrial) -> bool:
+    """Whether a user gave the trial some of its parameters by ``Study.enqueue_trial``."""
+    return "fixed_params" in trial.system_attrs
+
+
 def identity_of(study: Study) -> tuple[Any, int]:
     """What tells this study from every other, though each hook is given a new object of it."""
     return study._storage, study._study_id

@@ -25,6 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from cellwright.adapters.optuna_private import (
     identity_of,
+    is_enqueued,
     note_in_trial,
     stored_trial,
     trials_of,
@@ -162,7 +163,7 @@ class StrategySampler(BaseSampler):
                     return {name: value for name, value in again.items() if name in search_space}
             proposed = self.strategy.ask(trial.number, self._running(study, trial))
             expected = self.strategy.predict(proposed)
-        if expected is not None and "fixed_params" not in trial.system_attrs:  # not enqueued
+        if expected is not None and not is_enqueued(trial):
             for name, value in expected.notes(signs_of(study)[0]).items():
                 note_in_trial(study, trial, name, value)
         params = {name: value for name, value in proposed.items() if name in search_space}

@@ -12,7 +12,7 @@ from optuna import Study
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from cellwright.adapters.optuna_private import trials_of
+from cellwright.adapters.optuna_private import note_in_study, notes_in_study, trials_of
 from cellwright.plugins.strategies.outcome import Rewards, Told, excess_of
 from cellwright.plugins.strategies.strategy import NOTES
 from cellwright.search_spaces import (
@@ -108,7 +108,7 @@ def claim(study: Study, space: SearchSpace) -> None:
     """Note in the study which space it is of, unless it already holds another."""
     if check_space(study, space):
         return
-    complete = study._get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    complete = trials_of(study, states=(TrialState.COMPLETE,))
     held = [trial for trial in complete if trial.params]
     if held and all(space._name_set.isdisjoint(t.params) for t in held):
         raise SpaceMismatch(
@@ -116,12 +116,12 @@ def claim(study: Study, space: SearchSpace) -> None:
             f"{space!r}: their parameters are {sorted(held[0].params)[:4]}. "
             "Start a new study (another study_name) for this search"
         )
-    study._storage.set_study_system_attr(study._study_id, _SPACE, _fingerprint(space))
+    note_in_study(study, _SPACE, _fingerprint(space))
 
 
 def check_space(study: Study, space: SearchSpace) -> bool:
     """Whether the study is noted as of ``space``; an error if it is noted as of another."""
-    noted = study._storage.get_study_system_attrs(study._study_id).get(_SPACE)
+    noted = notes_in_study(study).get(_SPACE)
     if noted not in (None, _fingerprint(space)):
         raise SpaceMismatch(
             f"study {study.study_name!r} was made with another search space than {space!r} "
