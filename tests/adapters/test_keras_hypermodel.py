@@ -15,6 +15,7 @@ from cellwright.adapters.keras_oracle import (
 )
 from cellwright.adapters.keras_trial import EvaluationTuner
 from cellwright.plugins import (
+    AccuracyReward,
     Evaluation,
     KerasLatency,
     Limit,
@@ -22,10 +23,11 @@ from cellwright.plugins import (
     ParetoEvolution,
     Recipe,
     Reinforce,
+    Reward,
     Timing,
     load_dataset,
 )
-from cellwright.search_spaces import NASNetSpace, UnbuildableChild
+from cellwright.search_spaces import Float, JointSpace, NASNetSpace, UnbuildableChild
 
 SPACE = NASNetSpace(blocks=1, operations=("identity", "max_3x3", "avg_3x3"))
 SMALL = {"input_shape": (8, 8, 1), "classes": 10, "filters": 4, "reductions": 1, "seed": 0}
@@ -155,6 +157,60 @@ def test_a_training_that_diverges_is_a_failed_trial(tmp_path, digits):
     assert mine.trials["0"].status == "FAILED"
     assert "ChildFailed" in mine.trials["0"].message
     assert mine.record()[0].reward is None
+
+
+class Full(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        raise MemoryError
+
+
+class Unweighed(Reward):
+    def __call__(self, metrics):
+        return math.nan
+
+
+@pytest.mark.parametrize(
+    ("reward", "callbacks", "message"),
+    [
+        (None, [Full()], "ChildFailed: out of memory; fewer filters"),
+        (Unweighed(), [], "ChildFailed: the reward is nan, and must be a finite number"),
+    ],
+)
+def test_a_child_fails_as_in_an_evaluation(tmp_path, digits, reward, callbacks, message):
+    objective = "val_accuracy" if reward is None else kt.Objective("reward", "max")
+    mine = oracle(objective, max_consecutive_failed_trials=2)
+    hypermodel = NASNetHyperModel(SPACE, reward=reward, **SMALL)
+    search(tmp_path, digits, mine, hypermodel, callbacks=callbacks)
+    assert mine.trials["0"].status == "FAILED"
+    assert message in mine.trials["0"].message
+
+
+def test_a_child_is_stored_as_that_of_an_evaluation(tmp_path, digits):
+    stored = []
+    options = {"filters": 4, "reductions": 1}
+    evaluation = Evaluation(SPACE, digits, recipe=Recipe(epochs=1), options=options)
+    mine, theirs = (oracle(kt.Objective("reward", "max")) for _ in range(2))
+    hypermodel = NASNetHyperModel(SPACE, reward=AccuracyReward(), **SMALL)
+    search(tmp_path / "mine", digits, mine, hypermodel)
+    EvaluationTuner(evaluation, theirs, directory=str(tmp_path / "theirs")).search(verbose=0)
+    for each in (mine, theirs):
+        metrics = each.trials["0"].metrics
+        stored.append({name: metrics.get_last_value(name) for name in metrics.metrics})
+    assert stored[0].keys() == stored[1].keys()
+    assert stored[0]["parameters"] == stored[1]["parameters"]
+    assert stored[0]["seconds"] > 0
+    assert stored[0]["reward"] == stored[0]["val_accuracy"]
+
+
+def test_what_no_child_could_be_given_is_refused_as_by_an_evaluation():
+    with pytest.raises(ValueError, match="weighs latency_ms, and nothing measures it"):
+        NASNetHyperModel(SPACE, reward=MnasNetReward(1.0), **SMALL)
+    unknown = JointSpace(SPACE, Float("nonsense", 0, 1))
+    with pytest.raises(ValueError, match=r"'nonsense'.* mean nothing here"):
+        NASNetHyperModel(unknown, **SMALL)
+    wrong = JointSpace(SPACE, Float("learning_rate", -1, 1))
+    with pytest.raises(ValueError, match="learning_rate must be above 0"):
+        NASNetHyperModel(wrong, **SMALL)
 
 
 def test_the_training_step_is_traced_once(digits):
