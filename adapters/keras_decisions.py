@@ -1,4 +1,4 @@
-"""Decisions as Keras Tuner's hyperparameters."""
+"""The decisions of a space as Keras Tuner's hyperparameters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cellwright.search_spaces import (
 def architecture(hp: Any, space: SearchSpace | str | None = None) -> Params:
     """Declare every decision of ``space`` on ``hp``, and read what this trial decided.
 
-    For a ``build(hp)`` of your own, which may declare other hyperparameters beside them::
+    Call it in a ``build(hp)`` of your own, which may declare other hyperparameters as well::
 
         def build(hp):
             model = space.build(architecture(hp, space), (8, 8, 1), 10, filters=8)
@@ -39,8 +39,8 @@ def architecture(hp: Any, space: SearchSpace | str | None = None) -> Params:
 
     Raises:
         SpaceMismatch: If the oracle searches another space, or ``hp`` holds other choices.
-        ValueError: Inside a ``name_scope`` or ``conditional_scope``, where the decisions would go
-            by other names than the oracle's.
+        ValueError: Inside a ``name_scope`` or ``conditional_scope``, where the decisions would
+            have other names than in the oracle.
     """
     space = make_space(space)
     oracle = getattr(hp, "searched_by", None)
@@ -68,7 +68,7 @@ def declare(hp: Any, space: SearchSpace) -> None:
     no effect.
 
     Raises:
-        SpaceMismatch: If it holds one with other choices.
+        SpaceMismatch: If ``hp`` holds one with other choices.
     """
     held = {parameter.name: parameter for parameter in hp.space}
     for decision in space.decisions:
@@ -94,7 +94,7 @@ def _declare(hp: Any, decision: Decision) -> None:
 
 
 def _content(parameter: Any) -> Any:
-    """What can be drawn for a hyperparameter; its default does not count."""
+    """The values that a hyperparameter can take; its default does not count."""
     config = parameter.get_config()
     return type(parameter), [
         config.get(x) for x in ("values", "min_value", "max_value", "sampling")
@@ -102,7 +102,7 @@ def _content(parameter: Any) -> Any:
 
 
 def read_params(values: Mapping[str, Any], space: SearchSpace) -> Params:
-    """The decisions among a trial's values, of the types that the space gives.
+    """The decisions with an effect among a trial's values, in the types of the space.
 
     Raises:
         InvalidArchitecture: If one is missing or is not allowed.

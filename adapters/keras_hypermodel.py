@@ -1,4 +1,4 @@
-"""The hypermodel for Keras Tuner: builds, trains and measures children."""
+"""A Keras Tuner hypermodel that builds, trains and measures child networks."""
 
 from __future__ import annotations
 
@@ -30,34 +30,33 @@ from cellwright.search_spaces import OverLimit, Params, SearchSpace
 class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
     """Builds, compiles and trains the child network that a trial decides on.
 
-    Hyperparameters of a `JointSpace` go by their names, as in `cellwright.plugins.Evaluation`;
-    ``batch_size`` and ``epochs`` take the place of what ``tuner.search`` was given. For another
-    optimizer or loss override `compile`.
+    The name of a hyperparameter of a `JointSpace` says what it is for, as in
+    `cellwright.plugins.Evaluation`; ``batch_size`` and ``epochs`` replace what ``tuner.search`` was
+    given. For another optimizer or loss, override `compile`.
 
     Under a schedule (`StrategyOracle`) a child trains for the epochs of its rung, and goes on from
-    where the trial before left it, in ``children`` in the project's folder. Under Keras Tuner's own
-    ``Hyperband`` that tuner sees to both.
+    the checkpoint that its last trial left in ``children`` in the project's folder. Keras Tuner's
+    own ``Hyperband`` does both by itself.
 
     Args:
         space: A space or its name; the book's if None. The oracle needs the same.
         input_shape: (height, width, channels).
         classes: At least 2.
         learning_rate: Adam's, above 0.
-        reward: Weighs the metrics of the last epoch, as the metric ``reward``. If None and without
-            a meter, a limit and a predictor, Keras Tuner takes the best epoch.
-        meter: One meter, or several: what it measures of the child is the metric that it names
-            (``latency_ms``, ...).
-        limit: A child beyond it is not trained: its trial is FAILED, with what was measured among
-            its metrics, and does not count towards ``max_consecutive_failed_trials`` (a
-            `StrategyOracle` sees to that; with Keras Tuner's own oracles it is a failure as any
-            other).
-        predictor: ``params -> seconds``, as ``predicted_latency_ms``. The tuner has built the child
-            by then; `EvaluationTuner` asks before.
+        reward: Computes the metric ``reward`` from those of the last epoch. Without a reward, a
+            meter, a limit and a predictor, Keras Tuner takes the best epoch.
+        meter: One meter, or several. Each writes the metric that it names (``latency_ms``, ...).
+        limit: A child beyond it is not trained. Its trial is FAILED, with what was measured among
+            its metrics, and does not count towards ``max_consecutive_failed_trials`` if the oracle
+            is a `StrategyOracle`; with Keras Tuner's own oracles it does.
+        predictor: Gives ``predicted_latency_ms``: takes the parameters, returns seconds. The tuner
+            has built the child by then; `EvaluationTuner` predicts first.
         name, tunable: As in every ``HyperModel``.
         options: For ``space.build``, such as ``filters=16, repeats=2, seed=0``.
 
     Raises:
-        ValueError: On an argument out of range, or a limit on what nothing measures.
+        ValueError: On an argument out of range, a limit or a reward on what nothing measures, or a
+            hyperparameter that nothing knows.
     """
 
     def __init__(
@@ -93,7 +92,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         return model
 
     def compile(self, hp: Any, model: Any) -> None:
-        """Give ``model`` its optimizer and loss; ``hp`` is there for a choice among them."""
+        """Give ``model`` its optimizer and loss, which an override may choose by ``hp``."""
         _, recipe, _ = self._given(hp)
         compile_child(model, recipe)
 
@@ -108,9 +107,9 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
 
         Raises:
             ChildFailed: See `scoring.child.score`. The trial fails.
-            OverLimit: Only where no tuner runs the trial, and so nothing says what the objective
-                is.
-            FatalValueError: Before the training, if it cannot give the objective. The search ends.
+            OverLimit: Only where no tuner runs the trial, so that the objective is not known.
+            FatalValueError: Before the training, if it will not give the objective. The search
+                ends.
         """
         callbacks = list(kwargs.get("callbacks") or ())
         oracle, trial = _who_runs(hp, callbacks)
@@ -138,7 +137,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
     def _train(
         self, hp: Any, model: Any, oracle: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
-        """Keras's history of the training, of a rung's epochs under a schedule."""
+        """Keras's history of the training; under a schedule, of the rung's epochs."""
         network, recipe, options = self._given(hp)
         args, kwargs = _as_searched(self.space, recipe, args, kwargs)
         if EPOCHS not in hp.values or "initial_epoch" in kwargs:
@@ -185,23 +184,23 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
 
 
 def _who_runs(hp: Any, callbacks: Sequence[Any]) -> tuple[Any, Any]:
-    """The oracle whose trial this is, and the trial; None of what cannot be known.
+    """The oracle whose trial this is, and the trial; None for what cannot be known.
 
-    Keras Tuner gives ``fit`` its tuner and the trial in a callback. In a worker of a chief the
-    tuner's oracle stands for the chief's; the one that the worker's script made is behind it, is
-    never asked, and has the same arguments.
+    Keras Tuner gives ``fit`` its tuner and the trial in a callback. In a worker of a chief, the
+    tuner's oracle is a client of the chief's. Behind it is the one that the worker's script made,
+    which has the same arguments and is never asked.
     """
     for callback in callbacks:
         if isinstance(callback, TunerCallback):
             oracle = callback.tuner.oracle
             return getattr(oracle, "_oracle", oracle), callback.trial
-    return getattr(hp, "searched_by", None), None  # called by a ``run_trial`` of the user's
+    return getattr(hp, "searched_by", None), None  # called by a user's own ``run_trial``
 
 
 def _as_searched(
     space: SearchSpace, recipe: Recipe, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[Sequence[Any], dict[str, Any]]:
-    """Arguments of ``model.fit`` with the hyperparameters that it takes in place of the user's."""
+    """Arguments of ``model.fit``, in which searched hyperparameters replace the user's values."""
     searched = {decision.name for decision in getattr(space, "hyperparameters", ())}
     kwargs = dict(kwargs)
     for name in {"batch_size", "epochs"} & searched:

@@ -1,6 +1,6 @@
-"""Oracles for Keras Tuner that ask a strategy.
+"""Keras Tuner oracles that ask a strategy.
 
-An existing script changes its oracle and its hypermodel, nothing else::
+An existing script changes its oracle and its hypermodel, and nothing else::
 
     tuner = keras_tuner.Tuner(
         oracle=NASNetRLOracle("val_accuracy", max_trials=100, seed=0),
@@ -9,8 +9,8 @@ An existing script changes its oracle and its hypermodel, nothing else::
     )
     tuner.search(x, y, epochs=6, validation_data=(x_val, y_val))
 
-The record is the host's: an answer follows from the seed, the trial's number (its id) and the ended
-trials in their end order, which Keras Tuner keeps in ``oracle.json`` and ``trial_*/trial.json``.
+The only record is Keras Tuner's: an answer follows from the seed, the trial's number (its id) and
+the ended trials in their end order, which are kept in ``oracle.json`` and ``trial_*/trial.json``.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ _SPACE = "cellwright_space"  # our one key in oracle.json: the fingerprint of th
 class StrategyOracle(ProjectOracle):
     """Any strategy as a Keras Tuner oracle.
 
-    What a strategy that predicts (`Strategy.predict`) expected of a trial stands among the trial's
-    metrics, as ``predicted`` and ``predicted_std``.
+    If the strategy predicts (`Strategy.predict`), the value that it expects of a trial is among the
+    trial's metrics, as ``predicted`` and ``predicted_std``.
 
     Hyperparameters outside the space (a learning rate, say) are drawn at random, as Keras Tuner's
     own random search draws them, each from the seed, the trial's number and its name.
@@ -67,24 +67,25 @@ class StrategyOracle(ProjectOracle):
     Args:
         objective: A metric's name or a ``keras_tuner.Objective``, of either direction. None keeps
             Keras Tuner's meaning: ``run_trial`` or ``fit`` returns one float, to be minimised. A
-            list of several goes to a strategy of as many objectives (``"pareto"``), which is told
-            each value; Keras Tuner's score of a trial stays their sum, those to maximise negated.
+            list of several needs a strategy of as many objectives (``"pareto"``), which is told
+            each value. Keras Tuner's score of a trial stays their sum, in which those to maximise
+            are negated.
         max_trials: At least 1; None for no limit.
         strategy: A registered name (``"reinforce"``, ``"evolution"``, ``"random"``, ...),
-            ``"module:attribute"``, or a `Strategy`, which then brings its own space and seed.
+            ``"module:attribute"``, or a `Strategy`, which has its own space and seed.
         space: A space or its name; the book's if None.
-        seed: 0 or above; None draws one, which the project keeps for its reloads.
-        schedule: Of multi-fidelity. A trial is then one rung, in the words of Keras Tuner's own
-            ``HyperbandOracle``: the values ``tuner/epochs``, ``tuner/initial_epoch``,
-            ``tuner/bracket``, ``tuner/round`` and ``tuner/trial_id``, which `NASNetHyperModel`
-            follows. ``schedule.trials`` trials are one pass.
+        seed: 0 or above; None draws one, which the project keeps.
+        schedule: Makes the search multi-fidelity. Each trial is then one rung, described in the
+            words of Keras Tuner's own ``HyperbandOracle``: the values ``tuner/epochs``,
+            ``tuner/initial_epoch``, ``tuner/bracket``, ``tuner/round`` and ``tuner/trial_id``,
+            which `NASNetHyperModel` follows. ``schedule.trials`` trials are one pass.
         hyperparameters, allow_new_entries, tune_new_entries, max_retries_per_trial,
         max_consecutive_failed_trials: As in every Keras Tuner oracle. The decisions are declared
             by the oracle itself, so that ``allow_new_entries=False`` needs no ``hyperparameters``.
-        arguments: For a strategy that is given by name, such as ``exploration=0.1``.
+        arguments: Those of a strategy that is given by name, such as ``exploration=0.1``.
 
     Raises:
-        ValueError: On an argument that does not fit; the message says which.
+        ValueError: On an argument that does not fit; the message says which one.
         SpaceMismatch: If ``hyperparameters`` holds a decision with other choices.
         ImportError: If Keras runs on TensorFlow and tensorboard is not installed.
     """
@@ -137,15 +138,13 @@ class StrategyOracle(ProjectOracle):
         self._decided = frozenset(self.space.names)
         self._told: dict[str, Told] = {}  # by trial id, what `record` made of it
 
-    # What the host asks.
-
     def get_space(self) -> Any:
         hp = super().get_space()
         hp.searched_by = self
         return hp
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Values for a new trial. Never IDLE or STOPPED: a strategy can always propose."""
+        """Values for a new trial; never IDLE or STOPPED, since a strategy can always propose."""
         number = int(trial_id)
         self.strategy.follow(self.record())
         words: dict[str, Any] = {}
@@ -195,8 +194,6 @@ class StrategyOracle(ProjectOracle):
             self._note_prediction(trial)
         return trial
 
-    # What the host stores.
-
     def get_state(self) -> dict[str, Any]:
         return {**super().get_state(), _SPACE: self.space.fingerprint}
 
@@ -215,7 +212,7 @@ class StrategyOracle(ProjectOracle):
         self._told.clear()
 
     def reload(self) -> None:
-        """Stand where the project directory stands; see `ProjectOracle.reload`.
+        """Take up the project's directory; see `ProjectOracle.reload`.
 
         Raises:
             CorruptedState: If a file cannot be read.
@@ -230,10 +227,8 @@ class StrategyOracle(ProjectOracle):
         except (InvalidArchitecture, SpaceMismatch) as error:
             raise self._mismatch(str(error)) from error
 
-    # Our own.
-
     def _note_prediction(self, trial: Any) -> None:
-        """Put what the strategy expects of a trial that begins among the trial's metrics."""
+        """Store what the strategy expects of a new trial among the trial's metrics."""
         if trial.status != TrialStatus.RUNNING or trial.metrics.exists(NOTES[0]):
             return
         expected = self.strategy.predict(read_params(trial.hyperparameters.values, self.space))
@@ -244,7 +239,7 @@ class StrategyOracle(ProjectOracle):
             self._save_trial(trial)
 
     def _with_others(self, params: Mapping[str, Any], number: int) -> dict[str, Any]:
-        """Add a random value for every hyperparameter that is active and no decision."""
+        """Add a random value for every active hyperparameter that is not a decision."""
         hps = kt.HyperParameters()
         hps.values = values = dict(params)
         for hp in self.hyperparameters.space:
@@ -261,7 +256,7 @@ class StrategyOracle(ProjectOracle):
 
 
 class _NamedOracle(StrategyOracle):
-    """One strategy under a name of its own; without ``strategy`` among the arguments."""
+    """A class for one strategy; it takes no ``strategy``."""
 
     _strategy: ClassVar[str]
 

@@ -1,4 +1,4 @@
-"""A Keras Tuner oracle whose project survives: interruptions, damaged files, exceptions."""
+"""A Keras Tuner oracle whose project survives interruptions, damaged files and exceptions."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ _ENDED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
 
 
 class ProjectOracle(kt.Oracle):  # type: ignore[misc]
-    """Keras Tuner's oracle, made safe; a subclass gives `populate_space`.
+    """Keras Tuner's oracle, made safe; a subclass implements `populate_space`.
 
-    Nothing of an ended trial is lost or run again, whenever the process dies. No exception leaves
-    the oracle locked. A result that is not finite fails its trial, and a retry starts clean. That
-    of a child beyond a limit (`INFEASIBLE` is among its metrics) is FAILED, and not run again.
+    No trial that has ended is lost or run again, whenever the process dies. No exception leaves the
+    oracle locked. A result that is not finite fails its trial, and a retry starts without the old
+    metrics. The trial of a child beyond a limit (`INFEASIBLE` is among its metrics) is FAILED, and
+    is not run again.
     """
 
     trials: dict[str, Any]
@@ -45,7 +46,7 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
             return super().create_trial(tuner_id)
 
     def update_trial(self, trial_id: str, metrics: Mapping[str, Any], step: int = 0) -> Any:
-        if INFEASIBLE in metrics:  # what was not measured is no number: see `not_trained`
+        if INFEASIBLE in metrics:  # what was not measured is NaN: see `not_trained`
             metrics = {name: value for name, value in metrics.items() if not math.isnan(value)}
         with self._locked():
             return super().update_trial(trial_id, metrics, step=step)
@@ -67,8 +68,8 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
             try:
                 super().end_trial(trial)
             except Exception:
-                # Too many failures in a row. Taken back, the trial is the first that a search
-                # tries again once the cause is removed; kept, it would stop every later one.
+                # Too many failures in a row. Without this trial among those that ended, a later
+                # search tries it again first; with it, every later search would stop at once.
                 self.end_order = [ended for ended in self.end_order if ended != trial_id]
                 _forget_metrics(self.trials[trial_id])
                 raise
@@ -98,11 +99,11 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
         super().set_state(state)
 
     def reload(self) -> None:
-        """Stand where the project directory stands.
+        """Take up the project's directory.
 
-        Every trial stands where its own file says: one that ended is not run again (Keras Tuner
-        saves an ended trial as still running), one that did not is. Without ``oracle.json``, all
-        is taken from the trials' files.
+        Each trial's own file says whether it ended. One that did is not run again (Keras Tuner's
+        ``oracle.json`` has the last one as still running); one that did not is. Without
+        ``oracle.json``, everything is taken from the trials' files.
 
         Raises:
             CorruptedState: If a file cannot be read; the message says which and what to do.
@@ -129,10 +130,10 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
         _write(path, trial.get_state())
 
     def _take_up(self) -> None:
-        """Reload a project that the tuner did not.
+        """Reload a project that the tuner has not reloaded.
 
-        A tuner does so only if its own file is there: a project that was left in its first trial,
-        or was run as a chief and is no longer, or the reverse, would be written over.
+        A tuner reloads only if its own file is there. A project that was left in its first trial,
+        or that was run as a chief and is not any more, or the reverse, would be overwritten.
         """
         if not self.trials and self._trial_files():
             logger.warning("%s holds trials: the search goes on from them", self._project_dir)
@@ -148,13 +149,13 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
         waiting = [i for i in ids if self.trials[i].status not in _ENDED]
         for trial_id in waiting:
             _forget_metrics(self.trials[trial_id])
-        # Each once, first those whose order is known.
+        # Each once; first those whose order is known.
         self.end_order = list(dict.fromkeys([i for i in self.end_order if i in ended] + ended))
         self.start_order = list(dict.fromkeys([i for i in self.start_order if i in ids] + ids))
         self.ongoing_trials = {}
         self._retry_queue = waiting[::-1]  # taken from its end
-        # An id is the number of trials so far: where a folder was removed, the next trial would
-        # take the place of another.
+        # An id is the number of trials so far: if a folder was removed, the next trial would get
+        # the id of another.
         numbers = {int(i) for i in ids}
         for number in set(range(max(numbers, default=0))) - numbers:
             gap = Trial(kt.HyperParameters(), f"{number:0{len(ids[0])}d}", TrialStatus.FAILED)
@@ -163,7 +164,8 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keras Tuner's lock of this oracle; its own decorator keeps it after an exception."""
+        """Hold Keras Tuner's lock of this oracle, which its own decorator keeps after an
+        exception."""
         name = current_thread().name
         if THREADS[self] == name:
             yield
@@ -183,7 +185,7 @@ def _trial(state: Mapping[str, Any]) -> Any:
 
 
 def _forget_metrics(trial: Any) -> None:
-    """Make ready for another run, whose result Keras Tuner would else ignore."""
+    """Make a trial ready for another run, whose result Keras Tuner would otherwise ignore."""
     trial.metrics = type(trial.metrics)()
     trial.score, trial.best_step = None, 0
 

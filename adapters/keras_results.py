@@ -11,21 +11,21 @@ from cellwright.search_spaces import OverLimit
 
 
 def with_sum(metrics: dict[str, float], objective: Any) -> dict[str, float]:
-    """``metrics``, and with several objectives the sum that Keras Tuner asks of a dictionary."""
+    """``metrics``, and with several objectives also the sum that Keras Tuner expects there."""
     if isinstance(objective, MultiObjective):
         return {**metrics, objective.name: objective.get_value(metrics)}
     return metrics
 
 
 def not_trained(error: OverLimit, objective: Any, trial: Any = None) -> dict[str, float]:
-    """What to return of a child beyond a limit: what was measured, and NaN as the objective.
+    """What to return for a child beyond a limit: what was measured, and NaN as the objective.
 
-    Keras Tuner prints a traceback of whatever is raised; NaN is its word for a trial without a
-    result. `ProjectOracle` knows it by `INFEASIBLE`, and lets neither the NaN into the record nor
-    the trial count among failures.
+    Keras Tuner prints the traceback of whatever is raised, while NaN marks a trial without a
+    result. `ProjectOracle` recognises such a trial by `INFEASIBLE`, keeps the NaN out of the
+    record, and does not count the trial among the failures.
 
     Args:
-        error: Says what was measured.
+        error: Holds what was measured.
         objective: The oracle's.
         trial: Gets the reason as its message, if given.
     """

@@ -1,4 +1,4 @@
-"""A Keras Tuner tuner whose trials are those of an `Evaluation`.
+"""A tuner of Keras Tuner that runs a whole `Evaluation` in each trial.
 
 tuner = EvaluationTuner(
     evaluation,
@@ -28,18 +28,18 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
     """Trains, measures and weighs each child as every other host does.
 
     All metrics are stored in the trial, under the names that all hosts share. A child beyond the
-    evaluation's limit is not trained: its trial is FAILED, with what was measured of it among its
-    metrics, and does not count towards ``max_consecutive_failed_trials`` (a `StrategyOracle` sees
-    to that; with Keras Tuner's own oracles it is a failure as any other). A network that has been
-    tried before is not trained again. Under a schedule a child is trained for the epochs of the
-    trial's rung.
+    evaluation's limit is not trained. Its trial is FAILED, with what was measured among its
+    metrics, and does not count towards ``max_consecutive_failed_trials`` if the oracle is a
+    `StrategyOracle`; with Keras Tuner's own oracles it does. A child that has been measured before
+    is not trained again (`StrategyOracle.known_metrics`). Under a schedule a child is trained for
+    the epochs of the trial's rung.
 
     Args:
-        evaluation: Of a child network; the oracle searches the same space.
+        evaluation: Trains and measures the children; the oracle searches the same space.
         oracle: A `StrategyOracle` with one of the evaluation's metrics as its objective.
         keep: Called with the architecture, its metrics and the trained model.
         report: Called with the trial's number, each epoch (from 0) and its metrics.
-        arguments: Of ``keras_tuner.Tuner``: ``directory``, ``project_name``, ``overwrite``, ...
+        arguments: Those of ``keras_tuner.Tuner``: ``directory``, ``project_name``, ...
 
     Raises:
         SpaceMismatch: If the oracle searches another space.
@@ -64,10 +64,10 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
         super().__init__(oracle=oracle, **arguments)
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Be one trial; what ``search`` is given is not used.
+        """Run one trial; what ``search`` was given is not used.
 
         Raises:
-            Whatever made the child fail.
+            Exception: Whatever made the child fail.
         """
         keras.utils.clear_session()  # forget the last child, or memory grows with every trial
         known = self._known(trial)
@@ -89,7 +89,7 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
         return with_sum(metrics, self.oracle.objective)
 
     def _known(self, trial: Any) -> dict[str, float] | None:
-        """Of a network that has been tried before; a worker of a chief cannot look it up."""
+        """The metrics of a trial that answers this one; a worker of a chief cannot look it up."""
         look_up = getattr(self.oracle, "known_metrics", None)
         found: dict[str, float] | None = None if look_up is None else look_up(trial)
         return found

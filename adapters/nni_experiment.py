@@ -1,4 +1,4 @@
-"""An NNI experiment in a folder: run or resume it, and read its trials."""
+"""An NNI experiment in a folder: how to run or resume it, and to read its trials."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Trial:
         params: Its architecture.
         value: What it reported as ``default``; None if it failed.
         metrics: Everything else that it reported as a number.
-        others: Its hyperparameters that are no part of the architecture.
+        others: Its hyperparameters beside the architecture.
         error: Why it failed; empty if it did not.
     """
 
@@ -63,10 +63,10 @@ def run_experiment(
 
     Args:
         folder: As `write_experiment` leaves it.
-        trials: So many in all, those of earlier runs included; ``maxTrialNumber`` if None.
-        port: Of NNI's web page; a free one if None.
+        trials: How many in all, those of earlier runs included; ``maxTrialNumber`` if None.
+        port: Where NNI serves its web page; a free port if None.
         on_trial: Called with each trial that ends, and again if NNI first blamed the wrong one.
-        announce: Called with a line on where the web page is.
+        announce: Called with a line that says where the web page is.
 
     Returns:
         All trials, those of earlier runs included.
@@ -83,7 +83,7 @@ def run_experiment(
         before = len(known)
         _run(folder, trials, port or free_port(), known, on_trial, announce)
         # A trial that was running at a stop may be run again under parameters that NNI booked
-        # wrongly, and so bring nothing new: then NNI's count is full, and ours is not.
+        # wrongly, and then brings nothing new: NNI has counted enough trials, and we have not.
         if trials is None or not before < len(known) < trials:
             return read_trials(folder)
 
@@ -108,8 +108,8 @@ def _run(
         config.max_trial_number = trials or config.max_trial_number
     experiment = Experiment(config, id=earlier and earlier.name)
     if earlier is not None:
-        # As nnictl does it. `Experiment.resume` asks a list in the home directory instead, which
-        # does not travel with the folder.
+        # As nnictl does it. `Experiment.resume` needs a list in the home directory instead, which
+        # does not move with the folder.
         experiment._action = "resume"
     try:
         with _patience():
@@ -132,8 +132,8 @@ def _run(
 def _patience(seconds: int = 60) -> Iterator[None]:
     """Wait this long for NNI's web server to answer.
 
-    NNI itself gives it 3 seconds, kills it and ends with "Connection refused": too few where the
-    machine is busy.
+    NNI itself waits for 3 seconds, then kills it and ends with "Connection refused". On a busy
+    machine that is too short.
     """
     from nni.experiment import launcher
 
@@ -148,8 +148,8 @@ def _patience(seconds: int = 60) -> Iterator[None]:
 def read_trials(folder: str | Path) -> list[Trial]:
     """The finished trials of the last experiment of ``folder``, in the order of their results.
 
-    They come from the tuner's checkpoint. NNI's own export may name a trial's parameters wrongly
-    when several run at a time.
+    They come from the tuner's checkpoint, because NNI's own export may show wrong parameters for a
+    trial when several run at a time.
 
     Raises:
         CorruptedState, SpaceMismatch: See `Record.load`.
@@ -199,7 +199,7 @@ def _watch(
     on_trial: Callable[[Trial], None] | None,
     poll: float = 1.0,
 ) -> None:
-    """Hand on each trial that ends, until the experiment does."""
+    """Report each trial that ends, until the experiment ends."""
     while True:
         status = experiment.get_status()
         if status == "ERROR":
@@ -217,7 +217,7 @@ def _watch(
 
 
 def _why(folder: Path) -> str:
-    """What the log of NNI's tuner process ends with."""
+    """The end of the log of NNI's tuner process."""
     experiment = latest_experiment(folder)
     log = experiment / "log" / "dispatcher.log" if experiment else folder
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""

@@ -1,4 +1,4 @@
-"""What ``cellwright nni-init`` writes: a ready NNI experiment, yours to edit."""
+"""What ``cellwright nni-init`` writes: an NNI experiment that is ready to run, and to edit."""
 
 from __future__ import annotations
 
@@ -77,21 +77,22 @@ def write_experiment(
     """Write ``config.yml``, ``search_space.json`` and ``trial.py``.
 
     Args:
-        folder: Made if it is not there.
+        folder: Created if it does not exist.
         strategy: A name, or ``"module:attribute"``.
         space: Likewise; the trial script must find it too.
-        tune: Hyperparameters that the strategy decides on too; see `make_space`.
-        seed: Of the strategy; None draws one.
+        tune: Hyperparameters that the strategy decides on as well; see `make_space`.
+        seed: The strategy's; None draws one.
         data: For `load_dataset`.
-        epochs: For each child, at least 1; without a schedule.
+        epochs: How long each child is trained, at least 1. A schedule takes its place.
         options: For ``space.build``, such as ``{"filters": 16}``.
-        trials: At most so many.
-        concurrency: So many at a time.
-        name: Of the experiment, on NNI's web page.
-        objectives: For a strategy of several, see `StrategyTuner`.
-        schedule: Of multi-fidelity, see `StrategyTuner`; children wait in ``checkpoints``.
-        script: The text of ``trial.py``, such as `trial_script` makes; then ``data``, ``epochs``
-            and ``options`` are not used.
+        trials: The largest number of trials.
+        concurrency: How many trials run at a time.
+        name: What NNI's web page calls the experiment.
+        objectives: For a strategy of several objectives, see `StrategyTuner`.
+        schedule: For a multi-fidelity search, see `StrategyTuner`; children that may go on are kept
+            in ``checkpoints``.
+        script: The text of ``trial.py``, such as `trial_script` gives; ``data``, ``epochs`` and
+            ``options`` are then not used.
         overwrite: Replace files that are there.
 
     Returns:
@@ -99,7 +100,7 @@ def write_experiment(
 
     Raises:
         ValueError: On a space, strategy or number that does not fit; nothing is written.
-        FileExistsError: If one of the files is there and ``overwrite`` is False.
+        FileExistsError: If one of the files exists and ``overwrite`` is False.
     """
     for label, count in (("epochs", epochs), ("trials", trials), ("concurrency", concurrency)):
         if count < 1:
@@ -144,7 +145,7 @@ def trial_script(**arguments: str) -> str:
     """The text of a ``trial.py``.
 
     Args:
-        arguments: Of its `Evaluation`, each as Python.
+        arguments: Those of its `Evaluation`, each as Python.
     """
     calls = [re.match(r"[A-Za-z_]+(?=[.(])", text) for text in arguments.values()]
     names = {"Evaluation", *(found.group() for found in calls if found)}
@@ -174,7 +175,7 @@ def as_python(value: Any) -> str:
 def check_experiment(folder: str | Path) -> None:
     """Make the tuner of ``config.yml`` and show it ``search_space.json``.
 
-    NNI shows an error there in its log files only, and after it has said that all is well.
+    NNI shows an error in these only in its log files, after it has said that all is well.
 
     Raises:
         ValueError: If a class argument does not fit (`StrategyTuner`).

@@ -54,19 +54,19 @@ class Result(NamedTuple):
 def read_result(
     space: SearchSpace, value: Any, parameters: Any, signs: Mapping[str, float]
 ) -> Result:
-    """Make out a final result of NNI.
+    """Read a final result as NNI hands it over.
 
     With more than one trial at a time, NNI may book a result under another trial's parameters
-    (microsoft/nni#5726). So the architecture that a trial echoes in its result is believed
-    first, and ``parameters`` only where there is no echo.
+    (microsoft/nni#5726). So the architecture that a trial echoes in its result counts, and
+    ``parameters`` only where there is no echo.
 
     Args:
-        space: Of the architecture.
+        space: What the tuner searches.
         value: A number, or a dictionary with the number as ``default`` (NNI's custom), the
             trial's ``architecture`` and any other metrics; with an ``error``, it is a failure.
         parameters: What NNI says the trial was given.
         signs: The objectives by the names under which trials report them: 1 to maximise, -1 to
-            minimise. One objective as a rule, ``default``.
+            minimise. Usually the only one is ``default``.
 
     Raises:
         InvalidArchitecture: If neither the echo nor ``parameters`` is a point of ``space``.
@@ -93,9 +93,9 @@ def read_result(
 
 @dataclass
 class Record:
-    """The trials of one experiment, by their own numbers: 0, 1, 2, ... as they are asked for.
+    """The trials of one experiment, numbered 0, 1, 2, ... in the order in which NNI asks for them.
 
-    NNI's parameter ids begin anew with each resume, so they cannot serve.
+    NNI's own parameter ids begin anew with each resume, so they cannot serve as numbers.
     """
 
     space: SearchSpace
@@ -113,7 +113,7 @@ class Record:
         return number
 
     def tell(self, number: int, result: Result, **facts: Any) -> None:
-        """Book a result; the first that succeeds stands."""
+        """Book a result; the first successful one stays."""
         earlier = self.told.get(number)
         replaces = result.reward is not None or self._guessed(number)
         if earlier is not None and (earlier.reward is not None or not replaces):
@@ -161,15 +161,15 @@ class Record:
         ]
 
     def report(self, number: int, result: Result, trial: str | None = None) -> None:
-        """Book what a trial reported, be it a failure."""
+        """Book what a trial reported, which may be a failure."""
         self.tell(number, result, trial=trial)
         self._reports.add(trial or str(number))
 
     def end(self, number: int) -> None:
-        """Book that a trial ended, and a failure if more have ended than reported.
+        """Book that a trial ended, and a failure if more trials have ended than reported.
 
-        NNI may give the number of another trial. So that one failed is certain, and which one is
-        a guess, which gives way if that trial does report.
+        NNI may name the wrong trial. So it is certain that one failed, and a guess which one; the
+        guess is corrected if that trial reports after all.
         """
         if number in self._ends:
             return
@@ -186,7 +186,7 @@ class Record:
         return bool(self.facts.get(number, {}).get("guessed"))
 
     def holds(self, result: Result, trial: str | None) -> bool:
-        """Whether a result that NNI sends once more has been booked."""
+        """Whether a result that NNI sends again is already booked."""
         return any(facts.get("trial") == trial for facts in self.facts.values() if trial) or any(
             told.reward == result.reward and self.params_of(number) == result.exact
             for number, told in self.told.items()

@@ -1,4 +1,4 @@
-"""The search space as NNI writes it, and the entries of it that are the user's own."""
+"""The search space as NNI writes it, and the entries that are the user's own."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from cellwright.search_spaces import Decision, Float, Int, SearchSpace, SpaceMis
 
 
 def search_space_of(space: SearchSpace) -> dict[str, dict[str, Any]]:
-    """What belongs in ``search_space.json``: ranges as NNI's own, other decisions as ``choice``.
+    """The content of ``search_space.json``: ranges in NNI's types, other decisions as ``choice``.
 
-    Decisions with conditions stand there without them; a trial leaves out those without effect.
+    Conditions are left out, since NNI has none like them; a trial ignores a decision without
+    effect.
     """
     return {decision.name: _entry(decision) for decision in space.decisions}
 
@@ -32,7 +33,7 @@ def _entry(decision: Decision) -> dict[str, Any]:
 
 
 def other_entries(space: SearchSpace, search_space: Any) -> dict[str, Any]:
-    """The entries that are no decisions of ``space``, such as a learning rate.
+    """The entries that are not decisions of ``space``, such as a learning rate.
 
     Args:
         space: What the tuner searches.

@@ -1,7 +1,7 @@
-"""The side of a trial: what a trial script under NNI calls.
+"""What a trial script under NNI calls.
 
-Every final result carries the trial's architecture, and so does every failure, because NNI may
-have handed this trial the parameters that it books for another (see `nni_record.read_result`).
+Every final result holds the trial's architecture, and so does every failure, because NNI may have
+given this trial the parameters that it books for another (see `nni_record.read_result`).
 """
 
 from __future__ import annotations
@@ -30,28 +30,29 @@ _log = logging.getLogger(__name__)
 def run(
     evaluation: Evaluation, keep: Keep | None = None, fixed: Mapping[str, Any] | None = None
 ) -> dict[str, float]:
-    """Be one trial: get an architecture from NNI, train and measure it, report.
+    """Run one trial: get an architecture from NNI, train and measure it, and report.
 
-    Hyperparameters that the experiment searches beside the architecture go by their names
-    (`Evaluation`). ``TRIAL_BUDGET``, of a `StrategyTuner` with a schedule or of NNI's own advisors,
-    is the epochs to train in all; a child goes on from where it stood if ``evaluation`` has
-    ``checkpoints``. Under NNI's ``PBT`` a trial trains the recipe's epochs more, from the weights
-    that the tuner names. Run by hand, without NNI, it tries a random architecture.
+    The name of a hyperparameter that the experiment searches beside the architecture says what it
+    is for (`Evaluation`). ``TRIAL_BUDGET``, from a `StrategyTuner` with a schedule or from NNI's
+    own advisors, is the number of epochs to train in all; a child goes on from where it stood if
+    ``evaluation`` has ``checkpoints``. Under NNI's ``PBT`` a trial trains for as many epochs as the
+    recipe says, from the weights that the tuner names. Run by hand, without NNI, it tries a random
+    architecture.
 
     Args:
-        evaluation: Of a child network.
+        evaluation: Trains and measures the child.
         keep: Called with the architecture, its metrics and the trained model, once NNI has them.
         fixed: The architecture, where the experiment searches hyperparameters alone.
 
     Returns:
-        The metrics, whose ``reward`` NNI has as the final result.
+        The metrics; their ``reward`` is the final result that NNI has.
 
     Raises:
-        Whatever made the child fail, so that NNI books a failed trial; the tuner knows of it. Of
-        an `OverLimit` NNI also has what was measured.
+        Exception: Whatever made the child fail, so that NNI books a failed trial. The tuner has
+            been told why; after an `OverLimit` it also has what was measured.
     """
     params, others, known = _given(evaluation.space, fixed or {})
-    if known is not None:  # this network has been measured: the space is used up
+    if known is not None:  # it has been measured before
         report(params, known)
         return dict(known)
     try:
@@ -69,13 +70,13 @@ def run(
 
 
 def architecture(space: SearchSpace) -> tuple[Params, dict[str, Any]]:
-    """This trial's architecture, and the hyperparameters that are no part of it.
+    """This trial's architecture, and the hyperparameters beside it.
 
-    For a trial with a training loop of its own, which then calls `report` or `report_failure`.
+    It is for a trial with its own training loop, which then calls `report` or `report_failure`.
 
     Raises:
-        InvalidArchitecture: If NNI hands over parameters of another space.
-        RuntimeError: If NNI hands over none.
+        InvalidArchitecture: If NNI gives parameters of another space.
+        RuntimeError: If NNI gives none.
     """
     params, others, _ = _given(space, {})
     return params, others
@@ -84,7 +85,7 @@ def architecture(space: SearchSpace) -> tuple[Params, dict[str, Any]]:
 def _given(
     space: SearchSpace, fixed: Mapping[str, Any]
 ) -> tuple[Params, dict[str, Any], dict[str, float] | None]:
-    """Architecture, other hyperparameters, and the metrics of this network if it has been tried."""
+    """Architecture, other hyperparameters, and the metrics of a trial that answers it."""
     import nni
 
     if nni.get_trial_id() != "STANDALONE":
@@ -112,7 +113,7 @@ def report(params: Mapping[str, Any], metrics: Mapping[str, Any], metric: str = 
         metric: The one to optimise.
 
     Raises:
-        ChildFailed: If it is missing, NaN or infinite; the tuner then knows of a failure.
+        ChildFailed: If it is missing, NaN or infinite; the failure is then reported.
     """
     import nni
 
@@ -126,10 +127,10 @@ def report(params: Mapping[str, Any], metrics: Mapping[str, Any], metric: str = 
 
 
 def report_failure(params: Mapping[str, Any], error: BaseException) -> None:
-    """Let the tuner know that this architecture failed, and why; then end with that exception.
+    """Tell the tuner that this architecture failed, and why; the script then raises ``error``.
 
-    NNI books the trial as failed by its exit status. It does not tell the tuner reliably which
-    one it was, so the trial does.
+    NNI books the trial as failed because of its exit status. It does not tell the tuner reliably
+    which trial it was, so the trial does.
     """
     import nni
 
@@ -145,8 +146,12 @@ def report_failure(params: Mapping[str, Any], error: BaseException) -> None:
 def _in_our_words(
     others: Mapping[str, Any], evaluation: Evaluation
 ) -> tuple[dict[str, Any], Checkpoint | None, int | None]:
-    """Hyperparameters without those by which tuners say from where on and how long to train, and
-    these: a checkpoint and a number of epochs, each None if it is left to the evaluation."""
+    """Separate what tuners say about where to go on and how long to train.
+
+    Returns:
+        The other hyperparameters; the checkpoint and the number of epochs, each None if it is left
+        to the evaluation.
+    """
     others = {name: value for name, value in others.items() if name != PAST}
     epochs = others.pop(BUDGET, None)
     load, save = (others.pop(f"{what}_checkpoint_dir", None) for what in ("load", "save"))
@@ -164,7 +169,7 @@ def _report_epoch(epoch: int, metrics: dict[str, float]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers without NumPy's types, and none that JSON cannot hold."""
+    """A value without NumPy's types; None for a number that JSON cannot hold."""
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

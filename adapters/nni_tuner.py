@@ -1,8 +1,8 @@
-"""Tuners for NNI: any strategy behind ``nnictl create``.
+"""NNI tuners: any strategy behind ``nnictl create``.
 
-NNI imports and makes a tuner, and gives it 10 seconds to connect: so nothing heavy is imported
-here. It calls `trial_end` from one thread and the rest from another: so each hook holds a lock.
-An exception in a hook stops the experiment without a word: so each hook catches its own.
+NNI imports and creates a tuner, which then has 10 seconds to connect, so nothing heavy is imported
+here. NNI calls `trial_end` from one thread and the rest from another, so each hook holds a lock. An
+exception in a hook would stop the experiment without a word, so each hook catches its own.
 """
 
 from __future__ import annotations
@@ -57,28 +57,29 @@ def _hook(function: _Hook) -> _Hook:
 class StrategyTuner(Tuner):  # type: ignore[misc]
     """A strategy as an NNI tuner, named by ``className`` in an experiment's config.
 
-    Its state is what the trials reported, in ``cellwright_history.json`` of the experiment's
-    checkpoint folder, written after each result and each proposal; ``nnictl resume`` goes on
-    from there. An exception in the strategy is logged, and that trial's architecture drawn at
-    random instead.
+    Its state is what the trials reported. It is written to ``cellwright_history.json`` in the
+    experiment's checkpoint folder after each result and each proposal, and ``nnictl resume`` goes
+    on from there. If the strategy raises, the exception is logged, and that trial's architecture is
+    drawn at random instead.
 
     Args:
         strategy: A name, or ``"module:attribute"`` (see `make_strategy`).
         space: The same for the search space; the book's NASNet space if None.
         seed: 0 or above; None draws one, which the checkpoint then keeps.
-        optimize_mode: ``"maximize"`` or ``"minimize"``, what is done to the trials' ``default``.
-        objectives: Instead, what is done to each of several metrics that the trials report:
+        optimize_mode: ``"maximize"`` or ``"minimize"``: which way ``default``, the number that the
+            trials report, is better.
+        objectives: Takes its place where several metrics of the trials count, such as
             ``{"val_accuracy": "maximize", "latency_ms": "minimize"}``, for a strategy of as many
-            objectives (``"pareto"``). ``default`` is then what NNI's web page shows, and no more.
-        schedule: Arguments of `Hyperband`, such as ``{"max_epochs": 10, "factor": 3}``. A trial is
-            then one rung: `nni_trial.run` trains it for ``TRIAL_BUDGET`` epochs in all.
+            objectives (``"pareto"``). ``default`` is then only what NNI's web page shows.
+        schedule: Arguments of `Hyperband`, such as ``{"max_epochs": 10, "factor": 3}``. Each trial
+            is then one rung: `nni_trial.run` trains it for ``TRIAL_BUDGET`` epochs in all.
         tune: Hyperparameters that the strategy decides on beside the architecture, such as
             ``["learning_rate=1e-4..1e-2:log", "batch_size=32,64"]`` (`make_space`).
-        strategy_arguments: For the strategy.
+        strategy_arguments: Those of the strategy.
 
     Raises:
         ValueError: On any argument that does not fit. NNI then says that the tuner did not
-            connect, and the message stands in ``dispatcher.log``.
+            connect, and the message is in ``dispatcher.log``.
     """
 
     def __init__(
@@ -121,8 +122,8 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
     def update_search_space(self, search_space: Any) -> None:
         """Take the experiment's search space, which must hold this tuner's decisions.
 
-        One that does not fit ends a new experiment with an error (`generate_multiple_parameters`),
-        and leaves a running one as it was.
+        If it does not fit, a new experiment ends with an error (`generate_multiple_parameters`),
+        and a running one keeps the search space that it had.
         """
         with self._lock:
             try:
@@ -174,7 +175,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
 
     @_hook
     def trial_end(self, parameter_id: int, success: bool, **kwargs: Any) -> None:
-        """Book a failure, if a trial has ended that reported nothing; it may be another one."""
+        """Book a failure if a trial ended without a report, which may not be the one named."""
         number = self._numbers.get(parameter_id)
         if number is not None:
             self.record.end(number)
@@ -182,9 +183,11 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
 
     @_hook
     def import_data(self, data: Any) -> None:
-        """Learn from results that NNI hands over: on resume, and by ``nnictl experiment import``.
+        """Learn from results that NNI hands over on resume and by ``nnictl experiment import``.
 
-        What the checkpoint holds already, and what does not fit, is left out.
+        What the checkpoint already holds is passed over, and what does not fit is left out with a
+        warning. An imported result answers no trial, because it does not say how its child was
+        trained.
         """
         for entry in data:
             try:
@@ -194,7 +197,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         self._save()
 
     def load_checkpoint(self) -> None:
-        """Go on from the checkpoint; one that is damaged is set aside, and NNI's data serve."""
+        """Go on from the checkpoint. A damaged one is set aside, and NNI's own data are used."""
         folder = self.get_checkpoint_path()
         if folder is None:
             return
@@ -250,7 +253,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         self.record.tell(number, result, **facts)
 
     def _find_lost(self, dispatcher: Any) -> None:
-        """After a resume, propose anew what was asked for and what NNI does not run again."""
+        """After a resume, find the trials that were running and that NNI does not run again."""
         again = getattr(dispatcher, "recovered_trial_params", {}).values()
         self._rerun = [{n: x for n, x in g.items() if n in self.space.names} for g in again]
         self._again = [n for n, given in self.record.running.items() if given not in again]
@@ -261,8 +264,8 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         _log.error(self._refusal, exc_info=not isinstance(error, CellwrightError))
 
     def _end_experiment(self, dispatcher: Any) -> None:
-        # An exception would leave the experiment running, without trials, for ever. NNI's own
-        # error message to the manager, sent before its trials begin, ends it with status ERROR.
+        # An exception would leave the experiment running without trials for ever. An error that
+        # is reported to NNI's manager before the trials begin ends it with status ERROR.
         if dispatcher is not None:
             dispatcher.report_error(self._refusal)
 
@@ -277,7 +280,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
 
 
 class _NamedTuner(StrategyTuner):
-    """One strategy under a name of its own; without ``strategy`` among the arguments."""
+    """A class for one strategy; it takes no ``strategy``."""
 
     _name: ClassVar[str]
 

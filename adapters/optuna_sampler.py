@@ -1,11 +1,11 @@
-"""Optuna: any strategy as a sampler.
+"""Any strategy as a sampler of Optuna.
 
     study = optuna.create_study(direction="maximize", sampler=NASNetRLSampler())
     study.optimize(lambda trial: train(suggest(trial, NASNetSpace())))
 
 The study's storage is the only state. Before a sampler proposes, its strategy follows the study's
 finished trials in the order in which they were finished, whoever ran them: another process, a
-thread, ``add_trial``, or a run before the last crash.
+thread, ``add_trial``, or a run that crashed.
 """
 
 from __future__ import annotations
@@ -60,31 +60,33 @@ class StrategySampler(BaseSampler):
 
     A finished trial counts with its value, a pruned one with its last intermediate value; one that
     failed or has a value that is not finite counts as a failed child. One that broke a constraint
-    counts as worse than all others, the more it broke it. Trials without any decision of the space
-    are left alone.
+    counts as worse than all others, and the worse the further it is beyond. Trials without any
+    decision of the space are ignored.
 
-    A study of several objectives takes a strategy of as many, which is told all values of a trial::
+    A study with several objectives needs a strategy with as many, which is told all values of a
+    trial::
 
         sampler = StrategySampler(ParetoEvolution(NASNetSpace(), objectives=2))
         study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
 
-    What a strategy that predicts (`Strategy.predict`) expected of a trial stands in the trial's
-    user attributes ``predicted`` and ``predicted_std``, of the study's direction.
+    If the strategy predicts (`Strategy.predict`), the value that it expects of a trial is stored in
+    the user attributes ``predicted`` and ``predicted_std``, in the study's direction.
 
     Args:
-        strategy: Decides on the space's parameters. One without a seed takes one that the study's
-            first trial fixes, the same in every process.
+        strategy: Decides on the space's parameters. If it was given no seed, it takes one that
+            follows from the study's first trial and is the same in every process.
         independent_sampler: Samples the parameters that are not in the space (a learning rate,
-            say), relative sampling included. By default at random, by seed and trial number.
-        schedule: Of multi-fidelity. A trial is then one rung (`rung_of`): a new child, or one that
-            has scored well, with all its parameters, for more epochs. ``schedule.trials`` trials
-            are one pass. The objective reports the value at the end of its rung, and prunes
-            nothing.
+            say), relative sampling included. By default they are drawn at random, from the seed
+            and the trial number.
+        schedule: Makes the search multi-fidelity. Each trial is then one rung (`rung_of`): a new
+            child, or one that has scored well and goes on, with all its parameters, for more
+            epochs. ``schedule.trials`` trials are one pass. The objective returns the value at the
+            end of its rung, and prunes nothing.
 
     Raises:
         SpaceMismatch: At the first suggestion, if the study holds trials of another space.
-        ValueError: At the first suggestion, if the study has other objectives in number than the
-            strategy.
+        ValueError: At the first suggestion, if the study and the strategy differ in their number
+            of objectives.
     """
 
     def __init__(
@@ -111,7 +113,7 @@ class StrategySampler(BaseSampler):
         self._forget_study()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the lock and the study: a sampler may travel to worker processes."""
+        """The arguments, without the lock and the study: samplers are sent to worker processes."""
         return {
             "strategy": self.strategy,
             "independent_sampler": self._others,
@@ -194,7 +196,7 @@ class StrategySampler(BaseSampler):
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def _begin_rung(self, study: Study, trial: FrozenTrial) -> Rung:
-        """Settle and store what ``trial`` is to do."""
+        """Decide and store what ``trial`` is to do."""
         assert self.schedule is not None
         signs = signs_of(study)
         attempts = [
@@ -207,7 +209,7 @@ class StrategySampler(BaseSampler):
         return rung
 
     def _bind(self, study: Study) -> None:
-        """Start on a study: check its space, and fix a seed where the user gave none."""
+        """Begin with a study: check its space, and set a seed where the user gave none."""
         bound = identity_of(study)
         if self._bound == bound:
             return
@@ -243,7 +245,7 @@ class StrategySampler(BaseSampler):
         return self._told
 
     def _running(self, study: Study, asking: FrozenTrial) -> list[Params]:
-        """Architectures of the other trials that run; of one that is half suggested, none."""
+        """Architectures of the other running trials, if they have been suggested in full."""
         space = self.strategy.space
         trials = trials_of(study, cached=True)[self._settled :]
         return [
@@ -256,7 +258,7 @@ class StrategySampler(BaseSampler):
 
 
 class _NamedSampler(StrategySampler):
-    """One strategy under a name of its own, which takes the strategy's arguments."""
+    """A class for one strategy; it takes the strategy's arguments."""
 
     _strategy: ClassVar[type[Strategy]]
 

@@ -1,4 +1,4 @@
-"""What an Optuna study holds: trials of which space, as a strategy is told them."""
+"""An Optuna study: which space it is of, and its trials as a strategy is told them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def told_of(trial: FrozenTrial, space: SearchSpace, signs: Sequence[float]) -> T
     """A finished trial as a strategy is told it, or None if it has no decision of the space.
 
     Raises:
-        SpaceMismatch: If the trial holds other choices, or succeeded with a part of the decisions.
+        SpaceMismatch: If the trial holds other choices, or completed without some decisions.
     """
     params = _architecture(trial, space)
     if params is None:
@@ -56,7 +56,7 @@ def _architecture(trial: FrozenTrial, space: SearchSpace) -> Params | None:
 
 
 def part_of(trial: FrozenTrial, space: SearchSpace) -> Params:
-    """The decisions of the space that a trial holds, be it half suggested."""
+    """The decisions of the space that a trial holds; only some while it is being suggested."""
     return {name: trial.params[name] for name in space.names if name in trial.params}
 
 
@@ -66,7 +66,7 @@ def params_of(study: Study, number: int) -> dict[str, Any]:
 
 
 def signs_of(study: Study) -> list[float]:
-    """By which each objective is multiplied so that more is better."""
+    """The sign by which each objective is multiplied so that more is better."""
     return [-1.0 if d == StudyDirection.MINIMIZE else 1.0 for d in study.directions]
 
 
@@ -88,8 +88,8 @@ def reward_of(trial: FrozenTrial, signs: Sequence[float]) -> Rewards | None:
 
 
 def _excess(trial: FrozenTrial) -> float:
-    """How far a trial without a reward is beyond a limit: what `optuna_trial.run` stored, or else
-    the sum of the broken constraints."""
+    """How far a trial without a reward is beyond a limit: what `optuna_trial.run` stored, or
+    otherwise the sum of the broken constraints."""
     broken = sum(amount for amount in trial.constraints.values() if amount > 0)
     return excess_of({INFEASIBLE: broken, **trial.user_attrs})
 
@@ -137,7 +137,7 @@ def _fingerprint(space: SearchSpace) -> str:
 
 
 def seed_of(study: Study) -> int:
-    """A seed that every process on the study finds alike: from its name and first trial's start."""
+    """A seed that is the same in every process, from the study's name and first trial's start."""
     first = min(trials_of(study, cached=True), key=lambda t: t.number)
     text = f"{study.study_name}/{first.datetime_start}"
     return zlib.crc32(text.encode()) << 32 | zlib.crc32(text[::-1].encode())

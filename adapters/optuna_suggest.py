@@ -1,4 +1,4 @@
-"""Optuna: the decisions of a space as parameters of a trial."""
+"""The decisions of a space as parameters of an Optuna trial."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def suggest(trial: Trial, space: SearchSpace) -> Params:
     """Suggest every decision of ``space``; works with any Optuna sampler.
 
     A `Float` or `Int` becomes a float or int parameter of its whole range. A decision whose
-    conditions do not hold is not suggested, and is missing in what is returned.
+    conditions do not hold is not suggested, and is not among what is returned.
 
     Raises:
         SpaceMismatch: If the study holds trials of another space; nothing is changed then.
@@ -59,10 +59,10 @@ def distribution_of(decision: Decision) -> BaseDistribution:
 
 
 def rung_of(trial: Trial | FrozenTrial) -> Rung | None:
-    """What a trial is to do, under a sampler with a schedule: ``rung_of(trial).epochs`` in all.
+    """How a sampler's schedule wants a trial trained: for ``rung_of(trial).epochs`` in all.
 
-    Call it after `suggest`. None for a trial that is no part of a schedule, as one that was
-    enqueued with all its parameters is not; train that one for as long as you like.
+    Call it after `suggest`. It is None for a trial outside of the schedule, such as one that was
+    enqueued with all its parameters; train that one for as long as you like.
     """
     if isinstance(trial, Trial):
         trial = stored_trial(trial.study, trial)

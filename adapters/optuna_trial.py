@@ -1,4 +1,4 @@
-"""One Optuna trial, from the architecture that is suggested to what the study stores of it.
+"""One Optuna trial, from the suggested architecture to what the study stores of it.
 
 study.optimize(lambda trial: run(trial, evaluation), n_trials=100, catch=(Exception,))
 """
@@ -34,12 +34,12 @@ def run(
     Each metric is a user attribute, under the name that it has in every host. The limited metric
     is also a constraint, so that ``study.best_trial`` and the samplers that know constraints see
     which trials are within the limit. A child beyond it is not trained, and its trial is pruned.
-    A network that has been tried before is not trained again. Under a sampler with a schedule, a
-    child is trained for the epochs of the trial's rung.
+    A child that has been measured before is not trained again (`known_trial`). Under a sampler with
+    a schedule, a child is trained for the epochs of the trial's rung.
 
     Args:
-        trial: Of a study with any sampler.
-        evaluation: Of a child network.
+        trial: From a study with any sampler.
+        evaluation: Trains and measures the child.
         objectives: Names of the metrics to return, in the order of the study's directions.
         keep: Called with the architecture, its metrics and the trained model.
         report: Called with each epoch (from 0) and its metrics.
@@ -49,7 +49,7 @@ def run(
 
     Raises:
         TrialPruned: If the child is beyond the limit.
-        Whatever made the child fail, after the user attribute ``error`` has said what.
+        Exception: Whatever made the child fail; the user attribute ``error`` then says what.
     """
     params = suggest(trial, evaluation.space)
     rung = rung_of(trial)
@@ -80,10 +80,10 @@ def run(
 
 
 def run_again(study: optuna.Study, trial: optuna.Trial | FrozenTrial) -> None:
-    """Put a running trial that is interrupted at the head of what the study is to run.
+    """Enqueue an interrupted trial, so that the study runs it again.
 
-    Under a schedule its rung goes with it: else the schedule would count a child that failed, and
-    the new trial would be no part of it.
+    Under a schedule the new trial takes over its rung. Otherwise the schedule would count a failed
+    child, and the new trial would be outside of it.
     """
     rung = rung_of(trial)
     attributes = {} if rung is None else {RUNG: rung._asdict()}
@@ -96,7 +96,7 @@ def run_again(study: optuna.Study, trial: optuna.Trial | FrozenTrial) -> None:
 def store(
     trial: optuna.Trial, metrics: Mapping[str, float], evaluation: Evaluation | None = None
 ) -> None:
-    """Store metrics as user attributes, and what the evaluation limits as a constraint."""
+    """Store metrics as user attributes, and the limited metric as a constraint."""
     for name, value in metrics.items():
         trial.set_user_attr(name, float(value))
     if evaluation is not None and evaluation.limit is not None:

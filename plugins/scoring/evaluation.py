@@ -1,4 +1,4 @@
-"""One trip of a trial: parameters in, child network built, trained and measured, metrics out."""
+"""One trial's work: from parameters to a child network that is built, measured and trained."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Train = Callable[..., dict[str, float]]
 class Evaluation:
     """Everything that turns an architecture into a reward; the same for every host.
 
-    Hyperparameters beside the architecture, whether of a `JointSpace` or a host's own, go by their
-    names: those of the recipe's fields (``epochs``, ``batch_size``, ``learning_rate``,
-    ``weight_decay``, ``augmentation``, ...) change the recipe, and any other is an option of
-    ``space.build`` (``filters``, ``dropout``, ...).
+    The name of a hyperparameter beside the architecture, whether it is from a `JointSpace` or a
+    host's own, says what it is for: a field of the recipe (``epochs``, ``batch_size``,
+    ``learning_rate``, ``weight_decay``, ``augmentation``, ...) changes the recipe, and any other is
+    an option of ``space.build`` (``filters``, ``dropout``, ...).
 
     Args:
         space: Builds the child network.
@@ -37,24 +37,24 @@ class Evaluation:
         recipe: How children are trained; the book's recipe if None.
         reward: Weighs the metrics; validation accuracy if None, or the negative of the validation
             loss where a number is predicted.
-        meter: One meter, or several, each of which writes its own metric (``latency_ms``, ...); not
-            measured if None.
+        meter: One meter, or several. Each writes the metric that it names (``latency_ms``, ...).
         options: For ``space.build``, such as ``{"filters": 16}``.
         seed: Fixes each child's initial weights.
-        checkpoints: A folder. A child of the same architecture and hyperparameters (but for
-            ``epochs``) as one that was trained before goes on from where that stood. None: always
-            from the beginning.
-        weights: A bank of one-shot weights, which layers of a child start from and return to. None:
-            fresh weights.
+        checkpoints: A folder. A child with the architecture and hyperparameters (``epochs`` aside)
+            of one that was trained before goes on from where that one stood. If None, every child
+            is trained from the beginning.
+        weights: A bank of one-shot weights, with which a child's layers begin, and to which they
+            return. If None, every child begins with fresh weights.
         limit: A child beyond it is not trained.
-        predictor: ``params -> seconds``, as ``predicted_latency_ms``, before the child is built.
+        predictor: Gives ``predicted_latency_ms`` before the child is built: takes the parameters,
+            returns seconds.
         deadline: When the training of a child ends at the latest; see `training.train.train`.
-        train: A training of your own in place of `training.train.train`, whose arguments it takes
-            (those that are None are left out) and whose kind of metrics it returns.
+        train: A training of your own in place of `training.train.train`. It takes the same
+            arguments, without those that are None, and returns the same kind of metrics.
 
     Raises:
         ValueError: If the reward weighs a latency, or the limit is on a metric, that nothing
-            measures; if two meters write the same metric, or ``space`` searches a hyperparameter
+            measures; if two meters write the same metric; or if ``space`` searches a hyperparameter
             that neither the recipe nor ``space.build`` knows, or a value that the recipe refuses.
     """
 
@@ -78,7 +78,7 @@ class Evaluation:
 
     @property
     def known_before(self) -> tuple[str, ...]:
-        """Names of the metrics that `measure` gives, on which a limit can be."""
+        """Names of the metrics that `measure` gives, which can be limited."""
         return self._screening.metrics
 
     @property
@@ -109,16 +109,16 @@ class Evaluation:
     ) -> tuple[dict[str, float], Any]:
         """Build, measure, train and weigh one child.
 
-        What can be known of a child before it is trained is measured first (`measure`), so that one
-        beyond the limit costs no training.
+        What can be known of a child before it is trained is measured first (`measure`), so that a
+        child beyond the limit costs no training.
 
         Args:
             params: The architecture, and any hyperparameters by name.
             report: Called with each epoch (from 0) and its metrics; what it raises goes through.
-            checkpoint: Where the child goes on from, and is kept; by default its own among
-                `checkpoints`.
-            epochs: To train in all, as a schedule of multi-fidelity says; by default those of the
-                recipe, or of ``params``.
+            checkpoint: From which the child goes on, and in which it is kept; by default its own
+                in `checkpoints`.
+            epochs: How long to train in all, as a schedule says; by default as the recipe, or
+                ``params``, says.
 
         Returns:
             The metrics (those of the training and of `measure`, ``seconds``, and ``reward``), and
@@ -126,10 +126,11 @@ class Evaluation:
 
         Raises:
             InvalidArchitecture, UnbuildableChild, OverLimit: Before any training.
-            ValueError: Likewise, on a hyperparameter that nothing knows.
-            NotImplementedError: Likewise, if there is a bank and the space shares no weights.
-            ChildFailed: If training diverges or runs out of memory, it cannot be measured, or the
-                reward is no number.
+            ValueError: Before any training, on a hyperparameter that nothing knows.
+            NotImplementedError: Before any training, if there is a bank and the space shares no
+                weights.
+            ChildFailed: If the child cannot be measured, its training diverges or runs out of
+                memory, or the reward is not a finite number.
         """
         network, hyperparameters = self.space.split(params)
         mine = self._with(hyperparameters, epochs)
@@ -152,8 +153,8 @@ class Evaluation:
         """What is known of a child before it is trained.
 
         Returns:
-            ``predicted_latency_ms`` if there is a predictor, ``parameters``, and the metric of each
-            meter; and the untrained child.
+            The metrics (``predicted_latency_ms`` if there is a predictor, ``parameters``, and that
+            of each meter), and the untrained child.
 
         Raises:
             InvalidArchitecture, UnbuildableChild, ValueError: See `build`.
@@ -165,7 +166,7 @@ class Evaluation:
         return mine._screening.measure(network, lambda: mine._build(network))
 
     def _with(self, hyperparameters: Mapping[str, Any], epochs: int | None = None) -> Evaluation:
-        """This evaluation under the given hyperparameters, with the recipe that holds without."""
+        """This evaluation, with the given hyperparameters in its recipe and options."""
         recipe, options = divide(hyperparameters, self._recipe, self.space)
         if epochs is not None:
             recipe = dataclasses.replace(recipe, epochs=epochs)
@@ -209,10 +210,13 @@ def check_hyperparameters(space: SearchSpace, recipe: Recipe) -> None:
 def divide(
     hyperparameters: Mapping[str, Any], recipe: Recipe, space: SearchSpace
 ) -> tuple[Recipe, dict[str, Any]]:
-    """What hyperparameters make of a recipe, and those that are options of ``space.build``.
+    """Give each hyperparameter to the recipe or to ``space.build``, by its name.
+
+    Returns:
+        The recipe with its new fields, and the options of ``space.build``.
 
     Raises:
-        ValueError: On one that is neither, or that the recipe refuses.
+        ValueError: On a hyperparameter that belongs to neither, or a value that the recipe refuses.
     """
     fields = {field.name for field in dataclasses.fields(recipe)}
     training = {name: x for name, x in hyperparameters.items() if name in fields}

@@ -50,15 +50,15 @@ class Limit:
 
 @dataclass(frozen=True)
 class Screening:
-    """What is measured of a child before it is trained, and the most that it may have of it.
+    """What is measured of a child before it is trained, and the limit on it.
 
     Args:
         meter: One meter, several or none.
-        predictor: ``params -> seconds``, as ``predicted_latency_ms``.
-        limit: On one of `metrics`, or none.
+        predictor: Gives ``predicted_latency_ms``: takes the parameters, returns seconds.
+        limit: A limit on one of `metrics`, or none.
 
     Raises:
-        ValueError: If the limit is on a metric that nothing measures, or `as_meters` refuses.
+        ValueError: If the limit is on a metric that nothing measures, or `as_meters` raises it.
     """
 
     meter: Meter | Sequence[Meter] | None = None
@@ -74,7 +74,7 @@ class Screening:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names of what `measure` gives, on which a limit can be."""
+        """Names of what `measure` gives, which can be limited."""
         predicted = () if self.predictor is None else ("predicted_latency_ms",)
         return (*predicted, "parameters", *(meter.metric for meter in as_meters(self.meter)))
 
@@ -92,11 +92,11 @@ class Screening:
             )
 
     def measure(self, network: Params, build: Callable[[], Any]) -> tuple[dict[str, float], Any]:
-        """Measure a child, what costs least first.
+        """Measure a child, beginning with what costs least.
 
         Args:
             network: Its architecture.
-            build: Makes the child, after it was predicted.
+            build: Makes the child; called after the prediction.
 
         Returns:
             `metrics`, and the untrained child.

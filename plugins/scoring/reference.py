@@ -1,4 +1,4 @@
-"""Targets that are set by a network that one knows: as fast as MobileNetV2, on this machine."""
+"""Targets that are set by a known network, such as: as fast as MobileNetV2 on this machine."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from cellwright.search_spaces import GENOTYPES, UnbuildableChild, load_genotype
 def target_from(
     model: Any, meter: Meter, *, input_shape: Sequence[int] = (), classes: int = 10
 ) -> float:
-    """What ``meter`` finds of a reference network, as a reward or a limit takes it.
+    """What ``meter`` measures for a reference network, as the target of a reward or a limit.
 
-    Two lines make a search for children as fast as one that is known::
+    Two lines make a search for children that are as fast as a known network::
 
         meter = KerasLatency()
         target = target_from("mnasnet-a1", meter, input_shape=data.input_shape, classes=10)
@@ -35,7 +35,7 @@ def target_from(
         The metric in its unit: milliseconds for a latency.
 
     Raises:
-        ValueError: If nothing goes by that name.
+        ValueError: If there is no network of that name.
         UnbuildableChild: If it cannot be built for such images.
     """
     network = reference_network(model, input_shape, classes) if isinstance(model, str) else model

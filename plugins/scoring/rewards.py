@@ -1,4 +1,4 @@
-"""Rewards: from what was measured of a child network to the one number that a strategy sees."""
+"""Rewards: they turn a child network's metrics into the one number that a strategy sees."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class AccuracyReward(Reward):
 class LossReward(Reward):
     """The negative of a loss: what a search for numbers to predict maximises.
 
-    Of labels with variance 1 the mean squared error is about 1 - R^2.
+    For labels with variance 1 the mean squared error is about 1 - R^2.
 
     Args:
         metric: Its name; validation loss by default.
@@ -66,9 +66,9 @@ def usual_reward(classes: int | None) -> Reward:
 
 
 def progress(metrics: Mapping[str, float]) -> float:
-    """What an epoch has reached, the larger the better, as hosts compare running children.
+    """The number by which hosts compare running children after an epoch, the larger the better.
 
-    Validation accuracy, or the negative of the validation loss where a number is predicted.
+    It is validation accuracy, or the negative of the validation loss where a number is predicted.
     """
     accuracy = metrics.get("val_accuracy")
     return -metrics["val_loss"] if accuracy is None else accuracy
@@ -78,8 +78,8 @@ class MnasNetReward(Reward):
     """Accuracy weighed against latency: ACC x (LAT / T)^w (Tan et al. 2019, equations 2 and 3).
 
     w is ``alpha`` up to the target and ``beta`` above it. The defaults are the paper's soft
-    constraint: any latency may be bought with accuracy, so that the best child may be beyond the
-    target. `hard` is its hard one. `target_from` sets a target by a network that you know.
+    constraint: accuracy can make up for any latency, so that the best child may be beyond the
+    target. `hard` is its hard constraint. `target_from` sets a target by a network that you know.
 
     Args:
         target: T, in the unit of the latency metric (milliseconds by default), above 0.

@@ -1,4 +1,4 @@
-"""Zero-cost scores: what an untrained child network tells about its accuracy.
+"""Zero-cost scores: what an untrained child network says about its accuracy.
 
 Abdelfattah, Mehrotra, Dudziak and Lane, "Zero-Cost Proxies for Lightweight NAS", 2021. Keras is
 imported when a score is computed.
@@ -110,7 +110,7 @@ def _in_64_bits(layer: Any) -> Any:
 def _gradients(
     model: Any, x: Any, loss: Callable[[Any], Any], *, training: bool
 ) -> Sequence[np.ndarray[Any, Any]]:
-    """Of ``loss(model(x))`` in every trainable weight, in their order."""
+    """Gradients of ``loss(model(x))`` in every trainable weight, in the order of the weights."""
     import keras
 
     found = _BACKENDS[keras.backend.backend()](model, x, loss, training)
