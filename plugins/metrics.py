@@ -1,10 +1,114 @@
-"""What a trial measured, as it is named, ordered and written for a reader."""
+"""The metrics of a trial: the name, the unit and the direction of each, declared once."""
 
 from __future__ import annotations
 
-# In the order of tables; what else a trial has follows by name.
-METRICS = (
-    "reward",
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from cellwright.search_spaces import CellwrightError
+
+Direction = Literal["maximize", "minimize"]
+# What may follow a metric's name after a colon.
+DIRECTIONS: dict[str, Direction] = {
+    "max": "maximize",
+    "min": "minimize",
+    "maximize": "maximize",
+    "minimize": "minimize",
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric, and how it is written for a reader.
+
+    Args:
+        name: Under which trials keep it, such as ``"latency_ms"``.
+        unit: ``"ms"``, ``"bytes"``, or what is counted, such as ``"parameters"``; empty for a plain
+            number such as an accuracy.
+        direction: ``"maximize"`` if more of it is better, ``"minimize"`` if less is.
+        title: The label, where the name and the unit do not make a good one.
+    """
+
+    name: str
+    unit: str
+    direction: Direction
+    title: str = ""
+
+    @property
+    def sign(self) -> float:
+        """What to multiply a value by, so that more is better: 1 or -1."""
+        return 1.0 if self.direction == "maximize" else -1.0
+
+    @property
+    def label(self) -> str:
+        """The heading of a column or an axis, such as ``latency (ms)``."""
+        if self._counted:
+            return self.unit
+        return self.title or self._words + (f" ({self.unit})" if self.unit else "")
+
+    def write(self, value: float) -> str:
+        """A value with its unit, such as ``2.31 ms`` or ``validation accuracy 0.9528``."""
+        if not self.unit:
+            return f"{self.label} {value:.4f}"
+        if self._counted:
+            return f"{value:,.0f} {self.unit.removesuffix('s') if value == 1 else self.unit}"
+        if self.name == "seconds":
+            return f"{value:.0f} s"
+        known = "" if self.name in METRICS else f"{self._words} "
+        if self.unit == "bytes":
+            return f"{known}{value / 1000:,.1f} kB"
+        number = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return f"{known}{number} {self.unit}" + (" predicted" if self.name == PREDICTED else "")
+
+    @property
+    def _words(self) -> str:
+        """The name in words, without its unit."""
+        parts = self.name.removesuffix(f"_{self.unit}").split("_")
+        return " ".join("validation" if part == "val" else part for part in parts)
+
+    @property
+    def _counted(self) -> bool:
+        return self.unit == self.name.replace("_", "-")
+
+
+# Scores by their plain names. With one of the prefixes, such as `val_f1`, they are known as well.
+_SCORES: dict[str, Direction] = {
+    "accuracy": "maximize",
+    "balanced_accuracy": "maximize",
+    "binary_accuracy": "maximize",
+    "categorical_accuracy": "maximize",
+    "sparse_categorical_accuracy": "maximize",
+    "f1": "maximize",
+    "f1_score": "maximize",
+    "auc": "maximize",
+    "precision": "maximize",
+    "recall": "maximize",
+    "loss": "minimize",
+    "mae": "minimize",
+    "mse": "minimize",
+    "rmse": "minimize",
+    "mean_absolute_error": "minimize",
+    "mean_squared_error": "minimize",
+}
+_PREFIXES = ("best_", "weighted_", "val_", "test_", "train_")
+_COST_UNITS = ("ms", "bytes")  # a metric whose name ends in one is a cost
+
+
+def _score(name: str) -> Metric | None:
+    plain = name
+    for prefix in _PREFIXES:
+        plain = plain.removeprefix(prefix)
+    return Metric(name, "", _SCORES[plain]) if plain in _SCORES else None
+
+
+def _cost(name: str) -> Metric | None:
+    unit = next((unit for unit in _COST_UNITS if name.endswith(f"_{unit}")), None)
+    return None if unit is None else Metric(name, unit, "minimize")
+
+
+PREDICTED = "predicted_latency_ms"
+_TRAINED = (
     "val_accuracy",
     "best_val_accuracy",
     "weighted_val_accuracy",
@@ -12,47 +116,83 @@ METRICS = (
     "val_mae",
     "accuracy",
     "loss",
-    "epochs",
-    "latency_ms",
-    "predicted_latency_ms",
-    "multiply_adds",
-    "size_bytes",
-    "peak_memory_bytes",
-    "parameters",
-    "seconds",
 )
+# What our searches measure, in the order of tables; what else a trial has follows by name.
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("reward", "", "maximize"),
+        *filter(None, map(_score, _TRAINED)),
+        Metric("epochs", "epochs", "minimize"),
+        *filter(None, map(_cost, ("latency_ms", PREDICTED))),
+        Metric("multiply_adds", "multiply-adds", "minimize"),
+        *filter(None, map(_cost, ("size_bytes", "peak_memory_bytes"))),
+        Metric("parameters", "parameters", "minimize"),
+        Metric("seconds", "s", "minimize", "seconds of the trial"),
+    )
+}
+# What a strategy or a schedule adds to a trial; tables show these last.
+_OTHERS = {
+    "predicted": Metric("predicted", "", "maximize", "predicted reward"),
+    "trained_epochs": Metric("trained_epochs", "epochs", "minimize", "trained epochs"),
+}
 # Those that any trained child of images has.
 TRAINED = ("reward", "val_accuracy", "best_val_accuracy", "val_loss", "accuracy", "loss")
-# What a network costs: tables show it beside the reward, and a front is drawn against it.
-COSTS = METRICS[METRICS.index("latency_ms") :]
-_LABELS = {
-    "latency_ms": "latency (ms)",
-    "predicted_latency_ms": "predicted latency (ms)",
-    "multiply_adds": "multiply-adds",
-    "size_bytes": "size (bytes)",
-    "peak_memory_bytes": "peak memory (bytes)",
-    "seconds": "seconds of the trial",
-}
+_NAMES = tuple(METRICS)
+# Those that tables show beside the reward: how good a network is, and what it costs.
+_SHOWN = ("val_accuracy", "epochs", *_NAMES[_NAMES.index("latency_ms") :])
 
 
-def label(name: str) -> str:
-    """A metric's name as a column or an axis bears it."""
-    return _LABELS.get(name, name.replace("val_", "validation ").replace("_", " "))
+def known_metric(name: str) -> Metric | None:
+    """What a name alone says: a metric of the table, a score, or a cost by its unit; else None."""
+    return METRICS.get(name) or _OTHERS.get(name) or _score(name) or _cost(name)
 
 
-def short(name: str, value: float) -> str:
-    """A value with its unit, such as ``2.31 ms`` or ``validation accuracy 0.9528``."""
-    if name.endswith("_ms"):
-        return f"{value:.3g} ms{' predicted' if name == 'predicted_latency_ms' else ''}"
-    if name.endswith("_bytes"):
-        return f"{value / 1000:,.1f} kB"
-    if name == "epochs":
-        return f"{value:.0f} epoch{'' if value == 1 else 's'}"
-    if name in ("multiply_adds", "parameters"):
-        return f"{value:,.0f} {label(name)}"
-    return f"{value:.0f} s" if name == "seconds" else f"{label(name)} {value:.4f}"
+def split_direction(text: str) -> tuple[str, Direction | None]:
+    """``NAME:max`` as the name and the direction; None if the text says no direction."""
+    name, _, word = text.strip().rpartition(":")
+    if word in DIRECTIONS and name:
+        return name.strip(), DIRECTIONS[word]
+    return text.strip(), None
 
 
-def is_maximised(name: str) -> bool:
-    """Whether more of a metric is better, as of rewards and accuracies; of all else less is."""
-    return name == "reward" or name.endswith("accuracy")
+def find_metric(text: str, declared: Iterable[Metric] = (), option: str = "--metric") -> Metric:
+    """The one rule by which a metric is found, and so which way it is better.
+
+    A direction after a colon counts first, then what is declared, such as by a meter, then the
+    name (`known_metric`). What nobody has declared is refused.
+
+    Args:
+        text: Its name, or the name and ``:max``, ``:min``, ``:maximize`` or ``:minimize``.
+        declared: By the meter of a search, by its objectives, or by a host's record.
+        option: Of the command line, for the message.
+
+    Raises:
+        CellwrightError: If nothing says whether more or less of it is better.
+    """
+    name, direction = split_direction(text)
+    found = next((metric for metric in declared if metric.name == name), known_metric(name))
+    if direction is not None:
+        return Metric(name, "", direction) if found is None else replace(found, direction=direction)
+    if found is None:
+        raise CellwrightError(
+            f"nothing says whether more or less of {name!r} is better: write {option} {name}:max "
+            f"or {option} {name}:min, or give the meter that measures it a `direction`, "
+            "'maximize' or 'minimize'. Known by their names are accuracy, f1, auc, precision, "
+            "recall, losses, and costs that end in _ms or _bytes"
+        )
+    return found
+
+
+def beside_reward(names: Iterable[str], declared: Iterable[Metric] = ()) -> list[Metric]:
+    """Those of ``names`` that are shown beside the reward: what a network is worth and costs.
+
+    Args:
+        names: Of what trials have.
+        declared: By the search, as in `find_metric`; these are shown too.
+    """
+    there = set(names) - {"reward"}
+    shown = {name: METRICS[name] for name in _SHOWN}
+    costs = {name: cost for name in sorted(there) if (cost := _cost(name)) and name not in METRICS}
+    shown |= costs | {metric.name: metric for metric in declared}
+    return [metric for name, metric in shown.items() if name in there]

@@ -15,7 +15,7 @@ from cellwright.plugins.meters.counting import (
 from cellwright.plugins.meters.keras_latency import KerasLatency
 from cellwright.plugins.meters.latency_predictor import LatencyPredictor
 from cellwright.plugins.meters.litert_latency import LiteRTLatency
-from cellwright.plugins.meters.measurement import Measurement, Meter, as_meters, measure
+from cellwright.plugins.meters.measurement import Measurement, Meter, as_meters, measure, metric_of
 from cellwright.plugins.meters.timing import Timing
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "Timing",
     "as_meters",
     "measure",
+    "metric_of",
 ]

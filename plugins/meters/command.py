@@ -12,10 +12,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from cellwright.plugins.meters.litert_latency import litert_content
 from cellwright.plugins.meters.measurement import Measurement
+from cellwright.plugins.metrics import Direction
 from cellwright.search_spaces import ChildFailed
 
 PLACEHOLDER = "{model}"
@@ -50,6 +51,8 @@ class CommandMeter:
     int8: bool = False
     repeats: int = 1
     metric: str = "latency_ms"
+    unit: ClassVar[str] = "ms"
+    direction: ClassVar[Direction] = "minimize"
 
     def __post_init__(self) -> None:
         command = (self.command,) if isinstance(self.command, str) else tuple(self.command)
@@ -91,7 +94,7 @@ class CommandMeter:
             low, _, high = statistics.quantiles(times, n=4)
             spread = high - low
         how = f"{' '.join(self.command)}, {'int8' if self.int8 else 'float32'} {self.format}"
-        return Measurement(statistics.median(times), spread, self.repeats, "ms", how)
+        return Measurement(statistics.median(times), spread, self.repeats, self.unit, how)
 
     def _seconds(self, path: Path) -> float:
         arguments = [part.replace(PLACEHOLDER, str(path)) for part in self.command]

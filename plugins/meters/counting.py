@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from cellwright.plugins.meters.litert_latency import litert_content
 from cellwright.plugins.meters.measurement import Measurement
 from cellwright.plugins.meters.timing import random_image
+from cellwright.plugins.metrics import Direction
 from cellwright.search_spaces import multiply_adds
 from cellwright.search_spaces.costs import tensors_of
 
@@ -18,10 +19,12 @@ class MultiplyAdds:
     """Multiplications of convolutions and dense layers for one image; see `multiply_adds`."""
 
     metric: str = "multiply_adds"
+    unit: ClassVar[str] = "multiply-adds"
+    direction: ClassVar[Direction] = "minimize"
 
     def __call__(self, model: Any) -> Measurement:
         """Raises ValueError if the model's input has no fixed size."""
-        return _counted(multiply_adds(model), "multiply-adds", "of convolutions and dense layers")
+        return _counted(multiply_adds(model), self.unit, "of convolutions and dense layers")
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,12 @@ class Parameters:
     """All weights, the moving statistics of batch normalisation included."""
 
     metric: str = "parameters"
+    unit: ClassVar[str] = "parameters"
+    direction: ClassVar[Direction] = "minimize"
 
     def __call__(self, model: Any) -> Measurement:
         """Count them."""
-        return _counted(model.count_params(), "parameters", "all weights")
+        return _counted(model.count_params(), self.unit, "all weights")
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class ModelSize:
 
     bits: int = 32
     metric: str = "size_bytes"
+    unit: ClassVar[str] = "bytes"
+    direction: ClassVar[Direction] = "minimize"
 
     def __post_init__(self) -> None:
         if self.bits not in (8, 16, 32):
@@ -57,7 +64,7 @@ class ModelSize:
     def __call__(self, model: Any) -> Measurement:
         """Count them."""
         size = model.count_params() * self.bits // 8
-        return _counted(size, "bytes", f"all weights at {self.bits} bits each")
+        return _counted(size, self.unit, f"all weights at {self.bits} bits each")
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,8 @@ class LiteRTSize:
 
     int8: bool = False
     metric: str = "size_bytes"
+    unit: ClassVar[str] = "bytes"
+    direction: ClassVar[Direction] = "minimize"
 
     @classmethod
     def quantised(cls, **arguments: Any) -> LiteRTSize:
@@ -80,7 +89,7 @@ class LiteRTSize:
     def __call__(self, model: Any) -> Measurement:
         """Raises ChildFailed if the network cannot be made into LiteRT."""
         size = len(litert_content(model, self.int8))
-        return _counted(size, "bytes", f"LiteRT file, {'int8' if self.int8 else 'float32'}")
+        return _counted(size, self.unit, f"LiteRT file, {'int8' if self.int8 else 'float32'}")
 
 
 @dataclass(frozen=True)
@@ -95,12 +104,14 @@ class PeakMemory:
     """
 
     metric: str = "peak_memory_bytes"
+    unit: ClassVar[str] = "bytes"
+    direction: ClassVar[Direction] = "minimize"
 
     def __call__(self, model: Any) -> Measurement:
         """Raises ValueError if the model's input has no fixed size."""
         random_image(model)
         how = "activations held at once, batch of one, float32, in topological order"
-        return _counted(4 * _most_held(model), "bytes", how)
+        return _counted(4 * _most_held(model), self.unit, how)
 
 
 def _most_held(model: Any) -> int:

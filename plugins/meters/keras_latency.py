@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from cellwright.plugins.meters.measurement import Measurement
 from cellwright.plugins.meters.timing import Timing, random_image
+from cellwright.plugins.metrics import Direction
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class KerasLatency:
 
     timing: Timing = field(default_factory=Timing)
     metric: str = "latency_ms"
+    unit: ClassVar[str] = "ms"
+    direction: ClassVar[Direction] = "minimize"
 
     def __call__(self, model: Any) -> Measurement:
         """Median and spread of one random image.
@@ -46,7 +49,7 @@ class KerasLatency:
         )
         if keras.config.dtype_policy().compute_dtype != "float32":
             how = how.replace("float32", f"{keras.config.dtype_policy().name}")
-        return Measurement(*self.timing.milliseconds(run), "ms", how)
+        return Measurement(*self.timing.milliseconds(run), self.unit, how)
 
 
 def _in_tensorflow(model: Any, image: Any) -> tuple[Callable[[], Any], str]:

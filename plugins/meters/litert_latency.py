@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from cellwright.plugins.meters.measurement import Measurement
 from cellwright.plugins.meters.timing import Timing, random_image
+from cellwright.plugins.metrics import Direction
 from cellwright.search_spaces import ChildFailed, ExportFailed
 
 
@@ -34,6 +35,8 @@ class LiteRTLatency:
     threads: int = 1
     timing: Timing = field(default_factory=Timing)
     metric: str = "latency_ms"
+    unit: ClassVar[str] = "ms"
+    direction: ClassVar[Direction] = "minimize"
 
     def __post_init__(self) -> None:
         if self.threads < 1:
@@ -62,7 +65,7 @@ class LiteRTLatency:
             ChildFailed: If LiteRT cannot run it.
         """
         run = _runner(content, self.threads)
-        return Measurement(*self.timing.milliseconds(run), "ms", self.how)
+        return Measurement(*self.timing.milliseconds(run), self.unit, self.how)
 
     @property
     def how(self) -> str:

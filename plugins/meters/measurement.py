@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from cellwright.plugins.metrics import DIRECTIONS, Direction, Metric, known_metric
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -31,11 +33,23 @@ class Measurement:
 
 
 class Meter(Protocol):
-    """Anything that measures a ``keras.Model``, and names the metric that it measures."""
+    """Anything that measures a ``keras.Model``, and declares the metric that it measures.
+
+    A meter without a ``direction`` is taken too: its metric is then known by its name alone
+    (`metric_of`), and refused as an objective, or on an axis of a front, if the name says nothing.
+    """
 
     @property
     def metric(self) -> str:
         """Under which a trial keeps the value: ``latency_ms``, ``size_bytes``, ..."""
+
+    @property
+    def unit(self) -> str:
+        """Of the value: ``"ms"``, ``"bytes"``, ``"images/s"``, or what is counted."""
+
+    @property
+    def direction(self) -> Direction:
+        """``"minimize"`` for a cost, ``"maximize"`` where more is better."""
 
     def __call__(self, model: Any) -> Measurement:
         """Measure ``model``.
@@ -46,11 +60,22 @@ class Meter(Protocol):
         """
 
 
+def metric_of(meter: Meter) -> Metric | None:
+    """The metric that a meter declares, or that is known by its name; None if nothing says which
+    way it is better."""
+    direction: Direction | None = getattr(meter, "direction", None)
+    known = known_metric(meter.metric)
+    if direction is None or known is not None:
+        return known
+    return Metric(meter.metric, getattr(meter, "unit", ""), direction)
+
+
 def as_meters(meter: Meter | Sequence[Meter] | None) -> tuple[Meter, ...]:
     """One meter, several or none as a tuple.
 
     Raises:
-        ValueError: If something is no meter, or two write the same metric.
+        ValueError: If something is no meter, two write the same metric, or one declares its metric
+            otherwise than its name is known.
     """
     if meter is None:
         return ()
@@ -60,6 +85,7 @@ def as_meters(meter: Meter | Sequence[Meter] | None) -> tuple[Meter, ...]:
             raise ValueError(
                 f"a meter is called with a model and has a metric, its name; got {each!r}"
             )
+        _check_declaration(each)
     metrics = [each.metric for each in meters]
     twice = sorted({metric for metric in metrics if metrics.count(metric) > 1})
     if twice:
@@ -68,6 +94,23 @@ def as_meters(meter: Meter | Sequence[Meter] | None) -> tuple[Meter, ...]:
             "them another name, such as LiteRTLatency(int8=True, metric='latency_int8_ms')"
         )
     return meters
+
+
+def _check_declaration(meter: Meter) -> None:
+    direction, unit = getattr(meter, "direction", None), getattr(meter, "unit", None)
+    if direction is not None and direction not in DIRECTIONS.values():
+        raise ValueError(
+            f"the direction of a meter is 'maximize' or 'minimize', {meter!r} has {direction!r}"
+        )
+    known = known_metric(meter.metric)
+    if known is None:
+        return
+    if direction not in (None, known.direction) or unit not in (None, known.unit):
+        raise ValueError(
+            f"{meter!r} declares {meter.metric!r} with unit {unit!r} and direction {direction!r}, "
+            f"but by its name that metric has unit {known.unit!r} and direction "
+            f"{known.direction!r}: give it another name"
+        )
 
 
 def measure(model: Any, meter: Meter | Sequence[Meter] | None) -> dict[str, float]:

@@ -54,8 +54,9 @@ class Evaluation:
 
     Raises:
         ValueError: If the reward weighs a latency, or the limit is on a metric, that nothing
-            measures; if two meters write the same metric; or if ``space`` searches a hyperparameter
-            that neither the recipe nor ``space.build`` knows, or a value that the recipe refuses.
+            measures or of which more is better; if two meters write the same metric, or ``space``
+            searches a hyperparameter that neither the recipe nor ``space.build`` knows, or a value
+            that the recipe refuses.
     """
 
     space: SearchSpace

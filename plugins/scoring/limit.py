@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cellwright.plugins.meters import Meter, as_meters
+from cellwright.plugins.meters import Meter, as_meters, metric_of
 from cellwright.plugins.scoring.rewards import MnasNetReward, Reward
 from cellwright.search_spaces import OverLimit, Params
 
@@ -58,7 +58,8 @@ class Screening:
         limit: A limit on one of `metrics`, or none.
 
     Raises:
-        ValueError: If the limit is on a metric that nothing measures, or `as_meters` raises it.
+        ValueError: If the limit is on a metric that nothing measures, or of which more is better;
+            or if `as_meters` raises it.
     """
 
     meter: Meter | Sequence[Meter] | None = None
@@ -71,6 +72,16 @@ class Screening:
                 f"the limit is on {self.limit.metric!r}, and what is known of a child before its "
                 f"training is {', '.join(self.metrics)}: give a meter or a predictor for it"
             )
+        if self.limit is not None and self.is_maximised(self.limit.metric):
+            raise ValueError(
+                f"a limit is the most that a child may have of a cost, and more of "
+                f"{self.limit.metric!r} is better: leave the limit out, or measure a cost"
+            )
+
+    def is_maximised(self, name: str) -> bool:
+        """Whether a meter declares that more of its metric ``name`` is better."""
+        declared = (metric_of(meter) for meter in as_meters(self.meter))
+        return any(m.name == name and m.direction == "maximize" for m in declared if m)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -82,13 +93,19 @@ class Screening:
         """Check that what ``reward`` weighs is measured, as far as that can be known.
 
         Raises:
-            ValueError: If it is a `MnasNetReward` of a latency that nothing measures.
+            ValueError: If it is a `MnasNetReward` of a latency that nothing measures, or of a
+                metric of which more is better.
         """
         weighed = reward.latency if isinstance(reward, MnasNetReward) else ""
         if weighed.endswith("latency_ms") and weighed not in self.metrics:
             raise ValueError(
                 f"MnasNetReward weighs {weighed}, and nothing measures it: give a meter, such as "
                 "KerasLatency(), or a predictor"
+            )
+        if self.is_maximised(weighed):
+            raise ValueError(
+                f"MnasNetReward weighs a cost, and more of {weighed!r} is better: leave the target "
+                "out, or measure a cost"
             )
 
     def measure(self, network: Params, build: Callable[[], Any]) -> tuple[dict[str, float], Any]:

@@ -95,6 +95,64 @@ def test_a_journal_with_two_studies_and_another_metric(report, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+METRICS = [{"latency_int8_ms": 9.0, "f1": 0.2, "f1_macro": 0.2, "my_score": 3.0},
+           {"latency_int8_ms": 2.0, "f1": 0.8, "f1_macro": 0.8, "my_score": 4.0}]  # fmt: skip
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """A study of two objectives, whose two trials have `METRICS`."""
+    url = f"sqlite:///{tmp_path}/measured.db"
+    study = optuna.create_study(storage=url, directions=["minimize", "maximize"])
+    for k, metrics in enumerate(METRICS):
+        trial = study.ask()
+        suggest(trial, SPACE)
+        for name, value in metrics.items():
+            trial.set_user_attr(name, value)
+        study.tell(trial, (float(k), float(k)))
+    return url
+
+
+@pytest.mark.parametrize(
+    ("metric", "best"),
+    [("latency_int8_ms", 1), ("f1", 1), ("f1_macro:max", 1), ("f1_macro:min", 0),
+     ("my_score:minimize", 0), ("latency_int8_ms:max", 0), ("value_0", 0), ("value_1", 1)],
+)  # fmt: skip
+def test_the_best_trial_by_any_metric(report, measured, metric, best):
+    code, out, err = report(measured, "--space", "mlp", "--metric", metric, "--json")
+    assert code == 0, err
+    assert [trial["trial"] for trial in json.loads(out)["best"]] == [best, 1 - best]
+
+
+@pytest.mark.parametrize("metric", ["f1_macro", "my_score"])
+def test_a_metric_that_nobody_has_declared_is_refused(report, measured, metric):
+    code, _, err = report(measured, "--space", "mlp", "--metric", metric)
+    assert code == 1
+    assert f"write --metric {metric}:max or --metric {metric}:min" in " ".join(err.split())
+
+
+def test_a_keras_tuner_project_says_what_goes_up_and_not_what_goes_down(report, tmp_path):
+    """Keras Tuner records "min" of a metric that it knows nothing about."""
+
+    class Tuner(keras_tuner.Tuner):
+        def run_trial(self, trial, *args, **kwargs):
+            return METRICS[int(trial.trial_id)]
+
+    oracle = StrategyOracle(
+        keras_tuner.Objective("my_score", "max"), 2, strategy="random", space=SPACE, seed=1
+    )
+    Tuner(oracle=oracle, directory=str(tmp_path), project_name="tuned").search(verbose=0)
+    assert oracle.trials["0"].metrics.metrics["f1_macro"].direction == "min"
+    folder = tmp_path / "tuned"
+    for metric in ("my_score", "latency_int8_ms", "f1_macro:max"):
+        code, out, err = report(folder, "--space", "mlp", "--metric", metric, "--json")
+        assert code == 0, err
+        assert json.loads(out)["best"][0]["trial"] == 1
+    code, _, err = report(folder, "--space", "mlp", "--metric", "f1_macro")
+    assert code == 1
+    assert "f1_macro:max" in err
+
+
 def test_a_keras_tuner_project(report, tmp_path):
     class Tuner(keras_tuner.Tuner):
         def run_trial(self, trial, *args, **kwargs):

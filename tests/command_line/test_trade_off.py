@@ -15,6 +15,7 @@ from cellwright.command_line.pictures.front_children import draw_children
 from cellwright.command_line.pictures.front_picture import draw_front
 from cellwright.command_line.trade_off import about_target
 from cellwright.plugins import ParetoEvolution, RandomSearch, load_dataset
+from cellwright.plugins.metrics import METRICS, Metric
 from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace
 from cellwright.searches.folder import read_settings
 from cellwright.searches.front import front
@@ -24,10 +25,28 @@ from cellwright.searches.trial import Trial
 OPERATIONS = ("identity", "sep_3x3", "sep_5x5", "sep_7x7")
 SPACE = NASNetSpace(blocks=1, operations=OPERATIONS)
 MODULE = f"""
+from cellwright.plugins import LiteRTLatency, Measurement, Timing
 from cellwright.search_spaces import NASNetSpace
 SPACE = NASNetSpace(blocks=1, operations={OPERATIONS!r})
+
+
+class Undeclared:
+    metric = "throughput"
+
+    def __call__(self, model):
+        return Measurement(1e6 / model.count_params(), 0.0, 1, "images/s", "counted")
+
+
+class Throughput(Undeclared):
+    unit, direction = "images/s", "maximize"
+
+
+def quick_int8():
+    timing = Timing(warm_up=1, precision=0.5, least_seconds=0.0, most_seconds=0.2)
+    return LiteRTLatency(int8=True, timing=timing, metric="latency_int8_ms")
 """
 TRIALS = 4
+QUALITY, LATENCY = METRICS["val_accuracy"], METRICS["latency_ms"]
 slow = pytest.mark.slow
 
 
@@ -45,16 +64,16 @@ def settings(**changed):
 def test_the_front_is_what_nothing_beats_the_cheapest_first():
     trials = [trial(0, 0.9, 3), trial(1, 0.8, 1), trial(2, 0.8, 2), trial(3, 0.95, 5),
               trial(4, 0.8, 1), trial(5, 0.99, 1, state="failed")]  # fmt: skip
-    assert [t.number for t in front(trials, "val_accuracy", "latency_ms")] == [1, 0, 3]
-    assert front(trials, "val_accuracy", "size_bytes") == []
-    assert [t.number for t in front(trials, "reward", "val_accuracy")] == [3]
+    assert [t.number for t in front(trials, QUALITY, LATENCY)] == [1, 0, 3]
+    assert front(trials, QUALITY, METRICS["size_bytes"]) == []
+    assert [t.number for t in front(trials, METRICS["reward"], QUALITY)] == [3]
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12))
 def test_each_trial_is_on_the_front_or_beaten_by_one_that_is(points):
     trials = [trial(n, float(a), float(b)) for n, (a, b) in enumerate(points)]
     found = [(t.metrics["val_accuracy"], t.metrics["latency_ms"])
-             for t in front(trials, "val_accuracy", "latency_ms")]  # fmt: skip
+             for t in front(trials, QUALITY, LATENCY)]  # fmt: skip
     assert found == sorted(set(found), key=lambda point: point[1])
     for accuracy, latency in points:
         better = [(a, b) for a, b in found if a >= accuracy and b <= latency]
@@ -107,11 +126,26 @@ def test_a_picture_shows_trials_front_target_and_what_was_not_trained():
     assert empty.texts[0].get_text() == "no trial has both metrics"
 
 
+def test_the_front_of_two_metrics_that_go_up():
+    throughput = Metric("throughput", "images/s", "maximize")
+    points = [(0.9, 10), (0.8, 30), (0.7, 20), (0.95, 5)]
+    trials = [
+        Trial(n, {}, "complete", {"val_accuracy": a, "throughput": t, "reward": a})
+        for n, (a, t) in enumerate(points)
+    ]
+    assert [t.number for t in front(trials, QUALITY, throughput)] == [1, 0, 3]  # the fastest first
+    (axes,) = draw_front(trials, cost=throughput).axes
+    assert axes.get_xlabel() == "throughput (images/s)"
+    assert {text.get_horizontalalignment() for text in axes.texts} == {"left"}
+    (steps,) = [line for line in axes.lines if line.get_label() == "front"]
+    assert list(steps.get_xdata()) == [30, 10, 5]
+
+
 def test_the_networks_of_a_front_are_drawn_beside_what_they_are_worth(monkeypatch):
     monkeypatch.setattr("cellwright.command_line.pictures.front_children.MOST", 2)
     rng = np.random.default_rng(0)
     trials = [replace(trial(n, 0.5 + n / 10, n + 1), params=SPACE.sample(rng)) for n in range(3)]
-    front = {"quality": "val_accuracy", "cost": "latency_ms"}
+    front = {"quality": QUALITY, "cost": LATENCY}
     (axes,) = draw_children(SPACE, trials, **front).axes
     assert [text.get_text() for text in axes.texts] == [
         "trial 0: validation accuracy 0.5000, 1 ms",
@@ -280,9 +314,70 @@ def test_several_objectives_are_searched_for_in_every_host(cellwright, home, hos
     assert (home / out / "pictures" / "front_children.png").exists()
 
 
+def measured_search(cellwright, home, meter, out, *options):
+    return cellwright(
+        home, "search", "--epochs", 1, "--filters", 2, "--data", "data.npz", "--trials", 3,
+        "--space", "trade_off_space:SPACE", "--meter", f"trade_off_space:{meter}", "--out", out,
+        *options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("host", "meter", "objective"),
+    [
+        ("optuna", "Throughput", "throughput"),
+        ("keras-tuner", "Undeclared", "throughput:max"),
+    ],
+)
+def test_what_a_meter_of_yours_measures_is_maximised(cellwright, home, host, meter, objective):
+    pytest.importorskip(host.replace("-", "_"))
+    out = f"{meter}-{host}"
+    printed, code = measured_search(
+        cellwright, home, meter, out, "--host", host, "--objectives", f"val_accuracy,{objective}"
+    )
+    assert code == 0, printed
+    assert "throughput " in printed
+    assert read_settings(home / out).objectives == ("val_accuracy:max", "throughput:max")
+    rows = table(home / out)
+    fastest = max(rows, key=lambda row: float(row["throughput"]))
+    told, code = cellwright(home, "report", out, "--metric", "throughput", "--json")
+    assert code == 0, told
+    assert json.loads(told)["best"][0]["trial"] == int(fastest["trial"])
+    told, code = cellwright(home, "show", out)
+    assert code == 0, told
+    assert "front: validation accuracy against throughput" in told
+    if host == "optuna":
+        (line,) = [each for each in (home / out / "study.journal").read_text().splitlines()
+                   if "directions" in each]  # fmt: skip
+        assert json.loads(line)["directions"] == [2, 2]  # of optuna.study.StudyDirection: up
+
+
+def test_a_report_by_an_int8_latency_ranks_the_fastest_child_first(cellwright, home):
+    pytest.importorskip("ai_edge_litert")
+    printed, code = measured_search(cellwright, home, "quick_int8", "int8", "--strategy", "random")
+    assert code == 0, printed
+    rows = sorted(table(home / "int8"), key=lambda row: float(row["latency_int8_ms"]))
+    assert "latency int8 " in printed
+    told, code = cellwright(home, "report", "int8", "--metric", "latency_int8_ms", "--json")
+    assert code == 0, told
+    assert [t["trial"] for t in json.loads(told)["best"]] == [int(row["trial"]) for row in rows]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (
+            ("--meter", "trade_off_space:Undeclared"),
+            "write --objectives throughput:max or --objectives throughput:min, or give the meter",
+        ),
+        (
+            ("--meter", "trade_off_space:Undeclared", "--objectives", "val_accuracy,throughput"),
+            "write --objectives throughput:max",
+        ),
+        (("--meter", "trade_off_space:Throughput", "--limit", 3), "leave the limit out"),
+        (("--meter", "trade_off_space:Throughput", "--target", 3), "leave the target out"),
+        (("--objectives", "val_accuracy,f1_macro"), "a --meter adds its own metric, and :max"),
+        (("--objectives", "loss,val_accuracy,loss:max"), "two metrics or more, each once"),
         (("--hard",), "--hard is of a target"),
         (("--target-ms", 1, "--target-from", "mnasnet-a1"), "both set the target: give one"),
         (("--meter", "sundial"), "unknown name 'sundial'; installed meters are"),

@@ -58,7 +58,7 @@ def table(folder):
 
 
 def test_settings_say_space_and_schedule_and_keep_them():
-    settings = Settings(**{**vars(PLAIN), "tune": "dropout=0..0.5 batch_size=8,16"})
+    settings = Settings(**{**vars(PLAIN), "tune": ("dropout=0..0.5", "batch_size=8,16")})
     space = settings.make_space()
     assert isinstance(space, JointSpace)
     assert [d.name for d in space.hyperparameters] == ["dropout", "batch_size"]
@@ -184,7 +184,7 @@ def test_nni_init_writes_what_a_search_in_nni_does(cellwright, home):
     settings = Settings(
         "nni", "pareto", "mlp", "wine", 4, 9, 128, 1e-3, None, 3, None, 2,
         class_weight="balanced", meter="parameters", limit=5000.0,
-        objectives="val_accuracy,parameters", tune=TUNED[1], schedule="hyperband",
+        objectives=("val_accuracy", "parameters"), tune=(TUNED[1],), schedule="hyperband",
     )  # fmt: skip
     made = settings.make_evaluation(load_dataset("wine", balanced=True))
     assert written.space.fingerprint == made.space.fingerprint

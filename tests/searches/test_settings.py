@@ -100,6 +100,53 @@ def test_settings_from_before_there_were_meters_are_read():
     continue_or_start(HERE, replace(SETTINGS, target=2.5))
 
 
+LISTS = {"drop": ("id", "full name"), "tune": ("dropout=0..0.5", "batch_size=8,16"),
+         "objectives": ("val_accuracy:max", "latency_ms:min")}  # fmt: skip
+
+
+def test_lists_are_kept_as_lists():
+    settings = replace(SETTINGS, **LISTS)
+    settings.save(HERE)
+    kept = json.loads(Path("settings.json").read_text())
+    assert {name: kept[name] for name in LISTS} == {n: list(texts) for n, texts in LISTS.items()}
+    assert read_settings(HERE) == settings
+    assert settings.data_options == {"drop": ["id", "full name"]}
+    assert as_text(settings)["tune"] == "dropout=0..0.5 batch_size=8,16"
+    assert not as_text(SETTINGS).keys() & LISTS.keys()
+    with pytest.raises(CellwrightError, match="--drop was 'id,full name' and is now None"):
+        continue_or_start(HERE, replace(settings, drop=()))
+    Path("settings.json").write_text(json.dumps(kept | {"drop": ["id", 3]}))
+    with pytest.raises(CorruptedState, match="drop is"):
+        read_settings(HERE)
+
+
+def test_settings_from_before_lists_were_lists_are_read():
+    """In those, the reward and accuracies went up and all else down."""
+    old = {"drop": "id, full name", "tune": "dropout=0..0.5 batch_size=8,16",
+           "objectives": "val_accuracy,latency_ms"}  # fmt: skip
+    file = Path("settings.json")
+    file.write_text(json.dumps(asdict(SETTINGS) | old))
+    assert read_settings(HERE) == replace(SETTINGS, **LISTS)
+    continue_or_start(HERE, replace(SETTINGS, **LISTS))
+    file.write_text(json.dumps(asdict(SETTINGS) | dict.fromkeys(old)))
+    assert read_settings(HERE) == SETTINGS
+    file.write_text(json.dumps(asdict(SETTINGS) | {"objectives": "val_accuracy,f1"}))
+    assert read_settings(HERE).goals == {"val_accuracy": "maximize", "f1": "minimize"}
+    changed = "val_accuracy:max,f1:min' and is now 'val_accuracy:max,f1:max'"
+    with pytest.raises(CellwrightError, match=changed):
+        continue_or_start(HERE, replace(SETTINGS, objectives=("val_accuracy:max", "f1:max")))
+
+
+def test_each_objective_goes_the_way_that_is_better():
+    goals = replace(SETTINGS, objectives=("val_accuracy", "f1", "seconds", "taste:max")).goals
+    assert goals == {
+        "val_accuracy": "maximize", "f1": "maximize", "seconds": "minimize", "taste": "maximize",
+    }  # fmt: skip
+    assert SETTINGS.goals == {"reward": "maximize"}
+    with pytest.raises(CellwrightError, match="write --objectives f1_macro:max or"):
+        assert replace(SETTINGS, objectives=("val_accuracy", "f1_macro")).goals
+
+
 def test_a_folder_without_a_search_is_named():
     with pytest.raises(CellwrightError, match=r"holds no search: there is no settings\.json"):
         read_settings(HERE)

@@ -28,7 +28,7 @@ from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
 from cellwright.searches.folder import continue_or_start, only_search_in, read_settings, with_target
 from cellwright.searches.hosts import HOSTS, driver_of
-from cellwright.searches.settings import CHECKPOINTS, Settings, check_goals
+from cellwright.searches.settings import CHECKPOINTS, Settings, with_goals
 from cellwright.searches.startup import quiet_tensorflow, try_to_build
 from cellwright.searches.trial import best_trial, counted
 
@@ -100,7 +100,9 @@ def search(
             )
             console.print(f"continuing {after} in {out}", highlight=False)
         code = 0
-        with Display(console, settings.trials, settings.fixed_epochs, before) as display:
+        with Display(
+            console, settings.trials, settings.fixed_epochs, before, settings.declared
+        ) as display:
             try:
                 driver.search(out, settings, evaluation, display.trial, display.epoch)
             except KeyboardInterrupt:
@@ -170,7 +172,7 @@ def _prepare(out: Path, settings: Settings) -> tuple[Any, Settings, Evaluation]:
         with quiet_tensorflow():
             settings = with_target(out, settings)
             evaluation = settings.make_evaluation(checkpoints=out / CHECKPOINTS)
-            check_goals(settings, evaluation)
+            settings = with_goals(settings, evaluation)
             try_to_build(evaluation)
     return driver, settings, evaluation
 

@@ -133,7 +133,8 @@ def settings_of(
         str | None,
         typer.Option(
             help="Search for the front of several metrics, as val_accuracy,latency_ms; auto is "
-            "then pareto."
+            "then pareto. NAME:max or NAME:min says which way a metric is better where its name "
+            "or its meter does not."
         ),
     ] = None,
 ) -> Settings:
@@ -157,19 +158,24 @@ def settings_of(
     settings = Settings(
         host="optuna", strategy=strategy, space=space, data=data, trials=trials or 20,
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, filters=filters,
-        seed=seed, storage=None, concurrency=1, label=label, drop=drop, task=task,
+        seed=seed, storage=None, concurrency=1, label=label, drop=_parts(drop), task=task,
         class_weight=class_weight, meter=meter, target=target, target_from=target_from, hard=hard,
-        limit=limit, objectives=objectives, tune=_joined(tune), schedule=schedule, factor=factor,
+        limit=limit, objectives=_parts(objectives),
+        tune=_without_spaces(tune), schedule=schedule, factor=factor,
         predict=None if predict is None else str(predict.resolve()),
     )  # fmt: skip
     _check_schedule(settings)
     found = settings.make_schedule()
     if trials is None and found is not None:
         settings = replace(settings, trials=found.trials)
-    goals = len(settings.goals)
-    if objectives is not None and goals < 2:
-        raise CellwrightError(f"--objectives takes two metrics or more, as a,b; got {objectives!r}")
-    make_strategy(strategy, settings.make_space(), seed=seed, objectives=goals)  # refused at once
+    goals = settings.objective_names
+    if objectives is not None and (len(goals) < 2 or len(set(goals)) < len(goals)):
+        raise CellwrightError(
+            f"--objectives takes two metrics or more, each once, as a,b; got {objectives!r}"
+        )
+    make_strategy(  # refused at once
+        strategy, settings.make_space(), seed=seed, objectives=len(goals) or 1
+    )
     return settings
 
 
@@ -192,9 +198,13 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _joined(tune: list[str] | None) -> str | None:
-    """Several hyperparameters as one setting; none of them holds a space."""
-    return " ".join("".join(text.split()) for text in tune) if tune else None
+def _parts(text: str | None) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def _without_spaces(tune: list[str] | None) -> tuple[str, ...]:
+    return tuple("".join(text.split()) for text in tune or ())
 
 
 def _check_schedule(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from cellwright.command_line.networks import Network
 from cellwright.command_line.trade_off import about_target
-from cellwright.plugins.metrics import COSTS, label
+from cellwright.plugins.metrics import METRICS, Metric, beside_reward
 from cellwright.search_spaces import SearchSpace, costs, depth
 from cellwright.searches.settings import Settings
 from cellwright.searches.trial import Trial, best_trial, counted
@@ -46,30 +47,33 @@ def print_trial(space: SearchSpace, trial: Trial, prefix: str = "") -> None:
         console.print(f"  {line}", highlight=False, markup=False)
 
 
-def print_ranking(out: Path, trials: list[Trial], most: int = 10) -> None:
-    """The trials of the highest rewards."""
+def print_ranking(
+    out: Path, trials: list[Trial], declared: Sequence[Metric] = (), most: int = 10
+) -> None:
+    """The trials of the highest rewards; ``declared`` as in `find_metric`."""
     number = counted(trials)
     table = Table(
         title=f"{number} trial{'' if number == 1 else 's'} in {out}", title_justify="left"
     )
-    shown = [n for n in ("val_accuracy", "epochs", *COSTS) if any(n in t.metrics for t in trials)]
-    for name in ("trial", "reward", *shown):
-        table.add_column(label(name), justify="right")
+    shown = beside_reward({name for trial in trials for name in trial.metrics}, declared)
+    for name in ("trial", "reward", *(metric.label for metric in shown)):
+        table.add_column(name, justify="right")
     ranked = sorted((t for t in trials if t.reward is not None), key=lambda t: -t.metrics["reward"])
     for trial in ranked[:most]:
-        values = (_number(trial.metrics.get(name)) for name in shown)
+        values = (_number(trial.metrics.get(metric.name)) for metric in shown)
         table.add_row(str(trial.number), f"{trial.reward:.4f}", *values)
     console.print(table)
 
 
-def print_front(trials: list[Trial], quality: str, cost: str) -> None:
-    """The trials of a front, the cheapest first: none is beaten in one metric for nothing."""
-    names = (cost, quality, *(n for n in ("parameters", "reward") if n not in (cost, quality)))
-    table = Table(title=f"front: {label(quality)} against {label(cost)}", title_justify="left")
-    for name in ("trial", *names):
-        table.add_column(label(name), justify="right")
+def print_front(trials: list[Trial], quality: Metric, cost: Metric) -> None:
+    """The trials of a front, in the order of `front`: none is beaten in one metric for nothing."""
+    shown = {metric.name: metric.label for metric in (cost, quality)}
+    shown |= {n: METRICS[n].label for n in ("parameters", "reward") if n not in shown}
+    table = Table(title=f"front: {quality.label} against {cost.label}", title_justify="left")
+    for name in ("trial", *shown.values()):
+        table.add_column(name, justify="right")
     for trial in trials:
-        table.add_row(str(trial.number), *(_number(trial.metrics.get(name)) for name in names))
+        table.add_row(str(trial.number), *(_number(trial.metrics.get(name)) for name in shown))
     console.print(table)
 
 

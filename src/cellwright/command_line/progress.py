@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import textwrap
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any
@@ -22,7 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from cellwright.plugins.metrics import COSTS, short
+from cellwright.plugins.metrics import METRICS, Metric, beside_reward
 from cellwright.searches.trial import Trial, best_trial, counted
 
 
@@ -45,14 +46,25 @@ class TimeLeft(ProgressColumn):
 class Display:
     """Shows each finished trial, the best so far, the epoch in training, and the time left.
 
-    Where the output is no terminal only the lines appear. ``epochs`` are those of each trial; None
-    if they differ.
+    Where the output is no terminal, only the lines appear.
+
+    Args:
+        console: To print on.
+        trials: In all.
+        epochs: Of each trial; None if they differ.
+        before: The trials of earlier runs.
+        declared: What the search says of its metrics, as in `find_metric`.
     """
 
     def __init__(
-        self, console: Console, trials: int, epochs: int | None, before: list[Trial]
+        self,
+        console: Console,
+        trials: int,
+        epochs: int | None,
+        before: list[Trial],
+        declared: Sequence[Metric] = (),
     ) -> None:
-        self.console, self.trials, self.epochs = console, trials, epochs
+        self.console, self.trials, self.epochs, self.declared = console, trials, epochs, declared
         self.first = 0.0  # seconds of a trial's first epoch
         self.seen = {trial.number: trial for trial in before}
         self.progress = Progress(
@@ -123,9 +135,9 @@ class Display:
             return f"trial {trial.number:>4}  [{colour}]{trial.state}[/]  {escape(reason)}"
         best = best_trial(list(self.seen.values()))
         mark = "  [green]best so far[/]" if best is not None and best.number == trial.number else ""
-        parts = [short("reward", trial.reward)]
-        for name in ("val_accuracy", "epochs", *COSTS):
-            value = trial.metrics.get(name)
-            if value is not None and not (name == "val_accuracy" and value == trial.reward):
-                parts.append(short(name, value))
+        parts = [METRICS["reward"].write(trial.reward)]
+        for metric in beside_reward(trial.metrics, self.declared):
+            value = trial.metrics[metric.name]
+            if not (metric.name == "val_accuracy" and value == trial.reward):
+                parts.append(metric.write(value))
         return f"trial {trial.number:>4}  " + "  ".join(parts) + mark

@@ -16,6 +16,7 @@ from rich.table import Table
 from cellwright.command_line.printing import console, print_trial
 from cellwright.command_line.results import write_table
 from cellwright.plugins.files import atomic_write
+from cellwright.plugins.metrics import split_direction
 from cellwright.search_spaces import CellwrightError
 from cellwright.searches.analysis import Importance, importances, rank_correlation
 from cellwright.searches.runs import open_run
@@ -39,7 +40,10 @@ def report(
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(help="To judge by; the objective if not. Losses and costs are minimised."),
+        typer.Option(
+            help="Judge by this metric, not by the objective. NAME:max or NAME:min says which way "
+            "it is better, where that is not known."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables and pictures; runs/NAME-report if not.")
@@ -133,7 +137,7 @@ def _write(
     )
 
     folder.mkdir(parents=True, exist_ok=True)
-    label = metric or "reward"
+    label = "reward" if metric is None else split_direction(metric)[0]
     rewards = [trial.metrics["reward"] for trial in ranked]
     figures: dict[str, Any] = {
         "trials": draw_search([t.reward for t in run.trials], label=label, title=run.name),

@@ -11,7 +11,7 @@ from typing import Any
 
 from cellwright.plugins import Dataset, Evaluation
 from cellwright.plugins.files import atomic_write
-from cellwright.plugins.metrics import METRICS
+from cellwright.plugins.metrics import METRICS, Metric
 from cellwright.plugins.training.best_child import keep_best, read_best
 from cellwright.search_spaces import SearchSpace
 from cellwright.searches.hosts import HOSTS
@@ -24,7 +24,7 @@ def write_results(
     settings: Settings,
     trials: Sequence[Trial],
     evaluation: Evaluation | None = None,
-    against: str | None = None,
+    against: Metric | None = None,
 ) -> list[Path]:
     """Write the table, the genotype and the pictures, and see that the best child is there.
 
@@ -101,7 +101,7 @@ def _draw(
     space: SearchSpace,
     trials: Sequence[Trial],
     best: Trial | None,
-    against: str | None,
+    against: Metric | None,
 ) -> list[Path]:
     from cellwright.command_line.pictures.charts import draw_search, save_figures
     from cellwright.command_line.pictures.front_children import draw_children
@@ -122,23 +122,24 @@ def _draw(
             best=None if best is None else list(trials).index(best),
         )
     }
-    fronts = {"front": settings.cost, f"front against {against}": against}
+    known = None if settings.cost is None else settings.metric(settings.cost)
+    fronts = {"front": known, f"front against {against and against.name}": against}
     figures |= {
         name: draw_front(
             trials,
             quality=quality_of(trials),
             cost=cost,
-            target=settings.target if cost == settings.cost else None,
+            target=settings.target if cost == known else None,
             best=best,
             title=title,
         )
         for name, cost in fronts.items()
         if cost is not None
     }
-    if settings.objectives is not None and settings.cost is not None:
+    if settings.objectives and known is not None:
         quality = quality_of(trials)
-        chosen = front(trials, quality, settings.cost)
-        children = draw_children(space, chosen, quality=quality, cost=settings.cost)
+        chosen = front(trials, quality, known)
+        children = draw_children(space, chosen, quality=quality, cost=known)
         figures |= {} if children is None else {"front children": children}
     if best is not None:
         figures |= space.figures(best.params)

@@ -19,6 +19,7 @@ from cellwright.command_line.printing import (
     print_results,
 )
 from cellwright.command_line.results import write_results
+from cellwright.plugins.metrics import split_direction
 from cellwright.search_spaces import GENOTYPES, CellwrightError
 from cellwright.searches.children import find_trial
 from cellwright.searches.folder import read_settings
@@ -57,7 +58,10 @@ def show(
     ] = None,
     against: Annotated[
         str | None,
-        typer.Option(help="Of a search: the front of accuracy against this metric; its meter's."),
+        typer.Option(
+            help="Of a search: the front of accuracy against this metric; its meter's. NAME:max or "
+            "NAME:min says which way it is better, where that is not known."
+        ),
     ] = None,
     layers: Annotated[
         bool, typer.Option("--layers", help="A row for each layer, not each cell or block.")
@@ -109,12 +113,15 @@ def show(
 def _show_search(out: Path, against: str | None) -> None:
     settings = read_settings(out)
     trials = driver_of(settings.host).read(out, settings)
-    quality, cost = quality_of(trials), against or settings.cost
-    if against is not None and not measured(trials, quality, against):
+    quality, name = quality_of(trials), against or settings.cost
+    if against is not None and not measured(trials, quality.name, split_direction(against)[0]):
         known = sorted({name for trial in trials for name in trial.metrics})
         raise CellwrightError(f"--against must be a metric of the trials, {known}; got {against!r}")
-    files = write_results(out, settings, trials, against=against)
-    print_ranking(out, trials)
+    cost = (
+        None if name is None else settings.metric(name, "--against" if against else "--objectives")
+    )
+    files = write_results(out, settings, trials, against=cost if against else None)
+    print_ranking(out, trials, settings.declared)
     if cost is not None:
         print_front(front(trials, quality, cost), quality, cost)
     told = (f"{name}\u00a0{value}" for name, value in as_text(settings).items())

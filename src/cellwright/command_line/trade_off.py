@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cellwright.plugins.metrics import short
+from cellwright.plugins.metrics import Metric
 from cellwright.searches.front import QUALITY, measured
 from cellwright.searches.settings import Settings
 from cellwright.searches.trial import Trial, best_trial
@@ -13,26 +13,26 @@ from cellwright.searches.trial import Trial, best_trial
 def about_target(settings: Settings, trials: Sequence[Trial]) -> list[str]:
     """How many children a limit kept from training, whether the best child is within the target,
     and what accuracy that cost; nothing of what the search has not."""
-    cost, best = settings.cost, best_trial(trials)
-    if cost is None:
+    best = best_trial(trials)
+    if settings.cost is None or settings.limited is None:
         return []
-    lines = []
+    cost, lines = settings.metric(settings.cost), []
     if settings.limit is not None:
         beyond = sum(trial.state == "infeasible" for trial in trials)
-        limit = short(settings.limited or cost, settings.limit)
+        limit = settings.metric(settings.limited).write(settings.limit)
         unseen = "not trained" if settings.predict is None else "not built"
         lines.append(f"limit {limit}: {beyond} of {len(trials)} children are beyond it, {unseen}")
-    if settings.target is not None and best is not None and cost in best.metrics:
+    if settings.target is not None and best is not None and cost.name in best.metrics:
         lines += _against(settings.target, cost, best, trials)
         lines += _price(best, cost, trials)
     return lines
 
 
-def _against(target: float, cost: str, best: Trial, trials: Sequence[Trial]) -> list[str]:
-    trained = measured(trials, cost)
-    within = [trial for trial in trained if trial.metrics[cost] <= target]
+def _against(target: float, cost: Metric, best: Trial, trials: Sequence[Trial]) -> list[str]:
+    trained = measured(trials, cost.name)
+    within = [trial for trial in trained if trial.metrics[cost.name] <= target]
     place = "within it" if best in within else "[yellow]beyond it[/]"
-    told = f"target {short(cost, target)}: the best child, {_told(best, cost)}, is {place}"
+    told = f"target {cost.write(target)}: the best child, {_told(best, cost)}, is {place}"
     if best in within:
         return [told]
     first = best_trial(within)
@@ -42,18 +42,18 @@ def _against(target: float, cost: str, best: Trial, trials: Sequence[Trial]) -> 
     return [told, f"{other}; a reward weighs a target, and only --limit is a promise"]
 
 
-def _price(best: Trial, cost: str, trials: Sequence[Trial]) -> list[str]:
+def _price(best: Trial, cost: Metric, trials: Sequence[Trial]) -> list[str]:
     """What the best child gave of the best accuracy that was seen."""
-    seen = measured(trials, QUALITY, cost)
+    seen = measured(trials, QUALITY.name, cost.name)
     if best not in seen:
         return []
-    top = max(seen, key=lambda trial: (trial.metrics[QUALITY], -trial.metrics[cost]))
-    lost = top.metrics[QUALITY] - best.metrics[QUALITY]
+    top = max(seen, key=lambda t: (t.metrics[QUALITY.name], -t.metrics[cost.name]))
+    lost = top.metrics[QUALITY.name] - best.metrics[QUALITY.name]
     if lost > 0:
         return [f"it costs {lost:.4f} of accuracy: the most accurate child is {_told(top, cost)}"]
     return ["no child that was trained is more accurate"]
 
 
-def _told(trial: Trial, cost: str) -> str:
-    known = [short(n, trial.metrics[n]) for n in (QUALITY, cost) if n in trial.metrics]
+def _told(trial: Trial, cost: Metric) -> str:
+    known = [m.write(trial.metrics[m.name]) for m in (QUALITY, cost) if m.name in trial.metrics]
     return f"trial {trial.number} ({', '.join(known)})"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cellwright.plugins.files import atomic_path
-from cellwright.plugins.metrics import short
+from cellwright.plugins.metrics import METRICS
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
 from cellwright.searches.hosts import driver_of
@@ -70,5 +70,7 @@ def trained_child(
         model.save(beside)
     name = "val_accuracy"
     if name in metrics and name in trial.metrics:
-        announce(f"{short(name, metrics[name])}; in the search it was {trial.metrics[name]:.4f}")
+        announce(
+            f"{METRICS[name].write(metrics[name])}; in the search it was {trial.metrics[name]:.4f}"
+        )
     return path

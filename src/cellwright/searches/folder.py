@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import MISSING, asdict, fields, replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -13,7 +13,7 @@ from cellwright.plugins.files import exclusive_lock
 from cellwright.plugins.scoring.reference import target_from
 from cellwright.search_spaces import CellwrightError, CorruptedState
 from cellwright.searches.hosts import HOSTS
-from cellwright.searches.settings import FILE, SCHEDULES, Settings
+from cellwright.searches.settings import FILE, LISTS, SCHEDULES, Settings, as_told
 
 # A search that goes on may train more children; all else must stay, or the results do not compare.
 _MAY_CHANGE = {"trials", "concurrency"}
@@ -50,12 +50,34 @@ def read_settings(folder: Path) -> Settings:
 
 
 def _typed(name: str, value: Any) -> Any:
+    if name in LISTS:
+        return _several(name, value)
     kind = _KINDS[name]
     if isinstance(value, int) and not isinstance(value, kind | bool):
         value = float(value)  # 1 where 1.0 is meant
     if not isinstance(value, kind) or (value not in _ONE_OF.get(name, [value])):
         raise ValueError(f"{name} is {value!r}")
     return value
+
+
+def _several(name: str, value: Any) -> tuple[str, ...]:
+    """A list of texts; older files hold them as one text, or null.
+
+    In those no direction was said: the reward and accuracies were maximised, all else was not.
+    """
+    if value is None:
+        return ()
+    if isinstance(value, list) and all(isinstance(text, str) for text in value):
+        return tuple(value)
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is {value!r}")
+    texts = tuple(text.strip() for text in value.split(LISTS[name]) if text.strip())
+    if name != "objectives":
+        return texts
+    return tuple(
+        f"{text}:{'max' if text == 'reward' or text.endswith('accuracy') else 'min'}"
+        for text in texts
+    )
 
 
 def continue_or_start(folder: Path, settings: Settings) -> None:
@@ -65,7 +87,7 @@ def continue_or_start(folder: Path, settings: Settings) -> None:
         CellwrightError: If the folder holds a search with other settings, naming them.
     """
     if (folder / FILE).exists():
-        before, now = asdict(read_settings(folder)), asdict(settings)
+        before, now = as_told(read_settings(folder)), as_told(settings)
         changed = [
             f"--{name.replace('_', '-')} was {before[name]!r} and is now {now[name]!r}"
             for name in now

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cellwright.plugins.metrics import is_maximised
+from cellwright.plugins.metrics import METRICS, Metric
 from cellwright.plugins.strategies.pareto import non_dominated
 from cellwright.searches.trial import Trial
 
-QUALITY = "val_accuracy"
+QUALITY = METRICS["val_accuracy"]
+LOSS = METRICS["val_loss"]
 
 
 def measured(trials: Sequence[Trial], *names: str) -> list[Trial]:
@@ -16,26 +17,24 @@ def measured(trials: Sequence[Trial], *names: str) -> list[Trial]:
     return [t for t in trials if t.reward is not None and all(n in t.metrics for n in names)]
 
 
-def quality_of(trials: Sequence[Trial]) -> str:
+def quality_of(trials: Sequence[Trial]) -> Metric:
     """The metric that a front shows: accuracy, or the loss where a number is predicted."""
-    return QUALITY if measured(trials, QUALITY) or not measured(trials, "val_loss") else "val_loss"
+    accurate, lossy = (measured(trials, metric.name) for metric in (QUALITY, LOSS))
+    return QUALITY if accurate or not lossy else LOSS
 
 
-def front(trials: Sequence[Trial], quality: str, cost: str) -> list[Trial]:
-    """The complete trials that no other dominates, the cheapest first.
+def front(trials: Sequence[Trial], quality: Metric, cost: Metric) -> list[Trial]:
+    """The complete trials that no other dominates, the best in ``cost`` first.
 
-    Of trials that are equal in both metrics, the first one stands for all.
+    Where trials are equal in both metrics, the first one stands for all.
 
     Args:
         trials: Of a search.
-        quality: A metric, such as ``"val_accuracy"``.
-        cost: Another; which way each is better, `is_maximised` says.
+        quality: A metric, such as the validation accuracy.
+        cost: Another, such as the latency.
     """
-    found = measured(trials, quality, cost)
-    names = (quality, cost)
-    values = [
-        [t.metrics[name] * (1 if is_maximised(name) else -1) for name in names] for t in found
-    ]
+    found = measured(trials, quality.name, cost.name)
+    values = [[m.sign * t.metrics[m.name] for m in (quality, cost)] for t in found]
     best = [found[index] for index in non_dominated(values)] if found else []
-    distinct = {(t.metrics[quality], t.metrics[cost]): t for t in reversed(best)}
-    return sorted(distinct.values(), key=lambda t: t.metrics[cost])
+    distinct = {(t.metrics[quality.name], t.metrics[cost.name]): t for t in reversed(best)}
+    return sorted(distinct.values(), key=lambda t: -cost.sign * t.metrics[cost.name])

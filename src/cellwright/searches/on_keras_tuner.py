@@ -12,6 +12,7 @@ from cellwright.adapters.keras_decisions import read_params
 from cellwright.adapters.keras_oracle import StrategyOracle
 from cellwright.adapters.keras_trial import EvaluationTuner
 from cellwright.plugins import Evaluation, make_space
+from cellwright.plugins.metrics import find_metric
 from cellwright.plugins.training.best_child import keep_best
 from cellwright.search_spaces import INFEASIBLE, Params
 from cellwright.searches.hosts import OnEpoch, OnTrial
@@ -100,15 +101,18 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
     Raises:
         CellwrightError: If its trials are of another space.
     """
-    folder, found = Path(what), []
+    folder, found, higher = Path(what), [], set[str]()
     for file in sorted(folder.glob("trial_*/trial.json")):
         trial = kt.engine.trial.Trial.load(str(file))
         told = trial_of(trial, dict(trial.hyperparameters.values))
         if told.state == "complete":
             reward = _keras_reward(trial, told.metrics)
             told = replace(told, metrics={**told.metrics, "reward": reward})
+        # Keras Tuner writes "min" also of a metric that it knows nothing about.
+        higher |= {n for n, kept in trial.metrics.metrics.items() if kept.direction == "max"}
         found.append(told)
-    return run_of(folder.name, make_space(space), found)
+    declared = [find_metric(f"{name}:max") for name in sorted(higher)]
+    return run_of(folder.name, make_space(space), found, declared)
 
 
 def _keras_reward(trial: Any, metrics: dict[str, float]) -> float:

@@ -12,6 +12,7 @@ from cellwright.adapters import nni_experiment, nni_trial
 from cellwright.adapters.nni_init import as_python, call, trial_script, write_experiment
 from cellwright.adapters.nni_record import BUDGET
 from cellwright.plugins import Evaluation, make_space
+from cellwright.plugins.metrics import find_metric
 from cellwright.plugins.training.best_child import keep_best
 from cellwright.search_spaces import INFEASIBLE, CellwrightError
 from cellwright.searches.folder import read_settings
@@ -79,7 +80,7 @@ def write(
         CellwrightError: If a part of ``evaluation`` cannot be written as Python.
         FileExistsError: If one of its files is there and ``overwrite`` is False.
     """
-    tune = {"tune": settings.tuned} if settings.tuned else {}
+    tune = {"tune": list(settings.tune)} if settings.tune else {}
     made = {
         "space": call("make_space", settings.space, **tune),
         "data": call("load_dataset", settings.data, **settings.data_options),
@@ -121,7 +122,7 @@ def _write(experiment: Path, settings: Settings, **more: Any) -> list[Path]:
         experiment,
         strategy=settings.strategy,
         space=str(settings.space),
-        tune=settings.tuned,
+        tune=settings.tune,
         seed=settings.seed,
         data=settings.data,
         trials=settings.trials,
@@ -159,5 +160,8 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
     config = yaml.safe_load((folder / "config.yml").read_text(encoding="utf-8"))
     arguments = (config.get("tuner") or {}).get("classArgs") or {}
     sign = -1.0 if arguments.get("optimize_mode") == "minimize" else 1.0
+    objectives = arguments.get("objectives") or {}
+    declared = [find_metric(f"{name}:{direction}") for name, direction in objectives.items()]
     trials = [trial_of(trial, sign) for trial in nni_experiment.read_trials(folder)]
-    return Run(folder.name, make_space(arguments.get("space"), arguments.get("tune", ())), trials)
+    made = make_space(arguments.get("space"), arguments.get("tune", ()))
+    return Run(folder.name, made, trials, declared)

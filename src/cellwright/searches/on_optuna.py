@@ -18,6 +18,7 @@ from cellwright.adapters.optuna_sampler import StrategySampler
 from cellwright.adapters.optuna_suggest import rung_of
 from cellwright.adapters.optuna_trial import run, run_again
 from cellwright.plugins import Evaluation, make_space, make_strategy
+from cellwright.plugins.metrics import Metric, find_metric
 from cellwright.plugins.training.best_child import keep_best
 from cellwright.search_spaces import INFEASIBLE, CellwrightError, CorruptedState
 from cellwright.searches.hosts import OnEpoch, OnTrial
@@ -210,20 +211,23 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
     if study not in names:
         raise CellwrightError(f"give --study, one of {', '.join(names) or '(there is none)'}")
     loaded = optuna.load_study(study_name=study, storage=storage)
-    minimised = [direction.name == "MINIMIZE" for direction in loaded.directions]
+    declared = [
+        find_metric(f"value_{k}:{direction.name.lower()}")
+        for k, direction in enumerate(loaded.directions)
+    ]
     told = [
-        _with_values(trial_of(trial), trial, minimised)
+        _with_values(trial_of(trial), trial, declared)
         for trial in loaded.trials
         if trial.state.is_finished()
     ]
-    return run_of(study, make_space(space), told)
+    return run_of(study, make_space(space), told, declared)
 
 
-def _with_values(told: Trial, trial: FrozenTrial, minimised: Sequence[bool]) -> Trial:
-    """A trial with the study's values among its metrics; of one objective it is the reward."""
+def _with_values(told: Trial, trial: FrozenTrial, declared: Sequence[Metric]) -> Trial:
+    """A trial with the study's values among its metrics; a single one is the reward."""
     if told.state != "complete":
         return told
     values = {f"value_{k}": value for k, value in enumerate(trial.values)}
-    if len(minimised) == 1:
-        values = {"reward": -values["value_0"] if minimised[0] else values["value_0"]}
+    if len(declared) == 1:
+        values = {"reward": declared[0].sign * values["value_0"]}
     return replace(told, metrics=told.metrics | values)

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellwright.plugins import Dataset, LatencyPredictor, Meter
+from cellwright.plugins.meters import metric_of
 from cellwright.search_spaces import CellwrightError, JointSpace
 
 if TYPE_CHECKING:
     from cellwright.searches.settings import Settings
-
-PREDICTED = "predicted_latency_ms"
 
 
 def make_predictor(settings: Settings, meter: Meter, data: Dataset) -> LatencyPredictor:
@@ -35,7 +34,8 @@ def make_predictor(settings: Settings, meter: Meter, data: Dataset) -> LatencyPr
             f"--predict adds up pieces of one size, and --tune changes {', '.join(sizes)}: leave "
             "one of the two out"
         )
-    if not meter.metric.endswith("_ms"):
+    measured = metric_of(meter)
+    if measured is None or measured.unit != "ms":
         raise CellwrightError(
             f"--predict adds up latencies, and --meter {settings.meter} measures {meter.metric}: "
             "give litert, keras, or another meter of a latency"

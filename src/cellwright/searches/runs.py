@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellwright.plugins.metrics import COSTS
+from cellwright.plugins.metrics import Metric, find_metric, split_direction
 from cellwright.search_spaces import CellwrightError
 from cellwright.searches.folder import read_settings
 from cellwright.searches.hosts import HOSTS, Driver, driver_of
-from cellwright.searches.settings import FILE
+from cellwright.searches.settings import FILE, Settings
 from cellwright.searches.trial import Run, Trial
 
 if TYPE_CHECKING:  # where a type checker compares each driver with the protocol
@@ -30,16 +30,18 @@ def open_run(
             of an NNI experiment (with ``config.yml``), an Optuna journal file or storage URL.
         space: Name of the space; the run's own if it says so, else the book's.
         study: Name of the Optuna study; not needed if the storage holds one.
-        metric: What to judge by; the objective if None.
+        metric: What to judge by, as `find_metric` takes it; the objective if None.
 
     Raises:
-        CellwrightError: If there is no run, or its trials are of another space.
+        CellwrightError: If there is no run, its trials are of another space or have no such metric,
+            or nothing says which way the metric is better.
     """
     folder = Path(what)
     if (folder / FILE).is_file():
         settings = read_settings(folder)
         trials = driver_of(settings.host).read(folder, settings)
-        run = Run(folder.name, settings.make_space(), trials)
+        declared = () if metric is None else _declared(settings)
+        run = Run(folder.name, settings.make_space(), trials, declared)
     else:
         host = next((name for name, host in HOSTS.items() if host.holds_run(what)), None)
         if host is None:
@@ -49,7 +51,7 @@ def open_run(
             )
         run = driver_of(host).open_run(what, space, study)
     if metric is not None:
-        return Run(run.name, run.space, _judged(run.trials, metric))
+        return replace(run, trials=_judged(run, metric))
     several = next((t for t in run.trials if t.state == "complete" and t.reward is None), None)
     if several is not None:
         raise CellwrightError(
@@ -58,19 +60,27 @@ def open_run(
     return run
 
 
-def _judged(trials: Sequence[Trial], metric: str) -> list[Trial]:
-    """The trials with ``metric`` as their reward; of losses and costs less is better."""
-    measured = sorted({name for trial in trials for name in trial.metrics})
-    if metric not in measured:
-        raise CellwrightError(f"no trial has the metric {metric!r}; there are {measured}")
-    minimised = metric in COSTS or "loss" in metric or metric.endswith("mae")
-    sign = -1.0 if minimised else 1.0
+def _declared(settings: Settings) -> Sequence[Metric]:
+    """What the search says of its metrics; without its meter's word if the meter is gone."""
+    try:
+        return settings.declared
+    except ValueError:
+        return replace(settings, meter=None).declared
+
+
+def _judged(run: Run, text: str) -> list[Trial]:
+    """The trials with a metric as their reward, its sign turned if less of it is better."""
+    measured = sorted({name for trial in run.trials for name in trial.metrics})
+    name, _ = split_direction(text)
+    if name not in measured:
+        raise CellwrightError(f"no trial has the metric {name!r}; there are {measured}")
+    sign = find_metric(text, run.declared).sign
 
     def judged(trial: Trial) -> Trial:
         if trial.state != "complete":
             return trial
-        if metric not in trial.metrics:
-            return replace(trial, state="failed", error=f"has no {metric}")
-        return replace(trial, metrics={**trial.metrics, "reward": sign * trial.metrics[metric]})
+        if name not in trial.metrics:
+            return replace(trial, state="failed", error=f"has no {name}")
+        return replace(trial, metrics={**trial.metrics, "reward": sign * trial.metrics[name]})
 
-    return [judged(trial) for trial in trials]
+    return [judged(trial) for trial in run.trials]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from cellwright.plugins import (
     Dataset,
@@ -18,13 +18,22 @@ from cellwright.plugins import (
     make_space,
 )
 from cellwright.plugins.files import atomic_write
-from cellwright.plugins.metrics import TRAINED, is_maximised
+from cellwright.plugins.meters import metric_of
+from cellwright.plugins.metrics import (
+    PREDICTED,
+    TRAINED,
+    Direction,
+    Metric,
+    find_metric,
+    split_direction,
+)
 from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.search_spaces import CellwrightError, SearchSpace
-from cellwright.searches.prediction import PREDICTED, make_predictor
+from cellwright.searches.prediction import make_predictor
 
 FILE = "settings.json"
 CHECKPOINTS = "checkpoints"
+LISTS = {"drop": ",", "objectives": ",", "tune": " "}  # settings of several texts, as they are told
 SCHEDULES = {"hyperband": None, "halving": 1}  # and how many brackets they run; None for all
 
 
@@ -45,7 +54,7 @@ class Settings:
     storage: str | None
     concurrency: int
     label: str | None = None
-    drop: str | None = None
+    drop: tuple[str, ...] = ()
     task: str = "auto"
     class_weight: str | None = None
     meter: str | None = None
@@ -55,19 +64,46 @@ class Settings:
     limit: float | None = None
     patience: int | None = None  # these two are an estimator's to set
     deadline: float | None = None
-    objectives: str | None = None
+    objectives: tuple[str, ...] = ()  # each NAME, NAME:max or NAME:min
     predict: str | None = None
-    tune: str | None = None  # hyperparameters, with spaces between
+    tune: tuple[str, ...] = ()  # hyperparameters, each as the user wrote it
     schedule: str | None = None
     factor: int | None = None
 
     @property
-    def goals(self) -> dict[str, Literal["maximize", "minimize"]]:
-        """The metrics that are searched for, and ``"maximize"`` or ``"minimize"`` of each."""
-        names = (self.objectives or "reward").split(",")
-        return {
-            name.strip(): "maximize" if is_maximised(name.strip()) else "minimize" for name in names
-        }
+    def goals(self) -> dict[str, Direction]:
+        """The metrics that are searched for, and the direction of each.
+
+        Raises:
+            CellwrightError: If nothing says which way one of them is better.
+        """
+        goals = {}
+        for text in self.objectives or ("reward",):
+            name, direction = split_direction(text)
+            goals[name] = direction or self.metric(name).direction
+        return goals
+
+    @property
+    def objective_names(self) -> list[str]:
+        """The names of the objectives, without their directions; empty for the reward alone."""
+        return [split_direction(text)[0] for text in self.objectives]
+
+    @property
+    def declared(self) -> list[Metric]:
+        """What this search itself says of metrics: in its objectives, and by its meter."""
+        meter = self.make_meter()
+        measured = None if meter is None else metric_of(meter)
+        by_meter = [] if measured is None else [measured]
+        said = [text for text in self.objectives if split_direction(text)[1] is not None]
+        return [*(find_metric(text, by_meter) for text in said), *by_meter]
+
+    def metric(self, text: str, option: str = "--objectives") -> Metric:
+        """One of this search's metrics.
+
+        Raises:
+            CellwrightError: See `find_metric`, which has the arguments.
+        """
+        return find_metric(text, self.declared, option)
 
     def make_meter(self) -> Meter | None:
         """What measures the children."""
@@ -78,7 +114,7 @@ class Settings:
         """The name of what measures the children. Where only what it is for is given, Keras does
         here; not if latency is predicted, unless it is asked for by its name."""
         weighs = (self.target, self.target_from, self.limit) != (None, None, None)
-        if self.meter is None and "latency_ms" not in self.goals:
+        if self.meter is None and "latency_ms" not in self.objective_names:
             return "keras" if weighs and self.predict is None else None
         return self.clock_name
 
@@ -114,12 +150,7 @@ class Settings:
 
     def make_space(self) -> SearchSpace:
         """The space to search, with the hyperparameters that are searched beside it."""
-        return make_space(self.space, self.tuned)
-
-    @property
-    def tuned(self) -> list[str]:
-        """The hyperparameters beside the architecture, each as the user wrote it."""
-        return (self.tune or "").split()
+        return make_space(self.space, self.tune)
 
     def make_schedule(self) -> Hyperband | None:
         """Which children go on to more epochs; None where all are trained alike."""
@@ -136,10 +167,9 @@ class Settings:
     @property
     def data_options(self) -> dict[str, Any]:
         """The arguments of `load_dataset` that are not its defaults."""
-        drop = [name.strip() for name in (self.drop or "").split(",") if name.strip()]
         given = {
             "label": self.label,
-            "drop": drop,
+            "drop": list(self.drop),
             "task": None if self.task == "auto" else self.task,
             "balanced": self.class_weight is not None,
         }
@@ -209,24 +239,41 @@ class Settings:
             file.write(json.dumps(asdict(self), indent=1) + "\n")
 
 
-def check_goals(settings: Settings, evaluation: Evaluation) -> None:
-    """See that every objective is a metric that the children will have.
+def with_goals(settings: Settings, evaluation: Evaluation) -> Settings:
+    """The settings with the direction of every objective written out, as they are kept.
 
     Raises:
-        CellwrightError: If one is not.
+        CellwrightError: If an objective is not a metric that the children will have, or nothing
+            says which way it, or what the front is drawn against, is better.
     """
     known = [*TRAINED, *evaluation.known_before, "seconds"]
-    unknown = [name for name in settings.goals if name not in known]
-    if settings.objectives and unknown:
+    if not set(settings.objective_names) <= set(known):
         raise CellwrightError(
             f"--objectives must be among {', '.join(known)}, with commas between, got "
-            f"{settings.objectives!r}; a --meter adds its own metric"
+            f"{_told('objectives', settings.objectives)!r}; a --meter adds its own metric, and "
+            ":max or :min after a name says which way it is better"
         )
+    if settings.cost is not None:
+        settings.metric(settings.cost)
+    if not settings.objectives:
+        return settings
+    explicit = (f"{name}:{direction[:3]}" for name, direction in settings.goals.items())
+    return replace(settings, objectives=tuple(explicit))
+
+
+def as_told(settings: Settings) -> dict[str, Any]:
+    """All settings by name, those of several texts as one; None where there is none of them."""
+    return {name: _told(name, value) for name, value in asdict(settings).items()}
+
+
+def _told(name: str, value: Any) -> Any:
+    return (LISTS[name].join(value) or None) if name in LISTS else value
 
 
 def as_text(settings: Settings) -> dict[str, Any]:
     """The settings that a reader wants to see."""
-    shown = {name: x for name, x in asdict(settings).items() if x is not None and x is not False}
+    told = as_told(settings)
+    shown = {name: x for name, x in told.items() if x is not None and x is not False}
     if settings.host != "nni":
         shown.pop("concurrency")
     return shown

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cellwright.plugins.metrics import Metric
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.search_spaces import CellwrightError, InvalidArchitecture, Params, SearchSpace
 
@@ -51,14 +52,20 @@ def run_again(evaluation: Evaluation, trial: Trial) -> tuple[dict[str, float], A
 
 @dataclass(frozen=True)
 class Run:
-    """Trials and what they are of; each reward is the larger the better."""
+    """Trials and what they are of; the larger a reward, the better.
+
+    ``declared`` is what the search, or the host's record, says of the trials' metrics.
+    """
 
     name: str
     space: SearchSpace
     trials: Sequence[Trial]
+    declared: Sequence[Metric] = ()
 
 
-def run_of(name: str, space: SearchSpace, trials: Sequence[Trial]) -> Run:
+def run_of(
+    name: str, space: SearchSpace, trials: Sequence[Trial], declared: Sequence[Metric] = ()
+) -> Run:
     """Trials of ``space`` alone; what else they decide on is a metric if it is a number."""
     mine = []
     for trial in trials:
@@ -78,4 +85,4 @@ def run_of(name: str, space: SearchSpace, trials: Sequence[Trial]) -> Run:
                 ) from None
             continue
         mine.append(replace(trial, params=params, metrics={**others, **trial.metrics}))
-    return Run(name, space, mine)
+    return Run(name, space, mine, declared)

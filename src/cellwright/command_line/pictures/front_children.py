@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from cellwright.plugins.metrics import short
+from cellwright.plugins.metrics import Metric
 from cellwright.search_spaces import SearchSpace
 from cellwright.search_spaces.pen import DPI, TITLE, Pen, blank_page, text_width
 from cellwright.searches.trial import Trial
@@ -24,9 +24,9 @@ Pixels = np.ndarray[Any, Any]
 
 
 def draw_children(
-    space: SearchSpace, chosen: Sequence[Trial], *, quality: str, cost: str
+    space: SearchSpace, chosen: Sequence[Trial], *, quality: Metric, cost: Metric
 ) -> Figure | None:
-    """Draw the networks of a front's trials on one page, the cheapest first.
+    """Draw the networks of a front's trials on one page, in their order.
 
     Args:
         space: Draws them (`SearchSpace.figures`).
@@ -41,7 +41,7 @@ def draw_children(
     if len(chosen) > MOST:
         chosen = [chosen[int(place)] for place in np.linspace(0, len(chosen) - 1, MOST).round()]
     heads = [
-        f"trial {t.number}: {', '.join(short(n, t.metrics[n]) for n in (quality, cost))}"
+        f"trial {t.number}: {', '.join(m.write(t.metrics[m.name]) for m in (quality, cost))}"
         for t in chosen
     ]
     tiles = [[_pixels(each) for each in space.figures(t.params).values()] for t in chosen]

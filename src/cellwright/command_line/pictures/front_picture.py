@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from cellwright.command_line.pictures.charts import BEST, DPI, FAILED, FONT, INK, MEAN, POINTS, SIZE
-from cellwright.plugins.metrics import is_maximised, label, short
+from cellwright.plugins.metrics import METRICS, Metric
 from cellwright.searches.front import front, measured
 from cellwright.searches.trial import Trial
 
@@ -21,8 +21,8 @@ _TEXT: dict[str, Any] = {"family": FONT, "color": INK}
 def draw_front(
     trials: Sequence[Trial],
     *,
-    quality: str = "val_accuracy",
-    cost: str = "latency_ms",
+    quality: Metric = METRICS["val_accuracy"],
+    cost: Metric = METRICS["latency_ms"],
     target: float | None = None,
     best: Trial | None = None,
     title: str = "",
@@ -45,11 +45,12 @@ def draw_front(
     layout = ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.08)
     figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white", layout=layout)
     axes = figure.add_subplot()
-    found, chosen = measured(trials, quality, cost), front(trials, quality, cost)
-    beyond = [t.metrics[cost] for t in trials if t.state == "infeasible" and cost in t.metrics]
+    x, y = cost.name, quality.name
+    found, chosen = measured(trials, y, x), front(trials, quality, cost)
+    beyond = [t.metrics[x] for t in trials if t.state == "infeasible" and x in t.metrics]
     _frame(axes, quality, cost, title)
-    places = [(t.metrics[cost], t.metrics[quality]) for t in found]
-    costs = [x for x, _ in places] + beyond
+    places = [(t.metrics[x], t.metrics[y]) for t in found]
+    costs = [place[0] for place in places] + beyond
     if costs and min(costs) > 0 and max(costs) > _WIDE * min(costs):
         axes.set_xscale("log")
     if places:
@@ -61,7 +62,7 @@ def draw_front(
         _draw_chosen(axes, chosen, quality, cost)
     if best in found and best is not None:
         axes.plot(
-            [best.metrics[cost]], [best.metrics[quality]], "o", markersize=13,
+            [best.metrics[x]], [best.metrics[y]], "o", markersize=13,
             markerfacecolor="none", color=INK, zorder=6, label=f"best reward (trial {best.number})",
         )  # fmt: skip
     if beyond:
@@ -73,7 +74,7 @@ def draw_front(
     if target is not None:
         axes.axvline(
             target, color=FAILED, linestyle=(0, (5, 3)), linewidth=1.6, zorder=2,
-            label=f"target {short(cost, target)}",
+            label=f"target {cost.write(target)}",
         )  # fmt: skip
     if not places:
         axes.text(
@@ -86,11 +87,11 @@ def draw_front(
     return figure
 
 
-def _frame(axes: Axes, quality: str, cost: str, title: str) -> None:
+def _frame(axes: Axes, quality: Metric, cost: Metric, title: str) -> None:
     plain: dict[str, Any] = {"family": FONT, "parse_math": False}
     axes.set_title(title, size=13, weight="bold", pad=12, **plain)
-    axes.set_xlabel(label(cost), size=11, **plain)
-    axes.set_ylabel(label(quality), size=11, **plain)
+    axes.set_xlabel(cost.label, size=11, **plain)
+    axes.set_ylabel(quality.label, size=11, **plain)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#E4E4E4", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -98,17 +99,18 @@ def _frame(axes: Axes, quality: str, cost: str, title: str) -> None:
     axes.tick_params(labelsize=10, labelfontfamily=FONT, colors=INK)
 
 
-def _draw_chosen(axes: Axes, chosen: Sequence[Trial], quality: str, cost: str) -> None:
-    """The front as steps, since between two trials nothing better than the cheaper was found."""
-    x, y = [t.metrics[cost] for t in chosen], [t.metrics[quality] for t in chosen]
+def _draw_chosen(axes: Axes, chosen: Sequence[Trial], quality: Metric, cost: Metric) -> None:
+    """The front as steps from its best cost on, since nothing better was found between trials."""
+    x, y = [t.metrics[cost.name] for t in chosen], [t.metrics[quality.name] for t in chosen]
     axes.step(
         x, y, where="post", color=BEST, linewidth=2, marker="o", markersize=7.5,
         markerfacecolor=MEAN, markeredgewidth=0, zorder=4, label="front",
     )  # fmt: skip
-    # Above and to the left of a front there is no trial, so that is where the numbers stand.
-    up = 1 if is_maximised(quality) else -1
+    # Beyond a front, where both metrics are better, is no trial: there the numbers stand.
+    right, up = cost.sign, quality.sign
     for trial, across, height in zip(chosen, x, y, strict=True):
         axes.annotate(
-            str(trial.number), (across, height), xytext=(-5, 6 * up), textcoords="offset points",
-            ha="right", va="bottom" if up > 0 else "top", size=11, weight="bold", zorder=7, **_TEXT,
+            str(trial.number), (across, height), xytext=(5 * right, 6 * up),
+            textcoords="offset points", ha="left" if right > 0 else "right",
+            va="bottom" if up > 0 else "top", size=11, weight="bold", zorder=7, **_TEXT,
         )  # fmt: skip
