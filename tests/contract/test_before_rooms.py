@@ -466,8 +466,21 @@ def search_goes_on(entry, folder, run=command):
         "next": [
             {name: row[name] for name in facts if name in row} for row in rows[entry["trials"] :]
         ],
-        "settings": json.loads((folder / "settings.json").read_text(encoding="utf-8")),
+        "settings": as_they_were(json.loads((folder / "settings.json").read_text("utf-8"))),
     }
+
+
+def as_they_were(settings):
+    """The settings as version 0.1.0 wrote them: lists as texts, objectives without directions."""
+    before = dict(settings)
+    for name, between in (("drop", ","), ("objectives", ","), ("tune", " ")):
+        texts = settings[name]
+        assert isinstance(texts, list)
+        before[name] = between.join(texts) or None
+    if settings["objectives"]:
+        assert settings["objectives"] == ["val_accuracy:max", "parameters:min"]
+        before["objectives"] = "val_accuracy,parameters"
+    return before
 
 
 def relocate(folder):
