@@ -1,6 +1,6 @@
 """Meters: what a built child network costs to run, measured or counted.
 
-A meter is called with a ``keras.Model`` and gives a `Measurement` of the metric that it names.
+A meter is called with a ``keras.Model`` and gives a `Measurement` of the metric that it declares.
 Keras and LiteRT are imported when a meter is called.
 """
 

@@ -1,4 +1,4 @@
-"""A meter that is a command of the user's: a model file in, seconds out."""
+"""A meter that runs a user's command: a model file in, seconds out."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ FORMATS = (".tflite", ".keras")
 class CommandMeter:
     """Latency from a command that runs a model file anywhere, such as on a phone.
 
-    The command is run as it is, without a shell. What it prints last, on the last line of its
-    standard output that is not empty, is the number of seconds that one image takes::
+    The command is run as it is, without a shell. The last line of its standard output that is not
+    empty must be the number of seconds that one image takes::
 
         CommandMeter(["python", "on_my_phone.py", "--model", "{model}"], timeout=300)
 
     Args:
-        command: The program and its arguments, one of which holds ``{model}``, in whose place the
-            path of the file is put.
+        command: The program and its arguments, one of which holds ``{model}``, which stands for the
+            path of the file.
         timeout: Seconds after which the command, and what it started, is killed; above 0.
         format: Of the file: ``".tflite"`` (LiteRT) or ``".keras"``.
-        int8: An int8 LiteRT file in place of a float32 one.
-        repeats: Times that the command is run; the median counts.
+        int8: Whether the LiteRT file is int8, not float32.
+        repeats: How often the command is run; the median counts.
         metric: Name of what is measured.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Meters that run nothing: they count."""
+"""Meters that count, and run nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class MultiplyAdds:
 
 @dataclass(frozen=True)
 class Parameters:
-    """All weights, the moving statistics of batch normalisation included."""
+    """The number of all weights, with the moving statistics of batch normalisation."""
 
     metric: str = "parameters"
     unit: ClassVar[str] = "parameters"
@@ -42,10 +42,10 @@ class Parameters:
 
 @dataclass(frozen=True)
 class ModelSize:
-    """Bytes of the weights, without any file around them: parameters times bytes a weight.
+    """Bytes of the weights, without a file around them: parameters times the bytes of one weight.
 
     Args:
-        bits: Of one weight: 32 (float32), 16 or 8 (int8).
+        bits: Size of one weight: 32 (float32), 16 or 8 (int8).
         metric: Name of what is measured.
 
     Raises:
@@ -72,7 +72,7 @@ class LiteRTSize:
     """Bytes of the network's ``.tflite`` file, batch normalisations folded into convolutions.
 
     Args:
-        int8: The int8 file in place of the float32 one.
+        int8: Whether to measure the int8 file, not the float32 one.
         metric: Name of what is measured.
     """
 
@@ -94,13 +94,13 @@ class LiteRTSize:
 
 @dataclass(frozen=True)
 class PeakMemory:
-    """The most bytes that activations take at one time, for one image in float32: an estimate.
+    """An estimate of the most bytes that activations take at one time, for one float32 image.
 
     The layers are run in Keras's topological order. A layer's output is held from when it is
     computed to when the last layer that reads it is done; while a layer runs, its inputs and its
-    output are held. The peak is that of the sum. Weights, the working memory of an operation and
-    gaps between buffers are not counted, so a runtime may take more; one that fuses normalisations
-    and activations into convolutions, writes them in place, or orders branches better, less.
+    output are held. Weights, the working memory of an operation and gaps between buffers are not
+    counted, so that a runtime may take more. It takes less if it fuses normalisations and
+    activations into convolutions, writes them in place, or orders branches better.
     """
 
     metric: str = "peak_memory_bytes"

@@ -25,7 +25,7 @@ class KerasLatency:
     network alone. ``how`` says it.
 
     Args:
-        timing: How often it is run.
+        timing: How often the network is run.
         metric: Name of what is measured.
     """
 

@@ -41,14 +41,14 @@ class LatencyPredictor:
         input_shape: (height, width, channels) of the images.
         classes: At least 2; None for regression.
         options: For ``space.build``, such as ``{"filters": 16}``.
-        meter: Times a piece; any meter of a latency.
-        path: The table's file, read if it is there and written as pieces are timed; none if None.
-            One process at a time should fill it.
-        lazy: Time a piece that is missing when it is asked for, in about a second, where an
-            error would be raised else.
+        meter: Times a piece; any meter of a latency will do.
+        path: The table's file, which is read if it exists and written as pieces are timed; None
+            keeps no file. Only one process at a time should fill it.
+        lazy: Whether a missing piece is timed when it is needed, in about a second, instead of
+            raising an error.
 
     Raises:
-        ValueError: If the file is a table of another machine, meter, space, input or other options.
+        ValueError: If the file's table is of another machine, meter, space, input or options.
         CorruptedState: If the file cannot be read.
     """
 
@@ -107,7 +107,7 @@ class LatencyPredictor:
         What was timed stays in the file if this is stopped, and the next call goes on.
 
         Args:
-            params: Only for this child; for all of the space's if None (`every_piece`).
+            params: Only the pieces of this child; None for those of the space (`every_piece`).
             report: Called before each piece with its number (from 1), how many there are, and what
                 it is.
 
@@ -142,11 +142,12 @@ class LatencyPredictor:
     ) -> Correction:
         """Fit the `Correction` to whole children that are built and measured, and keep it.
 
-        Least squares of the relative error, so that small children count as much as large ones.
+        It minimises the squares of the relative errors, so that small children count as much as
+        large ones.
 
         Args:
-            children: Random architectures, at least 2; each takes some seconds.
-            seed: Which.
+            children: How many random architectures, at least 2; each takes some seconds.
+            seed: Of the draw of architectures.
             report: As in `fill`.
 
         Raises:

@@ -21,10 +21,10 @@ class LiteRTLatency:
     image than for another.
 
     Args:
-        int8: Whole numbers of 8 bits in every operation, in place of float32. Their ranges are
-            taken from random images, which is enough to time a network, not to use it.
-        threads: At least 1; one is what phones' benchmarks mostly report, and spreads least.
-        timing: How often it is run.
+        int8: Whether every operation works on 8-bit integers, not on float32. Their ranges are
+            taken from random images, which is enough to time a network, but not to use it.
+        threads: At least 1. Most benchmarks of phones report one thread, whose times vary least.
+        timing: How often the network is run.
         metric: Name of what is measured.
 
     Raises:
@@ -69,7 +69,7 @@ class LiteRTLatency:
 
     @property
     def how(self) -> str:
-        """What a `Measurement` says of how it was taken."""
+        """The ``how`` of its measurements."""
         from importlib.metadata import version
 
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"

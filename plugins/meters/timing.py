@@ -1,4 +1,4 @@
-"""How often something is run until the median of its times is known well enough."""
+"""How often something is run, until the median of its times is known well enough."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Timing:
 
     Args:
         warm_up: Runs before the first timed one, at least 1.
-        precision: Share of the median, above 0.
-        least_seconds: That are timed, at least 0; and at least 5 runs.
-        most_seconds: After which timing ends however far the times spread.
+        precision: As a share of the median, above 0.
+        least_seconds: How long to time at least, from 0 on; at least 5 runs are timed in any case.
+        most_seconds: When timing ends, however far the times spread.
 
     Raises:
         ValueError: If an argument is out of range.

@@ -378,7 +378,7 @@ def test_a_report_by_an_int8_latency_ranks_the_fastest_child_first(cellwright, h
         (("--meter", "trade_off_space:Throughput", "--target", 3), "leave the target out"),
         (("--objectives", "val_accuracy,f1_macro"), "a --meter adds its own metric, and :max"),
         (("--objectives", "loss,val_accuracy,loss:max"), "two metrics or more, each once"),
-        (("--hard",), "--hard is of a target"),
+        (("--hard",), "--hard needs a target"),
         (("--target-ms", 1, "--target-from", "mnasnet-a1"), "both set the target: give one"),
         (("--meter", "sundial"), "unknown name 'sundial'; installed meters are"),
         (("--target-from", "mnasnet-z9"), "no reference network is called 'mnasnet-z9'"),

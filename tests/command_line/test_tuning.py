@@ -83,7 +83,7 @@ def test_settings_say_space_and_schedule_and_keep_them():
         (("--tune", "taste=1..2"), "hyperparameters ['taste'] mean nothing here"),
         (("--tune", "dropout=1,2", "--tune", "dropout=1..2"), "dropout"),
         (("--schedule", "asha"), "--schedule must be one of hyperband, halving, got 'asha'"),
-        (("--factor", 3), "--factor is of a schedule: give --schedule too"),
+        (("--factor", 3), "--factor needs a schedule: give --schedule too"),
         (("--schedule", "halving", "--epochs", 2), "--epochs of at least its --factor, 3"),
         (("--schedule", "halving", "--tune", "epochs=1,2"), "do not --tune them too"),
     ],

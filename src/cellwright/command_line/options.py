@@ -46,43 +46,49 @@ def settings_of(
         ),
     ] = "digits",
     label: Annotated[
-        str | None, typer.Option(help="Of a .csv: the column to predict; the last one if not.")
+        str | None, typer.Option(help="The column of a .csv to predict; the last one by default.")
     ] = None,
     drop: Annotated[
-        str | None, typer.Option(help="Of a .csv: columns to leave out, separated by commas.")
+        str | None, typer.Option(help="Columns of a .csv to leave out, separated by commas.")
     ] = None,
     task: Annotated[
-        str, typer.Option(help="Of a table: classification, regression, or auto, by the label.")
+        str, typer.Option(help="For a table: classification, regression, or auto (by the label).")
     ] = "auto",
     class_weight: Annotated[
-        str | None, typer.Option(help="Of a table: balanced makes all classes count alike.")
+        str | None, typer.Option(help="For a table: balanced makes all classes count alike.")
     ] = None,
     trials: Annotated[
         int | None,
-        typer.Option(min=1, help="Children to train in all: 20, or one pass of the schedule."),
+        typer.Option(
+            min=1, help="Children to train in all; 20 by default, or one pass of the schedule."
+        ),
     ] = None,
     epochs: Annotated[
-        int, typer.Option(min=1, help="Epochs for each child; the most with a schedule.")
+        int,
+        typer.Option(min=1, help="Epochs for each child; with a schedule, the most that one gets."),
     ] = 6,
     schedule: Annotated[
         str | None,
         typer.Option(
             help="Few epochs for most children, more for the best: hyperband, or halving (its "
-            "first bracket alone). A trial is then one rung."
+            "first bracket alone). Each trial is then one rung."
         ),
     ] = None,
     factor: Annotated[
         int | None,
         typer.Option(
             min=2,
-            help="Of a schedule: one child in so many goes on to so many times the epochs; 3.",
+            help="For a schedule: one child in so many (3 by default) goes on to so many times the "
+            "epochs.",
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 128,
-    learning_rate: Annotated[float, typer.Option(help="Adam's.")] = 1e-3,
+    learning_rate: Annotated[float, typer.Option(help="Of the optimizer, Adam.")] = 1e-3,
     filters: Annotated[
         int | None,
-        typer.Option(min=1, help="Channels of the first cells, in spaces of cells; theirs if not."),
+        typer.Option(
+            min=1, help="Channels of the first cells, in spaces of cells; each has a default."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same search.")] = 0,
     meter: Annotated[
@@ -104,7 +110,7 @@ def settings_of(
     target_from: Annotated[
         str | None,
         typer.Option(
-            help="As fast as this network here: mnasnet-a1, MobileNetV2 (any of "
+            help="Set the target by this network, measured here: mnasnet-a1, MobileNetV2 (any of "
             "keras.applications), a .keras file."
         ),
     ] = None,
@@ -125,8 +131,8 @@ def settings_of(
         Path | None,
         typer.Option(
             help="Predict each child's latency before it is built, from the times of its pieces in "
-            "this file (JSON), made once a machine if it is not there. --meter times them, litert "
-            "if none is given; with --meter each child that is built is measured too."
+            "this JSON file, which is made once for each machine. --meter times them (litert by "
+            "default); if it is given, each child that is built is measured too."
         ),
     ] = None,
     objectives: Annotated[
@@ -138,10 +144,10 @@ def settings_of(
         ),
     ] = None,
 ) -> Settings:
-    """The settings that these options say, of a host that is yet to be set.
+    """The settings that these options make, with the host still to be set.
 
     Raises:
-        CellwrightError, ValueError: If they do not fit one another.
+        CellwrightError, ValueError: If the options do not fit together.
     """
     if class_weight not in (None, "balanced"):
         raise CellwrightError(f"--class-weight must be balanced, or left out, got {class_weight!r}")
@@ -150,7 +156,7 @@ def settings_of(
     if target_from is not None and target is not None:
         raise CellwrightError("--target-ms and --target-from both set the target: give one")
     if hard and target is None and target_from is None:
-        raise CellwrightError("--hard is of a target: give --target-ms or --target-from too")
+        raise CellwrightError("--hard needs a target: give --target-ms or --target-from too")
     if objectives is not None and strategy == "auto":
         strategy = "pareto"
     if target_from is not None and Path(target_from).exists():
@@ -180,7 +186,7 @@ def settings_of(
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of `settings_of` after its own; it takes ``settings``."""
+    """Give a command that takes ``settings`` the options of `settings_of`, after its own."""
     hints = inspect.signature(command, eval_str=True).parameters
     own = [option for name, option in hints.items() if name != "settings"]
     shared = list(inspect.signature(settings_of, eval_str=True).parameters.values())
@@ -193,13 +199,13 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     run.__annotations__ = {option.name: option.annotation for option in (*own, *shared)}
     named = [
         option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in (*own, *shared)
-    ]  # whichever have no default
+    ]  # by keyword, so that it does not matter which of them have a default
     run.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
     return run
 
 
 def _parts(text: str | None) -> tuple[str, ...]:
-    """What stands between commas."""
+    """The parts of a list that is separated by commas."""
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
@@ -210,7 +216,7 @@ def _without_spaces(tune: list[str] | None) -> tuple[str, ...]:
 def _check_schedule(settings: Settings) -> None:
     if settings.schedule is None:
         if settings.factor is not None:
-            raise CellwrightError("--factor is of a schedule: give --schedule too")
+            raise CellwrightError("--factor needs a schedule: give --schedule too")
         return
     if settings.schedule not in SCHEDULES:
         raise CellwrightError(

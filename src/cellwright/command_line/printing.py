@@ -1,4 +1,4 @@
-"""What the commands print of a search and of a network."""
+"""What the commands print about a search and about a network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ console = Console()
 
 
 def print_results(out: Path, settings: Settings, trials: list[Trial], files: list[Path]) -> None:
-    """The best trial, how it stands to the target, and the files that the search left."""
+    """The best trial, how it compares with the target, and the files that the search left."""
     trial = best_trial(trials)
     if trial is None:
         ended = "succeeded" if counted(trials) else "ended yet"
@@ -50,7 +50,7 @@ def print_trial(space: SearchSpace, trial: Trial, prefix: str = "") -> None:
 def print_ranking(
     out: Path, trials: list[Trial], declared: Sequence[Metric] = (), most: int = 10
 ) -> None:
-    """The trials of the highest rewards; ``declared`` as in `find_metric`."""
+    """The trials with the highest rewards; ``declared`` as in `find_metric`."""
     number = counted(trials)
     table = Table(
         title=f"{number} trial{'' if number == 1 else 's'} in {out}", title_justify="left"

@@ -1,4 +1,4 @@
-"""``cellwright report``: what any finished or running search of any host has found so far."""
+"""``cellwright report``: what a search of any host, finished or running, has found so far."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ def report(
     ],
     top: Annotated[int, typer.Option(min=1, help="Architectures to write out.")] = 5,
     space: Annotated[
-        str | None, typer.Option(help="That was searched; the run's own, or nasnet.")
+        str | None,
+        typer.Option(help="The space that was searched; by default the run's own, or nasnet."),
     ] = None,
     study: Annotated[
-        str | None, typer.Option(help="Of Optuna, where a storage holds several.")
+        str | None, typer.Option(help="The Optuna study, where a storage holds several.")
     ] = None,
     metric: Annotated[
         str | None,
@@ -46,10 +47,11 @@ def report(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for tables and pictures; runs/NAME-report if not.")
+        Path | None,
+        typer.Option(help="Folder for tables and pictures; runs/NAME-report by default."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON alone; files only with --out.")
+        bool, typer.Option("--json", help="Print only JSON; write files only with --out.")
     ] = False,
 ) -> None:
     """Tell what a run found: the best architectures, which choices mattered, how it went.
@@ -85,7 +87,7 @@ def _predicted(trials: Sequence[Trial]) -> list[Trial]:
 
 
 def _correlation(trials: Sequence[Trial]) -> float | None:
-    """Spearman's, of predicted and measured reward."""
+    """Spearman's rank correlation of predicted and measured rewards."""
     known = _predicted(trials)
     return rank_correlation(
         [t.metrics["predicted"] for t in known], [t.metrics["reward"] for t in known]

@@ -1,4 +1,4 @@
-"""What accuracy costs: the front of a search, and how its best child stands to its target."""
+"""What accuracy costs: how the best child of a search compares with its target."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cellwright.searches.trial import Trial, best_trial
 
 def about_target(settings: Settings, trials: Sequence[Trial]) -> list[str]:
     """How many children a limit kept from training, whether the best child is within the target,
-    and what accuracy that cost; nothing of what the search has not."""
+    and how much accuracy that cost; no line for a limit or a target that was not given."""
     best = best_trial(trials)
     if settings.cost is None or settings.limited is None:
         return []
@@ -43,7 +43,7 @@ def _against(target: float, cost: Metric, best: Trial, trials: Sequence[Trial]) 
 
 
 def _price(best: Trial, cost: Metric, trials: Sequence[Trial]) -> list[str]:
-    """What the best child gave of the best accuracy that was seen."""
+    """How much less accurate the best child is than the most accurate one."""
     seen = measured(trials, QUALITY.name, cost.name)
     if best not in seen:
         return []

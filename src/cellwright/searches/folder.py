@@ -19,7 +19,7 @@ from cellwright.searches.settings import FILE, LISTS, SCHEDULES, Settings, as_to
 _MAY_CHANGE = {"trials", "concurrency"}
 _ONE_OF: dict[str, list[str | None]] = {"host": [*HOSTS], "schedule": [None, *SCHEDULES]}
 _KINDS = get_type_hints(Settings)  # of each setting, such as float | None
-# Settings that older files lack.
+# The defaults of settings that older files lack.
 _LATER = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
 
 
@@ -61,9 +61,10 @@ def _typed(name: str, value: Any) -> Any:
 
 
 def _several(name: str, value: Any) -> tuple[str, ...]:
-    """A list of texts; older files hold them as one text, or null.
+    """A setting that is a list; older files hold it as one text, or null.
 
-    In those no direction was said: the reward and accuracies were maximised, all else was not.
+    Their objectives have no directions: the reward and accuracies were maximised, and all else was
+    minimised.
     """
     if value is None:
         return ()
@@ -102,9 +103,9 @@ def continue_or_start(folder: Path, settings: Settings) -> None:
 
 
 def with_target(folder: Path, settings: Settings) -> Settings:
-    """Measure the reference network that ``settings.target_from`` names, unless ``folder`` knows.
+    """Measure the network of ``settings.target_from``, unless ``folder`` already has the target.
 
-    A search that goes on keeps the target that it began with: measured again it would differ.
+    A search that goes on keeps its target, because a second measurement would differ.
 
     Raises:
         ValueError, UnbuildableChild: See `target_from`.

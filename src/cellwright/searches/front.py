@@ -29,7 +29,7 @@ def front(trials: Sequence[Trial], quality: Metric, cost: Metric) -> list[Trial]
     Where trials are equal in both metrics, the first one stands for all.
 
     Args:
-        trials: Of a search.
+        trials: The trials of a search.
         quality: A metric, such as the validation accuracy.
         cost: Another, such as the latency.
     """

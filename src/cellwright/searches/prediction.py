@@ -1,4 +1,4 @@
-"""``--predict``: latencies that are added up from a table of timed pieces, not measured."""
+"""``--predict``: latencies that are not measured, but added up from a table of timed pieces."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def make_predictor(settings: Settings, meter: Meter, data: Dataset) -> LatencyPredictor:
-    """What predicts the latency of the children of ``settings``, with the table that is there.
+    """The predictor of the children's latencies, with the table of timed pieces if there is one.
 
     Args:
-        settings: With a table's path.
+        settings: Of the search; ``predict`` is the path of the table.
         meter: Times the pieces.
         data: Says what a child takes in.
 
     Raises:
-        CellwrightError: If the meter is of no latency, or the space has no pieces.
-        ValueError: If the table is of another search or machine.
-        CorruptedState: If it cannot be read.
+        CellwrightError: If the meter does not measure a latency, or the space has no pieces.
+        ValueError: If the table was made for another search or machine.
+        CorruptedState: If the table cannot be read.
     """
     whole, path = settings.make_space(), Path(settings.predict or "")
     space = whole.architecture if isinstance(whole, JointSpace) else whole

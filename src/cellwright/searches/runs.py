@@ -1,4 +1,4 @@
-"""The trials of any run of any host, made by this command line or by a script of the user's."""
+"""The trials of any run of any host, made by our command line or by a user's script."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def open_run(
     Args:
         what: Folder of a ``cellwright search``, of a Keras Tuner project (with ``oracle.json``) or
             of an NNI experiment (with ``config.yml``), an Optuna journal file or storage URL.
-        space: Name of the space; the run's own if it says so, else the book's.
+        space: Name of the space; None for the run's own, or the book's if the run does not say.
         study: Name of the Optuna study; not needed if the storage holds one.
         metric: What to judge by, as `find_metric` takes it; the objective if None.
 
@@ -61,7 +61,7 @@ def open_run(
 
 
 def _declared(settings: Settings) -> Sequence[Metric]:
-    """What the search says of its metrics; without its meter's word if the meter is gone."""
+    """The metrics that the search declares; those of its objectives alone if its meter is gone."""
     try:
         return settings.declared
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a search was told, kept with its results."""
+"""The settings of a search, kept with its results."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ from cellwright.searches.prediction import make_predictor
 
 FILE = "settings.json"
 CHECKPOINTS = "checkpoints"
-LISTS = {"drop": ",", "objectives": ",", "tune": " "}  # settings of several texts, as they are told
-SCHEDULES = {"hyperband": None, "halving": 1}  # and how many brackets they run; None for all
+# Settings that are lists, and what stands between the parts where they are shown as one text.
+LISTS = {"drop": ",", "objectives": ",", "tune": " "}
+SCHEDULES = {"hyperband": None, "halving": 1}  # brackets that each runs; None for all
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of ``cellwright search``, as its ``--help`` says them."""
+    """The options of ``cellwright search``; its ``--help`` explains them."""
 
     host: str
     strategy: str
@@ -62,7 +63,7 @@ class Settings:
     target_from: str | None = None
     hard: bool = False
     limit: float | None = None
-    patience: int | None = None  # these two are an estimator's to set
+    patience: int | None = None  # only an estimator sets these two
     deadline: float | None = None
     objectives: tuple[str, ...] = ()  # each NAME, NAME:max or NAME:min
     predict: str | None = None
@@ -90,7 +91,7 @@ class Settings:
 
     @property
     def declared(self) -> list[Metric]:
-        """What this search itself says of metrics: in its objectives, and by its meter."""
+        """The metrics whose direction an objective or the meter of this search declares."""
         meter = self.make_meter()
         measured = None if meter is None else metric_of(meter)
         by_meter = [] if measured is None else [measured]
@@ -106,13 +107,16 @@ class Settings:
         return find_metric(text, self.declared, option)
 
     def make_meter(self) -> Meter | None:
-        """What measures the children."""
+        """The meter of the children, if they are measured."""
         return None if self.meter_name is None else make_meter(self.meter_name)
 
     @property
     def meter_name(self) -> str | None:
-        """The name of what measures the children. Where only what it is for is given, Keras does
-        here; not if latency is predicted, unless it is asked for by its name."""
+        """The name of the meter of the children.
+
+        Without ``--meter``, a target or a limit is measured by Keras, unless latency is predicted;
+        the objective ``latency_ms`` is always measured.
+        """
         weighs = (self.target, self.target_from, self.limit) != (None, None, None)
         if self.meter is None and "latency_ms" not in self.objective_names:
             return "keras" if weighs and self.predict is None else None
@@ -120,22 +124,22 @@ class Settings:
 
     @property
     def clock_name(self) -> str:
-        """The name of what `make_clock` makes."""
+        """The name of the meter that `make_clock` makes."""
         return self.meter or ("keras" if self.predict is None else "litert")
 
     def make_clock(self) -> Meter:
-        """What times pieces that predictions are added up from, and networks to compare."""
+        """The meter that times the pieces of a prediction, and the network of ``target_from``."""
         return make_meter(self.clock_name)
 
     @property
     def options(self) -> dict[str, Any]:
-        """Of the children, for ``space.build``."""
+        """The options of ``space.build``."""
         return {} if self.filters is None else {"filters": self.filters}
 
     @property
     def cost(self) -> str | None:
-        """What a front is drawn against: what the meter measures, what is predicted, or else what
-        is minimised."""
+        """The metric that a front is drawn against: the meter's, the predicted latency, or the
+        first objective that is minimised."""
         meter = self.make_meter()
         if meter is not None:
             return meter.metric
@@ -145,11 +149,11 @@ class Settings:
 
     @property
     def limited(self) -> str | None:
-        """What the limit is on: the prediction, or else what the meter measures."""
+        """The metric that is limited: the predicted latency, or else the meter's."""
         return self.cost if self.predict is None else PREDICTED
 
     def make_space(self) -> SearchSpace:
-        """The space to search, with the hyperparameters that are searched beside it."""
+        """The space to search, with the hyperparameters of ``tune``."""
         return make_space(self.space, self.tune)
 
     def make_schedule(self) -> Hyperband | None:
@@ -190,16 +194,16 @@ class Settings:
         measure: bool = True,
         checkpoints: Path | None = None,
     ) -> Evaluation:
-        """Load the data, if they are not given, and put together how a child is scored.
+        """Load the data, unless they are given, and put together how a child is scored.
 
         Args:
-            data: What `load_data` would give.
-            measure: Also by what it costs; if not, by its accuracy alone.
-            checkpoints: Where children wait for more epochs, if there is a schedule.
+            data: Used in place of what `load_data` gives.
+            measure: Whether a child is scored by what it costs too, or by its accuracy alone.
+            checkpoints: Folder where children wait for more epochs, if there is a schedule.
 
         Raises:
             InvalidData: If the data cannot be searched on.
-            CellwrightError: On a target where a number is predicted.
+            CellwrightError: If there is a target, and the label is a number.
             CellwrightError, ValueError, CorruptedState: See `make_predictor`.
         """
         data = data or self.load_data()  # before the framework: wrong data are refused at once
@@ -262,7 +266,7 @@ def with_goals(settings: Settings, evaluation: Evaluation) -> Settings:
 
 
 def as_told(settings: Settings) -> dict[str, Any]:
-    """All settings by name, those of several texts as one; None where there is none of them."""
+    """All settings by name, lists as one text; None for an empty list."""
     return {name: _told(name, value) for name, value in asdict(settings).items()}
 
 

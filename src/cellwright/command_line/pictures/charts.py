@@ -49,7 +49,7 @@ def draw_search(
         rewards: One for each trial, from trial 0, higher is better; None or a number that is not
             finite for a failed one.
         window: Trials that the rolling mean looks back on, at least 1.
-        label: What a reward is.
+        label: What a reward is called.
         title: Stands above the picture.
         best: The trial to point out; by default the first with the highest reward.
 

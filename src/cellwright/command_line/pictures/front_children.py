@@ -16,8 +16,8 @@ from cellwright.search_spaces.pen import DPI, TITLE, Pen, blank_page, text_width
 from cellwright.searches.trial import Trial
 
 MOST = 12  # trials on one page
-_WIDTH = 2400 / DPI  # inches, as all that follows
-_SCALE = 0.72  # of a drawing: two cells stand side by side
+_WIDTH = 2400 / DPI  # inches, as are the sizes below
+_SCALE = 0.72  # so that the drawings of two cells fit side by side
 _GAP, _HEAD = 0.3, 0.5
 
 Pixels = np.ndarray[Any, Any]
@@ -30,9 +30,10 @@ def draw_children(
 
     Args:
         space: Draws them (`SearchSpace.figures`).
-        chosen: The front; of more than `MOST` as many are drawn, evenly spread, both ends included.
-        quality: The metric that is said of each,
-        cost: and what it costs.
+        chosen: The front. If it has more than `MOST` trials, that many are drawn, evenly spread,
+            with both ends.
+        quality: The metric that is written above each network,
+        cost: with this one.
 
     Returns:
         A figure 2400 pixels wide at 150 dpi (wider if one trial's drawings are), as tall as they

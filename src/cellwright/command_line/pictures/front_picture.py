@@ -32,10 +32,10 @@ def draw_front(
     Trials that a limit kept from training are crosses at what they would cost.
 
     Args:
-        trials: Of a search.
-        quality: The metric that goes up.
-        cost: The metric that goes to the right.
-        target: Of ``cost``, a dashed line.
+        trials: All trials of a search.
+        quality: The metric on the vertical axis.
+        cost: The metric on the horizontal axis.
+        target: A value of ``cost``, drawn as a dashed line.
         best: The trial to ring.
         title: Stands above the picture.
 
@@ -100,13 +100,13 @@ def _frame(axes: Axes, quality: Metric, cost: Metric, title: str) -> None:
 
 
 def _draw_chosen(axes: Axes, chosen: Sequence[Trial], quality: Metric, cost: Metric) -> None:
-    """The front as steps from its best cost on, since nothing better was found between trials."""
+    """The front in steps: between two of its trials nothing better was found."""
     x, y = [t.metrics[cost.name] for t in chosen], [t.metrics[quality.name] for t in chosen]
     axes.step(
         x, y, where="post", color=BEST, linewidth=2, marker="o", markersize=7.5,
         markerfacecolor=MEAN, markeredgewidth=0, zorder=4, label="front",
     )  # fmt: skip
-    # Beyond a front, where both metrics are better, is no trial: there the numbers stand.
+    # The numbers stand where both metrics are better: beyond a front there is no trial.
     right, up = cost.sign, quality.sign
     for trial, across, height in zip(chosen, x, y, strict=True):
         axes.annotate(

@@ -14,7 +14,7 @@ from cellwright.command_line.pictures.charts import BEST, DPI, FONT, INK, MEAN, 
 
 
 def draw_distribution(rewards: Sequence[float], *, label: str = "reward") -> Figure:
-    """How many trials reached which reward, with the median and the best.
+    """Draw how many trials reached which reward, with the median and the best.
 
     Raises:
         ValueError: Without rewards.
@@ -35,7 +35,7 @@ def draw_distribution(rewards: Sequence[float], *, label: str = "reward") -> Fig
 
 
 def draw_importances(shares: Sequence[tuple[str, float]], *, most: int = 20) -> Figure:
-    """Bars of the decisions' shares of the rewards' variance, the largest on top.
+    """Draw the decisions' shares of the rewards' variance as bars, the largest on top.
 
     Args:
         shares: Names and shares, the largest first; those after ``most`` are left out.
@@ -62,12 +62,12 @@ def draw_importances(shares: Sequence[tuple[str, float]], *, most: int = 20) -> 
 def draw_predictions(
     pairs: Sequence[tuple[float, float]], correlation: float | None, *, label: str = "reward"
 ) -> Figure:
-    """Predicted against measured, a point for each trial.
+    """Draw predicted against measured rewards, a point for each trial.
 
     Args:
-        pairs: Predicted and measured, at least one.
+        pairs: Predicted and measured rewards, at least one pair.
         correlation: Spearman's, for the title; None leaves it out.
-        label: What a reward is.
+        label: What a reward is called.
 
     Raises:
         ValueError: Without pairs.
