@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from cellwright.plugins import Dataset, LatencyPredictor, Meter
 from cellwright.plugins.meters import metric_of
-from cellwright.search_spaces import CellwrightError, JointSpace
-
-if TYPE_CHECKING:
-    from cellwright.searches.settings import Settings
+from cellwright.search_spaces import CellwrightError, JointSpace, SearchSpace
 
 
-def make_predictor(settings: Settings, meter: Meter, data: Dataset) -> LatencyPredictor:
+def make_predictor(
+    path: Path, space: SearchSpace, meter: Meter, data: Dataset, options: Mapping[str, Any]
+) -> LatencyPredictor:
     """The predictor of the children's latencies, with the table of timed pieces if there is one.
 
     Args:
-        settings: Of the search; ``predict`` is the path of the table.
+        path: The table's.
+        space: What is searched.
         meter: Times the pieces.
         data: Says what a child takes in.
+        options: What ``space.build`` is given.
 
     Raises:
         CellwrightError: If the meter does not measure a latency, or the space has no pieces.
         ValueError: If the table was made for another search or machine.
         CorruptedState: If the table cannot be read.
     """
-    whole, path = settings.make_space(), Path(settings.predict or "")
-    space = whole.architecture if isinstance(whole, JointSpace) else whole
-    sizes = [name for name in whole.names if name in (space.options or ())]
+    network = space.architecture if isinstance(space, JointSpace) else space
+    sizes = [name for name in space.names if name in (network.options or ())]
     if sizes:
         raise CellwrightError(
             f"--predict adds up pieces of one size, and --tune changes {', '.join(sizes)}: leave "
@@ -37,20 +38,18 @@ def make_predictor(settings: Settings, meter: Meter, data: Dataset) -> LatencyPr
     measured = metric_of(meter)
     if measured is None or measured.unit != "ms":
         raise CellwrightError(
-            f"--predict adds up latencies, and --meter {settings.meter} measures {meter.metric}: "
+            f"--predict adds up latencies, and --meter measures {meter.metric}: "
             "give litert, keras, or another meter of a latency"
         )
-    options = settings.options
+    first = network.decode([0] * len(network.names))
     try:
-        space.pieces(
-            space.decode([0] * len(space.names)), data.input_shape, data.classes, **options
-        )
+        network.pieces(first, data.input_shape, data.classes, **options)
     except NotImplementedError:
         raise CellwrightError(
-            f"--predict adds up the pieces that a network consists of, and {settings.space} does "
-            "not say what these are (nasnet, nasnet-published, amoebanet and mnasnet do). Leave it "
-            "out, and --limit-ms acts on what --meter measures of each child"
+            f"--predict adds up the pieces that a network consists of, and {network!r} does not "
+            "say what these are (nasnet, nasnet-published, amoebanet and mnasnet do). Leave it out, "
+            "and --limit-ms acts on what --meter measures of each child"
         ) from None
     return LatencyPredictor(
-        space, data.input_shape, data.classes, options, meter, path=path, lazy=True
+        network, data.input_shape, data.classes, options, meter, path=path, lazy=True
     )

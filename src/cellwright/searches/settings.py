@@ -213,7 +213,9 @@ class Settings:
         if measure:
             meter = self.make_meter()
             if self.predict is not None:
-                predictor = make_predictor(self, self.make_clock(), data)
+                predictor = make_predictor(
+                    Path(self.predict), self.make_space(), self.make_clock(), data, self.options
+                )
         if measure and self.target is not None and self.cost is not None:
             if data.classes is None:
                 raise CellwrightError("a target weighs accuracy, not a loss: give --limit alone")
