@@ -47,8 +47,8 @@ def make_predictor(
     except NotImplementedError:
         raise CellwrightError(
             f"--predict adds up the pieces that a network consists of, and {network!r} does not "
-            "say what these are (nasnet, nasnet-published, amoebanet and mnasnet do). Leave it out, "
-            "and --limit-ms acts on what --meter measures of each child"
+            "say what these are (nasnet, nasnet-published, amoebanet and mnasnet do). Leave it "
+            "out, and --limit-ms acts on what --meter measures of each child"
         ) from None
     return LatencyPredictor(
         network, data.input_shape, data.classes, options, meter, path=path, lazy=True
