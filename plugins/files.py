@@ -14,14 +14,14 @@ from filelock import FileLock, Timeout
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A path to write to; what is written there takes the place of ``path`` when the block ends.
+    """Yield a temporary path, whose file replaces ``path`` when the block ends.
 
-    It lies beside ``path`` and has the same ending, for writers that go by it. A reader, or a
-    process that is killed half-way, finds either the old file or the whole new one. An exception
-    leaves the old one.
+    It lies beside ``path`` and has the same suffix, since some writers choose a format by it. A
+    reader finds either the old file or the complete new one, even if this process is killed
+    half-way. After an exception the old file is still there.
 
     Raises:
-        OSError: If the file cannot be written; the old one stays.
+        OSError: If the file cannot be written; the old one is still there.
     """
     beside = path.with_name(f".{path.stem}.{uuid4().hex[:12]}.new{path.suffix}")
     try:
@@ -35,30 +35,30 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[TextIO]:
-    """A text file in UTF-8 that takes the place of ``path``, as `atomic_path` says."""
+    """Open a UTF-8 text file that replaces ``path`` when the block ends; see `atomic_path`."""
     with atomic_path(path) as beside, beside.open("x", encoding="utf-8", newline="") as file:
         yield file
 
 
 @contextmanager
 def atomic_write_bytes(path: Path) -> Iterator[BinaryIO]:
-    """A file of bytes that takes the place of ``path``, as `atomic_path` says."""
+    """Open a binary file that replaces ``path`` when the block ends; see `atomic_path`."""
     with atomic_path(path) as beside, beside.open("xb") as file:
         yield file
 
 
 @contextmanager
 def exclusive_lock(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock of the file ``path``, which is made if it is not there.
+    """Hold a lock on the file ``path``, which is created if it does not exist.
 
     The system releases the lock if this process dies.
 
     Args:
-        path: Of the lock; what it protects is up to its users.
-        wait: Until whoever holds the lock releases it; otherwise fail at once.
+        path: The lock file; what it protects is up to its users.
+        wait: Whether to wait until the lock is free; if False, fail at once.
 
     Raises:
-        BlockingIOError: If somebody else holds the lock, and ``wait`` is False.
+        BlockingIOError: If another process holds the lock and ``wait`` is False.
     """
     lock = FileLock(path)
     try:

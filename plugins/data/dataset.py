@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What children are trained and validated on; nothing is in both parts.
+    """Training and validation data for children; no example is in both parts.
 
     Args:
-        x_train: Images (number, height, width, channels) in [0, 1], or rows of a table (number,
-            features), as float32.
-        y_train: Positions among ``class_names``, or the numbers to predict, with mean 0 and
-            variance 1, where that is None.
-        x_val: As ``x_train``; empty where all is trained on.
-        y_val: As ``y_train``.
-        class_names: In order; None where a number is predicted.
-        weights: Of each row that is trained on, with mean 1; all alike if None.
-        val_weights: Of each row that is validated on, likewise; they weigh the loss alone.
+        x_train: Images of shape (number, height, width, channels) in [0, 1], or rows of a table of
+            shape (number, features), as float32.
+        y_train: Class indices into ``class_names``; or, if that is None, the numbers to predict,
+            scaled to mean 0 and variance 1.
+        x_val: Like ``x_train``; empty if nothing is held out.
+        y_val: Like ``y_train``.
+        class_names: Names of the classes, in order; None if a number is predicted.
+        weights: Weight of each training row, with mean 1. None weighs all rows alike.
+        val_weights: Weight of each validation row, likewise; it affects the loss only.
         target_mean, target_scale: A predicted number is ``target_mean + target_scale * output``.
         preparation: How a table became features; None for images.
-        notes: What was done to the data that a user should know.
+        notes: What a user should know about how the data were prepared.
     """
 
     x_train: NDArray[np.float32]
@@ -49,16 +49,19 @@ class Dataset:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """(height, width, channels) of an image, (features,) of a table."""
+        """(height, width, channels) for images, (features,) for a table."""
         return self.x_train.shape[1:]
 
     @property
     def classes(self) -> int | None:
-        """How many; None where a number is predicted."""
+        """Number of classes; None if a number is predicted."""
         return None if self.class_names is None else len(self.class_names)
 
     def save(self, path: Path) -> None:
-        """Write the arrays, for another process: `load_dataset` of a ``.dataset.npz``."""
+        """Write all but ``preparation`` and ``notes`` to ``path``, for another process.
+
+        The name must end in ``.dataset.npz``, by which `load_dataset` knows the file.
+        """
         facts = {"class_names": self.class_names, "target": (self.target_mean, self.target_scale)}
         arrays: dict[str, Any] = {
             name: getattr(self, name) for name in _ARRAYS if getattr(self, name) is not None
@@ -90,7 +93,7 @@ def split(
     validation: float = 0.2,
     seed: int = 0,
 ) -> Dataset:
-    """Hold out ``validation`` of each class, at least one image of it.
+    """Hold out the share ``validation`` of each class, but at least one image.
 
     Raises:
         InvalidData: If there are fewer than two classes, or a class has fewer than two images.
@@ -103,10 +106,11 @@ def split(
 def split_rows(
     y: NDArray[Any], class_names: tuple[str, ...] | None, *, validation: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Shuffled positions of what is trained on, and of what is held out.
+    """Shuffled positions of the rows to train on, and of those to hold out.
 
-    Of each class that has two at least one is held out, and one at least stays; numbers to predict
-    (``class_names`` None) are split as one class. With ``validation`` 0 nothing is held out.
+    A class with two rows or more has at least one in each part; a single row is trained on.
+    Numbers to predict (``class_names`` is None) are split as one class. With ``validation`` 0
+    nothing is held out.
     """
     rng = np.random.default_rng(seed)
     labels = np.zeros(len(y), np.int64) if class_names is None else y

@@ -24,7 +24,7 @@ class Part(NamedTuple):
 
 
 def read_npz(path: Path) -> tuple[Part, Part | None]:
-    """What to train on, and what is held out (``x_val``, ``y_val``) if the file has it.
+    """Read the training part, and the validation part (``x_val``, ``y_val``) if there is one.
 
     Raises:
         InvalidData: If the file cannot be read or lacks an array.
@@ -47,27 +47,27 @@ def read_npz(path: Path) -> tuple[Part, Part | None]:
             f"the file must hold x_train and y_train, or x and y; found {sorted(arrays) or 'none'}"
         )
     if ("x_val" in arrays) != ("y_val" in arrays):
-        raise InvalidData("the file holds one of x_val and y_val; give both, or neither")
+        raise InvalidData("the file holds only one of x_val and y_val; give both, or neither")
     return train, Part(arrays["x_val"], arrays["y_val"]) if "x_val" in arrays else None
 
 
 def _load(path: Path) -> dict[str, Any]:
-    """The arrays that are wanted; others may be anything."""
+    """Read the arrays that are needed; the others may be anything."""
     if not zipfile.is_zipfile(path):
-        raise ValueError("it is no zip archive, as every .npz is")
+        raise ValueError("it is not a zip archive, as every .npz file is")
     with np.load(path, allow_pickle=False) as file:
         wanted = ("x_train", "y_train", "x", "y", "x_val", "y_val")
         return {name: np.asarray(file[name]) for name in wanted if name in file.files}
 
 
 def read_folder(path: Path) -> Part:
-    """Images as float32 in [0, 1], all of one shape, each with the name of its folder.
+    """Read images as float32 in [0, 1], all of one shape, each labelled with its folder's name.
 
-    Hidden files, and files that are no images, are passed over.
+    Hidden files and files that are not images are skipped.
 
     Raises:
-        InvalidData: If there are not two classes, or a class is empty or holds folders, or an image
-            cannot be read or is of another size or kind than the first.
+        InvalidData: If there are fewer than two classes, a class is empty or holds folders, or an
+            image cannot be read or differs from the first in size or in having colour.
     """
     images: list[Any] = []
     labels: list[str] = []
@@ -110,7 +110,7 @@ def _images_in(folder: Path) -> list[Path]:
     if not files:
         raise InvalidData(
             f"class folder {folder.name!r} holds no images ({' '.join(IMAGE_ENDINGS)}); "
-            "fill it, or take it away"
+            "add images, or remove the folder"
         )
     return files
 

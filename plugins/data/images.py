@@ -16,10 +16,10 @@ IMAGES = ("digits", "fashion_mnist", "cifar10")
 
 
 def load_images(source: str, validation: float, seed: int) -> Dataset:
-    """One of `IMAGES`, a ``.npz`` file or a folder, split as `load_dataset` says.
+    """Load one of `IMAGES`, a ``.npz`` file or a folder, split as `load_dataset` describes.
 
     Raises:
-        InvalidData: If it cannot be searched on.
+        InvalidData: If the images cannot be used; the message says why.
     """
     path = Path(source)
     held_out: Part | None = None
@@ -46,7 +46,7 @@ def _digits() -> Part:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise InvalidData(
-            "scikit-learn brings the digits and is not installed: "
+            "the digits come with scikit-learn, which is not installed: "
             "pip install 'cellwright[tensorflow]'"
         ) from error
     digits = load_digits()
@@ -60,8 +60,8 @@ def _from_keras(source: str) -> Part:
         (x, y), _ = getattr(keras.datasets, source).load_data()
     except Exception as error:
         raise InvalidData(
-            f"Keras downloads it the first time, and that failed: {error}. "
-            "Without a network use digits, a .npz file or a folder of images"
+            f"Keras downloads it on first use, and the download failed: {error}. "
+            "Without a network, use digits, a .npz file or a folder of images"
         ) from error
     return Part(x, y)
 
@@ -93,26 +93,26 @@ def _labels(part: Part) -> NDArray[Any]:
 
 
 def _positions(labels: NDArray[Any], values: NDArray[Any]) -> NDArray[np.int64]:
-    """Labels as positions among the sorted ``values`` of the images that are trained on."""
+    """Labels as positions in ``values``, the sorted labels of the training part."""
     if (labels.dtype.kind == "U") != (values.dtype.kind == "U"):
         raise InvalidData("labels are text in one part and numbers in the other")
     unknown = np.setdiff1d(labels, values)
     if unknown.size:
         raise InvalidData(
-            f"labels {unknown[:5].tolist()} are validated on and not trained on; the classes are "
+            f"labels {unknown[:5].tolist()} are in the validation part only; the classes are "
             f"{values[:20].tolist()}"
         )
     return np.searchsorted(values, labels).astype(np.int64)
 
 
 def _images(parts: list[Any]) -> list[NDArray[np.float32]]:
-    """Images as float32 (number, height, width, channels) in [0, 1], all by one scale."""
+    """Images as float32 (number, height, width, channels) in [0, 1], all scaled alike."""
     shaped = [_shaped(np.asarray(part)) for part in parts]
     shapes = {part.shape[1:] for part in shaped}
     floats = {part.dtype.kind == "f" for part in shaped}
     if len(shapes) > 1 or len(floats) > 1:
         raise InvalidData(
-            "images to train on and to validate on must be of one size and one kind of number; "
+            "training and validation images must be of one size and one kind of number; "
             f"got {' and '.join(f'{part.dtype} of shape {part.shape}' for part in shaped)}"
         )
     low = min(float(part.min()) for part in shaped)

@@ -1,4 +1,4 @@
-"""Loads what a name or a path stands for: images or a table."""
+"""Loads the images or the table that a name or a path stands for."""
 
 from __future__ import annotations
 
@@ -25,25 +25,28 @@ def load_dataset(
 ) -> Dataset:
     """Load and split what ``source`` names.
 
-    Images may be whole numbers from 0 to 255 or 65535 (brought to [0, 1] by that), floats in
-    [0, 1] or from 0 to 255, or booleans; labels whole numbers or text, shaped (n,) or (n, 1).
+    Images may be whole numbers, floats or booleans from 0 to 1, 255 or 65535, which the highest
+    value tells; they are scaled to [0, 1]. Labels may be whole numbers or text, of shape (n,) or
+    (n, 1).
 
     Args:
-        source: ``"digits"`` (bundled with scikit-learn), ``"fashion_mnist"`` or ``"cifar10"``
-            (downloaded by Keras once), the path of a ``.npz`` with ``x_train`` and ``y_train`` (or
-            ``x`` and ``y``; ``x_val`` and ``y_val`` are used where they are there, and ``x_test``
-            never is), a folder that holds a folder of images for each class; or a table:
-            ``"wine"``, ``"breast_cancer"`` or ``"diabetes"`` (bundled with scikit-learn), or the
-            path of a ``.csv`` or ``.tsv`` file with a line of names (docs/tables.md).
-        validation: Share of each class that is held out, in (0, 1).
-        seed: Of the split.
-        label: Name of the column to predict, in a CSV file; the last one if None.
-        drop: Names of columns to leave out, in a CSV file.
-        task: Of a table: ``"classification"``, ``"regression"``, or ``"auto"`` to go by the label.
-        balanced: Weigh the rows of a table so that all classes count alike in training.
+        source: ``"digits"`` (bundled with scikit-learn); ``"fashion_mnist"`` or ``"cifar10"``
+            (downloaded once by Keras); the path of a ``.npz`` file with ``x_train`` and ``y_train``
+            or ``x`` and ``y`` (``x_val`` and ``y_val`` are used if present, ``x_test`` never is);
+            a folder that holds one folder of images for each class; or a table: ``"wine"``,
+            ``"breast_cancer"`` or ``"diabetes"`` (bundled with scikit-learn), or the path of a
+            ``.csv`` or ``.tsv`` file with a header line (docs/tables.md).
+        validation: Share of each class to hold out, in (0, 1).
+        seed: Seed of the split.
+        label: In a CSV file, the name of the column to predict. None takes the last column.
+        drop: In a CSV file, the names of the columns to leave out.
+        task: For a table, ``"classification"``, ``"regression"``, or ``"auto"`` to decide by the
+            label.
+        balanced: For a table, whether to weigh the rows so that all classes count alike in
+            training.
 
     Raises:
-        InvalidData: If there is no such source, or it cannot be searched on; the message says why.
+        InvalidData: If there is no such source, or it cannot be used; the message says why.
     """
     if not 0 < validation < 1:
         raise InvalidData(f"validation must be between 0 and 1, got {validation}")

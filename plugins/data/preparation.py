@@ -1,8 +1,8 @@
-"""Columns of a table as numbers for a network: medians, scales and categories.
+"""How the columns of a table become inputs of a network: medians, scales and categories.
 
-They are plain numbers and text, so that they go beside a model as JSON; what scikit-learn fits can
-only be pickled. The numbers are those of its ``SimpleImputer``, ``StandardScaler`` and
-``OneHotEncoder``, which a test compares.
+These are plain numbers and text, so that they can be stored as JSON beside a model; what
+scikit-learn fits can only be pickled. A test compares the results with those of its
+``SimpleImputer``, ``StandardScaler`` and ``OneHotEncoder``.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from numpy.typing import NDArray
 from cellwright.search_spaces import CorruptedState, InvalidData
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})  # as text, in any case
-_CATEGORIES = 64  # the most frequent ones of a column; the others are read as unknown ones
-_FEW = 8  # categories that a column may have however few rows there are
-_FAR = 20.0  # standard deviations; a number beyond would drown all others
+_CATEGORIES = 64  # most categories of a column; rarer ones are read as unknown
+_FEW = 8  # categories that a column may always have, however few its rows
+_FAR = 20.0  # standard deviations; a number farther out would drown the others
 
 
 class Table(NamedTuple):
-    """Columns by name: float64 with NaN, or text (dtype object) with None, where one is missing."""
+    """Columns by name: float64, or text (dtype object); a missing value is NaN or None."""
 
     names: tuple[str, ...]
     columns: tuple[NDArray[Any], ...]
 
     @property
     def number(self) -> int:
-        """Of rows."""
+        """Number of rows."""
         return len(self.columns[0])
 
     def rows(self, index: NDArray[Any]) -> Table:
@@ -45,14 +45,14 @@ class Column:
     """How one column is read, as fitted.
 
     Args:
-        name: Its name.
-        position: In the table, from 0.
-        categories: Its texts, the most frequent first, None among them where one was missing; None
-            for a column of numbers.
-        fill: In place of a missing number: the median.
-        mean: Of the filled column.
-        scale: Its standard deviation.
-        indicator: Whether another feature says where a number was missing.
+        name: Name of the column.
+        position: Its position in the table, from 0.
+        categories: Its texts, the most frequent first, and None among them if any was missing. None
+            instead of the tuple for a column of numbers.
+        fill: The median, which replaces missing numbers.
+        mean: Mean of the column once it is filled.
+        scale: Standard deviation of the column once it is filled.
+        indicator: Whether a second feature marks the missing numbers.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Column:
     indicator: bool = False
 
     def transform(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """(rows,) -> (rows, features)."""
+        """Turn values of shape (rows,) into features of shape (rows, features)."""
         if self.categories is not None:
             known = np.array(self.categories, dtype=object)
             found: NDArray[np.bool_] = values[:, None] == known[None, :]
@@ -79,11 +79,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Preparation:
-    """How a table becomes features; ``columns`` are those with something to tell.
+    """How a table becomes features.
 
     Args:
-        names: Of all columns of the table.
-        columns: Those that are read.
+        names: Names of all columns of the table.
+        columns: The columns that are read.
         notes: What was left out, and why.
     """
 
@@ -93,13 +93,13 @@ class Preparation:
 
     @classmethod
     def fit(cls, table: Table) -> Preparation:
-        """Read medians, scales and categories off ``table``.
+        """Find the medians, scales and categories of ``table``.
 
-        A column of one value, a column without any, and text that nearly always differs are left
-        out.
+        A column with one value or none is left out, and so is text with more values than 8 and
+        than half of the rows.
 
         Raises:
-            InvalidData: If no column is left.
+            InvalidData: If no column is left, or numbers are too large to scale.
         """
         columns: list[Column] = []
         notes: list[str] = []
@@ -117,7 +117,7 @@ class Preparation:
         return cls(table.names, tuple(columns), tuple(notes))
 
     def read(self, x: Any) -> Table:
-        """A table of the same columns, whose kinds are known.
+        """Read a table of the same columns, whose kinds are known.
 
         Raises:
             InvalidData: If the number of columns differs, or a number column holds text.
@@ -126,22 +126,25 @@ class Preparation:
         return read_table(x, self.names, [number.get(i) for i in range(len(self.names))])
 
     def transform(self, table: Table) -> NDArray[np.float32]:
-        """(rows, features): numbers with mean 0 and variance 1, cut off at 20 standard deviations;
-        categories as 0 and 1."""
+        """Features of shape (rows, features).
+
+        Numbers are scaled to mean 0 and variance 1 and clipped at 20 standard deviations;
+        categories become 0 and 1.
+        """
         parts = [column.transform(table.columns[column.position]) for column in self.columns]
         return np.concatenate(parts, axis=1)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON holds it."""
+        """The whole preparation as plain JSON data."""
         data: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
         return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Preparation:
-        """What `to_json` gave.
+        """Rebuild a preparation from what `to_json` gave.
 
         Raises:
-            CorruptedState: If it is something else.
+            CorruptedState: If ``data`` is anything else.
         """
         try:
             columns = [
@@ -150,24 +153,25 @@ class Preparation:
             ]
             return cls(tuple(data["names"]), tuple(columns), tuple(data["notes"]))
         except (KeyError, TypeError) as error:
-            raise CorruptedState(f"this is no preparation of a table: {error!r}") from error
+            raise CorruptedState(f"this is not a preparation of a table: {error!r}") from error
 
 
 def read_table(
     x: Any, names: Sequence[str] | None = None, numbers: Sequence[bool | None] | None = None
 ) -> Table:
-    """A table from an array (rows, columns), rows of values, or a pandas or polars DataFrame.
+    """Read a table from an array (rows, columns), rows of values, or a pandas or polars DataFrame.
 
-    A column is one of numbers if all that is there are numbers, or texts of numbers; if most are,
-    it is refused; otherwise its values are categories, as those of pandas's ``category`` are.
+    A column holds numbers if all values present are numbers, or text that reads as numbers. If only
+    most of them are, the column is refused; otherwise its values are categories.
 
     Args:
         x: The table.
-        names: Of the columns; ``x0``, ``x1``, ... if it tells none.
-        numbers: Of each column whether it is known to hold numbers; None is found out.
+        names: Names of the columns. None takes the DataFrame's, or ``x0``, ``x1``, ...
+        numbers: For each column, whether it is known to hold numbers; None finds out.
 
     Raises:
-        InvalidData: If a column holds numbers and text, or an infinite number.
+        InvalidData: If a column mixes numbers and text, or holds an infinite number or decimal
+            commas; or if the names are not as many as the columns, or a name is given twice.
     """
     if hasattr(x, "columns") and hasattr(x, "shape"):
         found = tuple(str(name) for name in x.columns)
@@ -180,8 +184,8 @@ def read_table(
     names = tuple(names or found)
     if len(given) != len(names):
         raise InvalidData(
-            f"the table has {len(found)} columns ({', '.join(found[:4])}, ...) where "
-            f"{len(names)} of different names are expected"
+            f"the table has {len(found)} columns ({', '.join(found[:4])}, ...); "
+            f"{len(names)} columns with different names are expected"
         )
     kinds = numbers or [None] * len(given)
     parsed = [
@@ -214,7 +218,7 @@ def _column(name: str, values: NDArray[Any], number: bool | None) -> NDArray[Any
     if np.isinf(numbers).any():
         raise InvalidData(
             f"column {name!r} holds an infinite number in row {int(np.isinf(numbers).argmax()) + 1}"
-            "; mend it, or leave it empty"
+            "; correct it, or leave the cell empty"
         )
     return numbers
 
@@ -222,7 +226,7 @@ def _column(name: str, values: NDArray[Any], number: bool | None) -> NDArray[Any
 def _fill(
     name: str, numbers: NDArray[Any], values: NDArray[Any], there: NDArray[Any], *, certain: bool
 ) -> bool:
-    """Write what is there into ``numbers``; False if the column holds categories."""
+    """Write the values present into ``numbers``; False if the column holds categories."""
     try:
         numbers[there] = values[there].astype(np.float64)
         return True
@@ -233,8 +237,8 @@ def _fill(
         return False
     row = int(np.flatnonzero(there)[np.flatnonzero(~good)[0]])
     raise InvalidData(
-        f"column {name!r} holds numbers, and {values[row]!r} in row {row + 1}; mend it, leave it "
-        "empty if it is not known, or leave the column out"
+        f"column {name!r} holds numbers, but {values[row]!r} in row {row + 1}; correct it, leave "
+        "the cell empty if the number is unknown, or leave the column out"
     )
 
 
@@ -243,7 +247,7 @@ def _refuse_decimal_commas(name: str, values: NDArray[Any]) -> None:
     if any(commas) and np.mean(commas) > 0.5:
         raise InvalidData(
             f"column {name!r} holds numbers with a decimal comma, such as {values[0]!r}; write "
-            "them with a point"
+            "them with a decimal point"
         )
 
 
@@ -264,7 +268,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    """1.0 and 1 are one category: a column with something missing turns to floats."""
+    """1.0 and 1 are one category, since a missing value turns a column of integers to floats."""
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     return str(value).strip()
@@ -285,7 +289,7 @@ def _number_column(
     # Rounding leaves a constant column a standard deviation that is not quite 0.
     if scale <= 1e-12 * max(abs(mean), 1e-300):
         if not missing.any():
-            return None, f"holds {fill:g} alone, and is left out"
+            return None, f"holds only {fill:g}, and is left out"
         scale = 1.0
     return Column(name, position, None, fill, mean, scale, bool(missing.any())), None
 
@@ -298,14 +302,14 @@ def _text_column(
         only = next(iter(counts))
         return (
             None,
-            f"holds {'no value' if only is None else repr(only) + ' alone'}, and is left out",
+            f"holds {'no value' if only is None else 'only ' + repr(only)}, and is left out",
         )
     if len(counts) > max(len(values) / 2, _FEW):
-        return None, f"is text that nearly always differs ({len(counts)} values), and is left out"
+        return None, f"is text that differs in most rows ({len(counts)} values), and is left out"
     ranked = sorted(counts, key=lambda text: (-counts[text], text is not None, text or ""))
     note = None
     if len(counts) > _CATEGORIES:
-        note = f"has {len(counts)} categories; the {_CATEGORIES} most frequent are told apart"
+        note = f"has {len(counts)} categories; only the {_CATEGORIES} most frequent are used"
     return Column(name, position, tuple(ranked[:_CATEGORIES])), note
 
 

@@ -178,7 +178,10 @@ NAN = np.where(PIXELS < 1, np.nan, PIXELS / 255)
         ({"x": X}, r"or x and y; found \['x'\]"),
         ({"x": X, "y_train": Y}, r"found \['x', 'y_train'\]"),
         ({"x": X, "y": Y, "x_val": X}, "one of x_val and y_val; give both, or neither"),
-        ({"x": X, "y": Y, "x_val": X, "y_val": Y + 1}, r"labels \[4\] are validated on"),
+        (
+            {"x": X, "y": Y, "x_val": X, "y_val": Y + 1},
+            r"labels \[4\] are in the validation part only",
+        ),
         ({"x": X, "y": Y, "x_val": X, "y_val": Y.astype(str)}, "text in one part and numbers"),
         ({"x": X, "y": Y, "x_val": X, "y_val": Y[:2]}, "20 images and 2 labels"),
         ({"x": X, "y": Y, "x_val": X[:, :4], "y_val": Y}, "of one size.*20, 4, 8, 3"),
@@ -205,7 +208,7 @@ def test_a_pickle_is_never_loaded():
     with pytest.raises(InvalidData, match="pickled objects are never read"):
         load_dataset(npz(x=X, y=np.array([Bomb()] * 20, dtype=object)))
     Path("data.npz").write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(InvalidData, match="no zip archive"):
+    with pytest.raises(InvalidData, match="not a zip archive"):
         load_dataset("data.npz")
     assert not Path("loaded").exists()
 
@@ -220,10 +223,10 @@ def test_a_file_that_is_no_npz_is_refused():
         file.writestr("x.npy", "some text")
         file.writestr("y.npy", "")
     for name, content, words in (
-        ("empty.npz", b"", "no zip archive"),
-        ("text.npz", b"x,y\n1,2\n", "no zip archive"),
-        ("array.npz", Path("array.npy").read_bytes(), "no zip archive"),
-        ("cut.npz", whole[: len(whole) // 2], "no zip archive"),
+        ("empty.npz", b"", "not a zip archive"),
+        ("text.npz", b"x,y\n1,2\n", "not a zip archive"),
+        ("array.npz", Path("array.npy").read_bytes(), "not a zip archive"),
+        ("cut.npz", whole[: len(whole) // 2], "not a zip archive"),
         ("flipped.npz", bytes(middle), "cannot be read: Bad CRC-32"),
         ("member.npz", Path("text.npz").read_bytes(), "must|cannot be read"),
     ):
@@ -311,7 +314,7 @@ def test_folders_that_cannot_be_searched_on_are_refused():
     folders(classes=["cat"])
     refused(r"at least two folders.*found \['cat'\]")
     Path("data/dog").mkdir()
-    refused("class folder 'dog' holds no images .*fill it, or take it away")
+    refused("class folder 'dog' holds no images .*add images, or remove the folder")
     picture("data/dog/0.png", np.zeros((8, 8, 3), np.uint8))
     refused("class 'dog' has too few images .1.")
     Path("data/dog/1.png").write_bytes(b"")

@@ -61,7 +61,7 @@ def test_a_csv_file_becomes_numbers_split_by_class():
     np.testing.assert_allclose(data.x_train[:, 0].std(), 1, atol=1e-6)
     assert set(data.x_train[:, 1:].sum(axis=1)) == {1.0}
     assert "no label was named: it is the last column, 'kind'" in notes(data)
-    assert "label 'kind': 2 classes, the largest of 50.0%" in notes(data)
+    assert "label 'kind': 2 classes, the largest with 50.0% of the rows" in notes(data)
     again = load_dataset("data.csv", label="kind")
     np.testing.assert_array_equal(again.x_train, data.x_train)
 
@@ -137,7 +137,7 @@ def test_what_was_not_there_in_fitting():
     assert found[:, 1:].tolist() == [[0, 0], [0, 0]]  # neither a nor b
     assert found[0, 0] == found[1, 0]  # the median
     for rows, words in (
-        ([["much", "a"]], "column 'x0' holds numbers, and 'much' in row 1"),
+        ([["much", "a"]], "column 'x0' holds numbers, but 'much' in row 1"),
         ([[np.inf, "a"]], "column 'x0' holds an infinite number in row 1"),
         ([[1.0]], "1 columns"),
     ):
@@ -168,7 +168,7 @@ def test_a_preparation_survives_json_and_gives_finite_features(rows):
 
 
 def test_a_damaged_preparation_is_refused():
-    with pytest.raises(CorruptedState, match="no preparation of a table"):
+    with pytest.raises(CorruptedState, match="not a preparation of a table"):
         Preparation.from_json({"names": ["a"]})
 
 
@@ -177,7 +177,7 @@ def test_many_categories():
     texts = [[f"c{i}", j] for j, i in enumerate(rng.integers(0, 100, 2000))]
     fitted = Preparation.fit(read_table(texts))
     assert len(fitted.columns[0].categories) == 64
-    assert fitted.notes == ("column 'x0' has 100 categories; the 64 most frequent are told apart",)
+    assert fitted.notes == ("column 'x0' has 100 categories; only the 64 most frequent are used",)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_bundled_tables():
     assert (wine.input_shape, wine.class_names) == ((13,), ("class_0", "class_1", "class_2"))
     assert (cancer.input_shape, cancer.class_names) == ((30,), ("benign", "malignant"))
     assert (diabetes.input_shape, diabetes.classes) == ((10,), None)
-    with pytest.raises(InvalidData, match="data 'wine': its label is known"):
+    with pytest.raises(InvalidData, match="data 'wine': its label is fixed"):
         load_dataset("wine", label="ash")
 
 
@@ -247,16 +247,21 @@ def test_everything_can_be_trained_on():
 @pytest.mark.parametrize(
     ("columns", "arguments", "features", "words"),
     [
-        ({"c": ["7"] * ROWS}, {}, 1, "column 'c' holds 7 alone, and is left out"),
-        ({"c": ["x"] * ROWS}, {}, 1, "column 'c' holds 'x' alone, and is left out"),
+        ({"c": ["7"] * ROWS}, {}, 1, "column 'c' holds only 7, and is left out"),
+        ({"c": ["x"] * ROWS}, {}, 1, "column 'c' holds only 'x', and is left out"),
         ({"c": [""] * ROWS}, {}, 1, "column 'c' holds no value, and is left out"),
         ({"c": ["?"] * ROWS}, {}, 1, "column 'c' holds no value"),
-        ({"c": [f"id {i}" for i in range(40)]}, {}, 1, "'c' is text that nearly always differs"),
+        ({"c": [f"id {i}" for i in range(40)]}, {}, 1, "'c' is text that differs in most rows"),
         ({"c": changed(WEIGHT, _3="", _8="NaN")}, {}, 3, "2 classes"),
         ({"": WEIGHT}, {}, 2, "without a name is called 'column_2'"),
         ({"c": WEIGHT}, {"drop": ["c"]}, 1, "2 classes"),
-        ({"kind": changed(KIND, _0="", _1="nan")}, {}, 1, "2 of 40 rows have no label: left out"),
-        ({"kind": changed(KIND, _5="emu")}, {}, 1, "one row alone, trained on .*: emu"),
+        (
+            {"kind": changed(KIND, _0="", _1="nan")},
+            {},
+            1,
+            "2 of 40 rows have no label and are left out",
+        ),
+        ({"kind": changed(KIND, _5="emu")}, {}, 1, "one row only, trained on .*: emu"),
         (
             {f"c{i}": [f"{j * (i + j) % 13}" for j in range(40)] for i in range(60)},
             {},
@@ -278,8 +283,8 @@ def test_copies_and_row_numbers_are_left_out():
     twice = {"": [str(i) for i in range(2 * ROWS)], "weight": WEIGHT * 2, "kind": KIND * 2}
     data = load_dataset(csv_of(**twice))
     assert len(data.x_train) + len(data.x_val) == ROWS
-    assert "the first column has no name and numbers the rows: left out" in notes(data)
-    assert "40 of 80 rows are copies of others: left out" in notes(data)
+    assert "the first column has no name and numbers the rows; it is left out" in notes(data)
+    assert "40 of 80 rows repeat others and are left out" in notes(data)
     seen = {row.tobytes() for row in data.x_train}
     assert not any(row.tobytes() in seen for row in data.x_val)
 
@@ -288,7 +293,7 @@ def test_identifiers_are_left_out():
     rows = {"name": [f"n{i}" for i in range(200)], "x": [f"{i}" for i in range(200)]}
     data = load_dataset(csv_of(**rows, kind=KIND * 5))
     assert data.input_shape == (1,)
-    assert "column 'name' is text that nearly always differs" in notes(data)
+    assert "column 'name' is text that differs in most rows" in notes(data)
 
 
 @pytest.mark.parametrize(
@@ -297,25 +302,25 @@ def test_identifiers_are_left_out():
         (
             {"weight": changed(WEIGHT, _4="heavy")},
             {},
-            "'weight' holds numbers, and 'heavy' in row 5",
+            "'weight' holds numbers, but 'heavy' in row 5",
         ),
         ({"weight": changed(WEIGHT, _4="inf")}, {}, "'weight' holds an infinite number in row 5"),
-        ({"weight": []}, {}, "names and no rows"),
-        ({"kind": ["cat"] * 40}, {}, r"label 'kind' has one value alone, \['cat'\]"),
+        ({"weight": []}, {}, "a header line but no rows"),
+        ({"kind": ["cat"] * 40}, {}, r"label 'kind' has only one value, \['cat'\]"),
         ({"kind": [""] * 40}, {}, "0 rows with a label are left"),
         (
             {"kind": [f"n{i}" for i in range(40)]},
             {},
-            "40 values in 40 rows, each once: they are no",
+            "40 values in 40 rows, each once: these are no",
         ),
         ({"kind": [f"{i}" for i in range(40)]}, {"task": "classification"}, "each once"),
         ({"kind": changed([f"{i}.5" for i in range(40)], _2="inf")}, {}, "a label is infinite"),
-        ({"kind": KIND}, {"task": "regression"}, "holds text such as 'cat', and no number"),
+        ({"kind": KIND}, {"task": "regression"}, "holds text such as 'cat', not numbers"),
         ({"kind": KIND}, {"task": "guess"}, "task must be one of auto, classification, regression"),
         ({}, {"label": "species"}, r"no column 'species'; the columns are \['weight', 'kind'\]"),
         ({}, {"drop": ["age"]}, "no column 'age'"),
         ({}, {"label": "kind", "drop": ["kind"]}, "the label 'kind' cannot be left out"),
-        ({}, {"drop": ["weight"]}, "no column is left beside the label"),
+        ({}, {"drop": ["weight"]}, "no column is left besides the label"),
         ({}, {"drop": ["weight", "kind"]}, "cannot be left out"),
         ({}, {"validation": 1.5}, "validation must be between 0 and 1"),
     ],
@@ -331,16 +336,19 @@ def test_bad_tables_that_are_refused(columns, arguments, words):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "a table needs a line of names"),
-        (b"\n\n", "a table needs a line of names"),
+        (b"", "a table needs a header line"),
+        (b"\n\n", "a table needs a header line"),
         (b"just some words\nin two lines\n", "the file begins with 'just some words"),
         (b"\x89PNG\r\n\x1a\n\xff\xd8", "cannot be read as CSV in UTF-8"),
         (b"a,b\n1,\x00\n2,3\n", "row 1|cannot be read as CSV"),
         (b'a,b\n"1,2\n', "cannot be read as CSV"),
-        (b"a,b\n1,2\n1,2,3\n", "line 3 has 3 cells, and 2 are named"),
-        (b"a,b\n1,2\n1\n", "line 3 has 1 cells, and 2 are named"),
-        (b"a,b,a\n1,2,3\n", r"different names; twice there are \['a'\]"),
-        (b"a;b\n1,5;x\n2,5;y\n3,5;x\n", "decimal comma, such as '1,5'; write them with a point"),
+        (b"a,b\n1,2\n1,2,3\n", "line 3 has 3 cells, the header 2"),
+        (b"a,b\n1,2\n1\n", "line 3 has 1 cells, the header 2"),
+        (b"a,b,a\n1,2,3\n", r"different names; given twice: \['a'\]"),
+        (
+            b"a;b\n1,5;x\n2,5;y\n3,5;x\n",
+            "decimal comma, such as '1,5'; write them with a decimal point",
+        ),
     ],
 )
 def test_files_that_are_no_tables(content, words):
@@ -366,7 +374,9 @@ def test_labels_of_many_kinds_as_targets():
 
 
 def test_nothing_to_learn_from_and_numbers_beyond_all_bounds():
-    with pytest.raises(InvalidData, match="no column is left to learn from: column 'x0' holds 7"):
+    with pytest.raises(
+        InvalidData, match="no column is left to learn from: column 'x0' holds only 7"
+    ):
         Preparation.fit(read_table([[7.0], [7.0]]))
     with pytest.raises(InvalidData, match="'x0' holds numbers too large to scale"):
         Preparation.fit(read_table([[1e300], [0.0]]))
