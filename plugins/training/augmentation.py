@@ -1,4 +1,4 @@
-"""Images changed at random as they are trained on."""
+"""Random changes to images during training."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ AUGMENTATIONS = ("none", "shift", "shift_flip")
 
 
 def augment(images: Any, how: str, rng: np.random.Generator) -> Any:
-    """Move each image by up to an eighth of its sides, zeros moving in, as is usual on CIFAR.
+    """Shift each image by up to an eighth of its height and width, as is usual on CIFAR.
 
     Args:
-        images: (number, height, width, channels).
-        how: ``"none"``, ``"shift"``, or ``"shift_flip"``, which also mirrors half of them left to
-            right (leave that out for digits and letters).
-        rng: Decides for each image.
+        images: Array of shape (number, height, width, channels).
+        how: ``"none"``, ``"shift"``, or ``"shift_flip"``, which also mirrors half of the images
+            left to right (unsuitable for digits and letters).
+        rng: Generator that draws the changes, anew for each image.
+
+    Returns:
+        An array of the same shape; the pixels that move in are 0.
     """
     if how == "none":
         return images

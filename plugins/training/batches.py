@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Shuffled batches; the order depends on the recipe's seed and the epoch alone, never on
+    """Shuffled batches, whose order depends only on the recipe's seed and the epoch, never on
     Keras's global state.
 
     Args:
-        x, y: To train on.
-        recipe: Size, seed and augmentation.
-        epoch: The first, from 0.
-        weights: Of each of them; all alike if None.
+        x, y: Training inputs and targets.
+        recipe: Gives the batch size, seed and augmentation.
+        epoch: Epoch to begin with, from 0.
+        weights: Weight of each example. None weighs all alike.
     """
 
     def __init__(self, x: Any, y: Any, recipe: Recipe, epoch: int = 0, weights: Any = None) -> None:
@@ -52,10 +52,10 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def for_keras(self) -> dict[str, Any]:
         """Arguments of ``model.fit`` for the epochs from the first to the recipe's last.
 
-        Without augmentation TensorFlow gathers the same batches in its own threads: Keras hands
-        over those of a ``PyDataset`` through Python, which takes longer than a small child's step.
+        Without augmentation, TensorFlow gathers the same batches in its own threads: Keras passes
+        those of a ``PyDataset`` through Python, which takes longer than a small child's step.
         """
-        # Keras would shuffle the batches once more, by global random numbers.
+        # Keras would shuffle the batches again, with global random numbers.
         given: dict[str, Any] = {"x": self, "shuffle": False}
         if keras.backend.backend() == "tensorflow" and self.recipe.augmentation == "none":
             given |= {"x": self._in_tensorflow(), "steps_per_epoch": len(self)}
@@ -66,7 +66,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
         epochs = range(self.epoch, self.recipe.epochs)
         orders = np.array([self._order_of(epoch) for epoch in epochs], dtype=np.int64)
-        orders = orders.reshape(-1, len(self.x))  # with no epoch left too
+        orders = orders.reshape(-1, len(self.x))  # also when no epoch is left
         with tf.device("CPU"):
             parts = tuple(map(tf.constant, (self.x, *self.others)))
 

@@ -1,4 +1,4 @@
-"""The best child network of a search, kept on disk as the search goes."""
+"""The best child network of a search, kept on disk while the search runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Keep = Callable[[Params, dict[str, float], Any], None]
 
 
 def keep_best(folder: str | Path) -> Keep:
-    """A function of (params, metrics, model) that keeps the model if its reward is the highest.
+    """A function of (params, metrics, model), which keeps the model if its reward is the highest.
 
     ``folder`` then holds ``best.keras``, and ``best.json`` with its ``params`` and ``metrics``.
     Several processes may keep their children in one folder.
@@ -37,7 +37,7 @@ def keep_best(folder: str | Path) -> Keep:
 
 
 def read_best(folder: str | Path) -> Mapping[str, Any] | None:
-    """What ``best.json`` in ``folder`` says, or None if there is none yet.
+    """The contents of ``best.json`` in ``folder``, or None if there is none yet.
 
     Raises:
         CorruptedState: If it cannot be read.
@@ -51,7 +51,7 @@ def read_best(folder: str | Path) -> Mapping[str, Any] | None:
         dict(best["params"])
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptedState(
-            f"{file} is damaged ({error}); delete it and best.keras beside it, and the best child "
-            "is kept again from the next trial on"
+            f"{file} is damaged ({error}); delete it and the best.keras beside it, and the best "
+            "child is kept again from the next trial on"
         ) from error
     return best

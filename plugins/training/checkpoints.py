@@ -1,4 +1,4 @@
-"""Where the training of a child stands, on disk, so that it can go on in another process."""
+"""The state of a child's training on disk, so that another process can continue it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _log = logging.getLogger(__name__)
 class Checkpoint:
     """One child's weights, optimizer state and metrics by epoch, in a ``.npz`` file.
 
-    What was trained with checkpoints in between is bit for bit what would have been without, if
-    the backend's operations are deterministic: the state of every random generator in the network
-    is kept too, which Keras's own ``.weights.h5`` leaves out.
+    Training that is interrupted and restored gives bit for bit what it would have given without
+    interruption, if the backend's operations are deterministic: the state of every random generator
+    in the network is kept too, which Keras's own ``.weights.h5`` leaves out.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class Checkpoint:
             np.savez(file, history=np.array(json.dumps(history)), **values)
 
     def begin_at(self, other: Checkpoint) -> int:
-        """Take over the state of ``other``, and give its epochs; without a file of it, none."""
+        """Copy the state of ``other``, if it has a file; return how many epochs are in this one."""
         if self.path != other.path and other.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(other.path, self.path)
@@ -48,10 +48,10 @@ class Checkpoint:
         return 0 if read is None else epochs_of(read[0])
 
     def restore(self, model: Any, most: int) -> History:
-        """Bring a compiled ``model`` to where `save` left it.
+        """Bring a compiled ``model`` to the state that `save` wrote.
 
-        Its learning rate stays. Without a file, or with one that was left after more than ``most``
-        epochs or cannot be read, the model stays as it is.
+        The model keeps its learning rate. It is not changed at all if there is no file, if the file
+        cannot be read, or if it holds more than ``most`` epochs.
 
         Returns:
             The metrics by epoch; empty if nothing was restored.
@@ -86,18 +86,18 @@ class Checkpoint:
 
 
 def checkpoint_of(folder: str | Path, *identity: Any) -> Checkpoint:
-    """The checkpoint in ``folder`` of what ``identity`` says."""
+    """The checkpoint in ``folder`` that belongs to ``identity``."""
     text = json.dumps(identity, sort_keys=True, default=repr)
     return Checkpoint(Path(folder) / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz")
 
 
 def joined(before: Mapping[str, list[float]], after: Mapping[str, list[float]]) -> History:
-    """The metrics of a training that went on."""
+    """Join the metrics by epoch of a training and its continuation."""
     return {name: [*before.get(name, []), *after.get(name, [])] for name in {**before, **after}}
 
 
 def epochs_of(history: Mapping[str, list[float]]) -> int:
-    """How many epochs ``history`` tells of."""
+    """Number of epochs in ``history``."""
     return max((len(values) for values in history.values()), default=0)
 
 

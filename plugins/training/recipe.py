@@ -10,17 +10,20 @@ from cellwright.plugins.training.augmentation import AUGMENTATIONS
 
 @dataclass(frozen=True)
 class Recipe:
-    """The book's training by default: 6 epochs of Adam at 0.001 in batches of 128.
+    """How a child is trained; the book's defaults are 6 epochs of Adam at 0.001 in batches of 128.
 
     Args:
-        epochs: At least 1.
-        batch_size: At least 1; smaller data is one batch.
-        learning_rate: Adam's, above 0 and finite.
-        seed: Of the order of the images, and of what augmentation does to them.
-        weight_decay: Adam's, decoupled from the gradient (AdamW), at least 0.
-        patience: Epochs without a lower validation loss after which training ends; the weights of
-            the epoch with the lowest are kept, and the metrics are its own. None trains all epochs.
+        epochs: Number of epochs, at least 1.
+        batch_size: Examples in a batch, at least 1; a smaller data set is one batch.
+        learning_rate: Adam's learning rate, above 0 and finite.
+        seed: Seed of the order of the examples and of augmentation.
+        weight_decay: Adam's weight decay, decoupled from the gradient (AdamW); at least 0, finite.
         augmentation: ``"none"``, ``"shift"`` or ``"shift_flip"``; see `augment`.
+        patience: Epochs without a lower validation loss after which training ends, at least 1. The
+            weights and metrics are those of the epoch with the lowest. None trains all epochs.
+
+    Raises:
+        ValueError: If a value is out of range.
     """
 
     epochs: int = 6

@@ -1,4 +1,4 @@
-"""Training of a child network in Keras, as a recipe says."""
+"""Trains a child network in Keras by a recipe."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from cellwright.search_spaces import ChildFailed
 
 
 def compile_child(model: keras.Model, recipe: Recipe) -> None:
-    """Give ``model`` its optimizer, its loss, and accuracy or (with one linear output, for a
-    number to predict) mean absolute error.
+    """Compile ``model`` with Adam, cross-entropy and accuracy, or, if it has one output (a number
+    to predict), with Adam, mean squared error and mean absolute error.
 
-    XLA is left off where Keras trains well without: compiling a child takes it several times as
-    long as training it here. JAX without it compiles each operation by itself, which takes
-    longer still, and runs a step 50 times as slowly.
+    XLA is off except on JAX, because compiling a child with it takes several times as long as
+    training the child. JAX without XLA compiles each operation by itself, which takes longer
+    still, and runs a step 50 times as slowly.
     """
     compiled = keras.backend.backend() == "jax"
     optimizer = keras.optimizers.Adam(
@@ -33,8 +33,8 @@ def compile_child(model: keras.Model, recipe: Recipe) -> None:
     if outputs == 1:
         loss, metric = "mse", "mae"
     model.compile(optimizer, loss, metrics=[metric], jit_compile=compiled)
-    # Optimizer and metrics make their variables when they are first used. Were that inside
-    # the training step, TensorFlow would trace it twice, and take half as long again.
+    # Optimizer and metrics create their variables on first use. If that happened inside the
+    # training step, TensorFlow would trace it twice and take half as long again.
     optimizer.build(model.trainable_variables)
     guess = np.full((1, outputs), 1 / outputs, np.float32)
     model.compute_metrics(None, np.zeros(1, np.float32 if outputs == 1 else np.int64), guess)
@@ -51,27 +51,30 @@ def train(
     checkpoint: Checkpoint | None = None,
     deadline: float | None = None,
 ) -> dict[str, float]:
-    """Train ``model`` from where it is, or from where ``checkpoint`` left it.
+    """Train ``model`` from its present state, or from the state that ``checkpoint`` holds.
 
     Args:
-        model: Takes ``data.input_shape`` and gives ``data.classes`` probabilities, or a number.
-        data: Trains on one part, validates on the other, if there is one.
-        recipe: How; its seed fixes the order of the examples.
-        report: Called with each epoch (from 0) and its metrics; what it raises ends the
-            training, as Optuna's ``TrialPruned`` does.
-        checkpoint: Its epochs count among `epochs`; written at the end.
-        deadline: When training ends, in seconds as ``time.time`` counts them, if it has not by
-            then; the epoch that it falls into is validated as the others.
+        model: Maps ``data.input_shape`` to ``data.classes`` probabilities, or to one number.
+        data: The training part, and the validation part, which may be empty.
+        recipe: How to train; its seed fixes the order of the examples.
+        report: Called with each epoch (from 0) and its metrics; an exception that it raises ends
+            the training, as Optuna's ``TrialPruned`` does.
+        checkpoint: State to continue from, whose epochs count among ``recipe.epochs``; the new
+            state is written to it at the end.
+        deadline: Time, in seconds as ``time.time`` counts them, at which training ends if it has
+            not ended before; the epoch in progress is still validated.
 
     Returns:
-        ``accuracy``, ``loss``, ``val_accuracy`` and ``val_loss`` of the last epoch, what
-        `metrics_of` adds, and with a checkpoint ``trained_epochs``: how many epochs this call
-        took. Where a number is predicted, ``mae`` and ``val_mae`` in place of accuracies, like
-        the losses in units of its standard deviation. With ``patience`` ``epochs``: how many
-        led to the weights that are kept. ``cut`` is 1 where the deadline ended the training.
+        ``accuracy``, ``loss``, ``val_accuracy`` and ``val_loss`` of the last epoch, and what
+        `metrics_of` adds. If a number is predicted, ``mae`` and ``val_mae`` replace the
+        accuracies; they and the losses are of the scaled number. With a checkpoint,
+        ``trained_epochs`` is the number of epochs that this call trained. With ``patience``,
+        ``epochs`` is the number that led to the weights that are kept. ``cut`` is 1 if the
+        deadline ended the training.
 
     Raises:
-        ChildFailed: As soon as a loss is NaN or infinite.
+        ChildFailed: As soon as a loss is NaN or infinite, or if the checkpoint is of another
+            network.
     """
     compile_child(model, recipe)
     before = {} if checkpoint is None else checkpoint.restore(model, recipe.epochs)
@@ -106,9 +109,12 @@ def train(
 
 
 def metrics_of(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Each metric of the last epoch, from the values of all epochs by name; the best validation
-    accuracy of the last 5 (what Zoph and Le 2016 reward), and its average over all epochs, weighted
-    by their numbers from 1 (what the MLPNAS series rewards)."""
+    """Metrics of the last epoch, from the values of all epochs by name.
+
+    With ``val_accuracy`` come ``best_val_accuracy``, the best of the last 5 epochs (which Zoph and
+    Le 2016 reward), and ``weighted_val_accuracy``, the mean over all epochs weighted by their
+    numbers from 1 (which the MLPNAS series rewards).
+    """
     metrics = {name: float(values[-1]) for name, values in history.items()}
     if "val_accuracy" in history:
         values = history["val_accuracy"]
@@ -120,7 +126,7 @@ def metrics_of(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Stops a training that diverged or is late, and reports the epochs of the others."""
+    """Stops training that diverges or passes its deadline, and reports each epoch."""
 
     def __init__(
         self, report: Callable[[int, dict[str, float]], None] | None, deadline: float | None
@@ -151,11 +157,11 @@ def _stopping(patience: int) -> keras.callbacks.Callback:
 
 
 def _leave_no_graph(optimizer: keras.optimizers.Optimizer) -> None:
-    """Let TensorFlow forget a child when it is gone.
+    """Let TensorFlow free the memory of a child that is no longer used.
 
-    Keras sums gradients over replicas even where there is one. The sum does nothing then, but it
-    is a custom gradient, and TensorFlow keeps those, with the graph that they were traced in, for
-    ever (tensorflow/tensorflow#97697): 13 MB for the smallest child.
+    Keras sums gradients over replicas even if there is only one. That sum does nothing, but it is a
+    custom gradient, and TensorFlow keeps those for ever, with the graph that they were traced in
+    (tensorflow/tensorflow#97697): 13 MB for the smallest child.
     """
     if keras.backend.backend() != "tensorflow":
         return

@@ -1,4 +1,4 @@
-"""One-shot weights: a bank that children start from and return to."""
+"""One-shot weights: a bank from which children start and to which they return their weights."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _log = logging.getLogger(__name__)
 class WeightBank:
     """Weights of layers by key, one ``.npz`` file each, in a folder that processes may share.
 
-    A child begins with the weights that layers of the same keys ended with in the children before
-    it, and so needs fewer epochs; what it scores then depends on what was trained before. Which
-    layers share a key a space says (`SearchSpace.shared_weights`).
+    A child's layers start from the weights with which layers of the same key ended in earlier
+    children, so it needs fewer epochs; but its score then depends on what was trained before. The
+    space says which layers share a key (`SearchSpace.shared_weights`).
 
-    A file is replaced in one step: whoever reads finds the old weights or the new ones, and of two
-    processes that write the same key the last one wins.
+    A file is replaced in one step: a reader finds either the old weights or the new ones, and if
+    two processes write the same key, the last one wins.
 
     Args:
-        folder: Made if it is not there.
-        megabytes: Size of the folder, above 0, beyond which the files that were written longest ago
-            are deleted.
+        folder: Folder of the bank, created if it does not exist.
+        megabytes: Size of the folder, above 0, beyond which the files written longest ago are
+            deleted.
 
     Raises:
         ValueError: If ``megabytes`` is not above 0.
@@ -46,9 +46,9 @@ class WeightBank:
         """Give layers of a ``keras.Model`` the weights of their keys.
 
         Args:
-            model: Built and not trained.
-            keys: By layer name. Other layers, and those whose weights have another shape or are not
-                in the bank, keep their fresh weights.
+            model: A model that is built but not trained.
+            keys: Keys by layer name. Layers without a key, or whose weights are not in the bank or
+                have another shape there, keep their fresh weights.
 
         Returns:
             Names of the layers that were given weights.
@@ -65,7 +65,7 @@ class WeightBank:
     def keep(self, model: Any, keys: Mapping[str, str]) -> None:
         """Put the weights of a trained model's layers into the bank.
 
-        Of several layers of one key those of the last are kept.
+        If several layers share a key, the weights of the last one are kept.
         """
         for name, key in keys.items():
             self.write(key, model.get_layer(name).get_weights())
@@ -95,7 +95,7 @@ class WeightBank:
         return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
 
     def _tidy(self) -> None:
-        """Delete the oldest files while all are larger than allowed."""
+        """Delete the oldest files until the folder is no larger than allowed."""
         found = []
         for path in self.folder.glob("[!.]*.npz"):
             try:

@@ -199,7 +199,7 @@ def test_rows_of_weight_0_are_left_out():
     weights = np.where(y == 2, 0.0, 1.0)
     model = CellwrightClassifier(space=SMALL, epochs=10, **TINY).fit(x, y, sample_weight=weights)
     assert set(model.predict(x)) == {0, 1}
-    with pytest.raises(ValueError, match="y holds one class alone"):
+    with pytest.raises(ValueError, match="y holds only one class"):
         model.fit(x, y, sample_weight=weights * (y == 1))
 
 

@@ -29,7 +29,7 @@ from cellwright.searches.trial import Trial
 
 
 class _Cellwright(BaseEstimator):  # type: ignore[misc]
-    """What both estimators do."""
+    """What both estimators share."""
 
     def __init__(
         self,
@@ -73,26 +73,26 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
         super().__setstate__(saved.with_model(state))
 
     def save(self, folder: Any) -> None:
-        """Write ``model.keras`` and ``estimator.json``; neither holds a pickle.
+        """Write ``model.keras`` and ``estimator.json`` to ``folder``, without any pickle.
 
-        A ``space`` that was given as an object is written as its description, and is to be set
-        again before another `fit`.
+        A ``space`` that was given as an object is written only as its description; set it again
+        before the next `fit`.
         """
         check_is_fitted(self)
         saved.save(self, folder)
 
     @classmethod
     def load(cls, folder: Any) -> Self:
-        """What `save` wrote.
+        """Load what `save` wrote.
 
         Raises:
-            CorruptedState: If the folder holds no such estimator, or it is damaged.
+            CorruptedState: If the folder holds no estimator of this class, or it is damaged.
         """
         made: Self = saved.load(cls, folder)
         return made
 
     def _checked(self, x: Any, *, reset: bool) -> Any:
-        """A DataFrame as it is, anything else as an array, its columns counted."""
+        """A DataFrame unchanged, anything else as an array, once its columns are checked."""
         if hasattr(x, "iloc"):
             validate_data(self, x, reset=reset, skip_check_array=True)
             return x
@@ -134,7 +134,7 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
         if self.host not in HOSTS:
             raise ValueError(f"host must be one of {', '.join(HOSTS)}, got {self.host!r}")
         if self.time_budget is None and self.max_trials is None:
-            raise ValueError("give a time_budget, max_trials, or both: else no search would end")
+            raise ValueError("give a time_budget, max_trials, or both; else no search would end")
         for name in ("time_budget", "max_trials", "epochs"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -157,34 +157,35 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
 
 
 class CellwrightClassifier(ClassifierMixin, _Cellwright):  # type: ignore[misc]
-    """Searches a network for the data that `fit` is given, and trains it: a classifier.
+    """A classifier that searches for a network that suits the data given to `fit`, and trains it.
 
-    Children are trained on a part of the data and stop when the loss on the other part has not
-    fallen for 10 epochs. The one of the highest validation accuracy wins, and is trained again on
-    all data, for as many epochs as it took to its lowest loss.
+    Children are trained on one part of the data and stop when the loss on the other part has not
+    fallen for 10 epochs. The child with the highest validation accuracy wins. It is trained again
+    on all data, for the number of epochs that led to its lowest loss.
 
     Args:
-        space: What to search: a space, its name, or ``"auto"``: `MLPSpace` for a table,
+        space: What to search: a space, its name, or ``"auto"``, which is `MLPSpace` for a table and
             `ConvNetSpace` for images. NNI needs a name.
-        strategy: How to search, by name.
-        host: Who drives: ``"optuna"``, ``"nni"`` or ``"keras-tuner"``.
-        time_budget: Seconds that `fit` may take, training on all data included, above 0; None sets
-            no bound. Children are cut short at 80 % of it.
-        max_trials: Children at most; None sets no bound.
-        epochs: Of a child at most.
+        strategy: Name of the strategy.
+        host: The host that drives the search: ``"optuna"``, ``"nni"`` or ``"keras-tuner"``.
+        time_budget: Seconds that `fit` may take, including the training on all data; above 0. None
+            sets no limit. Children are cut short at 80 % of it.
+        max_trials: Number of children at most, above 0; None sets no limit.
+        epochs: Epochs that a child is trained for at most, above 0.
         validation_fraction: Share of each class that children are validated on, in (0, 1).
         refit: Whether to train the winner again on all data.
         image_shape: (height, width) or (height, width, channels), if the rows are images.
         class_weight: ``"balanced"``, weights by class, or None, as in scikit-learn.
-        random_state: A number fixes the search, where the time does not end it.
+        random_state: A number makes the search repeatable, unless the time budget ends it.
         verbose: 1 prints a line for each child.
 
     Attributes:
-        classes_: In the order of `predict_proba`.
+        classes_: The classes, in the order of the columns of `predict_proba`.
         model_: The winner, a ``keras.Model`` that reads prepared features.
-        best_params_: Its architecture.
-        trials_: Every child: number, params, metrics, and error if it failed.
-        refitted_: Whether the winner was trained on all data: there may be no time left.
+        best_params_: The winner's architecture.
+        trials_: All children, each with number, params, metrics, and the error if it failed.
+        n_iter_: Number of children.
+        refitted_: Whether the winner was trained on all data; False also if no time was left.
         n_features_in_, feature_names_in_: As in scikit-learn.
 
     Example::
@@ -217,16 +218,18 @@ class CellwrightClassifier(ClassifierMixin, _Cellwright):  # type: ignore[misc]
         self.class_weight = class_weight
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Search and train.
+        """Search for a network, and train it.
 
         Args:
-            X: A table (rows, columns), as an array or a DataFrame, with numbers, text and missing
-                values; or images (number, height, width) or (number, height, width, channels).
+            X: A table of shape (rows, columns), as an array or a DataFrame, which may hold numbers,
+                text and missing values; or images of shape (number, height, width) or (number,
+                height, width, channels).
             y: A class for each row.
-            sample_weight: Of each row in the loss; rows of weight 0 are left out.
+            sample_weight: Weight of each row in the loss, at least 0; rows of weight 0 are left
+                out.
 
         Raises:
-            ValueError: If data or arguments cannot be searched on; before any training.
+            ValueError: If the data or the arguments cannot be used; before any training.
             ChildFailed: If no child could be trained.
         """
         start = time.time()
@@ -238,41 +241,41 @@ class CellwrightClassifier(ClassifierMixin, _Cellwright):  # type: ignore[misc]
             weights = balance if weights is None else weights * balance
         x, positions, weights = _weighed(x, positions, weights)
         if len(np.unique(positions)) < 2:
-            raise ValueError("y holds one class alone; a classifier needs two classes or more")
+            raise ValueError("y holds only one class; a classifier needs two classes or more")
         names = tuple(str(value) for value in self.classes_)
         return self._search(x, Target(positions.astype(np.int64), names), weights, start)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Probabilities, (rows, classes)."""
+        """Probabilities of shape (rows, classes)."""
         outputs = self._outputs(X)
         probabilities: NDArray[np.float64] = outputs / outputs.sum(axis=1, keepdims=True)
         return probabilities
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The likeliest class of each row."""
+        """The most likely class of each row."""
         likeliest = self.predict_proba(X).argmax(axis=1)
         classes: NDArray[Any] = self.classes_[likeliest]
         return classes
 
 
 class CellwrightRegressor(RegressorMixin, _Cellwright):  # type: ignore[misc]
-    """Searches a network for the data that `fit` is given, and trains it: a regressor.
+    """A regressor that searches for a network that suits the data given to `fit`, and trains it.
 
-    The numbers to predict are given mean 0 and variance 1 in training; the child of the lowest
-    mean squared error wins. All else is as in `CellwrightClassifier`, which has the arguments and
-    the attributes (``model_``, ``best_params_``, ``trials_``, ``refitted_``, ``n_features_in_``,
-    ``feature_names_in_``); there is no ``class_weight`` and no ``classes_``.
+    The numbers to predict are scaled to mean 0 and variance 1 in training, and the child with the
+    lowest mean squared error wins. The arguments and attributes (``model_``, ``best_params_``,
+    ``trials_``, ``n_iter_``, ``refitted_``, ``n_features_in_``, ``feature_names_in_``) are those of
+    `CellwrightClassifier`, without ``class_weight`` and ``classes_``.
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Search and train; see `CellwrightClassifier.fit`. ``y`` is a number for each row."""
+        """Search and train as `CellwrightClassifier.fit` does; ``y`` is a number for each row."""
         start = time.time()
         x, y, weights = _inputs(self, X, y, sample_weight)
         x, y, weights = _weighed(x, y.astype(np.float64), weights)
         return self._search(x, Target(y, None), weights, start)
 
     def predict(self, X: Any) -> NDArray[np.float64]:
-        """A number for each row."""
+        """The predicted number for each row."""
         outputs = self._outputs(X)[:, 0]
         mean, scale = self._scale
         values: NDArray[np.float64] = mean + scale * outputs
@@ -294,12 +297,12 @@ def _inputs(estimator: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, ND
     if sample_weight is not None:
         sample_weight = _check_sample_weight(sample_weight, x, ensure_non_negative=True)
         if not sample_weight.any():
-            raise ValueError("sample_weight is zero for all rows; one at least must be above 0")
+            raise ValueError("sample_weight is zero for all rows; at least one must be above 0")
     return x, y, sample_weight
 
 
 def _weighed(x: Any, y: NDArray[Any], weights: Any) -> tuple[Any, NDArray[Any], Any]:
-    """Without the rows of weight 0."""
+    """Leave out the rows of weight 0."""
     if weights is None or (weights > 0).all():
         return x, y, weights
     kept = np.flatnonzero(weights > 0)

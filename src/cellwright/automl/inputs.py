@@ -1,4 +1,4 @@
-"""What an estimator is given, as the numbers that a network reads: a table, or images."""
+"""Turns what an estimator is given, a table or images, into the numbers that a network reads."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from cellwright.search_spaces import InvalidData
 
 @dataclass(frozen=True)
 class ImageScale:
-    """Images of one ``shape`` (height, width, channels), brought to [0, 1] by ``low`` and ``high``.
+    """Scales images of one ``shape`` (height, width, channels) to [0, 1].
 
-    These are the lowest and the highest value of the images that were trained on.
+    ``low`` and ``high`` are the lowest and the highest value in the images that `fit` was given.
     """
 
     shape: tuple[int, ...]
@@ -29,10 +29,12 @@ class ImageScale:
 
     @classmethod
     def fit(cls, x: NDArray[Any], shape: Sequence[int] | None = None) -> ImageScale:
-        """Of images (number, height, width) or (number, height, width, channels), or flat rows.
+        """Fit to images of shape (number, height, width) or (number, height, width, channels).
+
+        With a ``shape`` they may be flat rows.
 
         Raises:
-            InvalidData: If they are no images.
+            InvalidData: If these are not images, or hold NaN or infinite values.
         """
         shape = tuple(shape or x.shape[1:])
         shape = (*shape, 1) if len(shape) == 2 else shape
@@ -47,13 +49,13 @@ class ImageScale:
         return cls(shape, low, high if high > low else low + 1.0)
 
     def transform(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        """(number, height, width, channels) in about [0, 1].
+        """Images of shape (number, height, width, channels) in about [0, 1].
 
         Raises:
-            InvalidData: If the images are of another size.
+            InvalidData: If the images have another size.
         """
         if int(np.prod(x.shape[1:])) != int(np.prod(self.shape)):
-            raise InvalidData(f"images of {self.shape} are expected, got {x.shape[1:]}")
+            raise InvalidData(f"images of shape {self.shape} are expected, got {x.shape[1:]}")
         scaled: NDArray[np.float32] = (
             (x.reshape(-1, *self.shape).astype(np.float64) - self.low) / (self.high - self.low)
         ).astype(np.float32)
@@ -72,7 +74,9 @@ def make_dataset(
     validation: float,
     seed: int,
 ) -> tuple[Dataset, Reader]:
-    """Split and prepare; with ``validation`` 0 all rows are trained on.
+    """Split and prepare data; return it, and the reader that prepares other data likewise.
+
+    With ``validation`` 0 all rows are trained on.
 
     Raises:
         InvalidData: If there is nothing to learn from.
@@ -94,14 +98,14 @@ def make_dataset(
 
 
 def features(reader: Reader, x: Any) -> NDArray[np.float32]:
-    """What the network reads of ``x``."""
+    """The features that the network reads, prepared from ``x``."""
     if isinstance(reader, ImageScale):
         return reader.transform(np.asarray(x))
     return reader.transform(reader.read(x))
 
 
 def reader_to_json(reader: Reader) -> dict[str, Any]:
-    """Which of the two, and everything about it."""
+    """The kind of reader and its values, as JSON data."""
     if isinstance(reader, ImageScale):
         return {"images": asdict(reader)}
     return {"table": reader.to_json()}

@@ -1,4 +1,4 @@
-"""A fitted estimator on disk: the network in Keras's own format, all else as plain JSON."""
+"""A fitted estimator on disk: the network in Keras's own format, the rest as plain JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLAIN = (str, int, float, bool, type(None))
 
 
 def save(estimator: Any, folder: Any) -> None:
-    """Write ``model.keras`` and ``estimator.json`` into ``folder``, which is made."""
+    """Write ``model.keras`` and ``estimator.json`` into ``folder``, created if need be."""
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     with atomic_path(path / "model.keras") as beside:
@@ -44,10 +44,10 @@ def save(estimator: Any, folder: Any) -> None:
 
 
 def load(cls: type, folder: Any) -> Any:
-    """What `save` wrote.
+    """Load an estimator of class ``cls`` that `save` wrote.
 
     Raises:
-        CorruptedState: If there is nothing, it is damaged, or it is of another class.
+        CorruptedState: If there is none, it is damaged, or it is of another class.
     """
     import keras
 
@@ -81,7 +81,7 @@ def load(cls: type, folder: Any) -> Any:
 
 
 def with_model_as_bytes(state: dict[str, Any]) -> dict[str, Any]:
-    """For pickle: the network as the bytes of a ``.keras`` file."""
+    """Replace the network by the bytes of a ``.keras`` file, for pickle."""
     if "model_" not in state:
         return state
     with tempfile.TemporaryDirectory() as folder:
@@ -105,7 +105,7 @@ def with_model(state: dict[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, dict):  # weights by class: JSON's names are texts
+    if isinstance(value, dict):  # weights by class, whose keys JSON would turn into text
         return repr(value)
     if isinstance(value, tuple | list):
         return [_plain(part) for part in value]

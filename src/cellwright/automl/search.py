@@ -1,4 +1,4 @@
-"""The search behind an estimator: a host's driver under a budget, then the winner on all data."""
+"""The search behind an estimator: run a host within a budget, then train the winner on all data."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from cellwright.searches.settings import Settings
 from cellwright.searches.startup import quiet_tensorflow, try_to_build
 from cellwright.searches.trial import Trial, best_trial
 
-_REFIT = 0.2  # share of the time that children leave for the winner
-_MOST = 10_000  # trials, where the time alone is bounded
+_REFIT = 0.2  # share of the time that is kept for training the winner
+_MOST = 10_000  # trials, if only the time is limited
 _PATIENCE = 10  # epochs without a lower validation loss
 
 
 class OutOfTime(KeyboardInterrupt):
-    """Ends a search as Ctrl-C does; every host's driver stores what there is."""
+    """Ends a search as Ctrl-C does; every host's driver then stores what it has."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What an estimator was told; see `CellwrightClassifier`. ``start`` is that of ``fit``."""
+    """The arguments of an estimator (see `CellwrightClassifier`), and when ``fit`` began."""
 
     space: SearchSpace | str
     strategy: str
@@ -48,7 +48,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Found:
-    """The winner: its architecture, its trained model, and all trials."""
+    """The winner's architecture and trained model, all trials, and whether it saw all data."""
 
     params: Params
     model: Any
@@ -61,12 +61,12 @@ def find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
 
     Args:
         data: What children are trained and validated on.
-        whole: The same without a validation part; None leaves the winner as the search trained it.
-        plan: How.
+        whole: All data without a validation part; None keeps the winner as the search trained it.
+        plan: The estimator's arguments.
 
     Raises:
         ChildFailed: If no child could be trained, with the reason of the first.
-        CellwrightError, ValueError: If the plan does not fit, before any training.
+        CellwrightError, ValueError: If the plan does not fit the data; before any training.
     """
     from cellwright.plugins.training.train import train
 
@@ -77,7 +77,7 @@ def find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
         with quiet_tensorflow():
             evaluation = settings.make_evaluation(data)
         try_to_build(evaluation)
-        # NNI's trials are processes, which read all this from the folder; they need a space's name.
+        # NNI's trials are processes that read all this from the folder; they need a space's name.
         if plan.host == "nni" and isinstance(plan.space, str):
             data.save(Path(settings.data))
             settings.save(folder)
@@ -123,7 +123,7 @@ def _settings(plan: Plan, data: Dataset, folder: Path) -> Settings:
 
 
 class _Clock:
-    """Ends the search when another child and the training of the winner would not fit."""
+    """Ends the search when no time is left for another child and for training the winner."""
 
     def __init__(self, plan: Plan, share: float) -> None:
         self.plan, self.share = plan, share
