@@ -74,7 +74,7 @@ def search(out, *options):
 def test_a_child_that_is_predicted_too_slow_is_not_built(home):
     printed, rows = search("free")
     assert "timing pieces: " in printed
-    assert "timing whole children: 12, once a machine" in printed
+    assert "timing whole children: 12, once per machine" in printed
     predicted = [float(row["predicted_latency_ms"]) for row in rows]
     assert all(row["state"] == "complete" for row in rows)
     assert min(predicted) > 0

@@ -1,4 +1,4 @@
-"""What finished trials tell: which decisions mattered, and how good the predictions were."""
+"""What finished trials show: which decisions mattered, and how good the predictions were."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ FEWEST = 10  # trials from which effects are estimated
 
 @dataclass(frozen=True)
 class Importance:
-    """What one decision did to the reward.
+    """How one decision affected the reward.
 
     Args:
-        decision: Its name.
-        share: Of the rewards' variance, from 0 to 1. All decisions' shares together are what the
-            additive model of `importances` explains.
-        best: The choice of the highest effect.
-        effect: What ``best`` adds to the reward of the average trial, all else equal.
-        trials: How many took it.
+        decision: Name of the decision.
+        share: Its share of the rewards' variance, from 0 to 1. The shares of all decisions together
+            are what the additive model of `importances` explains.
+        best: The choice with the highest effect.
+        effect: What ``best`` adds to the reward of the average trial, other things being equal.
+        trials: Number of trials that took ``best``.
     """
 
     decision: str
@@ -39,22 +39,23 @@ class Importance:
 def importances(
     space: SearchSpace, trials: Sequence[tuple[Mapping[str, Any], float]]
 ) -> list[Importance]:
-    """How much each decision mattered by itself, the most important first.
+    """Estimate how much each decision mattered by itself; the most important comes first.
 
-    A search that learns takes good choices together, so that the mean reward of a choice tells
-    little about it. So all choices' effects are estimated at once: ridge regression (Hoerl and
-    Kennard 1970) of the rewards on one-hot choices, its penalty found by leaving one out. A
-    decision's share is the covariance of its effects with the rewards over their variance (Pratt
-    1987; below 0 counts as 0). A trial counts for the decisions that have an effect in it
-    (`SearchSpace.active`). What decisions do only together is not told here.
+    A search that learns takes good choices together, so the mean reward of a choice says little
+    about it. The effects of all choices are therefore estimated at once, by ridge regression (Hoerl
+    and Kennard 1970) of the rewards on one-hot choices, with the penalty found by leave-one-out
+    cross-validation. A decision's share is the covariance of its effects with the rewards, divided
+    by the variance of the rewards (Pratt 1987); a negative share counts as 0. A trial counts for
+    the decisions that have an effect in it (`SearchSpace.active`). What decisions do only in
+    combination is not covered.
 
     Args:
-        space: Of the decisions.
-        trials: Parameters and a finite reward of each finished trial; fewer than 10, or equal
-            rewards, tell nothing.
+        space: The space of the decisions.
+        trials: Parameters and a finite reward of each finished trial. The list is empty for fewer
+            than 10 trials, or if all rewards are equal.
 
     Raises:
-        InvalidArchitecture: If a trial is none of ``space``.
+        InvalidArchitecture: If a trial is not of ``space``.
     """
     shape = (len(trials), len(space.decisions))
     codes = np.array([space.encode(params) for params, _ in trials], np.int64).reshape(shape)
@@ -74,7 +75,7 @@ def importances(
 
 
 def _effects(taken: NDArray[np.bool_], rewards: Array) -> Array:
-    """What each column adds, shape ``(columns,)``."""
+    """The effect of each column, shape ``(columns,)``."""
     from sklearn.linear_model import RidgeCV
 
     scaled = (rewards - rewards.mean()) / rewards.std()
@@ -85,7 +86,7 @@ def _effects(taken: NDArray[np.bool_], rewards: Array) -> Array:
 def _importance(
     decision: Decision, effects: Array, taken: NDArray[np.bool_], rewards: Array
 ) -> Importance:
-    """From the effects of its choices, shape ``(choices,)``, and who took them."""
+    """From the effects of its choices, (choices,), and who took them, (trials, choices)."""
     parts = taken @ effects  # (trials,)
     share = float(np.mean((parts - parts.mean()) * (rewards - rewards.mean())) / rewards.var())
     tried = np.where(taken.any(axis=0), effects, -np.inf)
@@ -100,14 +101,14 @@ def _importance(
 
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Spearman's, from -1 to 1; None for fewer than 3 pairs, or where one side never changes."""
+    """Spearman's, from -1 to 1; None for fewer than 3 pairs, or if one side never changes."""
     if len(first) < 3 or min(np.ptp(first), np.ptp(second)) == 0:
         return None
     return float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
 
 
 def _ranks(values: Sequence[float]) -> Array:
-    """From 0; equal values share the mean of their ranks."""
+    """Ranks from 0; equal values share the mean of their ranks."""
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     mean_ranks: Array = np.cumsum(counts) - (counts + 1) / 2
     return mean_ranks[places]

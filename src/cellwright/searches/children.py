@@ -1,4 +1,4 @@
-"""The child network of any trial of a search, though a search keeps the best one alone."""
+"""The child network of any trial of a search, although a search keeps only the best one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDER = "children"
 
 
 def find_trial(out: Path, settings: Settings, number: int) -> Trial:
-    """The finished trial of this number.
+    """Find the finished trial with this number.
 
     Raises:
         CellwrightError: If there is none.
@@ -35,16 +35,16 @@ def find_trial(out: Path, settings: Settings, number: int) -> Trial:
 def trained_child(
     out: Path, settings: Settings, trial: Trial, announce: Callable[[str], None]
 ) -> Path:
-    """The ``.keras`` file of a trial's child; trained once more if it is not the best one.
+    """The ``.keras`` file of a trial's child, which is trained again if it is not the best one.
 
-    The recipe, its seeds and the data are the search's, so that on the same machine the child is
-    the same. It is kept in ``children``, and trained again no second time.
+    The recipe, its seeds and the data are the search's, so on the same machine the child is the
+    same. It is kept in the folder ``children`` and not trained a second time.
 
     Args:
         out: Folder of the search.
-        settings: Of the search.
-        trial: A complete one.
-        announce: Told what is done, and how the accuracy compares.
+        settings: Settings of the search.
+        trial: A complete trial.
+        announce: Called with lines for the user: what is done, and how the accuracy compares.
 
     Raises:
         CellwrightError: If the trial was not trained to its end.
@@ -63,7 +63,7 @@ def trained_child(
         shutil.copyfile(out / "best.keras", path)
         return path
     announce(
-        f"a search keeps its best child alone: trial {trial.number} is trained again, as it was"
+        f"a search keeps only its best child: trial {trial.number} is trained again, as it was"
     )
     metrics, model = run_again(settings.make_evaluation(measure=False), trial)
     with atomic_path(path) as beside:

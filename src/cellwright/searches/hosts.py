@@ -1,4 +1,4 @@
-"""The hosts that can drive a search: a table, and what is asked of the driver of each.
+"""The hosts that can drive a search: a table of them, and what each driver must offer.
 
 A host is a row here, its adapters, and a module ``on_<host>`` beside this one.
 """
@@ -38,11 +38,11 @@ class Driver(Protocol):
         on_trial: OnTrial,
         on_epoch: OnEpoch,
     ) -> None:
-        """Run trials until there are ``settings.trials``, those of earlier runs included.
+        """Run trials until there are ``settings.trials``, including those of earlier runs.
 
         Args:
-            folder: Of the search; the host's record is in it, or where the settings say.
-            settings: Of the search.
+            folder: Folder of the search; the host's record is in it, or where the settings say.
+            settings: Settings of the search.
             evaluation: Scores a child.
             on_trial: Called with each trial that ends.
             on_epoch: Called with a trial's number, an epoch of its training (from 0) and the
@@ -53,12 +53,12 @@ class Driver(Protocol):
         """
 
     def open_run(self, what: str, space: str | None, study: str | None) -> Run:
-        """A run that a script of the user's made, without ``cellwright search``.
+        """Open a run that a user's own script made, without ``cellwright search``.
 
         Args:
-            what: Its folder, file or URL.
-            space: Name of the space that was searched; None for the run's own, or the book's.
-            study: Which of several searches in one storage.
+            what: Folder, file or URL of the run.
+            space: Name of the space that was searched; None takes the run's own, or the book's.
+            study: Name of the search, if a storage holds several.
 
         Raises:
             CellwrightError: If there is no such run, or its trials are of another space.
@@ -67,13 +67,13 @@ class Driver(Protocol):
 
 @dataclass(frozen=True)
 class Host:
-    """A row of the table.
+    """One row of the table.
 
     Attributes:
         title: The host's name in sentences.
         package: The Python package that must be installed; the extra of Cellwright that brings it
             has the host's name.
-        holds_run: Whether a path or URL looks like a run of this host, told without importing it.
+        holds_run: Says whether a path or URL looks like a run of this host, without importing it.
         run: What such a run is, in words.
     """
 

@@ -17,14 +17,15 @@ def make_predictor(
     """The predictor of the children's latencies, with the table of timed pieces if there is one.
 
     Args:
-        path: The table's.
-        space: What is searched.
+        path: Path of the table.
+        space: The space that is searched.
         meter: Times the pieces.
-        data: Says what a child takes in.
-        options: What ``space.build`` is given.
+        data: Gives the shape of a child's inputs and the number of classes.
+        options: Options for ``space.build``.
 
     Raises:
-        CellwrightError: If the meter does not measure a latency, or the space has no pieces.
+        CellwrightError: If the meter does not measure a latency, the space has no pieces, or
+            ``--tune`` changes their size.
         ValueError: If the table was made for another search or machine.
         CorruptedState: If the table cannot be read.
     """

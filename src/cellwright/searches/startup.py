@@ -1,4 +1,4 @@
-"""What comes before the first trial: a framework that starts in silence, and a child that fits."""
+"""Before the first trial: a framework that starts quietly, and a child that is built as a test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cellwright.search_spaces import CellwrightError
 
 # TensorFlow's notes, such as "I0000 00:00:1795.4  1 port.cc:153] oneDNN custom operations are on",
 # and those of its converter and LiteRT, such as "INFO: Created TensorFlow Lite XNNPACK delegate".
-# Error 303 says that the machine has no driver for a GPU; a driver that is broken says another.
+# Error 303 says that the machine has no driver for a GPU; a broken driver gives another number.
 _NOTE = re.compile(
     rb"I0000 .*\]|WARNING: All log messages before absl::InitializeLog|To enable the following inst"
     rb"|INFO: Created TensorFlow Lite|fully_quantize: |E0000 .*failed call to cuInit.*\(303\)"
@@ -28,8 +28,8 @@ _NOTE = re.compile(
 def quiet_tensorflow() -> Iterator[None]:
     """Keep TensorFlow's start-up notes off the terminal; warnings and errors still appear.
 
-    They come from C++ before it reads any setting, so that file descriptor 2 itself is turned
-    aside while this lasts. What is no such note is written in the end.
+    They come from C++ before it reads any setting, so file descriptor 2 itself is redirected
+    meanwhile. Everything that is not such a note is written at the end.
     """
     try:
         terminal = os.dup(2)
@@ -50,8 +50,8 @@ def quiet_tensorflow() -> Iterator[None]:
 
 
 def try_to_build(evaluation: Evaluation, tries: int = 5) -> None:
-    """Build and measure a child, so that a search none of whose children fit the images, or whose
-    meter cannot measure them, is refused at once.
+    """Build and measure a child, so that a search is refused at once if no child fits the images,
+    or if the meter cannot measure them.
 
     Raises:
         CellwrightError: If none of ``tries`` architectures can be built and measured.

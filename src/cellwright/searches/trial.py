@@ -1,4 +1,4 @@
-"""One trial, and one whole search, of any host."""
+"""One trial and one whole search, the same for every host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cellwright.search_spaces import CellwrightError, InvalidArchitecture, Param
 class Trial:
     """One finished trial of any host.
 
-    ``state`` is ``"complete"``, ``"failed"``, ``"infeasible"`` (beyond a limit, and not trained) or
+    ``state`` is ``"complete"``, ``"failed"``, ``"infeasible"`` (beyond a limit, so not trained) or
     ``"interrupted"``; ``error`` says why it failed.
     """
 
@@ -31,18 +31,18 @@ class Trial:
 
 
 def counted(trials: Iterable[Trial]) -> int:
-    """How many of ``trials`` count: those that were interrupted are run again."""
+    """How many of ``trials`` count; interrupted ones do not, for they are run again."""
     return sum(trial.state != "interrupted" for trial in trials)
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """The first trial of the highest reward, or None if none is complete."""
+    """The first trial with the highest reward, or None if none is complete."""
     complete = [trial for trial in trials if trial.reward is not None]
     return max(complete, key=lambda t: (t.metrics["reward"], -t.number), default=None)
 
 
 def run_again(evaluation: Evaluation, trial: Trial) -> tuple[dict[str, float], Any]:
-    """Train a trial's child once more, as it was: for as many epochs, if a schedule set them.
+    """Train a trial's child once more, for as many epochs as before, if a schedule set them.
 
     Returns and raises what ``evaluation.run`` does.
     """
@@ -81,7 +81,7 @@ def run_of(
             if trial.state == "complete":
                 raise CellwrightError(
                     f"trial {trial.number} of {name} is of another search space: {error}. Give "
-                    "--space, the name of the one that was searched"
+                    "--space with the name of the one that was searched"
                 ) from None
             continue
         mine.append(replace(trial, params=params, metrics={**others, **trial.metrics}))
