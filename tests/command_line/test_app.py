@@ -219,7 +219,7 @@ def test_a_trial_is_shown_as_a_network(home, copy):
         (["--trial", 99], "has no trial 99; its 3 trials are numbered from 0"),
         (
             ["--filters", 8, "--image", 9],
-            "--filters, --image: for a genotype; a search has its own",
+            "--filters, --image: only for a genotype; a search has its own",
         ),
     ],
 )

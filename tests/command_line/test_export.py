@@ -106,7 +106,7 @@ def test_one_format_that_fails_keeps_the_others(home, capfd):
     ("arguments", "message"),
     [
         (["nothing"], "nothing is neither a .keras file nor a folder with a best.keras in it"),
-        (["run", "--to", "tflite"], "--to must be of keras, litert, onnx, python, all; got"),
+        (["run", "--to", "tflite"], "--to must be one of keras, litert, onnx, python, all; got"),
         (["run", "--to", "onnx", "--int8"], "--int8 is of LiteRT: give --to litert too"),
         (["run", "--out", "run"], "run/best.keras would be overwritten; give another --out"),
         (["run/best.keras", "--int8"], "images like those that the network will see: give --data"),
@@ -127,4 +127,4 @@ def test_a_missing_package_is_named_with_its_extra(home, capfd, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as Python marks what cannot be imported
     code, words = run(capfd, home / "run", "--to", "onnx")
     assert code == 1
-    assert "onnxruntime is needed and not installed: pip install 'cellwright[export]'" in words
+    assert "onnxruntime is needed but not installed: pip install 'cellwright[export]'" in words

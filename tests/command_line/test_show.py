@@ -123,7 +123,7 @@ def test_what_a_search_over_another_space_leaves_is_shown(space, row, picture, s
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nasnet_a"], "no shipped genotype; shipped are amoebanet-a, "),
+        (["nasnet_a"], "or a shipped genotype; shipped are amoebanet-a, "),
         (["nasnet_a"], "Did you mean 'nasnet-a'?"),
         (["nothing.json"], "No such file or directory: 'nothing.json'"),
         (["broken.json"], "broken.json is not JSON"),
@@ -131,12 +131,12 @@ def test_what_a_search_over_another_space_leaves_is_shown(space, row, picture, s
         (["nasnet-a", "--skeleton", "cifra"], "got 'cifra'. Did you mean 'cifar'?"),
         (
             ["nasnet-a", "--image", "big"],
-            "--image must be such as 224, 64x48 or 28x28x1, got 'big'",
+            "--image must be like 224, 64x48 or 28x28x1, got 'big'",
         ),
         (["nasnet-a", "--image", "8"], "an image of 8x8 is too small"),
         (
             ["nasnet-a", "--trial", "1"],
-            "--trial is for a folder of a search, and 'nasnet-a' is none",
+            "--trial is for the folder of a search, and 'nasnet-a' is not one",
         ),
         (["mnasnet-a1", "--repeats", "3"], "--skeleton and --repeats are for cells"),
     ],

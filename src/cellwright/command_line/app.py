@@ -39,7 +39,7 @@ app = typer.Typer(
     help="Neural architecture search, driven by Optuna, NNI or Keras Tuner.",
 )
 
-Out = Annotated[Path, typer.Argument(help="Folder of a search: what was its --out.")]
+Out = Annotated[Path, typer.Argument(help="Folder of a search, given to it as --out.")]
 # Which extra brings a module that is not there.
 _EXTRAS = {
     "optuna": "optuna",
@@ -58,15 +58,17 @@ _EXTRAS = {
 @with_settings
 def search(
     *,
-    out: Annotated[Path, typer.Option(help="Folder for the results; again, to continue.")] = Path(
-        "runs/search"
-    ),
-    host: Annotated[str, typer.Option(help=f"Who drives: {', '.join(HOSTS)}.")] = "optuna",
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results; give it again to go on.")
+    ] = Path("runs/search"),
+    host: Annotated[
+        str, typer.Option(help=f"The host that drives: {', '.join(HOSTS)}.")
+    ] = "optuna",
     storage: Annotated[
         str | None,
         typer.Option(help="An Optuna storage URL, in place of a journal file in --out."),
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="NNI: trials at a time.")] = 1,
+    concurrency: Annotated[int, typer.Option(min=1, help="With NNI: trials at a time.")] = 1,
     settings: Settings,
 ) -> None:
     """Search, and leave the best child, a table of all trials and pictures in --out.
@@ -92,7 +94,7 @@ def search(
         continue_or_start(out, settings)
         write_preparation(out, evaluation.data)
         before = driver.read(out, settings)
-        read_best(out)  # damage is told before a child is trained
+        read_best(out)  # damage is reported before a child is trained
         if before:
             number = counted(before)
             after = (
@@ -152,12 +154,12 @@ def nni_init(
     *,
     folder: Annotated[Path, typer.Argument(help="Where to write the experiment.")],
     concurrency: Annotated[int, typer.Option(min=1, help="Trials at a time.")] = 2,
-    overwrite: Annotated[bool, typer.Option(help="Replace files that are there.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace existing files.")] = False,
     settings: Settings,
 ) -> None:
     """Write an NNI experiment: config.yml, search space and trial script, ready to run."""
     if settings.predict is not None:
-        raise CellwrightError("--predict is of `cellwright search --host nni`: leave it out here")
+        raise CellwrightError("--predict is for `cellwright search --host nni`: leave it out here")
     settings = replace(settings, host="nni", concurrency=concurrency)
     driver, settings, evaluation = _prepare(folder, settings)
     for file in driver.write(folder, settings, evaluation, overwrite=overwrite):
@@ -186,23 +188,23 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Neural architecture search, driven by Optuna, NNI or Keras Tuner."""
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one clear message and exit status 1."""
+    """Run the command line; an expected error gives one clear message and exit status 1."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes while it runs
-    sys.path.append("")  # where --space and --strategy find modules of the user's
+    sys.path.append("")  # where --space and --strategy find the user's modules
     try:
         app()
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get(str(error.name).split(".")[0])
         if extra is None:
             raise
-        _fail(f"{error.name} is needed and not installed: pip install 'cellwright[{extra}]'")
+        _fail(f"{error.name} is needed but not installed: pip install 'cellwright[{extra}]'")
     except (CellwrightError, ValueError, OSError) as error:
         _fail(str(error))
 

@@ -38,25 +38,25 @@ IMAGES = 256  # of the data, to set the ranges of an int8 network and to check t
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a search, or a .keras file.")],
     to: Annotated[
-        list[str] | None, typer.Option(help=f"{', '.join(FORMATS)}; again, for several; or all.")
+        list[str] | None, typer.Option(help=f"{', '.join(FORMATS)} or all; may be repeated.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write to; export in the search's if not.")
+        Path | None, typer.Option(help="Folder to write to; by default export in the search's.")
     ] = None,
     trial: Annotated[
-        int | None, typer.Option(min=0, help="Of a search: this trial's child, not the best one.")
+        int | None, typer.Option(min=0, help="Export this trial's child, not the best one.")
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="LiteRT in whole numbers of 8 bits too.")
+        bool, typer.Option("--int8", help="Write LiteRT in 8-bit integers too.")
     ] = False,
     data: Annotated[
-        str | None, typer.Option(help="Images for --int8 and the check; the search's if not.")
+        str | None, typer.Option(help="Images for --int8 and the check; by default the search's.")
     ] = None,
 ) -> None:
     """Write a search's best child as .keras, LiteRT, ONNX and Python, and check every file.
 
     Each file is run on the same images as the network, and must give the same outputs.
-    The child of another trial is trained again first, by the search's own recipe.
+    The child of another trial is trained again first, with the search's own recipe.
     """
     formats = _formats(to, int8)
     console = Console()
@@ -84,7 +84,7 @@ def export(
 
 @dataclass(frozen=True)
 class _Source:
-    """A ``.keras`` file in a folder, and the search and parameters that it is of, if of any."""
+    """A ``.keras`` file in a folder, with its search and parameters if they are known."""
 
     model: Path
     folder: Path
@@ -92,14 +92,14 @@ class _Source:
     params: Mapping[str, Any] | None = None
 
     def images(self, data: str | None, needed: bool) -> Any:
-        """`IMAGES` of ``data`` or of the search's data if they are ``needed``, else None."""
+        """`IMAGES` images of ``data``, or of the search's if they are ``needed``, else None."""
         if data is None and not needed:
             return None
         if data is None and self.settings is not None:
             data = self.settings.data
         if data is None:
             raise CellwrightError(
-                "--int8 sets ranges by images like those that the network will see: give --data, "
+                "--int8 sets ranges from images like those that the network will see: give --data, "
                 "as for cellwright search"
             )
         x = load_dataset(data).x_train
@@ -107,7 +107,7 @@ class _Source:
 
     def load(self) -> tuple[Any, Mapping[str, Any] | None]:
         """The network, and its genotype if it is known."""
-        # A space of yours brings its layers when it is imported, ours when they are.
+        # Layers are known to Keras once their module is imported, a user's space or ours.
         space = None if self.settings is None else self.settings.make_space()
         import keras
 
@@ -133,7 +133,7 @@ def _find(run: Path) -> _Source:
     if not model.is_file():
         raise CellwrightError(
             f"{run} is neither a .keras file nor a folder with a best.keras in it. Give the folder "
-            "that was the --out of `cellwright search`; one where no trial has succeeded has none"
+            "that was the --out of `cellwright search`; it has none until a trial has succeeded"
         )
     best = read_best(run)
     settings = read_settings(run) if (run / FILE).is_file() else None
@@ -151,11 +151,13 @@ def _find_trial(run: Path, number: int, console: Console) -> _Source:
 
 
 def _formats(to: list[str] | None, int8: bool) -> list[str]:
-    """The formats in the order of `FORMATS`, whose modules are all there."""
+    """The chosen formats in the order of `FORMATS`; all modules that they need are installed."""
     wanted = set(to or ["all"])
     unknown = wanted - set(FORMATS) - {"all"}
     if unknown:
-        raise CellwrightError(f"--to must be of {', '.join(FORMATS)}, all; got {sorted(unknown)}")
+        raise CellwrightError(
+            f"--to must be one of {', '.join(FORMATS)}, all; got {sorted(unknown)}"
+        )
     chosen = [name for name in FORMATS if "all" in wanted or name in wanted]
     if int8 and "litert" not in chosen:
         raise CellwrightError("--int8 is of LiteRT: give --to litert too, or leave --int8 out")

@@ -1,4 +1,4 @@
-"""Genotypes by name or file, and the networks that are built of them where nothing else is said."""
+"""Genotypes by name or file, and the networks that are built from them by default."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ SKELETONS: dict[str, Callable[[], Skeleton]] = {
     "imagenet": Skeleton.imagenet,
     "imagenet-large": Skeleton.imagenet_large,
 }
-# Image and classes that a skeleton was made for.
+# Image shape and number of classes that a skeleton was made for.
 INPUTS: dict[str, tuple[Shape, int]] = {
     "book": ((32, 32, 3), 10),
     "cifar": ((32, 32, 3), 10),
     "imagenet": ((224, 224, 3), 1000),
     "imagenet-large": ((331, 331, 3), 1000),
 }
-# What the papers built of their cells; the first of each is shown.
+# What the papers built from their cells; the first of each is the default.
 PAPERS: dict[str, dict[str, Skeleton]] = {
     "nasnet-a": {"imagenet": Skeleton.imagenet(4, 44), "cifar": Skeleton.cifar(6, 32)},
     "amoebanet-a": {"imagenet": Skeleton.imagenet(4, 50), "cifar": Skeleton.cifar(6, 36)},
@@ -48,11 +48,11 @@ class Network:
     """A built network.
 
     Attributes:
-        name: What it is called.
+        name: Name of the network.
         model: The ``keras.Model``.
-        genotype: What it was built of, as plain data.
-        told: What a reader wants to know beside it, such as the skeleton.
-        draw: Makes its pictures.
+        genotype: What it was built from, as plain data.
+        told: Further facts for the reader, such as the skeleton.
+        draw: Draws its pictures, by name.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Network:
 
 
 def find_genotype(what: str) -> Any:
-    """A shipped genotype by its name, or one of a JSON file.
+    """Find a shipped genotype by its name, or read one from a JSON file.
 
     Raises:
         CellwrightError: If ``what`` is neither.
@@ -74,7 +74,7 @@ def find_genotype(what: str) -> Any:
         return load_genotype(what)
     near = difflib.get_close_matches(what.lower().replace("_", "-"), GENOTYPES, n=1)
     raise CellwrightError(
-        f"{what!r} is no folder of a search, no genotype file (.json) and no shipped genotype; "
+        f"{what!r} is not the folder of a search, a genotype file (.json) or a shipped genotype; "
         f"shipped are {', '.join(sorted(GENOTYPES))}"
         + (f". Did you mean {near[0]!r}?" if near else "")
     )
@@ -93,12 +93,13 @@ def build_network(
 
     Args:
         what: See `find_genotype`.
-        skeleton: One of `SKELETONS`, for cells; by default the paper's, for cells that a search
-            found the one of their operation set.
-        repeats: N, for cells.
-        filters: F of cells, channels of the stem of blocks.
-        image: ``"224"``, ``"28x28x1"`` or the like; of a sequence of layers the number of features.
-        classes: Of the classifier.
+        skeleton: For cells, one of `SKELETONS`; by default their paper's, or, if a search found
+            them, that of their operation set.
+        repeats: For cells, N.
+        filters: For cells, F; for blocks, the channels of the stem.
+        image: ``"224"``, ``"28x28x1"`` or the like; for a sequence of layers, the number of
+            features.
+        classes: Number of classes.
 
     Raises:
         CellwrightError: If an option does not exist or does not fit the genotype.
@@ -115,9 +116,9 @@ def build_network(
         options = {"skeleton": stacked}
         told = {"skeleton": kind, "repeats": stacked.repeats, "filters": stacked.filters}
     elif skeleton is not None or repeats is not None:
-        raise CellwrightError(f"--skeleton and --repeats are for cells, and {what} has none")
+        raise CellwrightError(f"--skeleton and --repeats are for cells, but {what} has none")
     elif isinstance(genotype, MLPGenotype) and filters is not None:
-        raise CellwrightError(f"--filters is for convolutions, and {what} has none")
+        raise CellwrightError(f"--filters is for convolutions, but {what} has none")
     shape, number = INPUTS[kind]
     if image:
         features = isinstance(genotype, MLPGenotype) and image.isdecimal()
@@ -144,9 +145,9 @@ def _skeleton(genotype: Genotype, kind: str) -> Skeleton:
 
 
 def _shape(image: str) -> Shape:
-    """``224`` is 224x224x3, ``28x28x1`` itself."""
+    """Read ``224`` as 224x224x3, and ``28x28x1`` as it stands."""
     found = re.fullmatch(r"(\d+)(?:x(\d+)(?:x(\d+))?)?", image)
     if not found:
-        raise CellwrightError(f"--image must be such as 224, 64x48 or 28x28x1, got {image!r}")
+        raise CellwrightError(f"--image must be like 224, 64x48 or 28x28x1, got {image!r}")
     height, width, channels = found.groups()
     return int(height), int(width or height), int(channels or 3)

@@ -25,7 +25,7 @@ def fill_table(predictor: LatencyPredictor, console: Console) -> None:
         def step(number: int, of: int, what: str) -> None:
             words = "timing whole children" if what == "child" else "timing pieces"
             if number == 1:
-                console.print(f"{words}: {of}, once a machine, kept in {predictor.path}")
+                console.print(f"{words}: {of}, once per machine, kept in {predictor.path}")
                 progress.add_task(words, total=of)
             progress.update(progress.task_ids[-1], completed=number - 1)
 

@@ -28,13 +28,13 @@ from cellwright.searches.trial import Trial, best_trial, counted
 
 
 class TimeLeft(ProgressColumn):
-    """What is left if the trials to come take as long as those before.
+    """The time left if the remaining trials take as long as those before.
 
-    Rich's own column looks back 30 seconds only, and a child often takes longer.
+    Rich's own column looks back only 30 seconds, and a child often takes longer.
     """
 
     def render(self, task: Task) -> Text:
-        """Hours, minutes and seconds left, or that nobody knows before the second epoch."""
+        """Hours, minutes and seconds left, or dashes before the second epoch."""
         each, since = task.fields["each"], task.fields["since"]
         if each is None or task.total is None:
             return Text("-:--:-- left")
@@ -93,7 +93,7 @@ class Display:
         self.progress.stop()
 
     def trial(self, trial: Trial) -> None:
-        """A trial has ended."""
+        """Show a trial that has ended."""
         self.seen[trial.number] = trial
         self.progress.update(self.task, **self._state())
         # A line of a log stays one line, however long.
@@ -101,7 +101,7 @@ class Display:
         self.console.print(self._line(trial), highlight=False, soft_wrap=wrap)
 
     def epoch(self, number: int, epoch: int, metrics: dict[str, float]) -> None:
-        """An epoch (from 0) of trial ``number`` has ended."""
+        """Show that an epoch (from 0) of trial ``number`` has ended."""
         accuracy = metrics.get("val_accuracy")
         shown = "" if accuracy is None else f" at {accuracy:.4f}"
         of = "" if self.epochs is None else f"/{self.epochs}"
@@ -124,7 +124,7 @@ class Display:
         }
 
     def _seconds(self) -> float | None:
-        """What a trial took on average, or None before the first has succeeded."""
+        """Mean seconds of a trial, or None before the first has succeeded."""
         seconds = [t.metrics["seconds"] for t in self.seen.values() if "seconds" in t.metrics]
         return statistics.fmean(seconds) if seconds else None
 

@@ -26,18 +26,18 @@ def write_results(
     evaluation: Evaluation | None = None,
     against: Metric | None = None,
 ) -> list[Path]:
-    """Write the table, the genotype and the pictures, and see that the best child is there.
+    """Write the table, the genotype and the pictures, and make sure that the best child is there.
 
     Args:
-        folder: Of the search.
-        settings: Of the search.
-        trials: All of them.
+        folder: Folder of the search.
+        settings: Settings of the search.
+        trials: All trials of the search.
         evaluation: Trains the best child again if the one on disk is missing or of another trial,
-            as after a crash between two writes; None leaves that.
-        against: Another metric to draw a front against, beside the meter's.
+            as after a crash between two writes; None leaves it.
+        against: Another metric to draw a front against, besides the meter's.
 
     Returns:
-        The files, those already there included.
+        The files, including those that were there before.
     """
     space = settings.make_space()
     files = [write_table(folder / "trials.csv", trials, space)]
@@ -60,9 +60,9 @@ def write_results(
 
 
 def write_preparation(folder: Path, data: Dataset) -> None:
-    """Of a table: ``preparation.json``, which says how columns become what the child reads.
+    """For a table, write ``preparation.json``, which says how columns become a child's inputs.
 
-    It holds a `Preparation` and, as `Dataset` has them, ``class_names``, ``target_mean`` and
+    It holds a `Preparation`, and from the `Dataset` ``class_names``, ``target_mean`` and
     ``target_scale``.
     """
     if data.preparation is None:
@@ -78,7 +78,7 @@ def write_preparation(folder: Path, data: Dataset) -> None:
 
 
 def write_table(path: Path, trials: Sequence[Trial], space: SearchSpace) -> Path:
-    """A row for each trial: number, state, metrics, error, and every decision."""
+    """Write a row for each trial: number, state, metrics, error, and every decision."""
     measured = {name for trial in trials for name in trial.metrics}
     present = [name for name in METRICS if name in measured]
     present += sorted(measured - set(METRICS))

@@ -38,23 +38,23 @@ def show(
         ),
     ],
     trial: Annotated[
-        int | None, typer.Option(min=0, help="The network of this trial of a search.")
+        int | None, typer.Option(min=0, help="Show the network of this trial of a search.")
     ] = None,
     skeleton: Annotated[
         str | None,
-        typer.Option(help=f"Of a genotype of cells: {', '.join(SKELETONS)}; its paper's if not."),
+        typer.Option(help=f"For cells: {', '.join(SKELETONS)}; by default their paper's."),
     ] = None,
     repeats: Annotated[
-        int | None, typer.Option(min=1, help="N, the normal cells of a genotype in each group.")
+        int | None, typer.Option(min=1, help="For cells: N, the normal cells in each group.")
     ] = None,
     filters: Annotated[
-        int | None, typer.Option(min=1, help="F, the channels of a genotype's first cells.")
+        int | None, typer.Option(min=1, help="For a genotype: F, the channels at the start.")
     ] = None,
     image: Annotated[
-        str | None, typer.Option(help="For a genotype: 224, or 28x28x1 with channels.")
+        str | None, typer.Option(help="For a genotype: image size, such as 224 or 28x28x1.")
     ] = None,
     classes: Annotated[
-        int | None, typer.Option(min=2, help="For a genotype: how many it tells apart.")
+        int | None, typer.Option(min=2, help="For a genotype: number of classes.")
     ] = None,
     against: Annotated[
         str | None,
@@ -64,21 +64,21 @@ def show(
         ),
     ] = None,
     layers: Annotated[
-        bool, typer.Option("--layers", help="A row for each layer, not each cell or block.")
+        bool, typer.Option("--layers", help="Print a row for each layer, not cell or block.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for pictures of a network; runs/NAME if not.")
+        Path | None, typer.Option(help="Folder for pictures of a network; by default runs/NAME.")
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON alone; pictures only with --out.")
+        bool, typer.Option("--json", help="Print only JSON; draw pictures only with --out.")
     ] = False,
 ) -> None:
     """Show a search's best trials, or what a network costs and looks like.
 
-    A genotype is built as in its paper, or as the options say. It is told by
-    parameters, multiply-adds, depth, a table of its cells or blocks, and
-    pictures (PNG and SVG). So is the child of a search's trial with --trial, and
-    that of the best one with --layers, --out or --json alone.
+    A genotype is built as in its paper, or as the options say. Its parameters,
+    multiply-adds, depth, a table of its cells or blocks, and pictures (PNG and
+    SVG) are shown. With --trial the same is shown of the child of a search's
+    trial, and with only --layers, --out or --json of the best child.
     """
     options: dict[str, Any] = {
         "skeleton": skeleton, "repeats": repeats, "filters": filters, "image": image,
@@ -86,7 +86,7 @@ def show(
     }  # fmt: skip
     if what in GENOTYPES or not Path(what).is_dir():
         if trial is not None:
-            raise CellwrightError(f"--trial is for a folder of a search, and {what!r} is none")
+            raise CellwrightError(f"--trial is for the folder of a search, and {what!r} is not one")
         with _working("building the network", as_json):
             network = build_network(what, **options)
         folder = out or Path("runs") / network.name
@@ -130,7 +130,7 @@ def _show_search(out: Path, against: str | None) -> None:
 
 
 def _child(out: Path, number: int | None) -> Network:
-    """The child of a trial of a search, untrained; of the best one if ``number`` is None."""
+    """The untrained child of a trial of a search; of the best one if ``number`` is None."""
     settings = read_settings(out)
     if number is not None:
         trial = find_trial(out, settings, number)
@@ -159,7 +159,7 @@ def _draw(network: Network, folder: Path) -> list[Path]:
 
 @contextmanager
 def _working(words: str, quiet: bool) -> Iterator[None]:
-    """Say what takes its time, and keep the framework's notes off the terminal."""
+    """Show what is being done, and keep the framework's notes off the terminal."""
     with nullcontext() if quiet else console.status(words), quiet_tensorflow():
         yield
 
@@ -167,4 +167,4 @@ def _working(words: str, quiet: bool) -> Iterator[None]:
 def _refuse(options: Mapping[str, Any]) -> None:
     given = [f"--{name}" for name, value in options.items() if value is not None]
     if given:
-        raise CellwrightError(f"{', '.join(given)}: for a genotype; a search has its own")
+        raise CellwrightError(f"{', '.join(given)}: only for a genotype; a search has its own")

@@ -1,4 +1,4 @@
-"""The pictures that a search leaves: how it went, and files of any figures.
+"""The picture of how a search went, and the files of any figures.
 
 Matplotlib is imported here, so import this module only when a picture is drawn. Nothing uses
 pyplot: there is no global figure, and no display is needed.
@@ -24,8 +24,8 @@ from cellwright.plugins.files import atomic_write_bytes
 
 DPI = 150
 SIZE = (1600 / DPI, 5.4)  # inches
-FONT = "DejaVu Sans"  # comes with matplotlib, so pictures agree on every machine
-# Paul Tol's high-contrast scheme, which is also told apart in print without colour.
+FONT = "DejaVu Sans"  # comes with matplotlib, so pictures are the same on every machine
+# Paul Tol's high-contrast scheme, whose colours also differ when printed in grey.
 POINTS, MEAN, BEST, INK = "#7A869A", "#004488", "#DDAA33", "#333333"
 FAILED = "#BB5566"
 LARGEST = 1e300
@@ -41,16 +41,15 @@ def draw_search(
 ) -> Figure:
     """Draw the rewards of a search by trial, their rolling mean and the best so far.
 
-    Failed trials are crosses on the bottom axis. The rolling mean at a trial is that of the
-    finished ones among the last ``window`` trials, this one included; before there are so many,
-    of those that there are.
+    Failed trials are crosses on the bottom axis. The rolling mean at a trial is taken over
+    the finished ones among the last ``window`` trials, including this one.
 
     Args:
-        rewards: One for each trial, from trial 0, higher is better; None or a number that is not
-            finite for a failed one.
-        window: Trials that the rolling mean looks back on, at least 1.
-        label: What a reward is called.
-        title: Stands above the picture.
+        rewards: The reward of each trial, from trial 0; higher is better. None, or a number that is
+            not finite, stands for a failed trial.
+        window: Number of trials that the rolling mean looks back on, at least 1.
+        label: Name of the reward, for the axis.
+        title: Text above the picture.
         best: The trial to point out; by default the first with the highest reward.
 
     Returns:
@@ -91,17 +90,17 @@ def draw_search(
 
 
 def rolling_mean(values: Sequence[float], window: int) -> list[float]:
-    """The mean of what is not NaN among the last ``window`` values, at each; NaN where none is."""
+    """At each value, the mean of the last ``window`` without NaN; NaN if nothing is left."""
     means = []
     for end in range(1, len(values) + 1):
         recent = [v for v in values[max(0, end - window) : end] if not math.isnan(v)]
-        # Divided first: the sum of large rewards may be no float.
+        # Divide first, as the sum of large rewards may overflow.
         means.append(sum(v / len(recent) for v in recent) if recent else math.nan)
     return means
 
 
 def best_so_far(values: Sequence[float]) -> list[float]:
-    """The highest value up to each; NaN before the first that is not."""
+    """At each value, the highest so far; NaN before the first that is not NaN."""
     best, record = math.nan, []
     for value in values:
         best = value if math.isnan(best) or value > best else best
@@ -116,15 +115,15 @@ def save_figures(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
     figures give the same bytes (with the same release of matplotlib).
 
     Args:
-        figures: By name; ``"normal cell"`` is written as ``normal_cell.png`` and
+        figures: Figures by name; ``"normal cell"`` is written as ``normal_cell.png`` and
             ``normal_cell.svg``.
-        folder: Made if it is not there.
+        folder: Folder for the files, created if it does not exist.
 
     Returns:
         The files, in the order of ``figures``, the PNG before the SVG.
 
     Raises:
-        ValueError: If a name holds no letter or digit, or two would be the same file.
+        ValueError: If a name holds no letter or digit, or two names give the same file.
     """
     stems = [_stem(name) for name in figures]
     if len(set(stems)) < len(stems):
@@ -224,7 +223,7 @@ def _point_out(axes: Axes, best: int, values: Sequence[float]) -> None:
 
 
 def _precise(value: float, values: Sequence[float]) -> str:
-    """Four digits, or as many as tell ``value`` apart from the others."""
+    """Four digits, or as many as distinguish ``value`` from the others."""
     finished = [v for v in values if not math.isnan(v)]
     spread = max(finished) - min(finished)
     lost = math.log10(abs(value) / spread) if value and 0 < spread < math.inf else 0.0

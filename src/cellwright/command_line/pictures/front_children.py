@@ -1,4 +1,4 @@
-"""The picture to choose from: the networks of a front's trials, with what each is worth."""
+"""A picture to choose from: the networks of a front's trials, with two metrics of each."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from cellwright.search_spaces.pen import DPI, TITLE, Pen, blank_page, text_width
 from cellwright.searches.trial import Trial
 
 MOST = 12  # trials on one page
-_WIDTH = 2400 / DPI  # inches, as are the sizes below
-_SCALE = 0.72  # so that the drawings of two cells fit side by side
+_WIDTH = 2400 / DPI  # inches, like all lengths below
+_SCALE = 0.72  # of a drawing, so that two cells stand side by side
 _GAP, _HEAD = 0.3, 0.5
 
 Pixels = np.ndarray[Any, Any]
@@ -29,11 +29,11 @@ def draw_children(
     """Draw the networks of a front's trials on one page, in their order.
 
     Args:
-        space: Draws them (`SearchSpace.figures`).
-        chosen: The front. If it has more than `MOST` trials, that many are drawn, evenly spread,
-            with both ends.
-        quality: The metric that is written above each network,
-        cost: with this one.
+        space: Draws the networks (`SearchSpace.figures`).
+        chosen: The front. If it has more than `MOST` trials, so many are drawn, evenly spread and
+            including both ends.
+        quality: The first metric that is written above each network.
+        cost: The second one.
 
     Returns:
         A figure 2400 pixels wide at 150 dpi (wider if one trial's drawings are), as tall as they

@@ -14,7 +14,7 @@ from cellwright.plugins.metrics import METRICS, Metric
 from cellwright.searches.front import front, measured
 from cellwright.searches.trial import Trial
 
-_WIDE = 30  # times the cheapest that the dearest may be before the axis is logarithmic
+_WIDE = 30  # the axis is logarithmic if the highest cost is more than so many times the lowest
 _TEXT: dict[str, Any] = {"family": FONT, "color": INK}
 
 
@@ -29,15 +29,15 @@ def draw_front(
 ) -> Figure:
     """Draw two metrics of a search against each other, and its front with the trials' numbers.
 
-    Trials that a limit kept from training are crosses at what they would cost.
+    Trials that were not trained because of a limit are crosses at their cost.
 
     Args:
-        trials: All trials of a search.
-        quality: The metric on the vertical axis.
-        cost: The metric on the horizontal axis.
-        target: A value of ``cost``, drawn as a dashed line.
-        best: The trial to ring.
-        title: Stands above the picture.
+        trials: Trials of a search.
+        quality: Metric on the vertical axis.
+        cost: Metric on the horizontal axis.
+        target: Value of ``cost`` to mark with a dashed line.
+        best: Trial to mark with a ring.
+        title: Text above the picture.
 
     Returns:
         A figure of 1600 x 810 pixels at 150 dpi, on white.

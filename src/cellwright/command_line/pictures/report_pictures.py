@@ -1,4 +1,4 @@
-"""The pictures of a report: how rewards are distributed, what mattered, how predictions did."""
+"""The pictures of a report: the distribution of rewards, what mattered, how predictions did."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def draw_distribution(rewards: Sequence[float], *, label: str = "reward") -> Fig
     """Draw how many trials reached which reward, with the median and the best.
 
     Raises:
-        ValueError: Without rewards.
+        ValueError: If there are no rewards.
     """
     if not rewards:
         raise ValueError("rewards must hold at least one value")
@@ -39,10 +39,10 @@ def draw_importances(shares: Sequence[tuple[str, float]], *, most: int = 20) -> 
 
     Args:
         shares: Names and shares, the largest first; those after ``most`` are left out.
-        most: At least 1.
+        most: Number of bars at most, at least 1.
 
     Raises:
-        ValueError: Without shares.
+        ValueError: If there are no shares.
     """
     if not shares:
         raise ValueError("shares must hold at least one decision")
@@ -65,12 +65,12 @@ def draw_predictions(
     """Draw predicted against measured rewards, a point for each trial.
 
     Args:
-        pairs: Predicted and measured rewards, at least one pair.
+        pairs: Predicted and measured reward of each trial, at least one.
         correlation: Spearman's, for the title; None leaves it out.
-        label: What a reward is called.
+        label: Name of the reward, for the axes.
 
     Raises:
-        ValueError: Without pairs.
+        ValueError: If there are no pairs.
     """
     if not pairs:
         raise ValueError("pairs must hold at least one prediction")
