@@ -1,6 +1,6 @@
 """One call on small tables: test accuracy and seconds, beside scikit-learn at its defaults.
 
-``python -m benchmarks.automl``; a quarter of the rows is held out, the split fixed by the seed.
+``python -m benchmarks.automl`` holds out a quarter of the rows; the seed fixes the split.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SETS: dict[str, Callable[..., Any]] = {
 
 
 def contenders(seconds: float, seed: int) -> dict[str, Any]:
-    """Estimators by name; scikit-learn's have their defaults."""
+    """Estimators by name; scikit-learn's are at their defaults."""
     return {
         "CellwrightClassifier": CellwrightClassifier(time_budget=seconds, random_state=seed),
         "MLPClassifier": MLPClassifier(random_state=seed),
@@ -74,9 +74,9 @@ def main() -> None:
     """Measure what the arguments say, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", nargs="+", choices=list(SETS), default=list(SETS))
-    parser.add_argument("--seconds", type=float, default=120.0, help="time_budget")
+    parser.add_argument("--seconds", type=float, default=120.0, help="time_budget of a fit")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="a .csv for the rows")
+    parser.add_argument("--out", type=Path, help="a .csv file to write the rows to")
     given = parser.parse_args()
     rows = [
         row

@@ -2,7 +2,7 @@
 
     python benchmarks/build_time.py [--repeats 5]
 
-The two take turns, so that what else the machine does falls on both.
+The two take turns, so that other load on the machine affects both.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """What is compared: every strategy of ours by its registered name, and every peer's search.
 
-One small interface: a contender is started on a space and gives a `Search`, which is asked for a
-proposal and told its value. Values are always maximised; None is a failed child.
+One small interface: a contender is started on a space and gives a `Search`, which is asked for
+proposals and told their values. Values are always maximised; None is a failed child.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ class Plan(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """An architecture to evaluate; ``ticket`` is the search's own business."""
+    """An architecture to evaluate; ``ticket`` is for the search's own use."""
 
     params: Params
     ticket: Any = None
 
 
 class Exhausted(Exception):
-    """Raised by `Search.ask` of a peer that proposes nothing more, its budget left or not."""
+    """Raised by `Search.ask` if a peer proposes nothing more, even if budget is left."""
 
 
 class Search(Protocol):
-    """A search under way. Several proposals may be out at once, and come back in any order."""
+    """A search under way. Several proposals may be open at once, and are answered in any order."""
 
     def ask(self) -> Proposal: ...
 
@@ -53,7 +53,7 @@ class Search(Protocol):
 class Contender:
     """A way to search, with its settings.
 
-    ``name`` is what the raw results and the table call it; ``version`` the package's.
+    ``name`` is what the raw results and the table call it, ``version`` that of its package.
     """
 
     name: str
@@ -62,15 +62,15 @@ class Contender:
 
 
 class NotInstalled(Exception):
-    """A peer that cannot be imported here; says why."""
+    """A peer cannot be imported here; the message says why."""
 
 
 def contender(name: str) -> Contender:
-    """A contender by its name.
+    """Find a contender by its name.
 
-    Ours go by their registered name, with arguments if need be:
-    ``"evolution:population=30,sample=10"`` (values as in JSON, or plain text). A peer's name is
-    in `PEERS`.
+    Our strategies have their registered names, with arguments if need be:
+    ``"evolution:population=30,sample=10"`` (values as in JSON, or plain text). The names of peers
+    are in `PEERS`.
 
     Raises:
         NotInstalled: If it is a peer that is not installed.
@@ -90,7 +90,7 @@ def contender(name: str) -> Contender:
 
 
 def every_name() -> list[str]:
-    """All registered strategies of one objective, then all peers, installed or not."""
+    """All registered strategies for one objective, then all peers, installed or not."""
     return [*filter(_has_one_objective, registered("strategies")), *PEERS]
 
 

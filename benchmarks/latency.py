@@ -1,14 +1,14 @@
-"""Bars of the latency meters and of the predictor, on random children of two spaces.
+"""How good the latency meters and the predictor are, on random children of two spaces.
 
-Four steps, so that what must be quiet is short and the rest may share the machine; each goes on
-where it was stopped::
+There are four steps, so that the ones that need a quiet machine are short; each continues where it
+was stopped::
 
     python -m benchmarks.latency build book SCRATCH     # children as .tflite, seconds each
     python -m benchmarks.latency fill book SCRATCH      # the table of pieces; quiet
     python -m benchmarks.latency time book SCRATCH      # every child twice; quiet
     python -m benchmarks.latency report SCRATCH         # figures, a picture and JSON
 
-The correction of the predictor is fitted on children of their own, which no figure is of.
+The correction of the predictor is fitted on other children than those that the figures are of.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
 
 @dataclass(frozen=True)
 class Setting:
-    """A space and the images of its children; all else is the default."""
+    """A space and the shape of its children's images; the rest is at its default."""
 
     title: str
     space: SearchSpace
@@ -53,7 +53,7 @@ SETTINGS = {
 
 @app.command()
 def build(name: str, folder: Path, fitted: int = 12, children: int = 100) -> None:
-    """Write random children as .tflite files, those that the correction is fitted to first."""
+    """Write random children as .tflite files; the first ones are to fit the correction on."""
     import keras
 
     setting, home = SETTINGS[name], folder / name
@@ -81,8 +81,8 @@ def fill(name: str, folder: Path) -> None:
 def time_children(name: str, folder: Path, seconds: float = 280) -> None:
     """Time one child 20 times, and every child twice, in two rounds; stop after so many seconds.
 
-    Each round has an order of its own, at random: a machine is now faster and now slower for a
-    minute, and the children that the correction is fitted to shall not share one of these.
+    Each round has its own random order: a machine may be faster or slower for a minute, and the
+    children that the correction is fitted on must not all fall into the same one.
     """
     meter, start = LiteRTLatency(), time.perf_counter()
     paths = sorted((folder / name).glob("*.tflite"))
@@ -96,13 +96,13 @@ def time_children(name: str, folder: Path, seconds: float = 280) -> None:
         if (kind, number) in known:
             continue
         if time.perf_counter() - start > seconds:
-            print("time is up; the same command goes on")
+            print("time is up; the same command continues")
             return
         found = meter.of_content(path.read_bytes())
         row = {"kind": kind, "number": number, "ms": found.value, "spread": found.spread}
         with file.open("a") as stream:
             stream.write(json.dumps(row) + "\n")
-    print("all are timed")
+    print("all children are timed")
 
 
 @app.command()

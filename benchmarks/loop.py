@@ -18,10 +18,9 @@ SHORTEST, LONGEST = 0.5, 1.5  # of an evaluation, in simulated time; uniform
 def search(contender: Contender, source: Source, plan: Plan) -> Record:
     """Run one search to its end.
 
-    An evaluation is an answer to `Search.ask`, a repeated architecture like any other. Its result
-    is told in the order in which the workers finish. A search that proposes nothing more stands
-    still. Time is the processor's, in ``ask`` and ``tell`` alone: neither imports nor the
-    evaluations themselves.
+    Each answer of `Search.ask` is an evaluation, even if it repeats an architecture. Results are
+    told in the order in which the workers finish. A search that proposes nothing more keeps its
+    standing. Time is processor time in ``ask`` and ``tell``, without imports and evaluations.
     """
     problem = source.load(plan.seed)
     random.seed(plan.seed)  # some peers draw from the global generators

@@ -3,8 +3,8 @@
     python -m benchmarks.mlpnas --wine wine-quality.csv --out benchmarks/results/mlpnas search
 
 Run it in the root of the checkout. Every child is kept in ``children.jsonl`` in the folder, so that
-all strategies share what they have in common, and a second run does what is missing. ``report``
-makes the tables of what is there.
+strategies share the children that they have in common, and a second run only does what is missing.
+``report`` makes tables of what is there.
 """
 
 from __future__ import annotations
@@ -45,11 +45,13 @@ def main(
 @app.command("search")
 def search_all(
     context: typer.Context,
-    strategy: Annotated[list[str] | None, typer.Option(help="Names; all if none.")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="0 to 4 if none.")] = None,
+    strategy: Annotated[
+        list[str] | None, typer.Option(help="A name; may be repeated. [all]")
+    ] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="May be repeated. [0 to 4]")] = None,
     trials: int = TRIALS,
 ) -> None:
-    """Search with each strategy and seed; the reward is the series'."""
+    """Search with each strategy and seed; the reward is that of the series."""
     for number in seed or SEEDS:
         for name in strategy or STRATEGIES:
             found = search(context.obj.children, name, number, trials)
@@ -58,7 +60,7 @@ def search_all(
 
 
 def search(children: Children, name: str, seed: int, trials: int) -> list[Child]:
-    """One search, trial by trial; what it predicts is kept beside its children."""
+    """Run one search; what it predicts of each trial is kept beside its children."""
     strategy = make_strategy(name, SPACE, seed=seed)
     found, predicted = [], []
     for number in range(trials):
@@ -91,13 +93,13 @@ def drawn(networks: int) -> list[dict[str, object]]:
 
 @app.command("one-shot")
 def one_shot(context: typer.Context, networks: int = 50, short: int = 3) -> None:
-    """Train networks from fresh weights, and one after the other from a bank of weights, for as
-    long and for ``short`` epochs; on the split of seed 0."""
+    """Train networks on the split of seed 0 from fresh weights and, one after the other, from a
+    bank of weights, for the same number of epochs and for ``short`` epochs."""
     from cellwright.plugins import WeightBank
 
     children: Children = context.obj.children
     for kind, epochs in (("fresh", 10), ("one-shot", 10), (f"one-shot {short}", short)):
-        # Kept beside the results: a run that goes on from a half one needs the bank as it was.
+        # Kept beside the results: a run that continues a half-finished one needs its bank.
         bank = None if kind == "fresh" else WeightBank(context.obj.folder / "banks" / kind)
         for params in drawn(networks):
             children.get(params, 0, kind=kind, epochs=epochs, weights=bank)
@@ -105,7 +107,7 @@ def one_shot(context: typer.Context, networks: int = 50, short: int = 3) -> None
 
 @app.command("report")
 def report_all(context: typer.Context) -> None:
-    """Write ``results.md`` of what the folder holds."""
+    """Write ``results.md`` about what the folder holds."""
     settings: Settings = context.obj
     text = report.text(settings.folder, settings.children)
     (settings.folder / "results.md").write_text(text, encoding="utf-8")

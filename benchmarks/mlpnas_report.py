@@ -16,29 +16,32 @@ from cellwright.searches.analysis import rank_correlation
 Rewards = NDArray[np.float64]
 BUDGETS = (10, 20, 30, 50, 70, 100)
 SEARCHES = """\
-Mean and standard error over the seeds of the best reward so far (validation accuracy, averaged over
-the epochs with weights 1 to 10); and after all trials of the best accuracy on the validation data
-after the last epoch, and of the test accuracy of the network with the best reward."""
-LEARNERS = "scikit-learn's at their defaults, fitted to training and validation data together:"
+Mean and standard error over the seeds: the best reward so far (validation accuracy, averaged over
+the epochs with weights 1 to 10), and after all trials the best validation accuracy after the last
+epoch, and the test accuracy of the network with the best reward."""
+LEARNERS = (
+    "scikit-learn's learners at their defaults, fitted to training and validation data together:"
+)
 PREDICTIONS = """\
-Spearman's correlation of what was expected of a trial before it with what it scored, and the
-standard deviation of the scores. Last, how a perfect predictor of means would correlate (Pearson)
-with the scores of the last half, of which the deviation within a network, as measured below for the
-best, takes its share."""
+Spearman's correlation of the score that was predicted before a trial with the score of the trial,
+and the standard deviation of the scores. The last column is the correlation (Pearson) that a
+perfect predictor of means would reach on the last half, given the deviation within a network that
+is measured below for the best."""
 NOISE = """\
-Networks drawn at random, trained several times each on one split: how far the rewards of one
-network deviate, those of different ones beside that, and by how much a perfect predictor of means
-would correlate with one training by (Pearson). The best are those of the highest means."""
+Networks drawn at random, each trained several times on one split: how far the rewards of one
+network deviate, how far those of different networks deviate besides, and how well a perfect
+predictor of means would correlate (Pearson) with a single training. The best are those with the
+highest means."""
 ONE_SHOT = """\
-Networks drawn at random, in the order of their training, on one split. Epochs: until the validation
-accuracy is that of the same network after 10 from fresh weights; those that never reach it count as
-11. Then Spearman's correlation of the accuracy after so many epochs with the reward of 10 epochs
-from fresh weights, which in the first row is the same training. The last row's bank was only ever
-fed by trainings of that many epochs."""
+Networks drawn at random, in the order of their training, on one split. Epochs: how many it takes to
+reach the validation accuracy of the same network after 10 epochs from fresh weights; networks that
+never reach it count as 11. Then Spearman's correlation of the accuracy after so many epochs with
+the reward of 10 epochs from fresh weights, which in the first row is the same training. The last
+row's bank was fed only by trainings of that many epochs."""
 
 
 class Search(NamedTuple):
-    """The children of one search in their order, and what it expected of each (NaN if nothing)."""
+    """The children of one search in their order, and what it predicted of each (NaN if nothing)."""
 
     name: str
     seed: int
@@ -49,7 +52,7 @@ class Search(NamedTuple):
 def keep_search(
     folder: Path, name: str, seed: int, found: Sequence[Child], predicted: Sequence[float | None]
 ) -> None:
-    """Write which networks a search tried, in order, and what it expected of them."""
+    """Write which networks a search tried, in order, and what it predicted of them."""
     file = folder / "searches" / f"{name}-{seed}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     kept = {"tokens": [child.tokens for child in found], "predicted": list(predicted)}
@@ -57,7 +60,7 @@ def keep_search(
 
 
 def text(folder: Path, children: Children) -> str:
-    """All tables, in Markdown, of what there is."""
+    """All tables that the records allow, in Markdown."""
     known = {(c.tokens, c.seed, c.repeat, c.kind): c for c in children.all()}
     searches = []
     for file in sorted((folder / "searches").glob("*.json")):
@@ -94,7 +97,7 @@ def _searches(searches: Sequence[Search]) -> Iterator[str]:
 
 
 def _learners(children: Children, seeds: Sequence[int]) -> Iterator[str]:
-    """scikit-learn's at their defaults, on the training and the validation data together."""
+    """scikit-learn's learners at their defaults, on training and validation data together."""
     from sklearn.dummy import DummyClassifier
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.neural_network import MLPClassifier
@@ -150,8 +153,8 @@ def _predictions(searches: Sequence[Search], often: Rewards) -> Iterator[str]:
 
 
 def _trained_often(children: Iterable[Child]) -> Rewards:
-    """Rewards of the networks that were trained most often on split 0, (networks, times), the best
-    networks first; without rows if there are too few."""
+    """Rewards of the networks that were trained most often on split 0, shape (networks, times), the
+    best networks first; there are no rows if there are too few networks."""
     trained: dict[tuple[int, ...], dict[int, float]] = {}
     for child in children:
         if child.kind == "fresh" and child.seed == 0:

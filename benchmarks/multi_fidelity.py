@@ -2,10 +2,10 @@
 
     python -m benchmarks.multi_fidelity --seeds 3 --out benchmarks/results/multi_fidelity
 
-Both sides search the same joint space with the same strategy, in the same child builder. Full
-training gives every child all its epochs; Hyperband gives most of them few, and the best go on from
-their weights. A seed's line is the best validation accuracy of a child that was fully trained, so
-far, by epochs spent. Trials are kept one by one; the same command again goes on.
+Both sides search the same joint space with the same strategy and child builder. Full training gives
+every child all its epochs; Hyperband gives most of them only a few, and the best continue from
+their weights. A seed's curve is the best validation accuracy so far of a fully trained child, by
+epochs spent. Every trial is kept, and the same command continues an interrupted run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cellwright.search_spaces import Float, Int, JointSpace, NASNetSpace
 
 
 def full_children(schedule: Hyperband) -> int:
-    """So many that full training spends twice as many epochs as one pass of Hyperband."""
+    """Children with which full training spends twice as many epochs as one pass of Hyperband."""
     return -(-2 * schedule.epochs // schedule.max_epochs)
 
 
@@ -66,7 +66,7 @@ def hyperband(strategy: Strategy, schedule: Hyperband, run: Any) -> Iterator[tup
 
 
 def search(side: str, name: str, seed: int, schedule: Hyperband, out: Path) -> None:
-    """One search, whose children are looked up in its file where they are there."""
+    """Run one search; children that are in its file already are not trained again."""
     strategy = make_strategy(name, joint_space(), seed=seed)
     run_name = f"{side}-{name}-{schedule.max_epochs}-{seed}"
     lines = out / f"{run_name}.jsonl"
@@ -108,7 +108,7 @@ def _evaluation(seed: int, children: Path) -> Evaluation:
 
 
 def summary(name: str, seeds: int, schedule: Hyperband, out: Path) -> str:
-    """A line a seed: what full training reached, and when Hyperband did."""
+    """A line for each seed: what full training reached, and when Hyperband reached it."""
     rows = ["| seed | full training | epochs | Hyperband | epochs | ratio |", "|" + "---:|" * 6]
     ratios = []
     for seed in range(seeds):
@@ -133,8 +133,8 @@ def summary(name: str, seeds: int, schedule: Hyperband, out: Path) -> str:
 def main(
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     seeds: Annotated[int, typer.Option(min=1)] = 3,
-    strategy: Annotated[str, typer.Option(help="As of cellwright search.")] = "evolution",
-    max_epochs: Annotated[int, typer.Option(help="Of a child that is fully trained.")] = 27,
+    strategy: Annotated[str, typer.Option(help="As in cellwright search.")] = "evolution",
+    max_epochs: Annotated[int, typer.Option(help="Epochs of a fully trained child.")] = 27,
 ) -> None:
     """Run both sides for each seed, and write a table."""
     out.mkdir(parents=True, exist_ok=True)

@@ -3,10 +3,10 @@
     python -m benchmarks.pareto --table nb201.csv.gz --decisions 'op_*' \
         --maximize cifar10_val --minimize params_M --out results/pareto
 
-Searches, records, tables and picture are those of `search_quality`: what is missing is run, in the
-root of the checkout. A search is told both columns of each architecture that it proposes. The
-figure is the hypervolume of all that it has found so far, as a share of that of the table's true
-front, in percent; 100 is a search that found the whole front.
+Searches, records, tables and picture are as in `search_quality`: run it in the root of the
+checkout, and it does what is missing. A search is told both columns of each architecture that it
+proposes. The figure is the hypervolume of everything that it has found so far, in percent of that
+of the table's true front; 100 means that a search found the whole front.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class ParetoSource:
     Args:
         tables: The same table, searched on one column each.
         reference: The point down to which the hypervolume counts. ``"worst"`` is the worst value of
-            each column in the whole table; ``"front"`` the worst on the true front, which leaves
-            out what is worse than every good trade-off in one of the objectives.
+            each column in the whole table; ``"front"`` is the worst on the true front, which leaves
+            out whatever is worse in one objective than every good trade-off.
     """
 
     tables: tuple[TableSource, TableSource]
@@ -84,7 +84,7 @@ class ParetoProblem:
         return self.tables[0].space
 
     def evaluate(self, params: Params, number: int) -> Outcome:
-        """Values as told, and reports with the sign of the values."""
+        """Return values as a search is told them, and reports with the same signs."""
         found = [table.evaluate(params, number) for table in self.tables]
         values = [outcome.value for outcome in found if isinstance(outcome.value, float)]
         signs = [table.sign for table in self.tables]
@@ -92,13 +92,13 @@ class ParetoProblem:
         return Outcome(tuple(values) if len(values) == len(found) else None, tuple(reports))
 
     def all_reports(self) -> NDArray[np.float64]:
-        """Of every architecture of the table, each column with its sign: (architectures, 2)."""
+        """Reports of all architectures, each column with its sign: (architectures, 2)."""
         columns = [[t.sign * entry.report for entry in t.entries.values()] for t in self.tables]
         return np.array(columns).T
 
 
 class Front:
-    """The hypervolume of the reports of what was found, chosen by the values that were told."""
+    """The hypervolume of the reports of a front that is chosen by the values told."""
 
     def __init__(self, reference: Sequence[float], full: float) -> None:
         self._reference, self._full = reference, full
@@ -122,15 +122,15 @@ def main(
         str, typer.Option("--report", help="Column reported in place of --maximize.")
     ] = "",
     decisions: Annotated[str, typer.Option(help="Columns or patterns, with commas.")] = "",
-    reference: Annotated[str, typer.Option(help="Of the hypervolume: worst, front.")] = "worst",
+    reference: Annotated[str, typer.Option(help="Reference point: worst or front.")] = "worst",
     contenders: Annotated[list[str] | None, typer.Option(help="A name; may be repeated.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Searches of each contender.")] = 30,
-    evaluations: Annotated[int, typer.Option(min=1, help="Of each search.")] = 200,
-    workers: Annotated[int, typer.Option(min=1, help="Simulated.")] = 1,
+    evaluations: Annotated[int, typer.Option(min=1, help="Evaluations of each search.")] = 200,
+    workers: Annotated[int, typer.Option(min=1, help="Simulated workers.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     into: Annotated[
         list[Path] | None,
-        typer.Option(help="Page with marks <!-- FOLDER'S NAME --> for the table."),
+        typer.Option(help="Page to put the table into, at <!-- FOLDER'S NAME -->."),
     ] = None,
 ) -> None:
     """Run searches that are missing, and write results.csv, results.md and the picture."""

@@ -13,7 +13,7 @@ from benchmarks.contenders import is_ours
 from benchmarks.summary import Standing
 from cellwright.command_line.pictures.charts import DPI, FONT, INK
 
-# Ours are solid lines in Okabe and Ito's colours; peers are thinner, broken ones, a dash a project.
+# Ours are solid lines in Okabe and Ito's colours; peers are thinner broken ones, dashed by project.
 OURS = ("#0072B2", "#009E73", "#D55E00", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 PEERS = ("#8C6D31", "#637939", "#7B4173", "#843C39", "#5254A3", "#6B6B6B", "#3B8686", "#A55194")
 DASHES = ("--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
@@ -24,7 +24,7 @@ Style = dict[str, Any]
 
 
 def draw(found: Sequence[Standing], *, title: str, unit: str) -> Figure:
-    """Mean and standard error over the seeds, by contender.
+    """Draw mean and standard error over the seeds, by contender.
 
     Returns:
         A figure of 1600 x 1050 pixels at 150 dpi, on white.
@@ -77,7 +77,7 @@ def _curve(axes: Axes, across: Sequence[float], curve: Sequence[Standing], style
 
 
 def _limits(found: Sequence[Standing]) -> tuple[float, float]:
-    """From the worst mean once a start is made, to the best; either way up."""
+    """The range of the means, without those of the first evaluations."""
     last = max(s.evaluations for s in found)
     means = [s.mean for s in found if s.evaluations > HEAD * last and np.isfinite(s.mean)]
     low, high = min(means), max(means)

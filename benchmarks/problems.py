@@ -13,14 +13,14 @@ class Outcome(NamedTuple):
     """One evaluation."""
 
     value: Rewards | None  # what the search is told; higher is better; None is a failed child
-    report: Rewards  # what the table is made of, in its own units: never told
+    report: Rewards  # what the table shows, in its own units; a search never sees it
 
 
 class Standing(Protocol):
-    """How one search stands, from its outcomes in their order."""
+    """How one search stands, computed from its outcomes in their order."""
 
     def add(self, outcome: Outcome) -> float:
-        """Take in an outcome; give the figure that the table shows from here on."""
+        """Take in an outcome; return the figure that the table shows from then on."""
 
 
 class Best:
@@ -47,7 +47,7 @@ class Problem(Protocol):
 
 
 class Source(Protocol):
-    """Where the problems of all seeds come from; it travels to other processes."""
+    """Where the problems of all seeds come from; it can be sent to other processes."""
 
     @property
     def name(self) -> str:
@@ -64,4 +64,4 @@ class Source(Protocol):
     def load(self, seed: int) -> Problem: ...
 
     def standing(self) -> Standing:
-        """At the beginning of a search."""
+        """The standing of a search that has not begun."""

@@ -1,4 +1,4 @@
-"""Raw results: a line of JSON for each search, kept, so that the next run adds what is missing."""
+"""Raw results: a line of JSON for each search, so that the next run only adds what is missing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Record(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str, Plan]:
-        """One search; its record is never wanted twice."""
+        """What identifies a search; no two records share it."""
         return self.problem, self.contender, self.plan
 
     @property
@@ -60,7 +60,7 @@ def append(folder: Path, record: Record) -> None:
 
 
 def forget(folder: Path, unwanted: Callable[[Record], bool]) -> None:
-    """Drop records."""
+    """Drop the records that are unwanted."""
     kept = [record for record in read(folder) if not unwanted(record)]
     (folder / FILE).write_text("".join(map(_line, kept)))
 

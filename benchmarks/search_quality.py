@@ -5,7 +5,7 @@
     python -m benchmarks.search_quality --synthetic 50x4 --evaluations 1000 --out results/50x4
 
 Run it in the root of the checkout. Every search is kept in ``raw.jsonl`` in the folder: a second
-run does what is missing, and one from another environment, with other peers, adds to it. The
+run only does what is missing, and one from another environment, with other peers, adds to it. The
 tables (``results.csv``, ``results.md``) and the picture are made from all that is there.
 """
 
@@ -36,7 +36,7 @@ Task = tuple[str, Source, Plan]
 def run(
     names: Sequence[str], source: Source, plans: Sequence[Plan], folder: Path, jobs: int
 ) -> None:
-    """Do all searches that the folder does not hold yet, in processes of one thread each."""
+    """Run all searches that the folder does not hold yet, in processes of one thread each."""
     done = {record.key for record in records.read(folder)}
     tasks = [
         (name, source, plan)
@@ -72,7 +72,7 @@ def _told(result: Record | str) -> str:
 
 
 def installed(names: Sequence[str]) -> list[str]:
-    """Those of ``names`` that can run here; the others are named with their reason."""
+    """Those of ``names`` that can run here; for the others the reason is printed."""
     found = []
     for name in names:
         try:
@@ -131,25 +131,25 @@ def main(
     report_on: Annotated[str, typer.Option("--report", help="Column that is reported.")] = "",
     decisions: Annotated[str, typer.Option(help="Columns or patterns, with commas.")] = "",
     minimise: Annotated[bool, typer.Option(help="Lower is better, in both columns.")] = False,
-    missing: Annotated[str, typer.Option(help="Rows that are not there: refuse, fail.")] = "refuse",
-    synthetic: Annotated[str, typer.Option(help="Instead: decisions x choices, 20x6+30x2.")] = "",
+    missing: Annotated[str, typer.Option(help="Missing rows: refuse or fail.")] = "refuse",
+    synthetic: Annotated[str, typer.Option(help="No table: decisions x choices, 20x6+30x2.")] = "",
     shares: Annotated[str, typer.Option(help="Variance of orders 1, 2, ...")] = "0.5,0.3,0.2",
-    noise: Annotated[float, typer.Option(help="In sd of random architectures.")] = 0.25,
+    noise: Annotated[float, typer.Option(help="In sd over random architectures.")] = 0.25,
     contenders: Annotated[
         list[str] | None, typer.Option(help="A name, all, ours or peers; may be repeated.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Searches of each contender.")] = 100,
-    evaluations: Annotated[int, typer.Option(min=1, help="Of each search.")] = 200,
+    evaluations: Annotated[int, typer.Option(min=1, help="Evaluations of each search.")] = 200,
     workers: Annotated[
-        list[int] | None, typer.Option(min=1, help="Simulated; may be repeated. [1]")
+        list[int] | None, typer.Option(min=1, help="Simulated workers; may be repeated. [1]")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     again: Annotated[bool, typer.Option(help="Drop earlier searches of --contenders.")] = False,
     into: Annotated[
         list[Path] | None,
-        typer.Option(help="Page with marks <!-- FOLDER'S NAME --> for the table."),
+        typer.Option(help="Page to put the table into, at <!-- FOLDER'S NAME -->."),
     ] = None,
-    redraw: Annotated[bool, typer.Option(help="Run nothing; tables and picture alone.")] = False,
+    redraw: Annotated[bool, typer.Option(help="Only make tables and picture.")] = False,
 ) -> None:
     """Run searches that are missing, and write results.csv, results.md and the picture."""
     source: Source

@@ -4,10 +4,10 @@
 
 Import: ``import cellwright.adapters.optuna_sampler`` beside ``import optuna``, each in new
 processes that take turns. Suggestion: ``study.ask``, the suggestion of 50 decisions and
-``study.tell``, on studies in memory that hold so many finished trials and take turns trial by
-trial, so that whatever else the machine does falls on all samplers alike. CPU time is the fairer
-number on a machine that is busy. The first suggestion of a process that joins such a study, which
-takes all its trials in, stands by itself.
+``study.tell``, on studies in memory that hold a given number of finished trials and take turns
+trial by trial, so that other load on the machine affects all samplers alike. CPU time is the fairer
+number on a busy machine. The first suggestion of a process that joins such a study, which reads in
+all its trials, is reported separately.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HEAVY = ("tensorflow", "keras", "nni", "keras_tuner", "matplotlib", "pandas", "t
 OURS, OPTUNA = "cellwright.adapters.optuna_sampler", "optuna"
 YARDSTICK = "RandomSampler"
 SAMPLERS = (YARDSTICK, "evolution", "reinforce", "ppo", "predictor", "auto")
-BATCH = 16  # results between two updates of PPO, twice those of Reinforce: windows are multiples
+BATCH = 16  # results between updates of PPO, twice those of Reinforce; windows are multiples of it
 
 IMPORT = """
 import time
@@ -68,7 +68,7 @@ class Cost(NamedTuple):
 class Imports(NamedTuple):
     """What imports cost, by module."""
 
-    import_: dict[str, Cost]  # of the statement alone
+    import_: dict[str, Cost]  # of the statement only
     process: dict[str, list[float]]  # wall milliseconds of `python -X importtime -c "import ..."`
     loaded: dict[str, int]  # modules that -X importtime lists
     heavy_after_import: list[str]
@@ -109,8 +109,8 @@ def measure_suggestions(
 ) -> dict[tuple[str, int], Cost]:
     """Cost of ``window`` trials on studies that hold ``point`` finished ones, by sampler and point.
 
-    The studies are filled with random architectures; the first trial of a new sampler, which takes
-    them all in, stands by itself.
+    The studies are filled with random architectures; the first trial of a new sampler, which reads
+    them all in, is kept separately.
     """
     costs: dict[tuple[str, int], Cost] = {}
     for point in points:
@@ -180,7 +180,7 @@ def _trial(study: Any, number: int) -> tuple[float, float]:
 
 
 def _reward(space: Any, params: Any, number: int) -> float:
-    """It favours early choices, with noise."""
+    """A reward that favours early choices, with noise."""
     noise = float(np.random.default_rng(number).normal())
     return 0.02 * noise - float(sum(space.encode(params))) / 100
 
@@ -190,7 +190,7 @@ def import_table(found: Imports) -> str:
     costs = {m: (*found.import_[m][:2], found.process[m]) for m in (OPTUNA, OURS)}
     for module, times in costs.items():
         rows.append([f"`{module}`", *map(_median, times), str(found.loaded[module])])
-    # Of each pair, taken one after the other: a machine that slows down slows both.
+    # Ratios within pairs, whose parts run one after the other: a slow machine slows both.
     ratios = [np.divide(*pair).tolist() for pair in zip(costs[OURS], costs[OPTUNA], strict=True)]
     modules = found.loaded[OURS] / found.loaded[OPTUNA]
     rows.append(["ratio of a pair", *(_median(r, 2) for r in ratios), f"{modules:.2f}"])
@@ -244,11 +244,13 @@ def report(found: Imports, costs: dict[tuple[str, int], Cost], suggestions: int)
 
 def main(
     imports: Annotated[int, typer.Option(min=1, help="Imports of each module.")] = 15,
-    suggestions: Annotated[int, typer.Option(min=0, help="Before modules are counted.")] = 100,
+    suggestions: Annotated[
+        int, typer.Option(min=0, help="Suggestions before modules are counted.")
+    ] = 100,
     at: Annotated[
-        list[int] | None, typer.Option(min=0, help="Finished trials; 300, 1000, 5000.")
+        list[int] | None, typer.Option(min=0, help="Finished trials. [300, 1000, 5000]")
     ] = None,
-    windows: Annotated[int, typer.Option(min=1, help="Sixteens of trials after these.")] = 5,
+    windows: Annotated[int, typer.Option(min=1, help="Trials timed after these, in sixteens.")] = 5,
     seeds: Annotated[int, typer.Option(min=1, help="Studies of each sampler.")] = 3,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = RESULTS,
 ) -> None:

@@ -74,7 +74,7 @@ def write_csv(found: Sequence[Standing], path: Path) -> None:
 
 
 def markdown(found: Sequence[Standing], points: Sequence[int]) -> str:
-    """A table for each number of workers, best at the end first."""
+    """A table for each number of workers, with the best at the end in the first row."""
     parts = []
     for workers in sorted({s.workers for s in found}):
         mine = [s for s in found if s.workers == workers]

@@ -1,14 +1,14 @@
 """Noisy synthetic spaces of any size, with interactions of known order and a known best.
 
-For the sizes that no table covers. The decisions stand in a hidden random order. Every window of
-one, two, ... up to k neighbours in it has a table of normal numbers, one for each combination of
-their choices, centred along each of its axes. So the tables of order o are pure interactions of o
-decisions (their analysis of variance has no other part), and the variance that each order has over
-all architectures is exactly its share. This is the adjacent-neighbour NK landscape, whose best is
-found by dynamic programming (Wright, Thompson and Zhang, "The computational complexity of N-K
-fitness functions", 2000), with centred tables.
+They are for sizes that no table covers. The decisions stand in a hidden random order. Every window
+of one, two, ... up to k neighbours in that order has a table of normal numbers, one for each
+combination of their choices, centred along each of its axes. The tables of order o are therefore
+pure interactions of o decisions (their analysis of variance has no other part), and the variance of
+each order over all architectures is exactly its share. This is the adjacent-neighbour NK landscape
+with centred tables; its best is found by dynamic programming (Wright, Thompson and Zhang, "The
+computational complexity of N-K fitness functions", 2000).
 
-No label and no place tells anything: every table is drawn anew for each seed.
+Labels and positions give nothing away, as every table is drawn anew for each seed.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class SyntheticSource:
     """Synthetic spaces, one for each seed.
 
     Args:
-        sizes: Choices of each decision, at least 2; see `parse_sizes`.
-        shares: Part of the true score's variance that interactions of order 1, 2, ... have.
-        noise: Standard deviation of what is told, in those of the true score of random
-            architectures.
+        sizes: Number of choices of each decision, at least 2; see `parse_sizes`.
+        shares: Shares of the true score's variance that interactions of order 1, 2, ... have.
+        noise: Standard deviation of the noise that a search sees, in standard deviations of the
+            true score over random architectures; at least 0.
 
     Raises:
-        ValueError: On arguments out of range.
+        ValueError: If an argument is out of range.
     """
 
     sizes: tuple[int, ...]
@@ -52,9 +52,9 @@ class SyntheticSource:
         if not 1 <= len(self.shares) <= len(self.sizes):
             raise ValueError(f"shares must be for 1 to {len(self.sizes)} orders: {self.shares}")
         if min(self.shares) < 0 or not sum(self.shares):
-            raise ValueError(f"shares must be from 0 and not all 0, got {self.shares}")
+            raise ValueError(f"shares must be at least 0 and not all 0, got {self.shares}")
         if self.noise < 0:
-            raise ValueError(f"noise must be from 0, got {self.noise}")
+            raise ValueError(f"noise must be at least 0, got {self.noise}")
 
     @property
     def name(self) -> str:
@@ -70,10 +70,10 @@ class SyntheticSource:
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:
-    """Choices of each decision: ``"20x6+30x2"`` is twenty decisions of six, then thirty of two.
+    """Sizes of all decisions: ``"20x6+30x2"`` is twenty of six choices, then thirty of two.
 
     Raises:
-        ValueError: On any other form.
+        ValueError: If the text has any other form.
     """
     parts = [re.fullmatch(r"(\d+)x(\d+)", part) for part in text.split("+")]
     if None in parts:
@@ -82,7 +82,7 @@ def parse_sizes(text: str) -> tuple[int, ...]:
 
 
 class SyntheticProblem:
-    """The space of one seed; `score` is the truth, of mean 0 and maximum 1."""
+    """The space of one seed; `score` is the true score, with mean 0 and maximum 1."""
 
     def __init__(self, source: SyntheticSource, seed: int) -> None:
         self.space = SearchSpace(
@@ -117,7 +117,7 @@ class SyntheticProblem:
 def _windows(
     sizes: Sequence[int], shares: Sequence[float], rng: np.random.Generator
 ) -> list[Array]:
-    """Tables over each window of ``len(shares)`` neighbours, which hold all orders together."""
+    """A table for each window of ``len(shares)`` neighbours, which sums up all orders."""
     widest = len(shares)
     count = len(sizes) - widest + 1
     windows = [np.zeros(sizes[start : start + widest]) for start in range(count)]
@@ -136,7 +136,7 @@ def _windows(
 
 
 def _interaction(sizes: Sequence[int], rng: np.random.Generator) -> Array:
-    """Normal numbers less their mean along each axis, shape ``sizes``."""
+    """Normal numbers minus their mean along each axis, shape ``sizes``."""
     table = rng.normal(size=tuple(sizes))
     for axis in range(table.ndim):
         table -= table.mean(axis=axis, keepdims=True)
@@ -144,7 +144,7 @@ def _interaction(sizes: Sequence[int], rng: np.random.Generator) -> Array:
 
 
 def _highest(windows: Sequence[Array]) -> float:
-    """The maximum of the sum of all windows, deciding one place after the other."""
+    """The maximum of the sum of all windows, found by deciding one place after the other."""
     ahead = windows[0]  # best sum so far, for each combination of the places in the window
     for window in windows[1:]:
         ahead = window + ahead.max(axis=0)[..., np.newaxis]

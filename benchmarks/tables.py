@@ -41,12 +41,12 @@ class TableSource:
     Args:
         path: ``.csv``, ``.json``, or one of these with ``.gz``.
         search_on: Column that the search is told; an empty cell is a failed child.
-        report: Column of what is reported.
-        decisions: Columns, or patterns such as ``"op_*"``; by default all columns of text with at
-            most `MOST_CHOICES` different values.
+        report: Column that is reported.
+        decisions: Columns to decide on, or patterns such as ``"op_*"``; by default all columns of
+            text with at most `MOST_CHOICES` different values.
         minimise: Whether lower values are better, in both columns.
-        missing: What an architecture without a row is: ``"refuse"`` (the table must be complete)
-            or ``"fail"`` (a failed child).
+        missing: How an architecture without a row is treated: ``"refuse"`` (the table must be
+            complete) or ``"fail"`` (it is a failed child).
     """
 
     path: Path
@@ -68,7 +68,7 @@ class TableSource:
         """The table with the noise of ``seed``.
 
         Raises:
-            ValueError: If the file, a column or a row does not do.
+            ValueError: If the file, a column or a row cannot be used.
         """
         space, entries = _read(self)
         return TableProblem(space, entries, -1.0 if self.minimise else 1.0, seed)
@@ -121,7 +121,7 @@ def read_rows(path: Path) -> list[Row]:
     """All rows of a table.
 
     Raises:
-        ValueError: If the file is empty, or of no known kind.
+        ValueError: If the file is empty, or of an unknown kind.
     """
     packed = path.suffix == ".gz"
     with gzip.open(path, "rt") if packed else path.open() as file:
@@ -177,7 +177,7 @@ def _number(source: TableSource, cell: Any) -> float | None:
     try:
         return float(cell)
     except ValueError:
-        raise ValueError(f"{source.path}: {cell!r} is no number") from None
+        raise ValueError(f"{source.path}: {cell!r} is not a number") from None
 
 
 def _check(right: bool, source: TableSource, message: str) -> None:

@@ -1,9 +1,10 @@
 """Multilayer perceptrons on the wine data: each child is trained once, and its result is kept.
 
-The data are 4,898 white wines (Cortez et al. 2009) in three classes of quality. Rows that repeat
-another are dropped before anything is split, and neither the index nor ``quality``, of which the
-class is made, is a feature: 3,961 rows of 11 features. For each seed a fifth of each class is the
-test set, a fifth of the rest validates, and features are standardised by what is trained on.
+The data are 4,898 white wines (Cortez et al. 2009) in three classes of quality. Duplicate
+rows are dropped before the split, and neither the index nor ``quality``, from which the class is
+made, is a feature, which leaves 3,961 rows of 11 features. For each seed, a fifth of each class is
+the test set, a fifth of the rest is for validation, and features are standardised by the training
+part.
 """
 
 from __future__ import annotations
@@ -54,15 +55,15 @@ def load_wine(path: Path, seed: int) -> Wine:
 
 @dataclass(frozen=True)
 class Child:
-    """How a child did.
+    """The result of a child.
 
     Attributes:
         tokens: The network (`MLPSpace.tokens`).
-        seed: Of the split, the initial weights and the order of the rows.
+        seed: Seed of the split, the initial weights and the order of the rows.
         repeat: 0; another number gives other initial weights and another order on the same split.
-        kind: ``"fresh"``; other trainings of the same network are told apart by it.
-        accuracies: On the validation data, after each epoch.
-        test: Accuracy on the test set after the last.
+        kind: ``"fresh"``, or the name of another way to train the same network.
+        accuracies: Validation accuracy after each epoch.
+        test: Test accuracy after the last epoch.
     """
 
     tokens: tuple[int, ...]
@@ -74,7 +75,7 @@ class Child:
 
     @property
     def reward(self) -> float:
-        """The series': validation accuracy, averaged over the epochs with weights 1, 2, ..."""
+        """The series' reward: validation accuracy, averaged over epochs with weights 1, 2, ..."""
         return float(np.average(self.accuracies, weights=range(1, len(self.accuracies) + 1)))
 
 
@@ -82,7 +83,7 @@ class Children:
     """Trains children, and keeps every result in a file, one line of JSON each.
 
     Args:
-        file: Read if it is there; results are added to it.
+        file: File of results, which is read if it exists and added to.
         wine: Path of the data.
     """
 
@@ -112,7 +113,7 @@ class Children:
         epochs: int = EPOCHS,
         weights: Any = None,
     ) -> Child:
-        """The result of a child, which is trained if it is not known."""
+        """The result of a child, which is trained if its result is not known."""
         key = (SPACE.tokens(params), seed, repeat, kind)
         if key not in self._known:
             found = _train(params, self.split(seed), seed + 1000 * repeat, epochs, weights)

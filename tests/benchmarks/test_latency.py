@@ -28,9 +28,9 @@ def test_every_step_goes_on_where_it_was_stopped(tmp_path, monkeypatch, capsys):
     latency.build("tiny", tmp_path, fitted=3, children=2)
     assert capsys.readouterr().out == "tiny: child 5 of 5\n"
     latency.time_children("tiny", tmp_path, seconds=0)
-    assert "the same command goes on" in capsys.readouterr().out
+    assert "the same command continues" in capsys.readouterr().out
     latency.time_children("tiny", tmp_path)
-    assert "all are timed" in capsys.readouterr().out
+    assert "all children are timed" in capsys.readouterr().out
     latency.report(tmp_path, out=tmp_path / "results")
     figures = json.loads((tmp_path / "results" / "latency.json").read_text())["tiny"]
     assert figures["children"] == 2  # those that the correction is fitted on do not count
