@@ -42,7 +42,7 @@ def cluster(model: keras.Model, clusters: int) -> None:
 
 
 def size_bytes(model: keras.Model) -> int:
-    """Of the compressed weights: repeated values cost little."""
+    """Size of the compressed weights, in which repeated values cost little."""
     return len(zlib.compress(b"".join(np.asarray(v).tobytes() for v in model.variables), 9))
 
 

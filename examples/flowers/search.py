@@ -1,11 +1,11 @@
 """Transfer learning with Hyperband: learning rate and dropout of a frozen network's classifier.
 
     python search.py --data digits                 # bundled with scikit-learn, no network needed
-    python search.py --data flowers --epochs 10    # 102 flowers by tensorflow-datasets, ImageNet's
-                                                   # weights: downloads both
+    python search.py --data flowers --epochs 10    # downloads 102 flowers by tensorflow-datasets,
+                                                   # and ImageNet's weights
 
 ``--host optuna`` (the default), ``keras-tuner`` or ``nni`` drives. One pass of Hyperband is 30
-trials: children of 2, 4 and 10 epochs, of which the best go on from their weights.
+trials: children of 2, 4 and 10 epochs, of which the best continue from their weights.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def joint_space(data: str) -> JointSpace:
     )
 
 
-DIGITS, FLOWERS = joint_space("digits"), joint_space("flowers")  # as NNI's tuner names them
+DIGITS, FLOWERS = joint_space("digits"), joint_space("flowers")  # the names that NNI's tuner uses
 
 
 def flowers() -> Dataset:
@@ -200,8 +200,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--data", choices=("digits", "flowers"), required=True)
     parser.add_argument("--host", choices=("optuna", "keras-tuner", "nni"), default="optuna")
-    parser.add_argument("--epochs", type=int, default=10, help="of a child that gets all")
-    parser.add_argument("--out", type=Path, default=Path("flowers"), help="for what is kept")
+    parser.add_argument("--epochs", type=int, default=10, help="of a child that is trained in full")
+    parser.add_argument("--out", type=Path, default=Path("flowers"), help="folder for what is kept")
     parser.add_argument("--trial", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.trial:

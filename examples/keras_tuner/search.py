@@ -1,4 +1,4 @@
-"""Search NASNet cells with Keras Tuner on scikit-learn's digits. Run again, it goes on."""
+"""Search NASNet cells with Keras Tuner on scikit-learn's digits; run it again to continue."""
 
 import argparse
 

@@ -1,7 +1,7 @@
-"""Half the latency of what a search finds: what does it cost in accuracy?
+"""What does it cost in accuracy to halve the latency of what a search finds?
 
-A first search looks for accuracy alone. A second one may take half of what its best child takes:
-children beyond that are not trained, and within it accuracy alone counts.
+A first search looks only for accuracy. In a second one, children may take half as long as the best
+child of the first: slower ones are not trained, and among the others only accuracy counts.
 """
 
 import argparse
@@ -28,7 +28,7 @@ PATIENCE = 20  # architectures that are measured, at most, for each one that is 
 
 
 def search(evaluation: Evaluation, children: int, seed: int) -> optuna.Study:
-    """A study that has trained so many children; each trial keeps accuracy, latency and reward."""
+    """Run a study until so many children are trained; trials keep accuracy, latency and reward."""
     sampler = StrategySampler(Auto(evaluation.space, seed=seed))
     study = optuna.create_study(direction="maximize", sampler=sampler)
     enough = MaxTrialsCallback(children, states=(TrialState.COMPLETE,))
@@ -46,10 +46,12 @@ def told(trial: FrozenTrial, cost: str) -> str:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", default="digits", help="digits, fashion_mnist, or a .npz file")
-    options.add_argument("--children", type=int, default=10, help="that each search trains")
+    options.add_argument(
+        "--children", type=int, default=10, help="children that each search trains"
+    )
     options.add_argument("--epochs", type=int, default=3)
     options.add_argument("--filters", type=int, default=8)
-    options.add_argument("--blocks", type=int, default=5, help="of a cell")
+    options.add_argument("--blocks", type=int, default=5, help="blocks of a cell")
     options.add_argument("--meter", default="litert", help="litert, keras, multiply-adds, ...")
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
@@ -72,11 +74,11 @@ def main() -> None:
     skipped = sum("infeasible" in trial.user_attrs for trial in study.trials)
     print(f"at most {target:.6g}: {skipped} of {len(study.trials)} children were not trained")
     if skipped == len(study.trials):
-        raise SystemExit("none was fast enough: more --children, or other --blocks")
+        raise SystemExit("none was fast enough: give more --children, or other --blocks")
     best = study.best_trial
     print("the best within that:", told(best, meter.metric))
     cost = accurate.user_attrs["val_accuracy"] - best.user_attrs["val_accuracy"]
-    print(f"half of it cost {cost:.4f} of validation accuracy")
+    print(f"halving it cost {cost:.4f} of validation accuracy")
 
 
 if __name__ == "__main__":
