@@ -1,4 +1,4 @@
-"""What an import and a suggestion cost, beside Optuna alone.
+"""What an import and a suggestion cost, beside plain Optuna.
 
     python benchmarks/suggestion_cost.py
 

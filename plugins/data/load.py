@@ -25,9 +25,9 @@ def load_dataset(
 ) -> Dataset:
     """Load and split what ``source`` names.
 
-    Images may be whole numbers, floats or booleans from 0 to 1, 255 or 65535, which the highest
-    value tells; they are scaled to [0, 1]. Labels may be whole numbers or text, of shape (n,) or
-    (n, 1).
+    Images may be whole numbers, floats or booleans from 0 to 1, 255 or 65535; the highest value
+    decides which, and they are scaled to [0, 1]. Labels may be whole numbers or text, of shape (n,)
+    or (n, 1).
 
     Args:
         source: ``"digits"`` (bundled with scikit-learn); ``"fashion_mnist"`` or ``"cifar10"``

@@ -16,7 +16,7 @@ def augment(images: Any, how: str, rng: np.random.Generator) -> Any:
         images: Array of shape (number, height, width, channels).
         how: ``"none"``, ``"shift"``, or ``"shift_flip"``, which also mirrors half of the images
             left to right (unsuitable for digits and letters).
-        rng: Generator that draws the changes, anew for each image.
+        rng: Draws the changes, for each image by itself.
 
     Returns:
         An array of the same shape; the pixels that move in are 0.
