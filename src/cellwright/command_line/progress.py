@@ -49,11 +49,11 @@ class Display:
     Where the output is no terminal, only the lines appear.
 
     Args:
-        console: To print on.
-        trials: In all.
-        epochs: Of each trial; None if they differ.
+        console: The console to print on.
+        trials: Number of trials in all.
+        epochs: Number of epochs of each trial; None if they differ.
         before: The trials of earlier runs.
-        declared: What the search says of its metrics, as in `find_metric`.
+        declared: What the search says about its metrics, as in `find_metric`.
     """
 
     def __init__(

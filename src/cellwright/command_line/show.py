@@ -59,8 +59,8 @@ def show(
     against: Annotated[
         str | None,
         typer.Option(
-            help="Of a search: the front of accuracy against this metric; its meter's. NAME:max or "
-            "NAME:min says which way it is better, where that is not known."
+            help="For a search: draw the front against this metric, besides the meter's. NAME:max "
+            "or NAME:min says which way is better, if that is not known."
         ),
     ] = None,
     layers: Annotated[

@@ -52,9 +52,9 @@ def run_again(evaluation: Evaluation, trial: Trial) -> tuple[dict[str, float], A
 
 @dataclass(frozen=True)
 class Run:
-    """Trials and what they are of; the larger a reward, the better.
+    """The trials of a search, and its space; the larger a reward, the better.
 
-    ``declared`` is what the search, or the host's record, says of the trials' metrics.
+    ``declared`` is what the search, or the host's record, says about the trials' metrics.
     """
 
     name: str
@@ -66,7 +66,11 @@ class Run:
 def run_of(
     name: str, space: SearchSpace, trials: Sequence[Trial], declared: Sequence[Metric] = ()
 ) -> Run:
-    """Trials of ``space`` alone; what else they decide on is a metric if it is a number."""
+    """Reduce trials to the decisions of ``space``; other numbers among them become metrics.
+
+    Raises:
+        CellwrightError: If a complete trial is of another space.
+    """
     mine = []
     for trial in trials:
         held = {key: value for key, value in trial.params.items() if key in space.names}
