@@ -16,7 +16,7 @@ from cellwright.plugins.training.best_child import keep_best, read_best
 from cellwright.search_spaces import SearchSpace
 from cellwright.searches.hosts import HOSTS
 from cellwright.searches.settings import Settings
-from cellwright.searches.trial import Trial, best_trial, run_again
+from cellwright.searches.trial import Trial, best_trial, is_child_of, run_again
 
 
 def write_results(
@@ -45,8 +45,8 @@ def write_results(
     if best is None:
         return files + _draw(folder, settings, space, trials, None, against)
     kept = read_best(folder)
-    same = kept is not None and space.key(kept["params"]) == space.key(best.params)
-    if evaluation is not None and not (same and (folder / "best.keras").exists()):
+    there = is_child_of(kept, best, space) and (folder / "best.keras").exists()
+    if evaluation is not None and not there:
         for name in ("best.json", "best.keras"):
             (folder / name).unlink(missing_ok=True)
         metrics, model = run_again(replace(evaluation, limit=None), best)
@@ -55,8 +55,8 @@ def write_results(
     with atomic_write(genotype) as file:
         file.write(json.dumps(space.describe(best.params), indent=1) + "\n")
     kept_files = ("best.keras", "best.json", "preparation.json")
-    there = [folder / name for name in kept_files if (folder / name).exists()]
-    return [*files, *there, genotype, *_draw(folder, settings, space, trials, best, against)]
+    files += [folder / name for name in kept_files if (folder / name).exists()]
+    return [*files, genotype, *_draw(folder, settings, space, trials, best, against)]
 
 
 def write_preparation(folder: Path, data: Dataset) -> None:

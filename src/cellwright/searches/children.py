@@ -12,7 +12,7 @@ from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
 from cellwright.searches.hosts import driver_of
 from cellwright.searches.settings import Settings
-from cellwright.searches.trial import Trial, run_again
+from cellwright.searches.trial import Trial, is_child_of, run_again
 
 FOLDER = "children"
 
@@ -57,10 +57,9 @@ def trained_child(
     if path.exists():
         return path
     path.parent.mkdir(exist_ok=True)
-    space, best = settings.make_space(), read_best(out)
-    alike = best is not None and space.key(best["params"]) == space.key(trial.params)
-    if alike and (out / "best.keras").exists():
-        shutil.copyfile(out / "best.keras", path)
+    best = out / "best.keras"
+    if best.exists() and is_child_of(read_best(out), trial, settings.make_space()):
+        shutil.copyfile(best, path)
         return path
     announce(
         f"a search keeps only its best child: trial {trial.number} is trained again, as it was"

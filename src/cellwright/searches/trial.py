@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,6 +39,19 @@ def best_trial(trials: Sequence[Trial]) -> Trial | None:
     """The first trial with the highest reward, or None if none is complete."""
     complete = [trial for trial in trials if trial.reward is not None]
     return max(complete, key=lambda t: (t.metrics["reward"], -t.number), default=None)
+
+
+def is_child_of(kept: Mapping[str, Any] | None, trial: Trial, space: SearchSpace) -> bool:
+    """Whether the best child that is kept (`read_best`) is the child of ``trial``.
+
+    The reward must be equal too: under a schedule, and where a number in a range is searched, one
+    network is trained in several ways.
+    """
+    return (
+        kept is not None
+        and kept["metrics"]["reward"] == trial.metrics.get("reward")
+        and space.key(kept["params"]) == space.key(trial.params)
+    )
 
 
 def run_again(evaluation: Evaluation, trial: Trial) -> tuple[dict[str, float], Any]:

@@ -1,0 +1,27 @@
+"""Trials read back: which of them the best child on disk is of."""
+
+import pytest
+
+from cellwright.search_spaces import Decision, Float, JointSpace, SearchSpace
+from cellwright.searches.trial import Trial, is_child_of
+
+SPACE = JointSpace(SearchSpace([Decision("width", (8, 16))]), Float("learning_rate", 1e-4, 1e-2))
+KEPT = {"params": {"width": 8, "learning_rate": 0.0023}, "metrics": {"reward": 0.75}}
+
+
+@pytest.mark.parametrize(
+    ("params", "reward", "wanted"),
+    [
+        ({"width": 8, "learning_rate": 0.0023}, 0.75, True),
+        ({"width": 16, "learning_rate": 0.0023}, 0.75, False),
+        # The same network, trained for more epochs or with a number of the same level.
+        ({"width": 8, "learning_rate": 0.0023}, 0.8, False),
+        ({"width": 8, "learning_rate": 0.0024}, 0.5, False),
+    ],
+)
+def test_the_child_that_is_kept_is_of_the_trial_with_its_network_and_its_reward(
+    params, reward, wanted
+):
+    trial = Trial(0, params, "complete", {"reward": reward})
+    assert is_child_of(KEPT, trial, SPACE) is wanted
+    assert not is_child_of(None, trial, SPACE)
