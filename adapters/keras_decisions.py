@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +19,9 @@ from cellwright.search_spaces import (
     SearchSpace,
     SpaceMismatch,
 )
+from cellwright.search_spaces.identity import compare
+
+_log = logging.getLogger(__name__)
 
 
 def architecture(hp: Any, space: SearchSpace | str | None = None) -> Params:
@@ -44,21 +49,37 @@ def architecture(hp: Any, space: SearchSpace | str | None = None) -> Params:
     """
     space = make_space(space)
     oracle = getattr(hp, "searched_by", None)
-    if oracle is not None and not _searches(oracle, space):
-        raise SpaceMismatch(
-            f"the oracle searches {oracle.space!r}, the hypermodel builds {space!r}: "
-            "give both the same space"
-        )
+    if oracle is not None:
+        part = isinstance(space, JointSpace) and oracle.space.names == space.architecture.names
+        check_searched(oracle.space, space.architecture if part else space)
     if hp._name_scopes or hp._conditions:
         raise ValueError("declare the architecture outside any name_scope and conditional_scope")
     declare(hp, space)
     return read_params(hp.values, space)
 
 
-def _searches(oracle: Any, space: SearchSpace) -> bool:
-    """Whether the oracle's strategy decides on ``space``, or on the architecture in it."""
-    spaces = [space, space.architecture] if isinstance(space, JointSpace) else [space]
-    return oracle.space.fingerprint in [one.fingerprint for one in spaces]
+def check_searched(searched: SearchSpace, built: SearchSpace) -> None:
+    """Check that an oracle decides on what a tuner builds.
+
+    Raises:
+        SpaceMismatch: If they are different spaces.
+    """
+    if searched is built:
+        return
+    found = compare(built, searched.identity())
+    if found.different:
+        raise SpaceMismatch(
+            f"the oracle searches {searched!r}, and {built!r} is built: {found.different}; give "
+            "both the same space"
+        )
+    if found.doubtful:
+        _warn(f"the oracle may search another space than {built!r}: {found.doubtful}")
+
+
+@functools.cache
+def _warn(text: str) -> None:
+    """Say something once, and not for every child."""
+    _log.warning("%s", text)
 
 
 def declare(hp: Any, space: SearchSpace) -> None:

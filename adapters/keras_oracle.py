@@ -16,6 +16,7 @@ the ended trials in their end order, which are kept in ``oracle.json`` and ``tri
 from __future__ import annotations
 
 import importlib.util
+import logging
 import zlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -43,6 +44,7 @@ from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.plugins.strategies.known import find_known
 from cellwright.plugins.strategies.strategy import NOTES
 from cellwright.search_spaces import InvalidArchitecture, SearchSpace, SpaceMismatch
+from cellwright.search_spaces.identity import compare, old_fingerprint
 
 __all__ = [
     "NASNetEvolutionOracle",
@@ -52,7 +54,9 @@ __all__ = [
     "architecture",
 ]
 
-_SPACE = "cellwright_space"  # our one key in oracle.json: the fingerprint of the space
+# Our keys in oracle.json: the `old_fingerprint` of the space, and its identity.
+_SPACE, _IDENTITY = "cellwright_space", "cellwright_identity"
+_log = logging.getLogger(__name__)
 
 
 class StrategyOracle(ProjectOracle):
@@ -137,6 +141,7 @@ class StrategyOracle(ProjectOracle):
         self.seed = self._seed_state = self.strategy.seed
         self._decided = frozenset(self.space.names)
         self._told: dict[str, Told] = {}  # by trial id, what `record` made of it
+        self._doubt = ""  # what makes it uncertain that stored trials are of this very space
 
     def get_space(self) -> Any:
         hp = super().get_space()
@@ -195,7 +200,8 @@ class StrategyOracle(ProjectOracle):
         return trial
 
     def get_state(self) -> dict[str, Any]:
-        return {**super().get_state(), _SPACE: self.space.fingerprint}
+        notes = {_SPACE: old_fingerprint(self.space), _IDENTITY: self.space.identity()}
+        return {**super().get_state(), **notes}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Take a stored state; a key that it lacks keeps its present value.
@@ -203,13 +209,30 @@ class StrategyOracle(ProjectOracle):
         Raises:
             SpaceMismatch: If it is that of another space. Nothing is changed then.
         """
-        if state.get(_SPACE, self.space.fingerprint) != self.space.fingerprint:
-            raise self._mismatch("its trials were made in another one")
+        noted = state.get(_IDENTITY, state.get(_SPACE))
+        if noted is not None:
+            found = compare(self.space, noted)
+            if found.different:
+                raise self._mismatch(found.different)
+            self._doubt = found.doubtful
         super().set_state(state)
         if not self.strategy.seeded and self.seed != self.strategy.seed:
             self.strategy.reseed(self.seed)
         self.seed = self.strategy.seed
         self._told.clear()
+
+    def save(self) -> None:
+        """Write ``oracle.json``; first say what in the stored one was doubtful."""
+        if self._doubt:
+            _log.warning(
+                "the trials in %s may be of another search space than %r: %s. They are taken as "
+                "trials of this space, which is noted there from now on",
+                self._project_dir,
+                self.space,
+                self._doubt,
+            )
+            self._doubt = ""
+        super().save()
 
     def reload(self) -> None:
         """Take up the project's directory; see `ProjectOracle.reload`.

@@ -16,12 +16,12 @@ from typing import Any
 import keras
 import keras_tuner as kt
 
-from cellwright.adapters.keras_decisions import read_params
+from cellwright.adapters.keras_decisions import check_searched, read_params
 from cellwright.adapters.keras_results import not_trained, with_sum
 from cellwright.adapters.keras_schedule import EPOCHS
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.plugins.training.best_child import Keep
-from cellwright.search_spaces import OverLimit, SpaceMismatch
+from cellwright.search_spaces import OverLimit
 
 
 class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
@@ -54,12 +54,7 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
         report: Callable[[int, int, dict[str, float]], None] | None = None,
         **arguments: Any,
     ) -> None:
-        searched = getattr(oracle, "space", evaluation.space)
-        if searched.fingerprint != evaluation.space.fingerprint:
-            raise SpaceMismatch(
-                f"the oracle searches {searched!r}, the evaluation builds {evaluation.space!r}: "
-                "give both the same space"
-            )
+        check_searched(getattr(oracle, "space", evaluation.space), evaluation.space)
         self.evaluation, self.keep, self.report = evaluation, keep, report
         super().__init__(oracle=oracle, **arguments)
 

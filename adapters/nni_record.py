@@ -19,6 +19,7 @@ from cellwright.search_spaces import (
     SearchSpace,
     SpaceMismatch,
 )
+from cellwright.search_spaces.identity import compare, old_fingerprint
 
 HISTORY = "cellwright_history.json"
 
@@ -103,6 +104,7 @@ class Record:
     running: dict[int, dict[str, Any]] = field(default_factory=dict)  # parameters as handed out
     facts: dict[int, dict[str, Any]] = field(default_factory=dict)
     asked: int = 0
+    doubt: str = ""  # what makes it uncertain that the trials are of this very space
     _ends: list[int] = field(default_factory=list)  # as NNI named them to this process
     _reports: set[str] = field(default_factory=set)
 
@@ -206,7 +208,8 @@ class Record:
         save_history(
             Path(folder, HISTORY),
             self.told.values(),
-            space=self.space.fingerprint,
+            space=old_fingerprint(self.space),
+            identity=self.space.identity(),
             asked=self.asked,
             running=[[number, parameters] for number, parameters in self.running.items()],
             trials=[[number, facts] for number, facts in self.facts.items()],
@@ -223,10 +226,12 @@ class Record:
         """
         path = Path(folder, HISTORY)
         history, facts = load_history(path)
-        if facts.get("space") != space.fingerprint:
+        found = compare(space, facts.pop("identity", None) or str(facts.get("space")))
+        if found.different:
             raise SpaceMismatch(
-                f"{path} holds the trials of another search space than {space!r}; resume with the "
-                "space that the experiment was created with, or create a new experiment"
+                f"{path} holds the trials of another search space than {space!r}: "
+                f"{found.different}. Resume with the space that the experiment was created with, "
+                "or create a new experiment"
             )
         try:
             told = {
@@ -235,7 +240,7 @@ class Record:
             }
             running = {int(number): dict(given) for number, given in facts.pop("running")}
             trials = {int(number): dict(known) for number, known in facts.pop("trials")}
-            record = cls(space, told, running, trials, int(facts.pop("asked")))
+            record = cls(space, told, running, trials, int(facts.pop("asked")), found.doubtful)
             for number in told:
                 record.facts.setdefault(number, {})
         except (KeyError, TypeError, ValueError) as error:

@@ -212,6 +212,14 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
                         "new experiment"
                     )
                 self.record = record
+                if record.doubt:
+                    _log.warning(
+                        "the trials in %s may be of another search space than %r: %s. They are "
+                        "taken as trials of this space, which is noted there from now on",
+                        folder,
+                        self.space,
+                        record.doubt,
+                    )
                 if self._drawn:
                     self.strategy = self._make(seed=facts["seed"])
             except FileNotFoundError:

@@ -23,8 +23,11 @@ from cellwright.search_spaces import (
     SearchSpace,
     SpaceMismatch,
 )
+from cellwright.search_spaces.identity import brief, compare, old_fingerprint
 
-_SPACE = "cellwright:space"  # study system attribute: the fingerprint of the space searched
+# Study system attributes: the `old_fingerprint` of the space searched, and its identity in brief,
+# as MySQL has little room for an attribute.
+_SPACE, _IDENTITY = "cellwright:space", "cellwright:identity"
 _logger = logging.getLogger(__name__)
 
 
@@ -116,24 +119,47 @@ def claim(study: Study, space: SearchSpace) -> None:
             f"{space!r}: their parameters are {sorted(held[0].params)[:4]}. "
             "Start a new study (another study_name) for this search"
         )
-    note_in_study(study, _SPACE, _fingerprint(space))
+    _note(study, space)
 
 
 def check_space(study: Study, space: SearchSpace) -> bool:
-    """Whether the study is noted as of ``space``; an error if it is noted as of another."""
-    noted = notes_in_study(study).get(_SPACE)
-    if noted not in (None, _fingerprint(space)):
+    """Whether the study is noted as of ``space``; an error if it is noted as of another.
+
+    What could not be compared, or only may matter, is said once and noted as it is now.
+    """
+    notes = notes_in_study(study)
+    noted = notes.get(_IDENTITY, notes.get(_SPACE))
+    if noted is None:
+        return False
+    found = compare(_architecture_of(space), noted)
+    if found.different:
         raise SpaceMismatch(
-            f"study {study.study_name!r} was made with another search space than {space!r} "
-            f"(fingerprint {noted}, now {_fingerprint(space)}). Start a new study (another "
-            "study_name), or search the space that it was made with"
+            f"study {study.study_name!r} was made with another search space than {space!r}: "
+            f"{found.different}. Start a new study (another study_name), or search the space that "
+            "it was made with"
         )
-    return noted is not None
+    if found.doubtful:
+        _logger.warning(
+            "Study %r may have been made with another search space than %r: %s. Its trials are "
+            "taken as trials of this space, which is noted in the study from now on",
+            study.study_name,
+            space,
+            found.doubtful,
+        )
+        _note(study, space)
+    return True
 
 
-def _fingerprint(space: SearchSpace) -> str:
-    """That of the architecture: a strategy may search it alone, and the host the rest."""
-    return (space.architecture if isinstance(space, JointSpace) else space).fingerprint
+def _note(study: Study, space: SearchSpace) -> None:
+    searched = _architecture_of(space)
+    notes = {_IDENTITY: brief(searched.identity()), _SPACE: old_fingerprint(searched)}
+    for name, note in notes.items():
+        note_in_study(study, name, note)
+
+
+def _architecture_of(space: SearchSpace) -> SearchSpace:
+    """The space of networks: a strategy may search it alone, and the host the rest."""
+    return space.architecture if isinstance(space, JointSpace) else space
 
 
 def seed_of(study: Study) -> int:

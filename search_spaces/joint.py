@@ -35,6 +35,8 @@ class JointSpace(SearchSpace):
         ValueError: If two go by one name, or one depends on what does not stand before it.
     """
 
+    identified_by = ()
+
     def __init__(self, architecture: SearchSpace, *hyperparameters: Decision) -> None:
         if not isinstance(architecture, SearchSpace):
             raise ValueError(f"architecture must be a SearchSpace, got {architecture!r}")
@@ -45,6 +47,11 @@ class JointSpace(SearchSpace):
         self.hyperparameters = hyperparameters
         self.anchors = architecture.anchors
         self.options = architecture.options
+
+    def identity(self) -> dict[str, Any]:
+        """The architecture's, with the hyperparameters among the decisions."""
+        own = super().identity()
+        return {**self.architecture.identity(), "decisions": own["decisions"]}
 
     def split(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """What describes the network, and the hyperparameters that have an effect."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +11,7 @@ import numpy as np
 
 from cellwright.search_spaces.decision import Decision, Params
 from cellwright.search_spaces.errors import InvalidArchitecture
+from cellwright.search_spaces.identity import digest, identity_of
 from cellwright.search_spaces.pieces import Piece
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ class SearchSpace:
             and Le 2016, section 3.3). Number k of them, from 0, takes k (False, True) decisions
             from position ``anchors[k]`` on: whether to connect to each of the anchor points before.
         options: Names of the options of `build`; None if any may be one.
+        identified_by: Names of the attributes that say what the constructor was told, as far as it
+            changes which networks parameters describe, or which are proposed. See `identity`.
 
     Raises:
         ValueError: Without decisions, with two of one name, or with one that depends on what does
@@ -42,6 +43,7 @@ class SearchSpace:
 
     anchors: tuple[int, ...] = ()
     options: frozenset[str] | None = None
+    identified_by: tuple[str, ...] = ()
 
     def __init__(self, decisions: Iterable[Decision]) -> None:
         self.decisions = tuple(decisions)
@@ -68,11 +70,29 @@ class SearchSpace:
         """Number of different parameter sets (not of different networks: see `canonical`)."""
         return math.prod(len(decision.choices) for decision in self.decisions)
 
+    def identity(self) -> dict[str, Any]:
+        """What a record of trials notes of this space, as plain data for JSON.
+
+        A record (a study, an experiment, a project, a latency table) whose ``decisions`` or
+        ``facts`` differ is refused. One whose ``kind`` or ``attributes`` differ is taken with a
+        warning: a class may be renamed, and an attribute may mean nothing. See
+        `identity.compare`.
+
+        Returns:
+            ``kind``, the name of the class; ``decisions``, each with its name, its choices, the
+            range of a number, and its conditions; ``facts``, what `identified_by` names; and
+            ``attributes``: where this very class does not declare `identified_by`, its other public
+            attributes that are plain data.
+
+        Raises:
+            ValueError: If something that `identified_by` names is no plain data.
+        """
+        return identity_of(self)
+
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that two spaces share if all their decisions agree."""
-        text = json.dumps([[d.name, list(d.choices)] for d in self.decisions])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """16 hexadecimal digits that two spaces share if their identities are the same."""
+        return digest(self.identity())
 
     def sample(self, rng: np.random.Generator) -> Params:
         """Draw every decision uniformly and independently."""

@@ -65,7 +65,7 @@ class LatencyPredictor:
         about = describe(self.space, shape, self.classes, self.options, self.meter)
         self.table = LatencyTable(about)
         if self.path is not None:
-            self.table = LatencyTable.load(Path(self.path), about)
+            self.table = LatencyTable.load(Path(self.path), about, self.space)
 
     def __call__(self, params: Mapping[str, Any]) -> float:
         """Predicted seconds of the child that ``params`` describe.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 from collections.abc import Mapping
@@ -13,9 +14,11 @@ from typing import Any
 from cellwright.plugins.files import atomic_write
 from cellwright.plugins.meters.measurement import Measurement, Meter
 from cellwright.search_spaces import CorruptedState, SearchSpace
+from cellwright.search_spaces.identity import Comparison, brief, compare, old_fingerprint
 from cellwright.search_spaces.pieces import Piece
 
 VERSION = 1
+_log = logging.getLogger(__name__)
 _MEASURED = ("value", "spread", "repeats")  # of a `Measurement`, for each piece
 
 
@@ -49,10 +52,10 @@ class Correction:
 
 @dataclass
 class LatencyTable:
-    """Measured pieces, and of what and how they were measured.
+    """Measured pieces, what they are pieces of, and how they were measured.
 
     Attributes:
-        about: What one table is good for: the machine, the meter, the space, the input, the classes
+        about: What the table is good for: the machine, the meter, the space, the input, the classes
             and the options of the children. See `describe`.
         how: As the meter says it (`Measurement.how`); empty until a piece was measured.
         unit: Of what was measured: milliseconds.
@@ -102,11 +105,16 @@ class LatencyTable:
             file.write(text)
 
     @classmethod
-    def load(cls, path: Path, about: Mapping[str, Any]) -> LatencyTable:
+    def load(cls, path: Path, about: Mapping[str, Any], space: SearchSpace) -> LatencyTable:
         """Read a table, or start an empty one where there is no file.
 
+        Args:
+            path: The file.
+            about: What the table is to be good for; see `describe`.
+            space: The space in it.
+
         Raises:
-            ValueError: If the file is about something else than ``about``, naming it.
+            ValueError: If the file is about something else, naming what differs.
             CorruptedState: If it cannot be read.
         """
         about = json.loads(json.dumps(about))
@@ -115,6 +123,7 @@ class LatencyTable:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             before, how, unit = data["about"], data["how"], data["unit"]
+            spaces = _compare(space, before["space"])
             correction = Correction(**data["correction"])
             pieces = {
                 _piece(row): Measurement(
@@ -122,20 +131,24 @@ class LatencyTable:
                 )
                 for row in data["pieces"]
             }
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptedState(
                 f"{path} is no latency table: {error!r}. Delete it, and the pieces are timed anew"
             ) from error
         changed = [
             f"{name} was {before.get(name)!r} and is now {about.get(name)!r}"
-            for name in sorted({*before, *about})
+            for name in sorted({*before, *about} - {"space"})
             if before.get(name) != about.get(name)
         ]
+        if spaces.different:
+            changed.append(f"of the space, {spaces.different}")
         if changed:
             raise ValueError(
                 f"{path} is another latency table: {'; '.join(changed)}. Give another path to "
                 "start a new one"
             )
+        if spaces.doubtful:
+            _log.warning("%s may be of another space than %r: %s", path, space, spaces.doubtful)
         return cls(about, how, unit, pieces, correction)
 
 
@@ -147,19 +160,32 @@ def describe(
     meter: Meter,
 ) -> dict[str, Any]:
     """What a table is about, as plain data."""
-    attributes = {
-        name: _plain(value)
-        for name, value in vars(space).items()
-        if not name.startswith("_") and name not in ("decisions", "names")
-    }
     return {
         "machine": machine(),
         "meter": repr(meter) if is_dataclass(meter) else type(meter).__qualname__,
-        "space": {"kind": type(space).__name__, "decisions": space.fingerprint, **attributes},
+        "space": brief(space.identity()),
         "input_shape": list(input_shape),
         "classes": classes,
         "options": {name: _plain(value) for name, value in options.items() if name != "seed"},
     }
+
+
+def _compare(space: SearchSpace, noted: Mapping[str, Any]) -> Comparison:
+    """How ``space`` differs from the one that a table notes, also one of an earlier version.
+
+    These noted the public attributes, those that are no plain data by their ``repr``.
+    """
+    if "facts" in noted:
+        return compare(space, noted)
+    if noted["decisions"] != old_fingerprint(space):
+        return compare(space, str(noted["decisions"]))
+    now = {name: _plain(getattr(space, name, None)) for name in noted}
+    changed = [
+        f"{name} was {noted[name]!r} and is now {now[name]!r}"
+        for name in noted
+        if name not in ("kind", "decisions", "anchors", "options") and noted[name] != now[name]
+    ]
+    return Comparison("; ".join(changed), "")
 
 
 def machine() -> str:

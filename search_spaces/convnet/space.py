@@ -35,6 +35,7 @@ class ConvNetSpace(GenotypeSpace):
     """
 
     options = frozenset({"width", "filters", "momentum"})
+    identified_by = ("depths", "every")
 
     def __init__(
         self,

@@ -36,6 +36,7 @@ class MLPSpace(GenotypeSpace):
     """
 
     options = frozenset({"dropout"})
+    identified_by = ("dropout", "length")
 
     def __init__(
         self,

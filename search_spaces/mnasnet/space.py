@@ -46,6 +46,7 @@ class MnasNetSpace(GenotypeSpace):
     """
 
     options = frozenset({"width", "filters", "stem_stride", "dropout", "momentum"})
+    identified_by = ("layers", "filters", "strides", "stem", "head")
 
     def __init__(
         self,

@@ -48,6 +48,10 @@ class NASNetSpace(GenotypeSpace):
     """
 
     options = frozenset({"skeleton", *(field.name for field in fields(Skeleton))})
+    identified_by = (
+        *("blocks", "operation_set", "combinations", "hierarchical", "concatenation"),
+        "skeleton",
+    )
 
     def __init__(
         self,
@@ -70,6 +74,7 @@ class NASNetSpace(GenotypeSpace):
         check_operations(operation_set, names)
         self.blocks = blocks
         self.operation_set = operation_set
+        self.hierarchical = hierarchical
         self.concatenation = concatenation
         self.combinations = tuple(combinations)
         self.skeleton = skeleton or Skeleton.book()
