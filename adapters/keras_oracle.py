@@ -209,7 +209,7 @@ class StrategyOracle(ProjectOracle):
         Raises:
             SpaceMismatch: If it is that of another space. Nothing is changed then.
         """
-        noted = state.get(_IDENTITY, state.get(_SPACE))
+        noted = state.get(_IDENTITY) or state.get(_SPACE)
         if noted is not None:
             found = compare(self.space, noted)
             if found.different:

@@ -32,6 +32,7 @@ from cellwright.adapters.optuna_private import (
 )
 from cellwright.adapters.optuna_study import (
     check_space,
+    claim,
     params_of,
     part_of,
     reward_of,
@@ -214,13 +215,15 @@ class StrategySampler(BaseSampler):
         if self._bound == bound:
             return
         with self._lock:
-            check_space(study, self.strategy.space)
+            noted = check_space(study, self.strategy.space)
             self._forget_study()
+            self._noted = noted
             if not self.strategy.seeded:
                 self.strategy.reseed(seed_of(study))
             self._bound = bound
 
     def _forget_study(self) -> None:
+        self._noted = False  # whether the study says which space it is of
         self._read: set[int] = set()  # numbers of the trials that are in the record or ignored
         self._settled = 0  # every trial before this number has been read
         self._keys: list[tuple[datetime, int]] = []
@@ -242,6 +245,9 @@ class StrategySampler(BaseSampler):
                 place = bisect.bisect(self._keys, key)
                 self._keys.insert(place, key)
                 self._told.insert(place, told)
+        if self._told and not self._noted:  # as by an objective that does without `suggest`
+            claim(study, self.strategy.space)
+            self._noted = True
         return self._told
 
     def _running(self, study: Study, asking: FrozenTrial) -> list[Params]:

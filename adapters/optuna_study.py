@@ -128,7 +128,7 @@ def check_space(study: Study, space: SearchSpace) -> bool:
     What could not be compared, or only may matter, is said once and noted as it is now.
     """
     notes = notes_in_study(study)
-    noted = notes.get(_IDENTITY, notes.get(_SPACE))
+    noted = notes.get(_IDENTITY) or notes.get(_SPACE)
     if noted is None:
         return False
     found = compare(_architecture_of(space), noted)

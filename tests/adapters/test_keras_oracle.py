@@ -1,5 +1,6 @@
 """StrategyOracle in real Keras Tuner searches, whose trials are scored without training."""
 
+import contextlib
 import json
 import math
 import sys
@@ -15,8 +16,17 @@ from cellwright.adapters.keras_oracle import (
     StrategyOracle,
     architecture,
 )
-from cellwright.plugins import RandomSearch, make_strategy
-from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace, SpaceMismatch
+from cellwright.adapters.keras_trial import EvaluationTuner
+from cellwright.plugins import Evaluation, RandomSearch, load_dataset, make_strategy
+from cellwright.search_spaces import (
+    Decision,
+    Float,
+    JointSpace,
+    MnasNetSpace,
+    NASNetSpace,
+    SearchSpace,
+    SpaceMismatch,
+)
 
 SPACE = SearchSpace(
     [
@@ -409,6 +419,38 @@ def test_another_space_in_the_hypermodel_is_refused_before_any_trial(tmp_path):
     with pytest.raises(SpaceMismatch, match="give both the same space"):
         kt.Tuner(oracle=NASNetRLOracle("val_accuracy", space=NASNetSpace(blocks=2)),
                  hypermodel=build, directory=str(tmp_path))  # fmt: skip
+
+
+@pytest.mark.parametrize("stem", [16, 32])
+@pytest.mark.parametrize("joint", [False, True])
+def test_a_hypermodel_whose_space_was_told_something_else_is_refused(tmp_path, stem, joint):
+    searched = MnasNetSpace(stem=16)
+    built = MnasNetSpace(stem=stem)
+    space = JointSpace(built, Float("learning_rate", 1e-4, 1e-2)) if joint else built
+    refused = pytest.raises(SpaceMismatch, match="stem was 16 and is now 32; give both the same")
+    oracle = NASNetRLOracle("val_accuracy", space=searched)
+    with contextlib.nullcontext() if stem == 16 else refused:
+        kt.Tuner(oracle, lambda hp: architecture(hp, space), directory=str(tmp_path))
+
+
+@pytest.mark.parametrize("stem", [16, 32])
+def test_an_evaluation_whose_space_was_told_something_else_is_refused(tmp_path, stem):
+    oracle = NASNetRLOracle("val_accuracy", space=MnasNetSpace(stem=16))
+    evaluation = Evaluation(MnasNetSpace(stem=stem), load_dataset("digits"))
+    refused = pytest.raises(SpaceMismatch, match="stem was 16 and is now 32; give both the same")
+    with contextlib.nullcontext() if stem == 16 else refused:
+        EvaluationTuner(evaluation, oracle, directory=str(tmp_path))
+
+
+def test_a_space_that_may_differ_is_said_once(tmp_path, caplog):
+    class Mine(NASNetSpace):
+        pass
+
+    hp = NASNetRLOracle("val_accuracy", space=NASNetSpace(blocks=1)).get_space()
+    for _ in range(3):
+        architecture(hp, Mine(blocks=1))
+    (said,) = caplog.messages
+    assert "its class was NASNetSpace and is now Mine" in said
 
 
 def test_a_name_scope_around_the_architecture_is_refused(tmp_path):

@@ -13,10 +13,12 @@ from cellwright.plugins import make_strategy
 from cellwright.search_spaces import (
     CorruptedState,
     Decision,
+    MnasNetSpace,
     NASNetSpace,
     SearchSpace,
     SpaceMismatch,
 )
+from cellwright.search_spaces.identity import old_fingerprint
 
 SPACE = SearchSpace([Decision(f"operation_{i}", ("conv", "pool", "identity")) for i in range(5)])
 
@@ -189,6 +191,39 @@ def test_a_project_of_another_space_is_refused(tmp_path, before, now, lost):
     with pytest.raises(SpaceMismatch, match=r"(?s)does not fit.*another project_name"):
         tuner(tmp_path, oracle(4, space=now))
     tuner(tmp_path, oracle(4, space=now), overwrite=True).search(verbose=0)
+
+
+def blocks(stem):
+    return MnasNetSpace(layers=(1,), filters=(8,), strides=(1,), stem=stem)
+
+
+def test_a_project_of_a_space_that_was_told_something_else_is_refused(tmp_path):
+    tuner(tmp_path, oracle(2, space=blocks(16))).search(verbose=0)
+    with pytest.raises(SpaceMismatch, match="stem was 16 and is now 32"):
+        tuner(tmp_path, oracle(3, space=blocks(32)))
+    tuner(tmp_path, oracle(3, space=blocks(16))).search(verbose=0)
+
+
+def test_a_project_of_an_earlier_version_is_taken_with_one_warning(tmp_path, caplog):
+    tuner(tmp_path, oracle(2, space=blocks(16))).search(verbose=0)
+    file = tmp_path / "project/oracle.json"
+    state = json.loads(file.read_text())
+    assert state["cellwright_space"] == old_fingerprint(blocks(16))
+    del state["cellwright_identity"]
+    file.write_text(json.dumps(state))
+    with pytest.raises(SpaceMismatch, match="its decisions are others"):
+        tuner(tmp_path, oracle(3, space=NASNetSpace(blocks=1)))
+    reader = oracle(3, space=blocks(16))
+    reader._set_project_dir(str(tmp_path), "project")
+    reader.reload()
+    assert caplog.messages == [], "whoever only reads adds nothing that might not fit"
+    tuner(tmp_path, oracle(3, space=blocks(16))).search(verbose=0)
+    tuner(tmp_path, oracle(4, space=blocks(16))).search(verbose=0)
+    (said,) = caplog.messages
+    assert "could not be compared: layers, filters, strides, stem, head" in said
+    assert json.loads(file.read_text())["cellwright_identity"] == blocks(16).identity()
+    with pytest.raises(SpaceMismatch, match="stem was 16 and is now 32"):
+        tuner(tmp_path, oracle(5, space=blocks(32)))
 
 
 def random_search(path, trials):

@@ -26,7 +26,14 @@ from cellwright.adapters.nni_tuner import (  # noqa: E402
     StrategyTuner,
 )
 from cellwright.plugins import RandomSearch, make_strategy  # noqa: E402
-from cellwright.search_spaces import Decision, NASNetSpace, Params, SearchSpace  # noqa: E402
+from cellwright.search_spaces import (  # noqa: E402
+    Decision,
+    MnasNetSpace,
+    NASNetSpace,
+    Params,
+    SearchSpace,
+)
+from cellwright.search_spaces.identity import old_fingerprint  # noqa: E402
 
 SPACE = SearchSpace(
     [
@@ -440,6 +447,41 @@ def test_a_checkpoint_of_another_space_ends_the_experiment(
     experiment = resumed(monkeypatch, space=other)
     assert experiment.request() == []
     assert "holds the trials of another search space" in errors(experiment)[0]
+
+
+def blocks(stem: int) -> MnasNetSpace:
+    return MnasNetSpace(layers=(1,), filters=(8,), strides=(1,), stem=stem)
+
+
+def test_a_checkpoint_of_a_space_that_was_told_something_else_ends_the_experiment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Experiment(new(space=blocks(16))).request()
+    assert resumed(monkeypatch, space=blocks(16)).request() != []
+    experiment = resumed(monkeypatch, space=blocks(32))
+    assert experiment.request() == []
+    assert "stem was 16 and is now 32. Resume with the space" in errors(experiment)[0]
+
+
+def test_a_checkpoint_of_an_earlier_version_is_taken_with_one_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tuner = new(space=blocks(16))
+    Experiment(tuner).request()
+    file = Path(str(tuner.get_checkpoint_path()), HISTORY)
+    history = json.loads(file.read_text())
+    assert history.pop("space") == old_fingerprint(blocks(16))
+    assert history.pop("identity") == blocks(16).identity()
+    file.write_text(json.dumps({**history, "space": old_fingerprint(blocks(16))}))
+    refused = resumed(monkeypatch)
+    assert refused.request() == []
+    assert "its decisions are others" in errors(refused)[0]
+    for _ in range(2):
+        resumed(monkeypatch, space=blocks(16)).request()
+    said = [text for text in caplog.messages if "could not be compared: " in text]
+    assert len(said) == 1
+    assert "layers, filters, strides, stem, head" in said[0]
+    assert json.loads(file.read_text())["identity"] == blocks(16).identity()
 
 
 # Resume and import

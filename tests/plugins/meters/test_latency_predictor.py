@@ -18,8 +18,10 @@ from cellwright.search_spaces import (
     MnasNetSpace,
     NASNetSpace,
     SearchSpace,
+    Skeleton,
     multiply_adds,
 )
+from cellwright.search_spaces.identity import brief, old_fingerprint
 
 SPACE = NASNetSpace(blocks=1, operations=("sep_3x3", "identity"), combinations=("add",))
 SHAPE, OPTIONS = (8, 8, 1), {"filters": 2, "reductions": 1}
@@ -145,8 +147,8 @@ def test_a_correction_is_fitted_to_relative_errors_and_kept(tmp_path):
         ({"options": {"filters": 4}}, "options was"),
         ({"classes": 4}, "classes was 3 and is now 4"),
         ({"input_shape": (8, 8, 3)}, "input_shape was"),
-        ({"space": NASNetSpace(blocks=1)}, "space was"),
-        ({"space": NASNetSpace.published(blocks=1)}, "space was"),
+        ({"space": NASNetSpace(blocks=1)}, r"combinations was \[.add.\] and is now"),
+        ({"space": NASNetSpace.published(blocks=1)}, "operation_set was .book. and is now"),
     ],
 )
 def test_a_table_of_something_else_is_refused(tmp_path, change, names):
@@ -170,6 +172,58 @@ def test_a_table_of_another_machine_or_runtime_is_refused(tmp_path):
     path.write_text(json.dumps({**table, "about": about}))
     with pytest.raises(ValueError, match="machine was 'Commodore 64'"):
         predictor(path=path)
+
+
+def as_an_earlier_version_wrote(path, space):
+    """What that version said of the space: its public attributes."""
+    table = json.loads(path.read_text())
+    table["about"]["space"] = {
+        "kind": type(space).__name__,
+        "decisions": old_fingerprint(space),
+        "blocks": space.blocks,
+        "operation_set": space.operation_set,
+        "concatenation": space.concatenation,
+        "combinations": list(space.combinations),
+        "skeleton": repr(space.skeleton),
+    }
+    path.write_text(json.dumps(table))
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"concatenation": "unused"}, "concatenation was 'all' and is now 'unused'"),
+        ({"combinations": ("concat",)}, r"combinations was \['add'\] and is now \['concat'\]"),
+        ({"skeleton": Skeleton.cifar()}, r"skeleton was .*'book'.* and is now .*'cifar'"),
+        ({"operations": ("identity",)}, "its decisions are others"),
+    ],
+)
+def test_a_table_of_an_earlier_version_is_taken_if_it_is_of_this_space(
+    tmp_path, caplog, change, names
+):
+    path = tmp_path / "table.json"
+    predictor(path=path).fill(samples(1)[0])
+    as_an_earlier_version_wrote(path, SPACE)
+    given = {"blocks": 1, "operations": ("sep_3x3", "identity"), "combinations": ("add",)}
+    other = NASNetSpace(**{**given, **change})
+    with pytest.raises(ValueError, match=names):
+        LatencyPredictor(other, SHAPE, 3, OPTIONS, MultiplyAdds(), path)
+    taken = predictor(path=path)
+    assert taken.fill(samples(1)[0]) == []
+    taken.fill()
+    assert json.loads(path.read_text())["about"]["space"] == brief(SPACE.identity())
+    assert caplog.messages == []
+
+
+def test_a_table_of_a_space_that_may_be_another_is_taken_with_a_warning(tmp_path, caplog):
+    class Renamed(NASNetSpace):
+        pass
+
+    path = tmp_path / "table.json"
+    predictor(path=path).fill(samples(1)[0])
+    same = Renamed(blocks=1, operations=("sep_3x3", "identity"), combinations=("add",))
+    LatencyPredictor(same, SHAPE, 3, OPTIONS, MultiplyAdds(), path)
+    assert "its class was NASNetSpace and is now Renamed" in caplog.text
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"about": {}, "how": "", "pieces": [{}]}'])
