@@ -50,8 +50,10 @@ def architecture(hp: Any, space: SearchSpace | str | None = None) -> Params:
     space = make_space(space)
     oracle = getattr(hp, "searched_by", None)
     if oracle is not None:
-        part = isinstance(space, JointSpace) and oracle.space.names == space.architecture.names
-        check_searched(oracle.space, space.architecture if part else space)
+        built = space
+        if isinstance(space, JointSpace) and oracle.space.names == space.architecture.names:
+            built = space.architecture  # the oracle leaves the rest to Keras Tuner
+        check_searched(oracle.space, built)
     if hp._name_scopes or hp._conditions:
         raise ValueError("declare the architecture outside any name_scope and conditional_scope")
     declare(hp, space)

@@ -20,7 +20,7 @@ def check_task(input_shape: Sequence[int], classes: int | None) -> None:
     shape = tuple(input_shape)
     if len(shape) == 1:
         raise UnbuildableChild(
-            f"this space is of networks that read images, and the data are a table of {shape[0]} "
+            f"this space makes networks that read images, but the data are a table of {shape[0]} "
             "features; MLPSpace (--space mlp) is for tables"
         )
     if len(shape) != 3 or not _positive(shape):

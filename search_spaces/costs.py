@@ -1,4 +1,4 @@
-"""What a network costs, from its layers alone: nothing is run."""
+"""What a network costs, computed from its layers alone; nothing is run."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Costs:
 
     Attributes:
         parameters: All weights.
-        trainable: Without the moving statistics of batch normalisation.
-        multiply_adds: Of one image; see `multiply_adds`.
+        trainable: All but the moving statistics of batch normalisation.
+        multiply_adds: For one image; see `multiply_adds`.
     """
 
     parameters: int
@@ -49,10 +49,10 @@ def multiply_adds(model: Any) -> int:
 def depth(model: Any) -> int:
     """Weight layers, convolutions and dense ones, on the longest path from input to output.
 
-    A depthwise and a pointwise convolution are two, as in the MobileNet paper (Howard et al. 2017,
-    section 3.2), also where they are one Keras layer. Normalisations, activations and pools are
-    none. The longest path is the one with the most weight layers; it may lead through the two
-    convolutions of a squeeze-and-excitation.
+    A depthwise and a pointwise convolution count as two, as in the MobileNet paper (Howard et al.
+    2017, section 3.2), even where they are one Keras layer. Normalisations, activations and pools
+    do not count. The longest path is the one with the most weight layers; it may lead through the
+    two convolutions of a squeeze-and-excitation.
 
     Args:
         model: A functional or sequential ``keras.Model``.
@@ -80,7 +80,7 @@ def depth(model: Any) -> int:
 
 
 def multiply_adds_of(layer: Any) -> int:
-    """Those of one layer; 0 for a model within a model, whose own layers are counted.
+    """Multiply-adds of one layer; 0 for a model within the model, whose own layers are counted.
 
     Raises:
         ValueError: See `multiply_adds`.
@@ -97,7 +97,7 @@ def multiply_adds_of(layer: Any) -> int:
 
 
 def tensors_of(layer: Any, end: str) -> list[Any]:
-    """What a layer reads (``"input"``) or gives (``"output"``)."""
+    """The tensors that a layer reads (``"input"``) or gives (``"output"``)."""
     import keras
 
     try:
@@ -108,6 +108,6 @@ def tensors_of(layer: Any, end: str) -> list[Any]:
 
 
 def _kernels(layer: Any) -> list[Any]:
-    """Of a layer; of an operation without weights, such as ``keras.ops.add``, none."""
+    """Kernels of a layer; an operation without weights, such as ``keras.ops.add``, has none."""
     weights = getattr(layer, "weights", ())
     return [weight for weight in weights if weight.name.endswith("kernel")]

@@ -84,9 +84,9 @@ class Decision:
         return self.choices[self.index(value)]
 
     def applies(self, params: Mapping[str, Any]) -> bool:
-        """Whether the values in ``params`` of the decisions that it depends on give it an effect.
+        """Whether it has an effect, given the values in ``params`` of what it depends on.
 
-        One that is missing in ``params`` had none itself, and so this one has none.
+        One that is missing there had no effect itself, so this one has none either.
         """
         return all(params.get(name) in values for name, values in self.when)
 
@@ -96,7 +96,7 @@ class _Range(Decision):
 
     A host's own sampler draws any number in it. A strategy of ours chooses among ``choices``:
     ``levels`` numbers, evenly spaced (on a logarithmic scale with ``log``), ``low`` and ``high``
-    among them. What lies between is told to a strategy as the nearest of these.
+    among them. For a number in between a strategy is told the nearest of these.
     """
 
     low: float
@@ -153,12 +153,12 @@ class Float(_Range):
     """A real hyperparameter, such as ``Float("learning_rate", 1e-4, 1e-2, log=True)``.
 
     Args:
-        name: As of a `Decision`.
+        name: See `Decision`.
         low, high: Its range, both included.
-        log: On a logarithmic scale; ``low`` must be above 0.
-        levels: Among how many values a strategy of ours chooses, at least 2; a host's own sampler
+        log: Whether the scale is logarithmic; ``low`` must then be above 0.
+        levels: How many values a strategy of ours chooses among, at least 2; a host's own sampler
             draws from the whole range.
-        when: As of a `Decision`.
+        when: See `Decision`.
 
     Raises:
         ValueError: On a range that is empty or not finite.
@@ -184,7 +184,7 @@ class Int(_Range):
     """A whole hyperparameter, such as ``Int("batch_size", 16, 256, log=True)``.
 
     Args:
-        name, low, high, log, levels, when: As of a `Float`, with whole numbers.
+        name, low, high, log, levels, when: See `Float`; the bounds are whole numbers.
 
     Raises:
         ValueError: On a range that is empty or not of whole numbers.

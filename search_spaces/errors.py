@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Among a trial's metrics in every host, for a child that a limit has kept from being trained: by
-# what share of the limit it is beyond, above 0.
+# Among a trial's metrics in every host, for a child that a limit has kept from being trained: how
+# far it is beyond the limit, as a share of the limit, above 0.
 INFEASIBLE = "infeasible"
 
 
 class CellwrightError(Exception):
-    """Every error that Cellwright raises on purpose, beside plain wrong arguments."""
+    """Every error that Cellwright raises on purpose, except for plain wrong arguments."""
 
 
 class InvalidArchitecture(CellwrightError, ValueError):
@@ -45,7 +45,7 @@ class OverLimit(ChildFailed):
 
     Attributes:
         metric: Name of what is limited.
-        value: What the child has of it.
+        value: How much the child has of it.
         limit: The most that is allowed.
         metrics: All that is known of the child, `INFEASIBLE` included, as a host stores it.
     """

@@ -90,7 +90,8 @@ def compare(space: SearchSpace, noted: Mapping[str, Any] | str) -> Comparison:
     before = dict(_leaves(_shortened(before_facts)))
     after = dict(_leaves(_shortened({**now["facts"], **now["attributes"]})))
     declared = {name for name, _ in _leaves(_shortened(now["facts"]))}
-    different, doubtful = [], []
+    different: list[str] = []
+    doubtful: list[str] = []
     for name in dict.fromkeys([*after, *before]):
         if name not in before:
             doubtful.append(f"{name} is now {after[name]}, and it is not known what it was")

@@ -61,16 +61,16 @@ class JointSpace(SearchSpace):
         return network, {**hyperparameters, **others}
 
     def scheduled(self, number: int) -> Params:
-        """See the architecture's."""
+        """What the architecture schedules."""
         return self.architecture.scheduled(number)
 
     def active(self, params: Mapping[str, Any]) -> tuple[bool, ...]:
-        """The architecture's, and the hyperparameters whose conditions hold."""
+        """The architecture's active decisions, and the hyperparameters whose conditions hold."""
         inner = self.architecture.active(self._network(params))
         return (*inner, *super().active(params)[len(inner) :])
 
     def canonical(self, params: Mapping[str, Any]) -> Params:
-        """The architecture's; a hyperparameter without effect takes its first choice."""
+        """The architecture's form; a hyperparameter without effect takes its first choice."""
         return {
             **super().canonical(params),
             **self.architecture.canonical(self._network(params)),
@@ -87,16 +87,16 @@ class JointSpace(SearchSpace):
         return self.architecture.build(self._network(params), input_shape, classes, **options)
 
     def shared_weights(self, params: Mapping[str, Any], model: Any) -> dict[str, str]:
-        """The architecture's."""
+        """The architecture's keys."""
         return self.architecture.shared_weights(self._network(params), model)
 
     def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The architecture's, and under ``hyperparameters`` the others that have an effect."""
+        """The architecture, and under ``hyperparameters`` the others that have an effect."""
         network, others = self.split(params)
         return {**self.architecture.describe(network), "hyperparameters": others}
 
     def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
-        """The architecture's."""
+        """Pictures of the architecture."""
         return self.architecture.figures(self._network(params), model)
 
     def _network(self, params: Mapping[str, Any]) -> dict[str, Any]:

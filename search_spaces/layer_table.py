@@ -18,10 +18,10 @@ class Row:
     """A layer, or several that make a cell, a block or another part of a network.
 
     Attributes:
-        name: Of the layer or the part.
-        shape: Of its output for one image; of a part the output of its last layer.
+        name: Name of the layer or the part.
+        shape: Shape of its output for one image; a part's output is that of its last layer.
         parameters: All weights.
-        multiply_adds: Of one image; see `costs.multiply_adds`.
+        multiply_adds: For one image; see `costs.multiply_adds`.
     """
 
     name: str
@@ -50,8 +50,9 @@ def layer_table(model: Any) -> list[Row]:
 def by_part(rows: Sequence[Row]) -> list[Row]:
     """A row for each part of the network: stem, cells or blocks, head, in their order.
 
-    Parts are told by the names that the child builders give: ``cell_3_normal_block_1_left...`` is
-    of ``cell_3_normal``, ``block_2_1_expand...`` of ``block_2``, ``stem_convolution`` of ``stem``.
+    Parts are told by the names that the child builders give: ``cell_3_normal_block_1_left...``
+    belongs to ``cell_3_normal``, ``block_2_1_expand...`` to ``block_2``, ``stem_convolution`` to
+    ``stem``.
     A layer of another name is a part of its own.
     """
     parts: dict[str, Row] = {}

@@ -61,7 +61,7 @@ class Pen:
     strength: float = 1.0
 
     def text(self, at: Point, words: str, size: float, **options: str) -> None:
-        """Words around a height, by the baseline, so that ``max`` and ``sep`` agree."""
+        """Words around a height; their baselines agree, so that ``max`` and ``sep`` line up."""
         if not words:
             return
         y = at[1] - (0.36 + 0.54 * words.count("\n")) * size / 72

@@ -14,7 +14,7 @@ class Piece(NamedTuple):
 
     Attributes:
         operation: What its space calls it; `SearchSpace.build_piece` knows what it means.
-        shape: Of its input for one image: (height, width, channels).
+        shape: Shape of its input for one image: (height, width, channels).
         filters: Channels of its output.
         stride: 2 where it halves height and width.
     """
@@ -40,11 +40,11 @@ class Node(NamedTuple):
 class PieceGraph:
     """Which piece reads which, so that only those count that a runtime computes.
 
-    That are the ones that the output depends on, and of two without weights that do the same to the
-    same input one: compilers find both.
+    A piece counts if the output depends on it. Of two without weights that do the same to the same
+    input only one counts, for compilers merge them.
 
     Args:
-        input_shape: Of the image; `image` is its node.
+        input_shape: Shape of the image, whose node is `image`.
     """
 
     def __init__(self, input_shape: Sequence[int]) -> None:

@@ -8,17 +8,17 @@ from cellwright.search_spaces.context import Tensor
 
 
 def average(x: Tensor, size: int, stride: int, name: str) -> Tensor:
-    """Averages over ``size`` x ``size`` pixels, of those that exist, with ``"same"`` padding.
+    """Averages over ``size`` x ``size`` pixels with ``"same"`` padding, which does not count.
 
     Where that padding is uneven, as with a stride of 2 on an even length, Keras on torch repeats
-    the pixels of the border and counts them. There every pixel's average is taken, for which the
-    padding is even, and of these those that the stride leaves.
+    the pixels of the border and counts them. There the average around every pixel is taken, for
+    which the padding is even, and the stride is applied to these averages.
 
     Args:
         x: (batch, height, width, channels).
         size: Odd, in pixels.
         stride: At least 1.
-        name: Of the layer; of others that are needed it is the prefix.
+        name: Name of the layer, and prefix of any others that are needed.
 
     Returns:
         (batch, height / stride, width / stride, channels), rounded up.

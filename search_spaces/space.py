@@ -207,15 +207,15 @@ class SearchSpace:
     def scheduled(self, number: int) -> Params:
         """Decisions that trial ``number`` (0 or above) does not leave open, and their values.
 
-        None, but in a space that grows as a search goes on.
+        There are none, except in a space that grows as a search goes on.
         """
         return {}
 
     def active(self, params: Mapping[str, Any]) -> tuple[bool, ...]:
         """Which decisions are a strategy's to take and have an effect in ``params``.
 
-        The others are neither mutated nor learned from: those whose conditions do not hold. A space
-        adds those that describe parts which ``params`` leaves out, and those that are `scheduled`.
+        The others are neither mutated nor learned from: those whose conditions do not hold and, in
+        some spaces, those of parts that ``params`` leaves out and those that are `scheduled`.
         """
         if not self._conditional:
             return (True,) * len(self.decisions)
@@ -245,9 +245,9 @@ class SearchSpace:
 
         Args:
             params: A point of this space.
-            input_shape: Of one example, such as (height, width, channels) of an image.
+            input_shape: Shape of one example, such as (height, width, channels) of an image.
             classes: At least 2; None for regression.
-            options: Of this space's child builder.
+            options: Options of this space's child builder.
 
         Raises:
             NotImplementedError: If this space describes no network.
@@ -276,10 +276,10 @@ class SearchSpace:
         classes: int | None,
         **options: Any,
     ) -> Counter[Piece]:
-        """What the child network consists of that takes time, and how often, without building it.
+        """What takes time in the child network, and how often it occurs, without building it.
 
-        A space that says so, here and in `build_piece`, has its latencies predicted
-        (`LatencyPredictor`). It takes what `build` takes.
+        `LatencyPredictor` predicts the latencies of a space that has this and `build_piece`. The
+        arguments are those of `build`.
 
         Raises:
             NotImplementedError: If this space does not say it.
@@ -293,7 +293,7 @@ class SearchSpace:
 
         Args:
             piece: From `pieces`.
-            options: That `pieces` was given.
+            options: Those that `pieces` was given.
 
         Raises:
             NotImplementedError: If this space has no pieces.

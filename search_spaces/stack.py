@@ -22,8 +22,8 @@ class Part:
 
     Attributes:
         label: What it is.
-        colour: Of the box.
-        times: How often it stands there, one after the other.
+        colour: Colour of the box.
+        times: How many of it follow one another.
         aside: Written to its left, such as which cells or block it is.
         output: What it hands on, written above it; see `shape_text`.
     """

@@ -20,7 +20,7 @@ def read_hyperparameter(text: str) -> Decision:
     ``true`` and ``false``, or words: the first of these that fits them all.
 
     Raises:
-        ValueError: On what is not written so, and on ranges and choices that `Float`, `Int` or
+        ValueError: On text of another form, and on ranges and choices that `Float`, `Int` or
             `Decision` refuse.
     """
     name, equals, values = "".join(text.split()).partition("=")

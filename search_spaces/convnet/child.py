@@ -40,7 +40,7 @@ def build_convnet(
         classes: At least 2; None for regression.
         width: Multiplies the filters of all layers, above 0; rounded, at least 1.
         filters: Another way to say ``width``: what the paper's fewest, 24, become.
-        momentum: Of the batch normalisations.
+        momentum: Momentum of the batch normalisations.
         seed: Fixes the initial weights.
 
     Returns:

@@ -46,7 +46,7 @@ def draw_network(genotype: ConvNetGenotype, model: Any = None, *, title: str = "
 
     Args:
         genotype: The network; any number of layers.
-        model: What was built of it, whose shapes are written in the boxes.
+        model: What was built from it, whose shapes are written in the boxes.
         title: Stands above the graph.
 
     Returns:
@@ -86,8 +86,8 @@ def label_of(layer: ConvLayer) -> str:
 
 @dataclass(frozen=True)
 class _Edge:
-    """Of the boxes ``source`` and ``target``; ``side`` is -1, 0 or 1, ``port`` a height from 0 to 1
-    on the target's side."""
+    """An edge between two boxes; ``side`` is -1, 0 or 1, and ``port`` a height from 0 to 1 on the
+    target's side."""
 
     source: int
     target: int

@@ -18,12 +18,12 @@ class ConvLayer:
 
     Args:
         filters: Channels of the output, at least 1.
-        height: Of the kernel, in pixels, at least 1.
-        width: Of the kernel.
+        height: Height of the kernel in pixels, at least 1.
+        width: Its width, likewise.
         stride_height: At least 1.
         stride_width: At least 1.
-        reads: Numbers (from 1) of the layers whose outputs are read, each once; none reads the
-            image.
+        reads: Numbers (from 1) of the layers whose outputs are read, each once; without any, the
+            image is read.
 
     Raises:
         InvalidArchitecture: If an argument is out of range.
@@ -119,7 +119,7 @@ class ConvNetGenotype:
         return build_convnet(self, input_shape, classes, seed=seed, **options)
 
     def figures(self, model: Any = None) -> dict[str, Figure]:
-        """The ``"network"`` as a graph; with a ``model`` that was built of it, its shapes."""
+        """The ``"network"`` as a graph; with a ``model`` that was built from it, its shapes."""
         from cellwright.search_spaces.convnet.drawing import draw_network
 
         return {"network": draw_network(self, model, title=self.name or "network")}

@@ -15,9 +15,9 @@ STRIDES = (1, 2, 3)
 
 
 class ConvNetSpace(GenotypeSpace):
-    """Every layer for itself, and which earlier layers it reads (Zoph and Le 2016).
+    """Each layer and the earlier layers that it reads are chosen freely (Zoph and Le 2016).
 
-    Decisions: ``depth``, the number of layers, and for each layer, of those beyond the depth too,
+    The decisions are ``depth``, the number of layers, and for each layer, even beyond the depth,
     ``layer_3/height`` and ``layer_3/width`` of its kernel, its strides if they are searched,
     ``layer_3/filters``, and ``layer_3/reads_1``, ``layer_3/reads_2``: whether it reads the output
     of layers 1 and 2. See docs/convnet.md and `child.build_convnet`.
@@ -25,7 +25,7 @@ class ConvNetSpace(GenotypeSpace):
     Args:
         layers: The depths to choose from, increasing, or one number.
         strides: Whether each layer chooses 1, 2 or 3 for each direction, or all have 1.
-        filters: To choose from, at least 1 each.
+        filters: Numbers of filters to choose from, at least 1 each.
         sizes: Heights and widths of kernels to choose from, at least 1 each.
         every: Trials at each depth before the next (the paper's schedule); with it the depth is no
             longer the strategy's to choose (`scheduled`). None leaves it open from the start.
@@ -63,7 +63,7 @@ class ConvNetSpace(GenotypeSpace):
         super().__init__(
             [Decision("depth", depths), *(one for n in numbers for one in self._decisions(n))]
         )
-        # Of layer n: its parts, then a decision for each layer before it.
+        # Where the decisions of layer n begin: its parts, then one for each layer before it.
         self._first = [1]
         for n in numbers:
             self._first.append(self._first[-1] + len(self._parts) + n - 1)
@@ -72,7 +72,7 @@ class ConvNetSpace(GenotypeSpace):
     @classmethod
     def published(cls, **others: Any) -> ConvNetSpace:
         """The paper's search: 6 layers, and two more every 1,600 trials, up to the 20 that its
-        12,800 trials come to. ``others`` are arguments of `ConvNetSpace` in place of these."""
+        12,800 trials reach. ``others`` are arguments of `ConvNetSpace` in place of these."""
         return cls(**{"layers": range(6, 21, 2), "every": 1600, **others})
 
     def _decisions(self, number: int) -> Iterator[Decision]:
@@ -103,7 +103,7 @@ class ConvNetSpace(GenotypeSpace):
         return self.decode([*indices[:live], *(0,) * (len(indices) - live)])
 
     def _live(self, depth: int) -> int:
-        """How many decisions describe a network of the depth at index ``depth``, it included."""
+        """How many decisions, the depth included, describe a network of the depth at this index."""
         return self._first[self.depths[depth]]
 
     def genotype(self, params: Mapping[str, Any]) -> ConvNetGenotype:

@@ -85,7 +85,7 @@ def first_line(error: Exception) -> str:
 
 
 def images_of(model: keras.Model, images: Images | None) -> Images:
-    """``images`` if they fit ``model``; if None 8 in [0, 1), noise in as many colours.
+    """``images`` if they fit ``model``; if None, 8 of noise in [0, 1), each in another colour.
 
     Raises:
         ValueError: If their size is another, or there are none.

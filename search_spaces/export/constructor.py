@@ -1,4 +1,4 @@
-"""A Keras layer as the Python text that constructs it, with the arguments that matter alone."""
+"""A Keras layer as the Python text that constructs it, with only the arguments that matter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cellwright.search_spaces.errors import ExportFailed
 
 # Left out: what Keras takes for granted, and what says only how the weights once started.
 _UNSAID = {"name", "trainable", "seed"}
-# Of which (3, 3) may be written as 3.
+# Arguments of which (3, 3) may be written as 3.
 _SQUARE = {"kernel_size", "strides", "pool_size", "dilation_rate", "size"}
 _ROOTS = ("keras.initializers", "keras.regularizers", "keras.constraints", "keras")
 
@@ -53,7 +53,7 @@ def input_layer(layer: Mapping[str, Any]) -> str:
 
 
 def _arguments(kind: Any, config: Mapping[str, Any]) -> list[str]:
-    """Arguments without a default by their place, and by name those that make a difference.
+    """Arguments without a default by position, and by name those that make a difference.
 
     A default may follow from another argument, as a pool's strides do from its size: what is left
     out is what Keras itself arrives at.

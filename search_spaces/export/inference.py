@@ -1,4 +1,4 @@
-"""What of a child network is exported: its main output, as it is after training."""
+"""The part of a child network that is exported: its main output, as it is after training."""
 
 from __future__ import annotations
 

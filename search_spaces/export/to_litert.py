@@ -62,7 +62,7 @@ def convert_to_litert(
 ) -> bytes:
     """The content of a ``.tflite`` file, batch 1, with LiteRT's built-in operations alone.
 
-    The weights are put into the graph as constants. The other ways, by way of variables, take
+    The weights are put into the graph as constants. The other ways, which keep variables, take
     several times as long or cannot be calibrated (see docs/export.md).
 
     Args:
@@ -110,7 +110,7 @@ def run_litert(content: bytes, images: Images) -> Outputs:
     """Outputs of a ``.tflite`` file's content, image by image, through XNNPACK where it can.
 
     Args:
-        content: Of the file, float32 or int8.
+        content: Content of the file, float32 or int8.
         images: (number, height, width, channels) as float32.
     """
     from ai_edge_litert.interpreter import Interpreter

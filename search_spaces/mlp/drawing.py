@@ -20,7 +20,7 @@ def draw_layers(genotype: MLPGenotype, model: Any = None, *, title: str) -> Figu
 
     Args:
         genotype: What to draw.
-        model: What was built of it, whose shapes and parameters are written too.
+        model: What was built from it, whose shapes and parameters are written too.
         title: Stands above the stack.
 
     Returns:

@@ -43,7 +43,7 @@ class DenseLayer:
 
 @dataclass(frozen=True)
 class DropoutLayer:
-    """In training each input is 0 with probability ``rate``, in (0, 1).
+    """Sets each input to 0 with probability ``rate``, in (0, 1), in training only.
 
     Raises:
         InvalidArchitecture: If the rate is out of range.
@@ -117,7 +117,7 @@ class MLPGenotype:
         return build_mlp(self, input_shape, classes, seed=seed, **options)
 
     def figures(self, model: Any = None) -> dict[str, Figure]:
-        """The ``"layers"`` as a stack; with a ``model`` that was built of it, its shapes."""
+        """The ``"layers"`` as a stack; with a ``model`` that was built from it, its shapes."""
         from cellwright.search_spaces.mlp.drawing import draw_layers
 
         return {"layers": draw_layers(self, model, title=self.name or "multilayer perceptron")}

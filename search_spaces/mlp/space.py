@@ -22,13 +22,13 @@ class MLPSpace(GenotypeSpace):
     dense layer, such as ``"64 relu"``; a later one may also be ``"dropout"``, or ``"output"``, the
     output layer, after which there are none. What stands after the last is the output layer too.
 
-    The defaults are the series': 28 dense layers, and 840 networks of at most 3 layers, the output
-    layer included.
+    The defaults are those of the series: 28 dense layers, and 840 networks of at most 3 layers, the
+    output layer included.
 
     Args:
         nodes: Widths of dense layers to choose from, at least 1 each.
         activations: Names to choose from, of `genotype.ACTIVATIONS`.
-        dropout: Rate of dropout, in (0, 1).
+        dropout: Rate of the dropout layers, in (0, 1).
         length: Layers of the longest sequence, the output layer included; at least 2.
 
     Raises:
@@ -92,7 +92,7 @@ class MLPSpace(GenotypeSpace):
         return self.decode(indices[: self.length - 1])
 
     def active(self, params: Mapping[str, Any]) -> tuple[bool, ...]:
-        """All decisions up to the output layer, it included."""
+        """All decisions up to and including the output layer."""
         live = self._live(self.encode(params))
         return tuple(slot < live for slot in range(len(self.decisions)))
 

@@ -35,9 +35,9 @@ def build_mnasnet(
         width: Multiplies the channels of the stem and of all blocks, above 0; the products are
             rounded by `scaled`. The head keeps its own, as in the authors' code.
         filters: Another way to say ``width``: the channels of the stem.
-        stem_stride: Of the first convolution, 1 or 2; 1 keeps small images from shrinking away.
+        stem_stride: Stride of the first convolution, 1 or 2; 1 keeps small images from vanishing.
         dropout: Share of the pooled features that is dropped in training, 0 up to below 1.
-        momentum: Of the batch normalisations; 0.9 learns faster where training is short.
+        momentum: Momentum of the batch normalisations; 0.9 learns faster where training is short.
         seed: Fixes the initial weights.
 
     Returns:

@@ -24,7 +24,7 @@ def draw_blocks(genotype: MnasNetGenotype, model: Any = None, *, title: str = "M
 
     Args:
         genotype: What to draw.
-        model: What was built of it, whose shapes are written; without it only filters are.
+        model: What was built from it, whose shapes are written; without it only filters are.
         title: Stands above the stack.
 
     Returns:

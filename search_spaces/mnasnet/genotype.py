@@ -26,8 +26,8 @@ class MnasBlock:
         filters: Channels of each layer's output, at least 1.
         layers: At least 1.
         kernel: Odd, in pixels.
-        stride: Of the first layer, 1 or 2; the others have 1.
-        expansion: Of an ``"mbconv"``, at least 2; else 1.
+        stride: Stride of the first layer, 1 or 2; the others have 1.
+        expansion: At least 2 for an ``"mbconv"``, else 1.
         squeeze: Squeeze-and-excitation through this share of the layer's input filters, 0 up to 1;
             0 leaves it out.
         skip: What is added to a layer's output: its input where both agree in shape
@@ -160,7 +160,7 @@ class MnasNetGenotype:
         return build_mnasnet(self, input_shape, classes, seed=seed, **options)
 
     def figures(self, model: Any = None) -> dict[str, Figure]:
-        """The ``"blocks"`` as a stack; with a ``model`` that was built of them, its shapes."""
+        """The ``"blocks"`` as a stack; with a ``model`` that was built from them, its shapes."""
         from cellwright.search_spaces.mnasnet.drawing import draw_blocks
 
         return {"blocks": draw_blocks(self, model, title=self.name or "blocks")}

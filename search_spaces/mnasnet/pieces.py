@@ -1,7 +1,7 @@
 """What a MnasNet consists of: its pieces, and each as a small network to be timed.
 
-A piece is a convolution with its normalisation and activation, a squeeze-and-excitation, or a skip:
-layers as a whole would be some thousand different ones. The walk is that of `child`, in numbers.
+A piece is a convolution with its normalisation and activation, a squeeze-and-excitation, or a skip;
+whole layers come in some thousand varieties. The walk is that of `child`, in numbers.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def build_piece(piece: Piece) -> Any:
     """A piece as a ``keras.Model`` of one input and one output.
 
     Raises:
-        InvalidArchitecture: If it is none of a MnasNet.
+        InvalidArchitecture: If a MnasNet has no such piece.
     """
     import keras
 

@@ -23,7 +23,7 @@ MNASNET_B1 = MnasNetGenotype(
     name="mnasnet-b1",
 )
 
-# Of the authors' code alone.
+# From the authors' code only.
 MNASNET_SMALL = MnasNetGenotype(
     _blocks(
         "r1_k3_s1_e1_o8 r1_k3_s2_e3_o16 r2_k3_s2_e6_o16 r4_k5_s2_e6_o32_se.25 "

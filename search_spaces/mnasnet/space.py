@@ -28,16 +28,16 @@ CHOICES: dict[str, tuple[Value, ...]] = {
 
 
 class MnasNetSpace(GenotypeSpace):
-    """Seven blocks, each chosen for itself: 6 decisions, 432 choices a block (Tan et al. 2019).
+    """Seven blocks, each chosen independently: 6 decisions, 432 choices a block (Tan et al. 2019).
 
-    Decisions of a block: ``convolution``; ``kernel``; ``squeeze``, the share of input filters of a
-    squeeze-and-excitation; ``skip``; ``filters``, in multiples of MobileNetV2's; ``layers``, more
+    A block's decisions are ``convolution``; ``kernel``; ``squeeze``, the share of input filters of
+    a squeeze-and-excitation; ``skip``; ``filters``, in multiples of MobileNetV2's; ``layers``, more
     or fewer than MobileNetV2's, but at least one, so that every block keeps its stride.
 
     Args:
-        layers: Of each block, the reference for ``layers``; at least 1 each.
+        layers: Numbers of layers of the blocks, the reference for ``layers``; at least 1 each.
         filters: The reference for ``filters``, of the same length; at least 2 each.
-        strides: Of the first layer of each block, 1 or 2.
+        strides: Strides of the first layer of each block, 1 or 2.
         stem: Channels of the convolution before the blocks.
         head: Channels of the convolution after them.
 

@@ -37,12 +37,12 @@ def build_child(
     """Stack cells into an image classifier that ends in a softmax, or a network for regression.
 
     Args:
-        genotype: The cells, and the operation set that their names are of.
+        genotype: The cells, and the operation set that their names belong to.
         input_shape: (height, width, channels), from ``skeleton.least_size`` pixels a side.
         classes: At least 2; None for regression.
         skeleton: How the cells are stacked; `Skeleton.book()` by default.
         seed: Fixes the initial weights; the same seed and genotype give the same ones.
-        fields: Of the skeleton, in place of its own: ``filters``, ``repeats``, ``reductions``, ...
+        fields: Those that replace the skeleton's own: ``filters``, ``repeats``, ``reductions``, ...
 
     Returns:
         An uncompiled model, (batch, height, width, channels) -> (batch, classes), or (batch, 1) for
@@ -102,7 +102,7 @@ def build_cell(
         current: The current input.
         before: The output of the cell before; None where there is none, in the first cell.
         ops: How operations are built.
-        at: Where.
+        at: Where the cell is made.
         paper: ReLU before the 1x1 convolutions that bring the inputs to the cell's filters, and
             only as many of these as are needed; else the book's.
     """

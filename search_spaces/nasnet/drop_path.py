@@ -13,8 +13,8 @@ Tensor = Any
 class Progress(keras.layers.Layer):  # type: ignore[misc]
     """How much of the schedule is over, 0 to 1; any input, a scalar out.
 
-    One layer a network counts the training steps for all `DropPath` layers, in a weight that is
-    saved with the model, so that training which continues finds the schedule where it was.
+    One such layer in each network counts the training steps for all `DropPath` layers. Its weight
+    is saved with the model, so that training which continues finds the schedule where it was.
 
     Args:
         steps: Training steps of the whole schedule, at least 1.
@@ -53,7 +53,7 @@ class DropPath(keras.layers.Layer):  # type: ignore[misc]
 
     Args:
         keep: Probability of keeping at the end of the schedule, above 0 up to 1; see `cell_keep`.
-        seed: Of the draws.
+        seed: Seed of the draws.
     """
 
     def __init__(self, keep: float, seed: int | None = None, **options: Any) -> None:

@@ -73,7 +73,7 @@ class Cell:
 class Genotype:
     """A normal and a reduction cell: all that the child builder needs to know of a search.
 
-    ``operation_set`` is the one that the operations' names are of (`operation_sets`).
+    ``operation_set`` is the one that the operations' names belong to (`operation_sets`).
     """
 
     normal: Cell
@@ -125,13 +125,13 @@ class Genotype:
         seed: int | None = None,
         **fields: Any,
     ) -> Any:
-        """Make a network of these cells: what was found small is transferred by one call.
+        """Make a network of these cells, of any size: so what was found small is transferred.
 
         ``genotype.build((32, 32, 3), 10, Skeleton.cifar(6, 32))`` is NASNet-A 6 @ 768 if the cells
         are NASNet-A's. See `child.build_child`.
 
         Raises:
-            InvalidArchitecture: On an operation that its set does not have.
+            InvalidArchitecture: If an operation is not in its set.
             UnbuildableChild: If the network cannot be made for this input.
         """
         from cellwright.search_spaces.nasnet.child import build_child
@@ -141,7 +141,7 @@ class Genotype:
     def figures(self, model: Any = None) -> dict[str, Figure]:
         """Both cells as graphs, ``"normal cell"`` and ``"reduction cell"``.
 
-        With a ``model`` that was built of them also the ``"skeleton"``, with its shapes.
+        With a ``model`` that was built from them also the ``"skeleton"``, with its shapes.
         """
         from cellwright.search_spaces.nasnet.drawing import draw_cell
         from cellwright.search_spaces.nasnet.overview import draw_skeleton

@@ -26,7 +26,7 @@ def separable(
     times: int = 1,
     dilation: int = 1,
 ) -> Tensor:
-    """ReLU, depthwise separable convolution without bias, batch normalisation; all ``times`` over.
+    """ReLU, depthwise separable convolution without bias, batch normalisation; ``times`` times.
 
     The stride is in the first; nothing stands between the depthwise and the pointwise half.
     """
@@ -111,8 +111,8 @@ def _convolve(
 def _dilated(x: Tensor, stride: int, dilation: int, at: Context) -> tuple[Tensor, int, int]:
     """A stride and a dilation that one Keras layer can have together.
 
-    TensorFlow refuses both at once. A kernel with holes of 2 that moves by 2 sees every second
-    pixel alone: taking these first leaves a plain kernel.
+    TensorFlow refuses both at once. A kernel with holes of 2 that moves by 2 sees only every
+    second pixel: taking these first leaves a plain kernel.
     """
     if stride == 1 or dilation == 1:
         return x, stride, dilation
@@ -188,9 +188,9 @@ def factorized_reduction(
     """Halve height and width without losing every second pixel (Zoph et al. 2018, appendix A.4).
 
     Every second pixel from (0, 0) and every second from (1, 1) each pass a 1x1 convolution to
-    half of the filters; both are concatenated and normalised. Of an odd number of filters the first
-    half has one more; or, with ``equal_halves``, no half has it and the normalisation alone gives
-    the last channel a value, which is how the parameters of published networks are counted.
+    half of the filters; both are concatenated and normalised. If the number of filters is odd the
+    first half has one more; or, with ``equal_halves``, neither has it and only the normalisation
+    gives the last channel a value, which is how the parameters of published networks are counted.
     """
     missing = filters % 2 if equal_halves and filters > 1 else 0
     shifted = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{at.prefix}_pad")(x)

@@ -11,7 +11,7 @@ def first_order(blocks: Sequence[Numbers]) -> list[Numbers]:
     """Renumber the hidden states of a cell so that the list of its blocks comes out smallest.
 
     A block may stand at any place after those that it reads; within a block the halves (input,
-    operation) are sorted. Of all such lists the first in lexicographic order is the answer, found
+    operation) are sorted. The answer is the first of all such lists in lexicographic order, found
     place by place: only blocks that look alike where they stand are both followed up.
 
     Args:
@@ -41,7 +41,7 @@ def _extend(
     }
     least = min(ready.values())
     alike = [k for k, block in ready.items() if block == least]
-    # Of those that nothing reads, one is as good as another.
+    # Among those that nothing reads, one is as good as another.
     unread = [k for k in alike if k not in read]
     for k in [k for k in alike if k in read] + unread[:1]:
         _extend(blocks, read, {**numbers, k + 2: len(placed) + 2}, [*placed, least], found)

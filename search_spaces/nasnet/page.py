@@ -28,7 +28,7 @@ class Page:
     """A cell, arranged.
 
     Attributes:
-        width: Of the page.
+        width: Width of the page.
         box: Width and height of an operation.
         output: Width and height of the output.
         hops: The pieces of all edges.
@@ -47,7 +47,7 @@ class Page:
 
 
 def arrange(cell: Cell) -> Page:
-    """Find every part of a cell its size and its place.
+    """Find the size and the place of every part of a cell.
 
     Operations are as wide as the page allows, within limits; the page is wider than `WIDTH` only
     where its fullest layer does not fit.

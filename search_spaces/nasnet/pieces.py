@@ -115,7 +115,7 @@ def build_piece(piece: Piece, operation_set: str, skeleton: Skeleton) -> Any:
     """A piece as a ``keras.Model`` of one input and one output.
 
     Raises:
-        InvalidArchitecture: If it is none of ``operation_set``.
+        InvalidArchitecture: If ``operation_set`` has no such operation.
     """
     import keras
 

@@ -51,13 +51,13 @@ class Skeleton:
         older_input: The first normal cell after a reduction reads, beside the reduction's output,
             the output of the cell before the reduction (False), or of the one before that (True,
             as in NASNet-A large).
-        auxiliary: A second classifier after the last normal cell before the last reduction; the
-            model then has two outputs, ``classes`` and ``auxiliary``.
+        auxiliary: Whether there is a second classifier after the last normal cell before the last
+            reduction; the model then has two outputs, ``classes`` and ``auxiliary``.
         dropout: Share of the pooled features that is dropped in training, 0 up to below 1.
         drop_path_keep: Probability with which the last cell keeps an operation at the end of the
             schedule, above 0 up to 1; 1 leaves drop-path out.
         drop_path_steps: Training steps over which drop-path grows to its full strength.
-        momentum, epsilon: Of the batch normalisations.
+        momentum, epsilon: Constants of the batch normalisations.
         pool_padding: What pools of stride 2 see beyond the border. ``"same"``: nothing; an average
             is over the pixels that exist. ``"zeros"``: zeros, which count in the average and can be
             the maximum. ``""`` is ``"zeros"`` for ``"imagenet"``, as in ``keras.applications``

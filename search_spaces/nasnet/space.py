@@ -27,7 +27,7 @@ class NASNetSpace(GenotypeSpace):
     """A normal and a reduction cell of blocks; by default the book's, see docs/nasnet.md.
 
     For each cell and block the decisions are, in this order, input 1, input 2, operation 1,
-    operation 2 and combination (left out where there is one alone). Hidden state 0 is the current
+    operation 2 and combination (left out where only one is given). Hidden state 0 is the current
     input of a cell, 1 the output of the cell before, k + 2 the output of block k (from 0).
 
     Args:
@@ -40,7 +40,8 @@ class NASNetSpace(GenotypeSpace):
             the cell's two inputs.
         concatenation: What a cell returns: ``"all"`` of its blocks, or those ``"unused"`` by other
             blocks.
-        skeleton: What children are built in where nothing else is said; the book's.
+        skeleton: What children are built in unless `build` is given another; the book's by
+            default. It is part of the space's identity: other skeletons make other children.
 
     Raises:
         ValueError: If an argument is out of range.
