@@ -55,7 +55,10 @@ def try_to_build(evaluation: Evaluation, tries: int = 5) -> None:
 
     Raises:
         CellwrightError: If none of ``tries`` architectures can be built and measured.
+        ModuleNotFoundError: If Keras is not installed.
     """
+    import keras  # noqa: F401  where it is missing, that is no fault of the space
+
     space = evaluation.space
     rng = np.random.default_rng(0)
     reason: Exception | None = None
