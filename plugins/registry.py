@@ -1,7 +1,8 @@
-"""Names of spaces, strategies and meters, as they stand in a config file or on a command line.
+"""Names of spaces, strategies, meters and rewards, as in a config file or on a command line.
 
 The built-in ones come through the same door as a stranger's: the entry points
-``cellwright.spaces``, ``cellwright.strategies`` and ``cellwright.meters`` of any installed package.
+``cellwright.spaces``, ``cellwright.strategies``, ``cellwright.meters`` and ``cellwright.rewards`` of
+any installed package.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from operator import attrgetter
 from typing import Any
 
 from cellwright.plugins.meters import Meter, as_meters
+from cellwright.plugins.scoring.rewards import Reward
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import JointSpace, SearchSpace, read_hyperparameter
 
-__all__ = ["make_meter", "make_space", "make_strategy"]
+__all__ = ["make_meter", "make_reward", "make_space", "make_strategy"]
 
 
 def make_space(space: SearchSpace | str | None, tune: Sequence[str] = ()) -> SearchSpace:
@@ -97,8 +99,28 @@ def make_meter(name: str, **arguments: Any) -> Meter:
     return meter
 
 
+def make_reward(name: str, **arguments: Any) -> Reward:
+    """A reward by its name, such as ``"mnasnet"``, or as ``"package.module:attribute"``.
+
+    Args:
+        name: Registered, or a path.
+        arguments: Of its constructor, such as ``target=2.5``.
+
+    Raises:
+        ValueError: If nothing goes by that name, it takes no such arguments, or makes no `Reward`.
+    """
+    made = _load("rewards", name)
+    try:
+        reward = made(**arguments)
+    except TypeError as error:
+        raise ValueError(f"reward {name!r} cannot be made so: {error}") from error
+    if not isinstance(reward, Reward):
+        raise ValueError(f"reward {name!r} gives a {type(reward).__name__}, not a Reward")
+    return reward
+
+
 def names(group: str) -> list[str]:
-    """What is installed under ``group``: ``"spaces"``, ``"strategies"`` or ``"meters"``."""
+    """What is installed under ``"spaces"``, ``"strategies"``, ``"meters"`` or ``"rewards"``."""
     return sorted({entry.name for entry in entry_points(group=f"cellwright.{group}")})
 
 

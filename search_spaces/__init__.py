@@ -30,7 +30,7 @@ from cellwright.search_spaces.nasnet import (
     register_operation,
 )
 from cellwright.search_spaces.space import SearchSpace
-from cellwright.search_spaces.written import read_hyperparameter
+from cellwright.search_spaces.written import read_hyperparameter, read_value
 
 __all__ = [
     "GENOTYPES",
@@ -74,5 +74,6 @@ __all__ = [
     "multiply_adds",
     "notation",
     "read_hyperparameter",
+    "read_value",
     "register_operation",
 ]

@@ -41,6 +41,15 @@ def read_hyperparameter(text: str) -> Decision:
     return made
 
 
+def read_value(text: str) -> Value:
+    """A whole number, a number, ``true`` or ``false``, or a word; the first of these that fits.
+
+    Raises:
+        ValueError: If ``text`` is empty.
+    """
+    return _alike([text])[0]
+
+
 def _alike(words: list[str]) -> tuple[Value, ...]:
     """Words as values of one type."""
     kinds: list[Callable[[str], Any]] = [int, float, lambda word: _BOOLEANS[word.lower()]]

@@ -13,6 +13,7 @@ import typer
 from cellwright.plugins import make_strategy
 from cellwright.plugins.data.load import BUILT_IN
 from cellwright.search_spaces import CellwrightError
+from cellwright.searches.reward import read_reward
 from cellwright.searches.settings import SCHEDULES, Settings
 
 
@@ -98,6 +99,14 @@ def settings_of(
             "litert-int8, multiply-adds, size, peak-memory, module:attribute, ..."
         ),
     ] = None,
+    reward: Annotated[
+        str | None,
+        typer.Option(
+            help="Weigh what is measured by this: accuracy, loss, mnasnet, mnasnet-hard or "
+            "module:attribute, and its arguments after commas, as in accuracy,power=3. Without it "
+            "accuracy, or for numbers the loss."
+        ),
+    ] = None,
     target: Annotated[
         float | None,
         typer.Option(
@@ -157,6 +166,13 @@ def settings_of(
         raise CellwrightError("--target-ms and --target-from both set the target: give one")
     if hard and target is None and target_from is None:
         raise CellwrightError("--hard needs a target: give --target-ms or --target-from too")
+    if reward is not None:
+        if target is not None or target_from is not None:
+            raise CellwrightError(
+                "--reward and a target both say how accuracy is weighed: give one of them "
+                "(--target-ms 2.5 is --reward mnasnet,target=2.5 --meter keras)"
+            )
+        read_reward(reward)  # refused at once
     if objectives is not None and strategy == "auto":
         strategy = "pareto"
     if target_from is not None and Path(target_from).exists():
@@ -167,7 +183,7 @@ def settings_of(
         seed=seed, storage=None, concurrency=1, label=label, drop=_parts(drop), task=task,
         class_weight=class_weight, meter=meter, target=target, target_from=target_from, hard=hard,
         limit=limit, objectives=_parts(objectives),
-        tune=_without_spaces(tune), schedule=schedule, factor=factor,
+        tune=_without_spaces(tune), schedule=schedule, factor=factor, reward=reward,
         predict=None if predict is None else str(predict.resolve()),
     )  # fmt: skip
     _check_schedule(settings)

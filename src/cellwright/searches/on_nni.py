@@ -17,6 +17,7 @@ from cellwright.plugins.training.best_child import keep_best
 from cellwright.search_spaces import INFEASIBLE, CellwrightError
 from cellwright.searches.folder import read_settings
 from cellwright.searches.hosts import OnEpoch, OnTrial
+from cellwright.searches.reward import split_reward
 from cellwright.searches.settings import CHECKPOINTS, Settings
 from cellwright.searches.trial import Run, Trial
 
@@ -87,6 +88,9 @@ def write(
         "meter": settings.meter_name and call("make_meter", settings.meter_name),
         "checkpoints": settings.schedule and as_python(CHECKPOINTS),
     }
+    if settings.reward is not None:
+        name, arguments = split_reward(settings.reward)
+        made["reward"] = call("make_reward", name, **arguments)
     script = trial_script(**_arguments_of(evaluation, made))
     return _write(folder, settings, script=script, overwrite=overwrite)
 

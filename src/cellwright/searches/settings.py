@@ -13,6 +13,7 @@ from cellwright.plugins import (
     Limit,
     Meter,
     MnasNetReward,
+    Reward,
     load_dataset,
     make_meter,
     make_space,
@@ -27,9 +28,11 @@ from cellwright.plugins.metrics import (
     find_metric,
     split_direction,
 )
+from cellwright.plugins.scoring.limit import Screening
 from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.search_spaces import CellwrightError, SearchSpace
 from cellwright.searches.prediction import make_predictor
+from cellwright.searches.reward import check_reward, read_reward
 
 FILE = "settings.json"
 CHECKPOINTS = "checkpoints"
@@ -70,6 +73,7 @@ class Settings:
     tune: tuple[str, ...] = ()  # hyperparameters, each as the user wrote it
     schedule: str | None = None
     factor: int | None = None
+    reward: str | None = None  # see `split_reward`
 
     @property
     def goals(self) -> dict[str, Direction]:
@@ -203,13 +207,15 @@ class Settings:
 
         Raises:
             InvalidData: If the data cannot be searched on.
-            CellwrightError: If there is a target, and the label is a number.
+            CellwrightError: If there is a target, and the label is a number, or if the reward needs
+                a metric that the children will not have.
             CellwrightError, ValueError, CorruptedState: See `make_predictor`.
         """
         data = data or self.load_data()  # before the framework: wrong data are refused at once
         from cellwright.plugins import Recipe
 
-        meter, reward, limit, predictor = None, None, None, None
+        meter, limit, predictor = None, None, None
+        reward: Reward | None = None
         if measure:
             meter = self.make_meter()
             if self.predict is not None:
@@ -221,6 +227,10 @@ class Settings:
                 raise CellwrightError("a target weighs accuracy, not a loss: give --limit alone")
             weigh = MnasNetReward.hard if self.hard else MnasNetReward
             reward = weigh(self.target, latency=self.cost)
+        if measure and self.reward is not None:
+            reward = read_reward(self.reward)
+            known = Screening(meter, predictor).metrics
+            check_reward(self.reward, reward, data.classes, known)
         if measure and self.limit is not None and self.limited is not None:
             limit = Limit(self.limited, self.limit)
         return Evaluation(

@@ -1,0 +1,68 @@
+"""``--reward``: what a search weighs its children by, as a user writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cellwright.plugins import Reward, make_reward
+from cellwright.search_spaces import CellwrightError, ChildFailed, read_value
+
+# What training gives, where there are classes to tell apart and where a number is predicted.
+_OF_CLASSES = ("accuracy", "loss", "val_accuracy", "val_loss", "best_val_accuracy",
+               "weighted_val_accuracy")  # fmt: skip
+_OF_NUMBERS = ("mae", "loss", "val_mae", "val_loss")
+
+
+def split_reward(text: str) -> tuple[str, dict[str, Any]]:
+    """``NAME`` or ``NAME,ARGUMENT=VALUE,...`` as the name of a reward and its arguments.
+
+    Raises:
+        CellwrightError: If it is not written so.
+    """
+    name, *rest = (part.strip() for part in text.split(","))
+    arguments: dict[str, Any] = {}
+    for part in rest:
+        argument, _, value = (word.strip() for word in part.partition("="))
+        if not argument.isidentifier() or not value or argument in arguments:
+            raise CellwrightError(
+                "--reward is a name, or a name and its arguments, each once, such as "
+                f"accuracy,metric=best_val_accuracy,power=3; got {text!r}"
+            )
+        arguments[argument] = read_value(value)
+    return name, arguments
+
+
+def read_reward(text: str) -> Reward:
+    """The reward that is written as `split_reward` takes it.
+
+    Raises:
+        CellwrightError, ValueError: See `split_reward` and `make_reward`.
+    """
+    name, arguments = split_reward(text)
+    return make_reward(name, **arguments)
+
+
+def check_reward(text: str, reward: Reward, classes: int | None, measured: Sequence[str]) -> None:
+    """Weigh a child that nobody trained, to see that none of the metrics is missing.
+
+    Args:
+        text: As the user wrote it.
+        reward: What it says.
+        classes: Of the data; None where a number is predicted.
+        measured: The metrics that are known before a child is trained.
+
+    Raises:
+        CellwrightError: If the reward needs a metric that the children will not have.
+    """
+    names = [*(_OF_NUMBERS if classes is None else _OF_CLASSES), *measured, "seconds"]
+    try:
+        reward(dict.fromkeys(names, 0.5))
+    except (ChildFailed, KeyError) as error:
+        reason = str(error)
+        if isinstance(error, KeyError):
+            reason = f"metric {error} is missing; measured are {sorted(names)}"
+        raise CellwrightError(
+            f"--reward {text} cannot weigh the children of this search: {reason}. Give the --meter "
+            "that measures it, or another reward"
+        ) from error
