@@ -1,8 +1,8 @@
 """Names of spaces, strategies, meters and rewards, as in a config file or on a command line.
 
-The built-in ones come through the same door as a stranger's: the entry points
-``cellwright.spaces``, ``cellwright.strategies``, ``cellwright.meters`` and ``cellwright.rewards`` of
-any installed package.
+The built-in ones come through the same door as a stranger's: the entry points of any installed
+package in ``cellwright.spaces``, ``cellwright.strategies``, ``cellwright.meters`` and
+``cellwright.rewards``.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def test_one_format_that_fails_keeps_the_others(home, capfd):
     [
         (["nothing"], "nothing is neither a .keras file nor a folder with a best.keras in it"),
         (["run", "--to", "tflite"], "--to must be one of keras, litert, onnx, python, all; got"),
-        (["run", "--to", "onnx", "--int8"], "--int8 is of LiteRT: give --to litert too"),
+        (["run", "--to", "onnx", "--int8"], "--int8 is for litert: give --to litert too"),
         (["run", "--out", "run"], "run/best.keras would be overwritten; give another --out"),
         (["run/best.keras", "--int8"], "images like those that the network will see: give --data"),
         (["run", "--data", "nowhere.npz"], "data 'nowhere.npz'"),

@@ -1,4 +1,4 @@
-"""``cellwright search --reward``: by name, with arguments, and refused before a child is trained."""
+"""``cellwright search --reward``: by name, with arguments, and refused before any training."""
 
 import json
 from dataclasses import asdict, replace

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import cellwright
-from cellwright.command_line.export import export
+from cellwright.command_line.export import FORMATS, export
 from cellwright.command_line.options import with_settings
 from cellwright.command_line.prediction import fill_table
 from cellwright.command_line.printing import console, print_results, print_trial
@@ -42,15 +42,10 @@ app = typer.Typer(
 Out = Annotated[Path, typer.Argument(help="Folder of a search, given to it as --out.")]
 # Which extra brings a module that is not there.
 _EXTRAS = {
-    "optuna": "optuna",
-    "nni": "nni",
-    "keras_tuner": "keras-tuner",
+    **{host.package: name for name, host in HOSTS.items()},
+    **{module: "export" for format in FORMATS.values() for module in format.needs},
     "keras": "tensorflow",
     "tensorflow": "tensorflow",
-    "ai_edge_litert": "export",
-    "onnx": "export",
-    "onnxruntime": "export",
-    "tf2onnx": "export",
 }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,12 +27,30 @@ from cellwright.searches.startup import quiet_tensorflow
 if TYPE_CHECKING:
     from cellwright.search_spaces.export import Exported
 
-# Each format, and the modules that it needs beside Keras and TensorFlow.
-FORMATS: Mapping[str, tuple[str, ...]] = {
-    "keras": (),
-    "litert": ("ai_edge_litert",),
-    "onnx": ("onnx", "onnxruntime", "tf2onnx"),
-    "python": (),
+
+@dataclass(frozen=True)
+class Format:
+    """A row of the table of formats.
+
+    Attributes:
+        suffix: Of its file.
+        needs: The modules that it needs beside Keras and TensorFlow; the extra ``export`` of
+            Cellwright brings their packages.
+        takes: What its function takes beside network, path and images: ``"int8"`` if it can write
+            whole numbers of 8 bits too, ``"genotype"`` if it keeps that in the file.
+    """
+
+    suffix: str
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+
+
+# Each is written by `export_<name>` in `search_spaces/export/to_<name>.py`.
+FORMATS = {
+    "keras": Format(".keras"),
+    "litert": Format(".tflite", ("ai_edge_litert",), ("int8",)),
+    "onnx": Format(".onnx", ("onnx", "onnxruntime", "tf2onnx")),
+    "python": Format(".py", takes=("genotype",)),
 }
 IMAGES = 256  # of the data, to set the ranges of an int8 network and to check the files on
 
@@ -70,10 +90,11 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     done: list[Exported] = []
     failed: list[str] = []
-    for name, write in _writers(formats, int8, genotype).items():
-        with console.status(f"exporting to {name}"), quiet_tensorflow():
+    for suffix, write in _writers(formats, int8, genotype).items():
+        file = folder / f"{source.model.stem}{suffix}"
+        with console.status(f"writing {file.name}"), quiet_tensorflow():
             try:
-                done.append(write(model, folder / source.model.stem, images))
+                done.append(write(model, file, images=images))
             except CellwrightError as error:
                 failed.append(str(error))
     console.print(_table(done, folder, len(images) if images is not None else 8))
@@ -159,42 +180,31 @@ def _formats(to: list[str] | None, int8: bool) -> list[str]:
             f"--to must be one of {', '.join(FORMATS)}, all; got {sorted(unknown)}"
         )
     chosen = [name for name in FORMATS if "all" in wanted or name in wanted]
-    if int8 and "litert" not in chosen:
-        raise CellwrightError("--int8 is of LiteRT: give --to litert too, or leave --int8 out")
-    for module in (module for name in chosen for module in FORMATS[name]):
+    small = [name for name, format in FORMATS.items() if "int8" in format.takes]
+    if int8 and not set(small) & set(chosen):
+        raise CellwrightError(
+            f"--int8 is for {' or '.join(small)}: give --to {small[0]} too, or leave --int8 out"
+        )
+    for module in (module for name in chosen for module in FORMATS[name].needs):
         if importlib.util.find_spec(module) is None:
             raise ModuleNotFoundError(f"No module named {module!r}", name=module)
     return chosen
 
 
-Writer = Callable[[Any, Path, Any], "Exported"]
-
-
 def _writers(
     formats: list[str], int8: bool, genotype: Mapping[str, Any] | None
-) -> dict[str, Writer]:
-    """For each format a function of (network, path without suffix, images)."""
-    from cellwright.search_spaces.export import (
-        export_keras,
-        export_litert,
-        export_onnx,
-        export_python,
-    )
-
-    writers: dict[str, Writer] = {
-        "keras": lambda model, path, x: export_keras(model, f"{path}.keras", images=x),
-        "litert": lambda model, path, x: export_litert(model, f"{path}.tflite", images=x),
-        "onnx": lambda model, path, x: export_onnx(model, f"{path}.onnx", images=x),
-        "python": lambda model, path, x: export_python(
-            model, f"{path}.py", genotype=genotype, images=x
-        ),
-    }
-    chosen = {name: writers[name] for name in formats}
-    if int8:
-        chosen["litert int8"] = lambda model, path, x: export_litert(
-            model, f"{path}_int8.tflite", int8=True, images=x
-        )
-    return chosen
+) -> dict[str, Callable[..., Exported]]:
+    """For the suffix of each file the function that writes it, of (network, path, images=...)."""
+    writers: dict[str, Callable[..., Exported]] = {}
+    for name in formats:
+        format = FORMATS[name]
+        module = importlib.import_module(f"cellwright.search_spaces.export.to_{name}")
+        write = getattr(module, f"export_{name}")
+        kept = {"genotype": genotype} if "genotype" in format.takes else {}
+        writers[format.suffix] = partial(write, **kept)
+        if int8 and "int8" in format.takes:
+            writers[f"_int8{format.suffix}"] = partial(write, int8=True, **kept)
+    return writers
 
 
 def _table(done: list[Exported], folder: Path, images: int) -> Table:
