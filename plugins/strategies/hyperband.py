@@ -47,7 +47,7 @@ class Attempt(NamedTuple):
 def hyperband_brackets(max_epochs: int, factor: int = 3) -> list[list[tuple[int, int]]]:
     """(trials, epochs) of each round of each bracket, the bracket of most rounds first.
 
-    The sizes are those of Keras Tuner's ``HyperbandOracle``: with R = ``max_epochs`` and
+    After algorithm 1 of Li et al. 2018, with every number rounded up: with R = ``max_epochs`` and
     n = ceil(1 + log R) to the base ``factor``, round i of bracket s (s + 1 rounds) holds
     ceil(n / (s + 1) factor^(s - i)) trials of ceil(R / factor^(s - i)) epochs.
 

@@ -58,7 +58,7 @@ def train(
         data: The training part, and the validation part, which may be empty.
         recipe: How to train; its seed fixes the order of the examples.
         report: Called with each epoch (from 0) and its metrics; an exception that it raises ends
-            the training, as Optuna's ``TrialPruned`` does.
+            the training, such as the one by which a host prunes a trial.
         checkpoint: State to continue from, whose epochs count among ``recipe.epochs``; the new
             state is written to it at the end.
         deadline: Time, in seconds as ``time.time`` counts them, at which training ends if it has
