@@ -3,13 +3,17 @@
 import io
 import json
 import sys
+import tomllib
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+import cellwright
 from cellwright.command_line.app import main
+from cellwright.command_line.export import FORMATS
 from cellwright.plugins.training.best_child import keep_best
 from cellwright.searches.settings import Settings
 
@@ -128,3 +132,13 @@ def test_a_missing_package_is_named_with_its_extra(home, capfd, monkeypatch):
     code, words = run(capfd, home / "run", "--to", "onnx")
     assert code == 1
     assert "onnxruntime is needed but not installed: pip install 'cellwright[export]'" in words
+
+
+def test_a_format_is_a_row_of_the_table_and_a_file():
+    rooms = Path(cellwright.__file__).parent / "search_spaces" / "export"
+    assert {file.stem for file in rooms.glob("to_*.py")} == {f"to_{name}" for name in FORMATS}
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    packages = " ".join(project["optional-dependencies"]["export"])
+    for format in FORMATS.values():
+        for module in format.needs:
+            assert module.replace("_", "-") in packages, f"the extra export does not bring {module}"

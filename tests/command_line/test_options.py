@@ -1,0 +1,45 @@
+"""Options and settings go together: an option costs a line in each of two files."""
+
+import inspect
+from dataclasses import fields
+
+from cellwright.command_line.options import settings_of
+from cellwright.searches.settings import Settings
+
+# Settings that `settings_of` has no option for, and why.
+WITHOUT = {
+    "host": "--host is an option of `search` alone; `nni-init` has but one host",
+    "storage": "likewise",
+    "concurrency": "`search` and `nni-init` have different defaults",
+    "patience": "the estimators set it",
+    "deadline": "the estimators set it",
+}
+
+
+def test_every_setting_has_an_option():
+    settings = {field.name for field in fields(Settings)}
+    options = inspect.signature(settings_of).parameters.keys()
+    missing = settings - options - WITHOUT.keys()
+    assert not missing, f"add the options {sorted(missing)} to `settings_of`, or say why not here"
+    assert options <= settings, "an option that is no setting is not kept, and not compared"
+    assert WITHOUT.keys() <= settings - options, "take what has an option off the list"
+
+
+def test_every_option_reaches_its_setting():
+    given = {
+        "strategy": "random", "space": "mlp", "data": "wine", "label": "a", "task": "regression",
+        "class_weight": "balanced", "trials": 3, "epochs": 9, "schedule": "halving", "factor": 2,
+        "batch_size": 7, "learning_rate": 0.5, "filters": 5, "seed": 11, "meter": "size",
+        "target": 2.5, "hard": True, "limit": 3.5,
+    }  # fmt: skip
+    settings = settings_of(**given)
+    assert {name: getattr(settings, name) for name in given} == given
+    others = {
+        "drop": "b,c", "tune": ["batch_size=8,16"], "target_from": "mnasnet-a1",
+        "objectives": "val_accuracy,parameters", "reward": "accuracy,power=2",
+    }  # fmt: skip
+    plain = settings_of()
+    for name, value in others.items():
+        assert getattr(settings_of(**{name: value}), name) != getattr(plain, name)
+    options = inspect.signature(settings_of).parameters.keys()
+    assert options - given - others.keys() == {"predict"}  # tests/searches/test_prediction.py
