@@ -1,0 +1,1 @@
+"""A strategy, a space, a meter and a reward that Cellwright finds by their entry points."""
