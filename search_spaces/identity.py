@@ -7,18 +7,25 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from cellwright.search_spaces.decision import Decision, Float, Int
 
-if TYPE_CHECKING:
-    from cellwright.search_spaces.space import SearchSpace
-
 _OF_EVERY_SPACE = {"decisions", "names", "anchors", "options"}
 _LONGEST = 300  # characters of a fact's JSON in `brief`
 _MOST = 3  # differences that a message names
+
+
+class Identified(Protocol):
+    """What is asked of a space here; `SearchSpace` says what each of these is."""
+
+    decisions: tuple[Decision, ...]
+    identified_by: tuple[str, ...]
+
+    def identity(self) -> dict[str, Any]:
+        """What a record of trials notes of this space."""
 
 
 class Comparison(NamedTuple):
@@ -34,7 +41,7 @@ class Comparison(NamedTuple):
     doubtful: str
 
 
-def identity_of(space: SearchSpace) -> dict[str, Any]:
+def identity_of(space: Identified) -> dict[str, Any]:
     """See `SearchSpace.identity`."""
     declared = {name: _declared(space, name) for name in space.identified_by}
     return {
@@ -50,7 +57,7 @@ def digest(data: Any) -> str:
     return hashlib.sha256(_text(data).encode()).hexdigest()[:16]
 
 
-def old_fingerprint(space: SearchSpace) -> str:
+def old_fingerprint(space: Identified) -> str:
     """All that records of earlier versions note of a space: a digest of names and choices.
 
     Records still hold it, beside the identity, so that processes of both versions can work on one
@@ -72,7 +79,7 @@ def brief(identity: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def compare(space: SearchSpace, noted: Mapping[str, Any] | str) -> Comparison:
+def compare(space: Identified, noted: Mapping[str, Any] | str) -> Comparison:
     """Whether a record is of ``space``, by what it notes.
 
     Decisions and declared facts must agree. A class that goes by another name, a public attribute
@@ -106,7 +113,7 @@ def compare(space: SearchSpace, noted: Mapping[str, Any] | str) -> Comparison:
     return Comparison(_some(different), _some(doubtful))
 
 
-def _compare_with_old(space: SearchSpace, now: Mapping[str, Any], noted: str) -> Comparison:
+def _compare_with_old(space: Identified, now: Mapping[str, Any], noted: str) -> Comparison:
     if noted != old_fingerprint(space):
         return Comparison("its decisions are others", "")
     unknown = [*now["facts"], *now["attributes"]]
@@ -156,7 +163,7 @@ def _described(decision: Decision) -> dict[str, Any]:
     return found
 
 
-def _declared(space: SearchSpace, name: str) -> Any:
+def _declared(space: Identified, name: str) -> Any:
     try:
         return _plain(getattr(space, name))
     except TypeError as error:
@@ -166,7 +173,7 @@ def _declared(space: SearchSpace, name: str) -> Any:
         ) from None
 
 
-def _guessed(space: SearchSpace) -> dict[str, Any]:
+def _guessed(space: Identified) -> dict[str, Any]:
     """Public attributes of a space that nobody declared to be facts, as far as they are data."""
     found = {}
     for name, value in vars(space).items():
