@@ -179,6 +179,20 @@ def test_every_file_is_on_a_floor_and_the_rooms_are_there():
             below_it.add(room)
 
 
+def test_the_drawing_shows_every_room_and_file():
+    """But for adapters, drawn as `<host>_*.py`, and what lies within a space."""
+    drawing = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text("utf-8")
+    drawn = set(re.findall(r"\w+", drawing))
+    missing = []
+    for name in sorted(sources()):
+        *folders, stem = name.split("/")
+        within = folders[:1] == ["search_spaces"] and len(folders) > 1
+        parts = {*folders} if within or folders == ["adapters"] else {*folders, stem}
+        if parts - drawn - {"__init__"}:
+            missing.append(f"{name}.py is not drawn")
+    check(missing, "Draw it in docs/architecture.md, and say in a few words what it is.")
+
+
 def test_no_floor_imports_one_above_it():
     wrong = []
     for arrow in arrows():

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -130,3 +131,16 @@ def test_nni(installed, home):
         home, installed, ("search", "--host", "nni", "--out", "nni", "--trials", "2", *OPTIONS)
     )
     check_run(home / "nni", "nni", 2)
+
+
+def test_the_guide_shows_the_package():
+    """docs/extending.md quotes the package as it is."""
+    guide = (EXAMPLE.parents[1] / "docs" / "extending.md").read_text()
+    quotes = re.findall(r"```python\n# (cellwright_example/\w+\.py)\n(.*?)```", guide, re.DOTALL)
+    assert len(quotes) == 4
+    for file, code in quotes:
+        assert code in (EXAMPLE / file).read_text(), f"{file} has changed: quote it anew"
+    (names,) = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    assert names in (EXAMPLE / "pyproject.toml").read_text()
+    lines = sum(len(file.read_text().splitlines()) for file in EXAMPLE.rglob("*.py"))
+    assert f"in {lines} lines" in " ".join(guide.split())
