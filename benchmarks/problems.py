@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, Protocol
 
-from cellwright.plugins.strategies.strategy import Rewards
+from cellwright.plugins.strategies.outcome import Rewards
 from cellwright.search_spaces import Params, SearchSpace
 
 

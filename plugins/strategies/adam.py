@@ -1,18 +1,21 @@
-"""Adam in NumPy, for the controller's flat vector of weights."""
+"""Adam in NumPy, for a flat vector of weights."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from cellwright.plugins.strategies.controller.cells import Array
+from cellwright.plugins.strategies.arrays import Array
 
 
 class Adam:
-    """Kingma and Ba 2015, algorithm 1, on one flat vector that is changed in place.
+    """The optimizer of Kingma and Ba 2015, algorithm 1, which changes one flat vector in place.
 
     Args:
         size: Length of the vector.
         learning_rate: Above 0.
+        beta_1: Decay of the gradient's moving average, in [0, 1).
+        beta_2: Decay of the squared gradient's moving average, in [0, 1).
+        epsilon: Added to the denominator, above 0.
 
     Raises:
         ValueError: If ``learning_rate`` is not above 0.

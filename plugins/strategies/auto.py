@@ -1,4 +1,4 @@
-"""The strategy to take where nothing speaks for another."""
+"""The strategy to take where there is no reason for another."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from cellwright.plugins.strategies.first_draws import Signal
 from cellwright.plugins.strategies.predictor import PredictorGuided
 from cellwright.search_spaces import Params, SearchSpace
 
-_ALONE = 200  # results up to which the predictor proposes everything
-_TURN = 4  # of so many proposals after that, one is evolution's
+_ALONE = 200  # until there are so many results, every proposal is the predictor's
+_TURN = 4  # after that, one proposal in so many is evolution's
 
 
 class Auto(PredictorGuided):
-    """`PredictorGuided`, and later one proposal in four from `RegularizedEvolution`.
+    """`PredictorGuided`, and after 200 results every fourth proposal from `RegularizedEvolution`.
 
-    With few results nothing finds better architectures than the predictor; with many it is fitted
-    to a part of them, and could be wrong about a space for good. Evolution's share bounds that
-    risk. Both learn from all results, whoever proposed them.
+    With few results nothing finds better architectures than the predictor. With many it is fitted
+    to only a part of them, and could be wrong about a space for good; evolution's share bounds that
+    risk. Both learn from all results, whichever of them proposed the architecture.
 
     Args:
-        space: Where to search.
+        space: The space to search.
         seed: See `Strategy`.
         signal: See `PredictorGuided`.
+
+    Raises:
+        ValueError: If the seed is out of range.
     """
 
     def __init__(

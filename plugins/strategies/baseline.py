@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 
 class Baseline(ABC):
-    """Turns rewards, in their order, into advantages."""
+    """Turns rewards, one after another, into advantages."""
 
     @abstractmethod
     def advantage(self, reward: float) -> float:
-        """``reward`` less the baseline, which then takes it in."""
+        """``reward`` less the baseline, which also takes the reward in."""
 
     @abstractmethod
     def reset(self) -> None:
@@ -21,12 +21,15 @@ class Baseline(ABC):
 
 
 class MovingAverage(Baseline):
-    """Exponential moving average of the rewards before this one (Zoph et al. 2018, section 4).
+    """Exponential moving average of the rewards before this one (Zoph et al. 2018, appendix A.1).
 
-    The first reward starts it, and so has advantage 0.
+    The first reward starts the average, so its advantage is 0.
 
     Args:
         decay: Share of the old average that is kept, in [0, 1); the paper's is 0.95.
+
+    Raises:
+        ValueError: If ``decay`` is out of range.
     """
 
     def __init__(self, decay: float = 0.95) -> None:
@@ -45,10 +48,13 @@ class MovingAverage(Baseline):
 
 
 class Constant(Baseline):
-    """The same for all rewards, such as the accuracy of a coin.
+    """One value for all rewards, such as the accuracy of guessing.
 
     Args:
         value: In the unit of the rewards, finite.
+
+    Raises:
+        ValueError: If ``value`` is not finite.
     """
 
     def __init__(self, value: float = 0.5) -> None:
@@ -64,11 +70,14 @@ class Constant(Baseline):
 
 
 class RollingWindow(Baseline):
-    """Mean of the last rewards, this one included (the book's rule).
+    """Mean of the last rewards, including this one (the book's rule).
 
     Args:
         size: Rewards in the window, at least 2.
-        start: What the window holds at first; the book's is a single 0.1.
+        start: What the window holds at first; in the book a single 0.1.
+
+    Raises:
+        ValueError: If ``size`` is out of range.
     """
 
     def __init__(self, size: int = 20, start: Sequence[float] = (0.1,)) -> None:

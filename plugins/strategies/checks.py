@@ -1,4 +1,4 @@
-"""The contract of a strategy, as plain functions that need no test framework.
+"""The contract of a strategy, as plain functions that need no test framework::
 
 check_strategy(lambda space, seed: MyStrategy(space, seed=seed))
 """
@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from cellwright.plugins.strategies.strategy import Rewards, Strategy, Told
+from cellwright.plugins.strategies.outcome import Rewards, Told
+from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import Decision, InvalidArchitecture, Params, SearchSpace
 
 MakeStrategy = Callable[[SearchSpace, int], Strategy]
@@ -20,11 +21,11 @@ def check_strategy(make: MakeStrategy, space: SearchSpace | None = None) -> None
     """Run every check of this module.
 
     Args:
-        make: ``make(space, seed)`` gives a new strategy.
-        space: Where to try it; a space of 12 unlike decisions by default.
+        make: ``make(space, seed)`` returns a new strategy.
+        space: The space to try it on; by default one with 12 decisions of different kinds.
 
     Raises:
-        AssertionError: Naming what the strategy does not do.
+        AssertionError: If a check fails; the message says what the strategy does wrong.
     """
     space = space or _twelve_decisions()
     for check in (
@@ -41,7 +42,8 @@ def check_strategy(make: MakeStrategy, space: SearchSpace | None = None) -> None
 
 
 def check_same_answers(make: MakeStrategy, space: SearchSpace) -> None:
-    """Same seed and results, same proposals; asking has no effect; seeds differ."""
+    """The same seed and results give the same proposals, asking has no effect, and another seed
+    gives others."""
     first = list(_run(make(space, 3), space, 40))
     second = make(space, 3)
     for told in first:
@@ -53,7 +55,7 @@ def check_same_answers(make: MakeStrategy, space: SearchSpace) -> None:
 
 
 def check_follow(make: MakeStrategy, space: SearchSpace) -> None:
-    """Following the history at any point, or out of a wrong one, continues it exactly."""
+    """Following a history, from any point or after a wrong one, continues it exactly."""
     told = list(_run(make(space, 0), space, 60))
     for end in (1, 7, 33):
         resumed = make(space, 0)
@@ -66,7 +68,7 @@ def check_follow(make: MakeStrategy, space: SearchSpace) -> None:
 
 
 def check_strangers(make: MakeStrategy, space: SearchSpace) -> None:
-    """Takes architectures that it never asked for, and numbers in any order."""
+    """It takes architectures that it never proposed, and trial numbers in any order."""
     rng = np.random.default_rng(0)
     strategy = make(space, 0)
     for number in (70, 3, 41, *range(100, 140)):
@@ -76,7 +78,7 @@ def check_strangers(make: MakeStrategy, space: SearchSpace) -> None:
 
 
 def check_failures(make: MakeStrategy, space: SearchSpace) -> None:
-    """Goes on after any number of failed children, and keeps them in its history."""
+    """It goes on after any number of failed children, and keeps them in its history."""
     strategy = make(space, 0)
     for number in range(30):
         strategy.tell(number, strategy.ask(number), None)
@@ -85,8 +87,8 @@ def check_failures(make: MakeStrategy, space: SearchSpace) -> None:
 
 
 def check_bad_results(make: MakeStrategy, space: SearchSpace) -> None:
-    """Refuses rewards that are no numbers, or too few or many, and parameters of another space;
-    nothing changes."""
+    """It refuses rewards that are not finite, rewards of too few or too many numbers, and
+    parameters of another space, and is then as it was before."""
     strategy = make(space, 0)
     params = strategy.ask(0)
     good = _reward(strategy, space, params)
@@ -101,13 +103,13 @@ def check_bad_results(make: MakeStrategy, space: SearchSpace) -> None:
 
 
 def check_no_network_twice(make: MakeStrategy, space: SearchSpace) -> None:
-    """Proposes no network that it knows while there are others."""
+    """It proposes no network twice while there are others."""
     keys = [space.key(told.params) for told in _run(make(space, 1), space, 120)]
     _require(len(set(keys)) == len(keys), "a network was proposed twice")
 
 
 def check_what_runs(make: MakeStrategy, space: SearchSpace) -> None:
-    """Proposes to each of 16 workers another network, and forgets what ran."""
+    """It proposes a different network to each of 16 workers, and forgets what was running."""
     strategy = make(space, 1)
     for told in _run(make(space, 1), space, 40):
         strategy.tell(*told)
@@ -121,7 +123,7 @@ def check_what_runs(make: MakeStrategy, space: SearchSpace) -> None:
 
 
 def check_small_space(make: MakeStrategy, space: SearchSpace) -> None:
-    """Finds every point of a tiny space, and still answers when it is used up."""
+    """It finds every point of a tiny space, and still answers when the space is used up."""
     tiny = SearchSpace([Decision("one", (1, 2, 3)), Decision("two", (True, False))])
     keys = {tiny.key(told.params) for told in _run(make(tiny, 0), tiny, 12)}
     _require(len(keys) == tiny.size, f"only {len(keys)} of {tiny.size} points were tried")
@@ -138,14 +140,14 @@ def _run(strategy: Strategy, space: SearchSpace, trials: int) -> Iterator[Told]:
 
 
 def _reward(strategy: Strategy, space: SearchSpace, params: Params) -> Rewards:
-    """As many numbers as the strategy has objectives, which disagree about every decision."""
+    """A reward for each of the strategy's objectives, which disagree about every decision."""
     if strategy.objectives == 1:
         return _score(space, params)
     return tuple(_score(space, params, 0.9 * place) for place in range(strategy.objectives))
 
 
 def _score(space: SearchSpace, params: Params, shift: float = 0.0) -> float:
-    """In [0, 1]; without order among the choices, so that no rule about positions helps."""
+    """A score in [0, 1], without order among the choices, so that no rule about positions helps."""
     indices = space.encode(params)
     return sum(math.sin(7 * i + 5 * position + shift) + 1 for position, i in enumerate(indices)) / (
         2 * len(indices)

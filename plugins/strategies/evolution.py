@@ -15,30 +15,30 @@ class RegularizedEvolution(Strategy):
     """Tournament selection from a population that loses its oldest member to each child.
 
     Real, Aggarwal, Huang and Le, "Regularized Evolution for Image Classifier Architecture Search",
-    2018, algorithm 1. The population is the last ``population`` children that scored, of which the
-    first ``initial`` are drawn at random. Then a tournament sample is drawn with replacement, and
-    its best becomes the parent of a mutation (`SearchSpace.mutate`). The paper's rare identity
-    mutation is left out: it would train a network twice.
+    2018, algorithm 1. The population consists of the last ``population`` children that scored. The
+    first ``initial`` of them are drawn at random. After that a tournament sample is drawn with
+    replacement, and a mutation of its best member is the child (`SearchSpace.mutate`). The paper's
+    rare identity mutation is left out: it would train a network twice.
 
     The paper draws a whole population at random before the first tournament, which is little beside
-    its 20,000 children. A search of a few hundred children does better to begin early, and to cross
-    two parents now and then, each the best of a sample of its own: their child takes every decision
-    from either, at random. The paper's settings are
+    its 20,000 children. A search of a few hundred children does better if it begins early and now
+    and then crosses two parents, each the best of its own sample: their child takes every decision
+    from one of them, at random. The paper's settings are
     ``population=100, sample=25, initial=100, crossover=0``.
 
     Args:
-        space: Where to search.
+        space: The space to search.
         seed: See `Strategy`.
-        population: P of the paper (there 100, for 20,000 children), at least 2.
-        sample: S of the paper (there 25), at least 1.
-        initial: Children that score before the first tournament, at least 1; no more are waited for
-            than ``population``.
-        crossover: Share of the children that have two parents, from 0 to 1. Where these agree, or
-            the child is one of them, it is mutated as any other.
+        population: The paper's P, at least 2.
+        sample: The paper's S, the size of a tournament, at least 1.
+        initial: Children that score before the first tournament, at least 1; more than
+            ``population`` count as ``population``.
+        crossover: Share of the children that have two parents, in [0, 1]. If such a child equals
+            one of its parents, a mutation of the first parent takes its place.
         signal: See `PredictorGuided`.
 
     Raises:
-        ValueError: On an argument out of range.
+        ValueError: If an argument is out of range.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class RegularizedEvolution(Strategy):
         return self.space.mutate(self.space.decode(parent), rng)
 
     def _parent(self, rng: np.random.Generator) -> tuple[int, ...]:
-        """The best of a tournament sample, as positions of its choices."""
+        """The best of a tournament sample, as the positions of its choices."""
         contestants = rng.integers(len(self._members), size=self.sample)
         parent, _ = max((self._members[i] for i in contestants), key=lambda member: member[1])
         return parent
@@ -86,7 +86,7 @@ class RegularizedEvolution(Strategy):
 
 
 def check_population(population: int, sample: int, initial: int, crossover: float) -> None:
-    """Refuse settings of an evolution that are out of range.
+    """Refuse settings of evolution that are out of range.
 
     Raises:
         ValueError: Naming the first of them.
@@ -104,6 +104,6 @@ def check_population(population: int, sample: int, initial: int, crossover: floa
 def crossed(
     first: tuple[int, ...], second: tuple[int, ...], rng: np.random.Generator
 ) -> tuple[int, ...]:
-    """Uniform crossover: each position from ``first`` or ``second``, equally likely."""
-    of_first = rng.random(len(first)) < 0.5
-    return tuple(a if own else b for a, b, own in zip(first, second, of_first, strict=True))
+    """Uniform crossover: each position comes from ``first`` or ``second``, equally likely."""
+    kept = rng.random(len(first)) < 0.5
+    return tuple(a if keep else b for a, b, keep in zip(first, second, kept, strict=True))

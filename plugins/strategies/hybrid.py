@@ -3,97 +3,98 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar, Unpack
 
 import numpy as np
 
-from cellwright.plugins.strategies.baseline import Baseline, Constant
-from cellwright.plugins.strategies.controller.cells import Array, sigmoid
-from cellwright.plugins.strategies.controller.controller import Mask
-from cellwright.plugins.strategies.controller.steps import Indices
+from cellwright.plugins.strategies.arrays import Array, Indices, Mask
+from cellwright.plugins.strategies.baseline import Constant
+from cellwright.plugins.strategies.controller.cells import sigmoid
 from cellwright.plugins.strategies.controller.two_heads import TwoHeadedController
-from cellwright.plugins.strategies.policy_gradient import PolicyGradient
-from cellwright.plugins.strategies.ppo import clipped_weights
+from cellwright.plugins.strategies.policy_gradient import (
+    ControllerOptions,
+    PolicyGradient,
+    PolicyOptions,
+)
+from cellwright.plugins.strategies.ppo import check_clipping, clipped_surrogate
 from cellwright.plugins.strategies.strategy import Prediction
-from cellwright.plugins.strategies.surrogate.reward_scale import Scale
+from cellwright.plugins.strategies.surrogate.reward_scale import RewardScale
 from cellwright.search_spaces import Params, SearchSpace
 
-_ERRORS = 50  # predictions of which the spread is told
-_WORDS = 0.3  # how far from 0 what a word adds to an embedding may be
+_ERRORS = 50  # the last predictions, whose errors give a prediction's spread
+_WORDS = 0.3  # the largest number, up or down, that a word adds to an embedding
 
 
 class HybridReinforce(PolicyGradient):
     """The hybrid controller of the MLPNAS series: a policy, and a head that predicts accuracy.
 
-    Every ``batch`` results make ``epochs`` steps of Adam down the sum of two losses. That of the
-    policy is `PPO`'s, with an advantage for each decision (`discounted`): the reward less the
-    baseline, normalised over the batch, and discounted by ``alpha`` for each decision of the same
-    architecture that followed. That of the second head is the mean squared error over the last
-    ``memory`` results, of their places on a `Scale` brought to (0, 1), so that any reward can be
-    predicted, whatever its unit.
+    Every ``batch`` results make ``epochs`` steps of Adam down the sum of two losses. The policy's
+    is that of `PPO`, with an advantage for each decision (`discounted`): the reward less the
+    baseline, normalised over the batch, and discounted by ``alpha`` for each later decision of the
+    same architecture. The second head's is the mean squared error over the last ``memory`` results.
+    It predicts their places on a `RewardScale`, brought to (0, 1), so that the reward may have any
+    unit.
 
     The series' reward is ``AccuracyReward("weighted_val_accuracy")``.
 
     Args:
+        space: The space to search.
+        seed: See `Strategy`.
+        epochs: Steps over each batch, at least 1.
+        clip: See `PPO`; above 0.
         alpha: Discount, in (0, 1].
-        candidates: Architectures drawn for each proposal, of which the one with the best prediction
-            is taken; 1 takes what the policy draws, as the series does.
+        candidates: Architectures drawn for each proposal, at least 1; the one with the best
+            prediction is taken. With 1 it is what the policy draws, as in the series.
         memory: Results that the second head learns from, at least 1.
-        predictor_weight: Of the second loss, above 0.
-        epochs, clip: See `PPO`.
-        Others: See `PolicyGradient`.
+        predictor_weight: Weight of the second loss, above 0.
+        options: ``cell`` ("lstm"), ``units`` (100), ``learning_rate`` (0.005), ``batch`` (10),
+            ``entropy_weight`` (1e-2), ``baseline`` (``Constant(0.5)``), ``layers`` (1) and
+            ``initial`` (0.1): see `PolicyGradient`.
 
     Raises:
-        ValueError: On an argument out of range.
+        ValueError: If an argument is out of range.
+        TypeError: If there is no argument of that name.
     """
 
     controller: TwoHeadedController
-    _scale: Scale | None
-    _kind = TwoHeadedController
+    _scale: RewardScale | None
+    _controller_type = TwoHeadedController
+    _defaults: ClassVar[PolicyOptions] = {
+        "cell": "lstm", "units": 100, "learning_rate": 0.005, "batch": 10, "entropy_weight": 1e-2,
+        "baseline": None, "layers": 1, "initial": 0.1,
+    }  # fmt: skip
 
     def __init__(
         self,
         space: SearchSpace,
         *,
         seed: int | None = None,
-        cell: str = "lstm",
-        units: int = 100,
-        learning_rate: float = 0.005,
-        batch: int = 10,
         epochs: int = 10,
         clip: float = 0.2,
         alpha: float = 0.9,
         candidates: int = 4,
         memory: int = 200,
         predictor_weight: float = 10.0,
-        entropy_weight: float = 1e-2,
-        baseline: Baseline | None = None,
+        **options: Unpack[ControllerOptions],
     ) -> None:
-        for name, value in (("epochs", epochs), ("candidates", candidates), ("memory", memory)):
+        check_clipping(epochs, clip)
+        for name, value in (("candidates", candidates), ("memory", memory)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if not 0 < alpha <= 1:
             raise ValueError(f"alpha must be above 0 and at most 1, got {alpha}")
-        for name, number in (("clip", clip), ("predictor_weight", predictor_weight)):
-            if not number > 0:
-                raise ValueError(f"{name} must be above 0, got {number}")
+        if not predictor_weight > 0:
+            raise ValueError(f"predictor_weight must be above 0, got {predictor_weight}")
         self.epochs, self.clip, self.alpha = epochs, clip, alpha
         self.candidates, self.memory, self.predictor_weight = candidates, memory, predictor_weight
-        super().__init__(
-            space,
-            seed=seed,
-            cell=cell,
-            units=units,
-            learning_rate=learning_rate,
-            batch=batch,
-            entropy_weight=entropy_weight,
-            baseline=baseline if baseline is not None else Constant(0.5),
-            standardise=False,
-        )
+        if options.get("baseline") is None:
+            options["baseline"] = Constant(0.5)
+        super().__init__(space, seed=seed, **options)
 
     def predict(self, params: Params) -> Prediction | None:
         """What a trial of ``params`` is expected to score; None before the first update.
 
-        The spread is that of the last predictions around what was measured.
+        The standard deviation is the root mean square error of the last 50 predictions.
         """
         if self._scale is None:
             return None
@@ -120,7 +121,7 @@ class HybridReinforce(PolicyGradient):
         credit = discounted(advantages, active, self.alpha)
         results = self._results[-self.memory :]
         rewards = np.array([reward for _, reward in results])
-        self._scale = Scale(rewards)
+        self._scale = RewardScale(rewards)
         # One pass through the controller for both losses: first the batch, which moves the policy,
         # then the results that the second head learns from.
         batch, known = len(actions), len(results)
@@ -128,25 +129,22 @@ class HybridReinforce(PolicyGradient):
         learned = np.concatenate([active, np.zeros_like(active, shape=(known, active.shape[1]))])
         targets = np.concatenate([np.zeros(batch), sigmoid(self._scale.targets(rewards))])
         shares = np.repeat([0.0, self.predictor_weight / known], [batch, known])
-        of_all = len(rows) / batch  # the policy's loss is a mean over the batch alone
-        before: Array | None = None
+        scale_up = len(rows) / batch  # the policy's loss is a mean over the batch alone
+        clipped = clipped_surrogate(credit, self.clip)
 
         def weigh(log_p: Array) -> Array:
-            nonlocal before
-            before = log_p[:batch] if before is None else before
             weights = np.zeros_like(log_p)
-            ratio = np.exp(log_p[:batch] - before)
-            weights[:batch] = of_all * clipped_weights(ratio, credit, self.clip)
+            weights[:batch] = scale_up * clipped(log_p[:batch])
             return weights
 
         for _ in range(self.epochs):
             self.controller.accumulate_both(
-                rows, weigh, of_all * self.entropy_weight, learned, targets, shares
+                rows, weigh, scale_up * self.entropy_weight, learned, targets, shares
             )
             self._step()
 
     def _rewards(self, keys: Indices) -> Array:
-        """What the second head expects of canonical architectures, in the unit of the rewards."""
+        """What the second head predicts for canonical architectures, in the unit of the rewards."""
         assert self._scale is not None
         place = np.clip(self.controller.predict(keys), 1e-9, 1 - 1e-9)
         return self._scale.rewards(np.log(place / (1 - place)))
@@ -159,8 +157,8 @@ class HybridReinforce(PolicyGradient):
         self._scale = None
 
     def _share_words(self) -> None:
-        """Let choices that have words in common, in whatever decision, begin with like embeddings:
-        ``"64 relu"`` and ``"64 tanh"``, or an operation of two blocks."""
+        """Let choices that have words in common begin with similar embeddings, whichever decisions
+        they belong to: ``"64 relu"`` and ``"64 tanh"``, or one operation in two blocks."""
         rng, words = self._stream(0, 1), dict[str, Array]()
         embedding, offsets = self.controller["embedding"], self.controller.steps.offsets
         for decision, first in zip(self.space.decisions, offsets, strict=False):
@@ -173,11 +171,16 @@ class HybridReinforce(PolicyGradient):
 
 
 def discounted(advantages: Array, active: Mask, alpha: float) -> Array:
-    """The credit of each decision: (batch,) and (batch, decisions) to (batch, decisions).
+    """The credit of each decision, (batch, decisions).
 
-    Advantages have mean 0 and deviation 1 over the batch (but where all are alike: 0; a batch of
-    one stays as it is). A decision has that of its own architecture, times ``alpha`` for each
-    active decision of the same architecture after it.
+    Advantages are brought to mean 0 and standard deviation 1 over the batch; if all are equal they
+    become 0, and a batch of one stays as it is. The credit of a decision is the advantage of its
+    architecture, times ``alpha`` for each active decision of the same architecture after it.
+
+    Args:
+        advantages: (batch,).
+        active: (batch, decisions).
+        alpha: In (0, 1].
     """
     if len(advantages) > 1:
         advantages = advantages - advantages.mean()

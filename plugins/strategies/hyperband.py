@@ -1,7 +1,7 @@
 """Hyperband (Li et al. 2018): many children for few epochs, and more epochs for the best.
 
-Which trial comes next is a function of the trials so far, as with a strategy: what is new is the
-strategy's to choose, when a child goes on, and for how long, is decided here.
+Which trial comes next is a function of the trials so far, as with a strategy. A strategy chooses
+the new children; when a child goes on, and for how many epochs, is decided here.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cellwright.plugins.strategies.strategy import Rewards
+from cellwright.plugins.strategies.outcome import Rewards
 
 
 class Rung(NamedTuple):
     """What a trial is to do.
 
-    Args:
-        bracket: In the order in which brackets are begun, from 0.
-        round: In its bracket, from 0.
-        epochs: To train in all, those of earlier rounds included.
-        initial_epoch: Of these, how many the earlier rounds have trained.
-        past: Number of the trial that it goes on from; None for a new child.
+    Attributes:
+        bracket: Its bracket, counted from 0 in the order in which brackets are begun.
+        round: Its round in the bracket, counted from 0.
+        epochs: Epochs in all, including those of earlier rounds.
+        initial_epoch: How many of them the earlier rounds have trained.
+        past: Number of the trial that it continues; None for a new child.
     """
 
     bracket: int
@@ -32,10 +32,14 @@ class Rung(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """A trial so far: its number, the one that it goes on from, and what it scored.
+    """A trial so far.
 
-    ``reward`` counts once ``ended``, and is None if it failed. Of several objectives the first
-    decides.
+    Attributes:
+        number: Its number.
+        past: Number of the trial that it continues; None for a new child.
+        ended: Whether it has ended.
+        reward: What it scored, once it has ended; None if it failed. Where there are several
+            objectives the first decides.
     """
 
     number: int
@@ -45,11 +49,11 @@ class Attempt(NamedTuple):
 
 
 def hyperband_brackets(max_epochs: int, factor: int = 3) -> list[list[tuple[int, int]]]:
-    """(trials, epochs) of each round of each bracket, the bracket of most rounds first.
+    """(trials, epochs) of each round of each bracket, the bracket with the most rounds first.
 
     After algorithm 1 of Li et al. 2018, with every number rounded up: with R = ``max_epochs`` and
-    n = ceil(1 + log R) to the base ``factor``, round i of bracket s (s + 1 rounds) holds
-    ceil(n / (s + 1) factor^(s - i)) trials of ceil(R / factor^(s - i)) epochs.
+    n = ceil(1 + log R), the logarithm to the base ``factor``, round i of bracket s, which has
+    s + 1 rounds, holds ceil(n / (s + 1) factor^(s - i)) trials of ceil(R / factor^(s - i)) epochs.
 
     Raises:
         ValueError: If ``max_epochs`` is below 1 or ``factor`` below 2.
@@ -74,13 +78,13 @@ class Hyperband:
     """The schedule: brackets of successive halving, over and over.
 
     Args:
-        max_epochs: That a child is trained for at most, at least 1.
-        factor: One child in so many goes on to so many times the epochs, at least 2.
-        brackets: How many of the brackets to run, from that of most rounds; all if None. 1 is
-            successive halving.
+        max_epochs: The most epochs that a child is trained for, at least 1.
+        factor: One child in ``factor`` goes on to ``factor`` times as many epochs, at least 2.
+        brackets: How many brackets to run, beginning with that of the most rounds, at least 1; all
+            if None. 1 is successive halving.
 
     Raises:
-        ValueError: On an argument out of range.
+        ValueError: If an argument is out of range.
     """
 
     max_epochs: int
@@ -99,12 +103,12 @@ class Hyperband:
 
     @property
     def trials(self) -> int:
-        """Of all brackets, once."""
+        """How many trials one pass over all brackets takes."""
         return sum(trials for bracket in self.plan for trials, _ in bracket)
 
     @property
     def epochs(self) -> int:
-        """That all brackets train, once, if each child goes on from its weights."""
+        """How many epochs one pass over all brackets trains, if each child keeps its weights."""
         return sum(
             trials * (epochs - before)
             for bracket in self.plan
@@ -114,14 +118,14 @@ class Hyperband:
         )
 
     def next(self, trials: Iterable[Attempt]) -> Rung:
-        """What a trial that begins now is to do. It never waits: where no child can go on yet, the
+        """What a trial that begins now is to do. It never waits: if no child can go on yet, the
         next bracket begins.
 
-        A child goes on as soon as it is certain to be among the best of its round, whatever those
-        that still run score. One that failed never does.
+        A child goes on as soon as it is certain to be among the best of its round, whatever the
+        running ones will score. A child that failed never goes on.
 
         Args:
-            trials: All so far that are part of the schedule, in any order.
+            trials: All trials of the schedule so far, in any order.
         """
         plan = self.plan
         begun = self._begun(trials, plan)
@@ -138,7 +142,7 @@ class Hyperband:
     def _begun(
         self, trials: Iterable[Attempt], plan: list[list[tuple[int, int]]]
     ) -> list[list[list[Attempt]]]:
-        """The trials of each round of each bracket; new children fill one bracket after another."""
+        """The trials of each round of each bracket; new children fill the brackets in order."""
         begun: list[list[list[Attempt]]] = []
         places: dict[int, tuple[int, int]] = {}
         for trial in sorted(trials, key=lambda trial: trial.number):
@@ -157,7 +161,7 @@ class Hyperband:
 def _to_promote(
     rounds: list[list[Attempt]], bracket: list[tuple[int, int]], turn: int
 ) -> Attempt | None:
-    """The trial of the round before ``turn`` that may go on now, if one may."""
+    """The trial of the round before ``turn`` that may go on now; None if there is none."""
     gone_on = {trial.past for trial in rounds[turn]}
     ended = [trial for trial in rounds[turn - 1] if trial.ended and trial.number not in gone_on]
     scored = [trial for trial in ended if trial.reward is not None]

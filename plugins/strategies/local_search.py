@@ -9,25 +9,25 @@ import numpy as np
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import Params, SearchSpace
 
-Indices = tuple[int, ...]
+Point = tuple[int, ...]  # the position of each decision's choice
 
 
 class LocalSearch(Strategy):
-    """Climbs over neighbours that differ in one decision; starts anew where none is better.
+    """Climbs over neighbours that differ in one decision, and starts anew where none is better.
 
     White, Nolen and Savani, "Exploring the Loss Landscape in Neural Architecture Search", 2020,
-    algorithm 1, in the variant that moves at once to a neighbour that is better (their section 4),
-    since a strategy cannot wait for all of them. A climb begins with ``initial`` random draws and
-    goes on from the best of them. When all neighbours of a place are known and none was better,
-    the next climb begins. Trials that run side by side try different neighbours.
+    algorithm 1, in the variant that moves to a better neighbour at once (their section 4), since a
+    strategy cannot wait for all of them. A climb begins with ``initial`` random draws and goes on
+    from the best of them. When all neighbours of a place are known and none was better, the next
+    climb begins. Trials that run at the same time try different neighbours.
 
     Args:
-        space: Where to search.
+        space: The space to search.
         seed: See `Strategy`.
         initial: Random draws before each climb, at least 1.
 
     Raises:
-        ValueError: On an argument out of range.
+        ValueError: If ``initial`` is out of range.
     """
 
     def __init__(self, space: SearchSpace, *, seed: int | None = None, initial: int = 10) -> None:
@@ -44,7 +44,7 @@ class LocalSearch(Strategy):
                 return params
         return self.space.sample(rng)
 
-    def _learn(self, indices: Indices, reward: float) -> None:
+    def _learn(self, indices: Point, reward: float) -> None:
         if self._place and self._is_top() and _distance(indices, self._place) > 1:
             self._begin()
         if self._place is None:
@@ -58,13 +58,13 @@ class LocalSearch(Strategy):
         self._begin()
 
     def _begin(self) -> None:
-        self._draws: list[tuple[float, Indices]] = []
-        self._place: Indices | None = None  # None while a climb's first places are drawn
+        self._draws: list[tuple[float, Point]] = []
+        self._place: Point | None = None  # None while the first places of a climb are drawn
         self._height = 0.0
-        self._around: list[Indices] = []
-        self._passed = 0  # of the neighbours, those before this one are known
+        self._around: list[Point] = []
+        self._passed = 0  # the neighbours before this position are known
 
-    def _move(self, reward: float, indices: Indices) -> None:
+    def _move(self, reward: float, indices: Point) -> None:
         self._height, self._place = reward, indices
         self._around, self._passed = list(self._neighbours(indices)), 0
 
@@ -76,12 +76,12 @@ class LocalSearch(Strategy):
             self._passed += 1
         return True
 
-    def _neighbours(self, indices: Indices) -> Iterator[Indices]:
+    def _neighbours(self, indices: Point) -> Iterator[Point]:
         for position, decision in enumerate(self.space.decisions):
             for choice in range(len(decision.choices)):
                 if choice != indices[position]:
                     yield (*indices[:position], choice, *indices[position + 1 :])
 
 
-def _distance(one: Indices, other: Indices) -> int:
+def _distance(one: Point, other: Point) -> int:
     return sum(a != b for a, b in zip(one, other, strict=True))

@@ -1,4 +1,4 @@
-"""What a trial comes to: the result that a strategy is told, and what the strategy learns of it."""
+"""The outcome of a trial: the result that a strategy is told, and what it learns from that."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 
 from cellwright.search_spaces import INFEASIBLE, Params
 
-Rewards = float | tuple[float, ...]  # of one child: a number, or one for each of the objectives
+Rewards = float | tuple[float, ...]  # of one child: a number, or one for each of several objectives
 
 
 class Told(NamedTuple):
     """One result in a strategy's history.
 
     Attributes:
-        number: The trial's.
+        number: The trial's number.
         params: Its architecture.
-        reward: None for a child that failed.
-        excess: Of a child that failed because it is beyond a limit: by what share of the limit, 1
-            for twice as much as is allowed. 0 for any other.
+        reward: What it scored; None if the child failed.
+        excess: If the child failed because it is beyond a limit: by what share of the limit, such
+            as 1 for twice as much as is allowed. Otherwise 0.
     """
 
     number: int
@@ -40,13 +40,13 @@ def excess_of(metrics: Mapping[str, Any]) -> float:
 
 
 class Range(NamedTuple):
-    """The worst and the best reward of each objective among some results; empty without any."""
+    """The worst and the best value of each objective among some results; empty without rewards."""
 
     worst: tuple[float, ...] = ()
     best: tuple[float, ...] = ()
 
     def over(self, results: Iterable[Told]) -> Range:
-        """This range and what ``results`` add to it."""
+        """This range, extended by the rewards of ``results``."""
         found = [np.atleast_1d(told.reward) for told in results if told.reward is not None]
         if not found:
             return self
@@ -55,18 +55,19 @@ class Range(NamedTuple):
 
 
 def lesson(told: Told, seen: Range, objectives: int = 1) -> Rewards | None:
-    """What a strategy learns from a result, in the unit of its rewards; None for nothing.
+    """What a strategy learns from a result, in the unit of its rewards; None if it learns nothing.
 
-    That is the reward. A child beyond a limit has none: it counts as worse than the worst reward
-    ``seen``, and the worse the further it is beyond (Deb, "An efficient constraint handling method
-    for genetic algorithms", 2000, equation 4), so that a search in which hardly a child is within
-    the limit is led towards it. It lies below the worst by at most as much as that lies below the
-    best, so that what is beyond the limit does not drown the differences within it.
+    That is the reward, where there is one. A child beyond a limit has none. It counts as worse than
+    the worst reward ``seen``, and the further it is beyond the limit, the worse (Deb, "An efficient
+    constraint handling method for genetic algorithms", 2000, equation 4): a search in which hardly
+    any child is within the limit is led towards it. It is below the worst reward by less than the
+    worst is below the best, so that children beyond the limit do not drown the differences between
+    those within it.
 
     Args:
         told: A result.
-        seen: Of all results that the strategy knows.
-        objectives: Numbers in a reward.
+        seen: The range of all results that the strategy knows.
+        objectives: How many numbers a reward has.
     """
     if told.reward is not None or not told.excess:
         return told.reward

@@ -1,7 +1,7 @@
 """What "better" means where there are several objectives: fronts, ranks, crowding, hypervolume.
 
-Everywhere ``values`` has shape (points, objectives), and all objectives are maximised. One point
-dominates another if it is nowhere worse and somewhere better.
+``values`` always have shape (points, objectives), and all objectives are maximised. One point
+dominates another if it is worse in no objective and better in at least one.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
+from cellwright.plugins.strategies.arrays import Array, Indices
 
 
-def non_dominated(values: ArrayLike) -> NDArray[np.intp]:
-    """Rising indices of the points that no other dominates; all of several equal ones.
+def non_dominated(values: ArrayLike) -> Indices:
+    """Rising indices of the points that no other dominates; equal points are all among them.
 
     To minimise an objective, give its negative::
 
         front = non_dominated([(trial.accuracy, -trial.latency_ms) for trial in trials])
 
     Raises:
-        ValueError: If ``values`` is no table, or holds NaN.
+        ValueError: If ``values`` has another shape, or contains NaN.
     """
     points = _table(values)
     left = np.lexsort(-points.T[::-1])  # every point comes after those that dominate it
@@ -34,11 +34,14 @@ def non_dominated(values: ArrayLike) -> NDArray[np.intp]:
     return np.sort(np.array(front, dtype=np.intp))
 
 
-def ranks(values: ArrayLike) -> NDArray[np.intp]:
-    """Non-dominated sorting: 0 for the front, 1 for the front without those of rank 0, and so on.
+def ranks(values: ArrayLike) -> Indices:
+    """Non-dominated sorting: rank 0 is the front, rank 1 the front of the other points, and so on.
 
     Deb, Pratap, Agarwal and Meyarivan, "A Fast and Elitist Multiobjective Genetic Algorithm:
-    NSGA-II", 2002, section III-A. Memory grows with the square of the points.
+    NSGA-II", 2002, section III-A. Memory grows with the square of the number of points.
+
+    Returns:
+        (points,), each 0 or above.
 
     Raises:
         ValueError: See `non_dominated`.
@@ -60,11 +63,11 @@ def ranks(values: ArrayLike) -> NDArray[np.intp]:
 def crowding_distance(values: ArrayLike) -> Array:
     """How far each point of one front is from its neighbours; infinite at the ends.
 
-    The sum, over the objectives, of the distance between the next lower and the next higher point,
-    as a share of the front's range (NSGA-II, section III-B).
+    This is the sum, over the objectives, of the distance between the next lower and the next higher
+    point, as a share of the front's range (Deb et al. 2002, section III-B).
 
     Returns:
-        Shape (points,), each 0 or above.
+        (points,), each 0 or above.
 
     Raises:
         ValueError: See `non_dominated`.
@@ -80,9 +83,9 @@ def crowding_distance(values: ArrayLike) -> Array:
     return distance
 
 
-def best_first(values: ArrayLike) -> NDArray[np.intp]:
-    """Indices by rising rank, and in a rank the least crowded first (NSGA-II's crowded comparison,
-    section III-B); what is still equal stays in its order.
+def best_first(values: ArrayLike) -> Indices:
+    """Indices by rising rank, and within a rank the least crowded first (NSGA-II's crowded
+    comparison, Deb et al. 2002, section III-B); points that are still equal stay in their order.
 
     Raises:
         ValueError: See `non_dominated`.
@@ -98,11 +101,11 @@ def best_first(values: ArrayLike) -> NDArray[np.intp]:
 def hypervolume(values: ArrayLike, reference: Sequence[float]) -> float:
     """The area that points of two objectives dominate, down to the ``reference`` point.
 
-    Zitzler and Thiele, "Multiobjective Optimization Using Evolutionary Algorithms", 1998. What is
-    not above the reference in both objectives adds nothing.
+    Zitzler and Thiele, "Multiobjective Optimization Using Evolutionary Algorithms", 1998. A point
+    that is not above the reference in both objectives adds nothing.
 
     Raises:
-        ValueError: If there are not two objectives; see `non_dominated` too.
+        ValueError: If there are not two objectives, or as in `non_dominated`.
     """
     points = _table(values)
     if points.shape[1] != 2 or len(reference) != 2:

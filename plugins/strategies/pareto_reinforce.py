@@ -3,48 +3,49 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
-from cellwright.plugins.strategies.controller.cells import Array
-from cellwright.plugins.strategies.controller.controller import Mask
-from cellwright.plugins.strategies.controller.steps import Indices
-from cellwright.plugins.strategies.reinforce import Reinforce
-from cellwright.plugins.strategies.strategy import Strategy
+from cellwright.plugins.strategies.arrays import Array, Indices, Mask
+from cellwright.plugins.strategies.reinforce import Reinforce, ReinforceOptions
+from cellwright.plugins.strategies.strategy import Strategy, check_several
 from cellwright.search_spaces import Params, SearchSpace
 
-_SLOPE = 0.05  # of the sum beside the maximum, so that no objective is ever without a gradient
+_SLOPE = 0.05  # weight of the sum beside the maximum: without it, objectives would lack a gradient
 
 
 class ParetoReinforce(Strategy):
-    """Several `Reinforce` controllers, each with its own weights of the objectives.
+    """Several `Reinforce` controllers, each with its own weights for the objectives.
 
-    Trial k is proposed by controller k mod K, and scalarised for each of them by the augmented
-    Chebyshev function (Knowles, "ParEGO", 2006, equation 2), which reaches any part of a front. The
-    objectives are taken in units of what has been seen so far, from the worst 0 to the best 1::
+    Trial k is proposed by controller k mod K. Its result is turned into one reward for each
+    controller by the augmented Chebyshev function (Knowles, "ParEGO", 2006, equation 2), which can
+    reach any part of a front. Each objective z_i is scaled by the values seen so far: the worst is
+    0, the best 1::
 
         reward = -max_i w_i (1 - z_i) - 0.05 sum_i w_i (1 - z_i)
 
     Every controller learns from every result, whichever of them proposed it, with the weight
-    pi_own / mean_k pi_k: the balance heuristic (Veach and Guibas 1995), with which results from all
-    K policies together estimate the gradient of each one. Controllers that agree, as all do at
-    first, share everything; once they have parted, each learns from its own. A weight is at most K.
+    pi_own / mean_k pi_k. This is the balance heuristic (Veach and Guibas 1995), by which
+    the results of all K policies together estimate the gradient of each one. Controllers that
+    agree, as all do at first, share every result; once they differ, each learns from its own. A
+    weight is at most K.
 
     Args:
-        space: Where to search.
+        space: The space to search.
         seed: See `Strategy`.
         objectives: Numbers in a reward, all to be maximised, at least 2.
-        divisions: Weights are spread evenly over the simplex, of multiples of
-            1 / (``divisions`` + ``objectives``) and none of them 0: at least 1. Two objectives have
-            ``divisions + 1`` controllers, three with 2 divisions have six.
-        arguments: For each controller; see `Reinforce`.
+        divisions: At least 1. The controllers' weights are spread evenly over the simplex, as
+            multiples of 1 / (``divisions`` + ``objectives``) above 0. With two objectives there are
+            ``divisions + 1`` controllers; with three and 2 divisions there are six.
+        options: For each controller; see `Reinforce`.
 
     Attributes:
-        weights: Shape (controllers, objectives), each row with the sum 1.
+        weights: Of the objectives, (controllers, objectives); each row adds up to 1.
 
     Raises:
-        ValueError: On an argument out of range.
+        ValueError: If an argument is out of range.
+        TypeError: If there is no argument of that name.
     """
 
     def __init__(
@@ -54,15 +55,14 @@ class ParetoReinforce(Strategy):
         seed: int | None = None,
         objectives: int = 2,
         divisions: int = 4,
-        **arguments: Any,
+        **options: Unpack[ReinforceOptions],
     ) -> None:
+        check_several(objectives, "Reinforce")
         super().__init__(space, seed=seed, objectives=objectives)
-        if objectives < 2:
-            raise ValueError(f"objectives must be at least 2, got {objectives}; Reinforce has one")
         if divisions < 1:
             raise ValueError(f"divisions must be at least 1, got {divisions}")
         self.weights = spread(objectives, divisions)
-        self._arguments = arguments
+        self._options = options
         self._forget()
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
@@ -81,7 +81,7 @@ class ParetoReinforce(Strategy):
             controller._learn(indices, float(scalar))
 
     def _share(self) -> None:
-        """Say what each result of a whole batch is worth to each controller, before any learns."""
+        """Give each controller its weights of a full batch's results, before any of them learns."""
         actions = np.array(self._batch, dtype=np.intp)
         active = np.array([self.space.active(self.space.decode(one)) for one in self._batch])
         policies = [each.controller.log_probability(actions, active) for each in self._controllers]
@@ -91,18 +91,18 @@ class ParetoReinforce(Strategy):
         self._batch.clear()
 
     def _forget(self) -> None:
-        words = [
+        sequences = [
             np.random.SeedSequence(self.seed, spawn_key=(k,)) for k in range(len(self.weights))
         ]
-        seeds = [int(word.generate_state(1, np.uint64)[0]) for word in words]
-        self._controllers = [_Member(self.space, seed=s, **self._arguments) for s in seeds]
+        seeds = [int(each.generate_state(1, np.uint64)[0]) for each in sequences]
+        self._controllers = [_Member(self.space, seed=s, **self._options) for s in seeds]
         self._batch: list[tuple[int, ...]] = []
         self._worst = np.full(self.objectives, np.inf)
         self._best = np.full(self.objectives, -np.inf)
 
 
 class _Member(Reinforce):
-    """One controller; ``share`` (batch,) weighs the results of the batch that comes next."""
+    """One controller; ``share``, (batch,), weighs the results of its next update."""
 
     share: Array
 
@@ -111,9 +111,9 @@ class _Member(Reinforce):
 
 
 def spread(objectives: int, divisions: int) -> Array:
-    """Weights evenly over the inside of the simplex, (controllers, objectives), each above 0.
+    """Weights that lie evenly inside the simplex, (controllers, objectives), each above 0.
 
-    The simplex lattice of Das and Dennis 1998, moved inwards by one step.
+    This is the simplex lattice of Das and Dennis 1998, moved inwards by one step.
     """
     parts = itertools.product(range(divisions + 1), repeat=objectives)
     inside = [[1 + part for part in one] for one in parts if sum(one) == divisions]
@@ -121,7 +121,7 @@ def spread(objectives: int, divisions: int) -> Array:
 
 
 def _shares(log_pi: Array) -> Array:
-    """pi_own / mean_k pi_k of log-probabilities, both (controllers, batch)."""
+    """pi_own / mean_k pi_k, from log-probabilities; both (controllers, batch)."""
     odds = np.exp(log_pi - log_pi.max(axis=0))
     return np.asarray(odds / odds.mean(axis=0))
 

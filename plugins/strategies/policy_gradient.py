@@ -1,19 +1,19 @@
-"""Policy gradient: what strategies with a recurrent controller share."""
+"""What the strategies with a recurrent controller share: its settings, and how it is trained."""
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar, TypedDict, Unpack
 
 import numpy as np
 
 from cellwright.plugins.strategies.adam import Adam
+from cellwright.plugins.strategies.arrays import Array, Indices, Mask
 from cellwright.plugins.strategies.baseline import Baseline, MovingAverage
-from cellwright.plugins.strategies.controller.cells import Array
-from cellwright.plugins.strategies.controller.controller import Controller, Mask
-from cellwright.plugins.strategies.controller.steps import Indices
+from cellwright.plugins.strategies.controller.controller import Controller
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import Params, SearchSpace
 
@@ -22,69 +22,102 @@ from cellwright.search_spaces import Params, SearchSpace
 _GROUP = 8
 
 
+class ControllerOptions(TypedDict, total=False):
+    """Arguments of every strategy with a controller; `PolicyGradient` says what they mean."""
+
+    cell: str
+    units: int
+    learning_rate: float
+    batch: int
+    entropy_weight: float
+    baseline: Baseline | None
+    layers: int
+    initial: float
+
+
+class PolicyOptions(ControllerOptions, total=False):
+    """The same, for strategies that can be told whether to standardise advantages."""
+
+    standardise: bool
+
+
 class PolicyGradient(Strategy):
     """A recurrent controller that proposes architectures and learns from batches of rewards.
 
-    Architectures are sampled from the controller, each action fed back as the next input. A
-    subclass gives `_update`, which changes the controller's weights by one batch.
+    Architectures are sampled from the controller, and each action is fed back as the next input. A
+    subclass implements `_update`, which changes the controller's weights by one batch, and lists in
+    `_defaults` which of the options it takes.
 
     Args:
-        space: Where to search.
+        space: The space to search.
         seed: See `Strategy`.
-        cell: ``"nas"`` (the book's) or ``"lstm"`` (the papers').
-        units: Width of the controller, at least 1.
-        learning_rate: Adam's, above 0.
-        batch: Results in each update, at least 1.
-        entropy_weight: 0 or above.
-        baseline: What rewards are compared with; a `MovingAverage` if None.
-        layers: Recurrent layers, at least 1.
-        initial: How far from 0 the initial weights may be, above 0.
-        standardise: Divide advantages by their running root mean square, so that the scale of
-            the reward does not matter. False trains on the advantages as they are.
+        cell: ``"nas"`` (the book's; the default of `Reinforce`) or ``"lstm"`` (the papers'; the
+            default of `PPO` and `HybridReinforce`).
+        units: Width of the controller, at least 1. Default 32; 100 in `HybridReinforce`.
+        learning_rate: Adam's, above 0. Default 0.02; 0.015 in `PPO`, 0.005 in `HybridReinforce`.
+        batch: Results in each update, at least 1. Default 8; 16 in `PPO`, 10 in `HybridReinforce`.
+        entropy_weight: 0 or above; rewards a policy that stays undecided. Default 1e-3; 1e-2 in
+            `HybridReinforce`.
+        baseline: What rewards are compared with. Default (None) a `MovingAverage`; in
+            `HybridReinforce` a ``Constant(0.5)``.
+        layers: Recurrent layers, at least 1. Default 1.
+        initial: Initial weights are drawn between -``initial`` and ``initial``, above 0. Default
+            0.1.
+        standardise: Whether to divide advantages by their running root mean square, so that the
+            scale of the reward does not matter. Default True; `HybridReinforce`, which normalises
+            each batch, does not take it.
 
     Raises:
-        ValueError: On an argument out of range.
+        ValueError: If an argument is out of range.
+        TypeError: If the strategy has no argument of that name.
     """
 
-    _kind: ClassVar[type[Controller]] = Controller
+    _controller_type: ClassVar[type[Controller]] = Controller
+    _defaults: ClassVar[PolicyOptions] = {
+        "cell": "lstm", "units": 32, "learning_rate": 0.02, "batch": 8, "entropy_weight": 1e-3,
+        "baseline": None, "layers": 1, "initial": 0.1, "standardise": True,
+    }  # fmt: skip
 
     def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | None,
-        cell: str,
-        units: int,
-        learning_rate: float,
-        batch: int,
-        entropy_weight: float,
-        baseline: Baseline | None,
-        standardise: bool,
-        layers: int = 1,
-        initial: float = 0.1,
+        self, space: SearchSpace, *, seed: int | None = None, **options: Unpack[PolicyOptions]
     ) -> None:
+        self._check_names(options)
         super().__init__(space, seed=seed)
-        if batch < 1:
-            raise ValueError(f"batch must be at least 1, got {batch}")
-        if entropy_weight < 0:
-            raise ValueError(f"entropy_weight must be at least 0, got {entropy_weight}")
-        self.batch = batch
-        self.entropy_weight = entropy_weight
-        self.standardise = standardise
+        chosen: PolicyOptions = {**self._defaults, **options}
+        self.batch, self.entropy_weight = chosen["batch"], chosen["entropy_weight"]
+        if self.batch < 1:
+            raise ValueError(f"batch must be at least 1, got {self.batch}")
+        if self.entropy_weight < 0:
+            raise ValueError(f"entropy_weight must be at least 0, got {self.entropy_weight}")
+        self.standardise = chosen.get("standardise", False)
+        baseline = chosen["baseline"]
         self.baseline = baseline if baseline is not None else MovingAverage()
-        self._learning_rate = learning_rate
-        self._shape: dict[str, Any] = {
-            "cell": cell, "units": units, "layers": layers, "initial": initial,
-        }  # fmt: skip
+        self._options = chosen
         self._forget()
+
+    @classmethod
+    def _check_names(cls, options: PolicyOptions) -> None:
+        unknown = sorted(options.keys() - cls._defaults.keys())
+        if unknown:
+            named = inspect.signature(cls).parameters.values()
+            own = {one.name for one in named if one.kind is not one.VAR_KEYWORD}
+            raise TypeError(
+                f"unknown argument {', '.join(map(repr, unknown))}; the arguments are "
+                f"{', '.join(sorted(own | cls._defaults.keys()))}"
+            )
 
     @abstractmethod
     def _update(self, actions: Indices, advantages: Array, active: Mask) -> None:
-        """Move the policy: actions (batch, decisions), advantages (batch,), and which decisions
-        there are to learn from (`SearchSpace.active`), (batch, decisions)."""
+        """Improve the policy by one batch.
+
+        Args:
+            actions: (batch, decisions).
+            advantages: (batch,).
+            active: Which decisions to learn from (`SearchSpace.active`), (batch, decisions).
+        """
 
     def _step(self) -> None:
-        """One step of the optimizer down the controller's gradient."""
+        """Take one step of the optimizer down the controller's gradient."""
         self._optimizer.step(self.controller.weights, self.controller.gradient)
         self.controller.changed()
 
@@ -132,11 +165,18 @@ class PolicyGradient(Strategy):
         self._sampled.clear()
 
     def _forget(self) -> None:
-        sizes = [len(decision.choices) for decision in self.space.decisions]
-        weights = self._stream(0, 0)
-        self.controller = self._kind(sizes, weights, anchors=self.space.anchors, **self._shape)
+        options = self._options
+        self.controller = self._controller_type(
+            [len(decision.choices) for decision in self.space.decisions],
+            self._stream(0, 0),
+            cell=options["cell"],
+            units=options["units"],
+            layers=options["layers"],
+            initial=options["initial"],
+            anchors=self.space.anchors,
+        )
         self._sampled: dict[int, Indices] = {}
-        self._optimizer = Adam(self.controller.weights.size, self._learning_rate)
+        self._optimizer = Adam(self.controller.weights.size, options["learning_rate"])
         self.baseline.reset()
         self._waiting: list[tuple[tuple[int, ...], float]] = []
         self._scored = 0

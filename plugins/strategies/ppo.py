@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import ClassVar, Unpack
 
 import numpy as np
 
-from cellwright.plugins.strategies.baseline import Baseline
-from cellwright.plugins.strategies.controller.cells import Array
-from cellwright.plugins.strategies.controller.controller import Mask
-from cellwright.plugins.strategies.controller.steps import Indices
-from cellwright.plugins.strategies.policy_gradient import PolicyGradient
+from cellwright.plugins.strategies.arrays import Array, Indices, Mask
+from cellwright.plugins.strategies.policy_gradient import PolicyGradient, PolicyOptions
 from cellwright.search_spaces import SearchSpace
+
+
+class PPOOptions(PolicyOptions, total=False):
+    """All arguments of `PPO` but the space and the seed."""
+
+    epochs: int
+    clip: float
 
 
 class PPO(PolicyGradient):
@@ -22,84 +27,104 @@ class PPO(PolicyGradient):
 
         sum_t min(r_t advantage, clip(r_t, 1 - clip, 1 + clip) advantage) + entropy_weight H(pi),
 
-    where r_t is the probability of decision t's action under the policy now over that before the
-    first of these steps. Each decision has the advantage of the whole architecture: there is one
-    reward, at the end, and nothing to discount.
+    where r_t is the probability of decision t's action under the present policy, divided by that
+    before the first of these steps. Every decision has the advantage of the whole architecture:
+    there is one reward, at the end, and nothing to discount.
 
     Args:
+        space: The space to search.
+        seed: See `Strategy`.
         epochs: Steps over each batch, at least 1; with 1 this is `Reinforce`.
-        clip: How far a decision's probability may move before it is left alone, above 0.
-        Others: See `PolicyGradient`.
+        clip: By how much the ratio r_t may leave 1 before the decision is left alone, above 0.
+        options: ``cell`` ("lstm"), ``units`` (32), ``learning_rate`` (0.015), ``batch`` (16),
+            ``entropy_weight`` (1e-3), ``baseline`` (a `MovingAverage`), ``standardise`` (True),
+            ``layers`` (1) and ``initial`` (0.1): see `PolicyGradient`.
 
     Raises:
-        ValueError: On an argument out of range.
+        ValueError: If an argument is out of range.
+        TypeError: If there is no argument of that name.
     """
+
+    _defaults: ClassVar[PolicyOptions] = {
+        **PolicyGradient._defaults, "learning_rate": 0.015, "batch": 16,
+    }  # fmt: skip
 
     def __init__(
         self,
         space: SearchSpace,
         *,
         seed: int | None = None,
-        cell: str = "lstm",
-        units: int = 32,
-        learning_rate: float = 0.015,
-        batch: int = 16,
         epochs: int = 3,
         clip: float = 0.2,
-        entropy_weight: float = 1e-3,
-        baseline: Baseline | None = None,
-        standardise: bool = True,
+        **options: Unpack[PolicyOptions],
     ) -> None:
-        if epochs < 1:
-            raise ValueError(f"epochs must be at least 1, got {epochs}")
-        if not clip > 0:
-            raise ValueError(f"clip must be above 0, got {clip}")
+        check_clipping(epochs, clip)
         self.epochs = epochs
         self.clip = clip
-        super().__init__(
-            space,
-            seed=seed,
-            cell=cell,
-            units=units,
-            learning_rate=learning_rate,
-            batch=batch,
-            entropy_weight=entropy_weight,
-            baseline=baseline,
-            standardise=standardise,
-        )
+        super().__init__(space, seed=seed, **options)
 
     @classmethod
-    def nasnet(cls, space: SearchSpace, *, seed: int | None = None, **changes: Any) -> PPO:
+    def nasnet(
+        cls, space: SearchSpace, *, seed: int | None = None, **changes: Unpack[PPOOptions]
+    ) -> PPO:
         """As NASNet's controller was trained, for 20,000 children (Zoph et al. 2018, appendix A.1).
 
-        The step is small: within a few hundred trials this hardly learns.
+        The learning rate is small: within a few hundred trials this hardly learns. ``changes`` are
+        arguments that are to differ from the paper's.
         """
-        published = {
+        published: PPOOptions = {
             "units": 100, "learning_rate": 3.5e-4, "batch": 20, "entropy_weight": 1e-5,
-            "standardise": False,
+            "standardise": False, **changes,
         }  # fmt: skip
-        return cls(space, seed=seed, **{**published, **changes})
+        return cls(space, seed=seed, **published)
 
     def _update(self, actions: Indices, advantages: Array, active: Mask) -> None:
-        before: Array | None = None
-
-        def weigh(log_p: Array) -> Array:
-            nonlocal before
-            if before is None:
-                before = log_p
-            return clipped_weights(np.exp(log_p - before), advantages[:, None], self.clip)
-
+        weigh = clipped_surrogate(advantages[:, None], self.clip)
         for _ in range(self.epochs):
             self.controller.accumulate(actions, weigh, self.entropy_weight, active)
             self._step()
 
 
+def check_clipping(epochs: int, clip: float) -> None:
+    """Refuse settings of the clipped steps that are out of range.
+
+    Raises:
+        ValueError: Naming the first of them.
+    """
+    if epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {epochs}")
+    if not clip > 0:
+        raise ValueError(f"clip must be above 0, got {clip}")
+
+
+def clipped_surrogate(advantage: Array, clip: float) -> Callable[[Array], Array]:
+    """What grad log pi is multiplied by in each of the steps over one batch.
+
+    Args:
+        advantage: (batch, 1), or (batch, decisions).
+        clip: See `clipped_weights`.
+
+    Returns:
+        A function from the log-probabilities of the actions to `clipped_weights`, both
+        (batch, decisions). Its first call says what the probabilities were before the steps.
+    """
+    before: Array | None = None
+
+    def weigh(log_p: Array) -> Array:
+        nonlocal before
+        if before is None:
+            before = log_p
+        return clipped_weights(np.exp(log_p - before), advantage, clip)
+
+    return weigh
+
+
 def clipped_weights(ratio: Array, advantage: Array, clip: float) -> Array:
-    """What grad log pi is multiplied with in the gradient of min(r A, clip(r, 1 - c, 1 + c) A).
+    """What grad log pi is multiplied by in the gradient of min(r A, clip(r, 1 - c, 1 + c) A).
 
     Args:
         ratio: r, (batch, decisions).
-        advantage: A, (batch, 1).
+        advantage: A, (batch, 1), or (batch, decisions).
         clip: c, above 0.
     """
     outside = np.where(advantage > 0, ratio > 1 + clip, ratio < 1 - clip)

@@ -6,60 +6,58 @@ import math
 from typing import NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cellwright.plugins.strategies.arrays import Array, Indices
 from cellwright.plugins.strategies.first_draws import Signal, better_of_two
 from cellwright.plugins.strategies.outcome import Range, lesson
 from cellwright.plugins.strategies.strategy import Prediction, Strategy
 from cellwright.plugins.strategies.surrogate.features import Features
 from cellwright.plugins.strategies.surrogate.gaussian_process import GaussianProcess
-from cellwright.plugins.strategies.surrogate.reward_scale import Scale
+from cellwright.plugins.strategies.surrogate.reward_scale import RewardScale
 from cellwright.search_spaces import Params, SearchSpace
 
-Indices = NDArray[np.intp]  # (architectures, decisions)
-Array = NDArray[np.float64]
-
-_ROUNDS = 3  # of mutating the most promising candidates
+_ROUNDS = 3  # in which the most promising candidates are mutated
 _CANDIDATES = 100  # new ones in each round
 _PARENTS = 20
 _FINALISTS = 100  # candidates among which a draw from the posterior decides
-_FRESH = 100  # the predictor lacks at most one result in so many,
-_GROWTH = 1.2  # and its hyperparameters are learned anew each time that results have grown so much
+_FRESH = 100  # the predictor is fitted anew when it lacks one result in so many
+_GROWTH = 1.2  # and its hyperparameters when there are so many times the results
 
 
 class _Model(NamedTuple):
     told: int  # length of the history that it is fitted to
     process: GaussianProcess
-    scale: Scale
-    best: Indices  # those told whose predicted means are highest
-    highest: float  # of these means
+    scale: RewardScale
+    best: Indices  # the told architectures of the highest predicted means, (parents, decisions)
+    highest: float  # the highest of these means
 
 
 class PredictorGuided(Strategy):
     """Bayesian optimisation with a Gaussian process on the architecture's features.
 
     The first ``initial`` results come from architectures drawn at random. From then on a
-    `GaussianProcess` learns the results (`Features`, `Scale`), and candidates are evolved towards
-    the highest expected improvement (Jones, Schonlau and Welch 1998), from the architectures that
-    the predictor thinks best and from random ones. Every other proposal, by chance, is the best of
-    them; the others are what is best in one draw from the posterior (Thompson 1933), which tries
-    more where the predictor is unsure, and something else for each of several workers.
+    `GaussianProcess` learns the results (`Features`, `RewardScale`). Candidates are evolved towards
+    the highest expected improvement (Jones, Schonlau and Welch 1998), starting from the
+    architectures that the predictor thinks best and from random ones. Half of the proposals, by
+    chance, are the candidate of the highest expected improvement. The others are the best candidate
+    in one draw from the posterior (Thompson 1933), which explores where the predictor is unsure and
+    differs between workers.
 
     A child that failed counts as the worst result so far. The predictor is fitted when it is asked,
-    not when it is told, to at most ``most`` results, the best and the most recent ones, and in
-    longer intervals as results grow in number: a suggestion costs as much after 5,000 trials as
-    after 300.
+    not when it is told, to at most ``most`` results, the best and the most recent ones. The more
+    results there are, the longer are the intervals between fits: a suggestion costs as much after
+    5,000 trials as after 300.
 
     Args:
-        space: Where to search.
+        space: The space to search.
         seed: See `Strategy`.
         initial: Results from random architectures before the first prediction, at least 2.
         most: Results that the predictor is fitted to, at least ``initial``.
         signal: Cheap score of an untrained network, such as `warm_start` makes, higher for better
-            ones: each of the first architectures is then the better of two that are drawn.
+            networks. Each of the first architectures is then the better of two draws.
 
     Raises:
-        ValueError: On an argument out of range.
+        ValueError: If an argument is out of range.
     """
 
     def __init__(
@@ -116,13 +114,13 @@ class PredictorGuided(Strategy):
         self._model: _Model | None = None
 
     def _fitted(self) -> _Model:
-        """The predictor at this length of the history, whatever was asked before."""
+        """The predictor for the present length of the history, whatever was asked before."""
         told = len(self._history)
         told -= told % max(1, told // _FRESH)
         if self._model is None or self._model.told != told:
             process = self._learned(told)
             keys, rewards = self._training_set(told)
-            scale = Scale(rewards)
+            scale = RewardScale(rewards)
             process.condition(self._features(keys), scale.targets(rewards))
             mean, _ = process.predict(self._features(keys))
             best = keys[_best_first(mean)[:_PARENTS]]
@@ -130,19 +128,20 @@ class PredictorGuided(Strategy):
         return self._model
 
     def _learned(self, told: int) -> GaussianProcess:
-        """A process with the hyperparameters that the last milestone's results gave."""
+        """A process with the hyperparameters learned from the results up to the last milestone."""
         milestone = self.initial
         while int(milestone * _GROWTH) + 1 <= told:
             milestone = int(milestone * _GROWTH) + 1
         if self._process is None or self._process[0] != milestone:
             process = GaussianProcess(self._features.groups)
             keys, rewards = self._training_set(min(milestone, told))
-            process.learn(self._features(keys), Scale(rewards).targets(rewards))
+            process.learn(self._features(keys), RewardScale(rewards).targets(rewards))
             self._process = (milestone, process)
         return self._process[1]
 
     def _training_set(self, told: int) -> tuple[Indices, Array]:
-        """Canonical indices and rewards of the best and the most recent among the first results."""
+        """Canonical indices and rewards of the best and the most recent of the first ``told``
+        results."""
         results = self._history[:told]
         seen = Range().over(results)
         found = cast("list[float | None]", [lesson(result, seen) for result in results])
@@ -156,7 +155,7 @@ class PredictorGuided(Strategy):
         return np.array([self._keys[i] for i in chosen], dtype=np.intp), rewards[chosen]
 
     def _candidates(self, model: _Model, scheduled: Params, rng: np.random.Generator) -> Indices:
-        """Evolved over a few rounds; no two alike, and those that promise most first."""
+        """Candidates evolved over a few rounds, all different, the most promising first."""
         drawn = rng.integers(self._sizes, size=(_CANDIDATES // 2, len(self._sizes)))
         pool = np.concatenate([model.best, self._children(model.best, rng), drawn])
         pool = self._fixed(pool, scheduled)
@@ -180,7 +179,8 @@ class PredictorGuided(Strategy):
         return log_expected_improvement(mean, deviation, model.highest)
 
     def _children(self, parents: Indices, rng: np.random.Generator) -> Indices:
-        """Each of a parent, a quarter crossed with another, with one decision or more changed."""
+        """Mutated parents, a quarter of them crossed with another first; each has at least one
+        decision changed."""
         count, decisions = _CANDIDATES, len(self._sizes)
         one, other = parents[rng.integers(len(parents), size=(2, count))]
         crossed = (rng.random((count, 1)) < 0.25) & (rng.random((count, decisions)) < 0.5)
@@ -193,16 +193,22 @@ class PredictorGuided(Strategy):
         return changed
 
 
-def _best_first(values: Array) -> NDArray[np.intp]:
-    """Places by falling value; what only rounding tells apart stays in order, on any processor."""
+def _best_first(values: Array) -> Indices:
+    """Positions by falling value. Values that differ only by rounding stay in their order, so that
+    it is the same on any processor."""
     return np.argsort(-np.round(values, 6), kind="stable")
 
 
 def log_expected_improvement(mean: Array, deviation: Array, highest: float) -> Array:
-    """Logarithm of E max(0, f - highest) for f normal, elementwise; finite for any arguments.
+    """Logarithm of E max(0, f - highest) for a normal f, elementwise; finite for finite arguments.
 
-    Jones, Schonlau and Welch 1998, equation 15; far below, where it would underflow, by its
-    asymptotic series (Ament et al. 2023, section 4.1).
+    This is equation 15 of Jones, Schonlau and Welch 1998; where it would underflow, far below
+    ``highest``, its asymptotic series serves (Ament et al. 2023, section 4.1).
+
+    Args:
+        mean: Of f.
+        deviation: Standard deviation of f, above 0.
+        highest: What is to be improved on.
     """
     z = (mean - highest) / deviation
     near = np.maximum(z, -5.0)

@@ -1,4 +1,4 @@
-"""Random search: the yardstick that every strategy must beat."""
+"""Random search, which every other strategy must beat."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cellwright.search_spaces import Params
 
 
 class RandomSearch(Strategy):
-    """Every decision uniform and independent, no network twice."""
+    """Draws every decision uniformly and independently, and no network twice; see `Strategy`."""
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
         return self.space.sample(rng)

@@ -2,90 +2,90 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import ClassVar, Unpack
 
 import numpy as np
 
-from cellwright.plugins.strategies.baseline import Baseline, RollingWindow
-from cellwright.plugins.strategies.controller.cells import Array
-from cellwright.plugins.strategies.controller.controller import Mask, mixture_weight
-from cellwright.plugins.strategies.controller.steps import Indices
-from cellwright.plugins.strategies.policy_gradient import PolicyGradient
+from cellwright.plugins.strategies.arrays import Array, Indices, Mask
+from cellwright.plugins.strategies.baseline import RollingWindow
+from cellwright.plugins.strategies.policy_gradient import PolicyGradient, PolicyOptions
 from cellwright.search_spaces import Params, SearchSpace
 
 
+class ReinforceOptions(PolicyOptions, total=False):
+    """All arguments of `Reinforce` but the space and the seed."""
+
+    exploration: float
+
+
 class Reinforce(PolicyGradient):
-    """Policy gradient on a recurrent controller (Williams 1992; Zoph and Le 2016; NASNet).
+    """Policy gradient on a recurrent controller (Williams 1992; Zoph and Le 2016, section 3.2).
 
     Every ``batch`` results make one step of Adam along the mean of
 
         advantage * grad log pi(architecture) + entropy_weight * grad H(pi).
 
     With ``exploration`` = e > 0, that share of the trials is drawn uniformly, and the gradient is
-    that of the mixture's likelihood, (1 - e) pi + e uniform: a uniformly drawn architecture, or
-    one from elsewhere that the policy would hardly draw, moves the policy hardly at all.
+    that of the mixture's likelihood, (1 - e) pi + e uniform: an architecture that the policy would
+    hardly draw, because it was drawn uniformly or comes from elsewhere, hardly moves the policy.
 
     Args:
-        exploration: Uniform share, in [0, 1).
-        Others: See `PolicyGradient`.
+        space: The space to search.
+        seed: See `Strategy`.
+        exploration: Share of the trials that is drawn uniformly, in [0, 1).
+        options: ``cell`` ("nas"), ``units`` (32), ``learning_rate`` (0.02), ``batch`` (8),
+            ``entropy_weight`` (1e-3), ``baseline`` (a `MovingAverage`), ``standardise`` (True),
+            ``layers`` (1) and ``initial`` (0.1): see `PolicyGradient`.
 
     Raises:
-        ValueError: On an argument out of range.
+        ValueError: If an argument is out of range.
+        TypeError: If there is no argument of that name.
     """
+
+    _defaults: ClassVar[PolicyOptions] = {**PolicyGradient._defaults, "cell": "nas"}
 
     def __init__(
         self,
         space: SearchSpace,
         *,
         seed: int | None = None,
-        cell: str = "nas",
-        units: int = 32,
-        learning_rate: float = 0.02,
-        batch: int = 8,
-        entropy_weight: float = 1e-3,
         exploration: float = 0.0,
-        baseline: Baseline | None = None,
-        standardise: bool = True,
-        layers: int = 1,
-        initial: float = 0.1,
+        **options: Unpack[PolicyOptions],
     ) -> None:
         if not 0 <= exploration < 1:
             raise ValueError(f"exploration must be in [0, 1), got {exploration}")
         self.exploration = exploration
         self._log_sizes = np.log([len(decision.choices) for decision in space.decisions])
-        super().__init__(
-            space,
-            seed=seed,
-            cell=cell,
-            units=units,
-            learning_rate=learning_rate,
-            batch=batch,
-            entropy_weight=entropy_weight,
-            baseline=baseline,
-            standardise=standardise,
-            layers=layers,
-            initial=initial,
-        )
+        super().__init__(space, seed=seed, **options)
 
     @classmethod
-    def book(cls, space: SearchSpace, *, seed: int | None = None, **changes: Any) -> Reinforce:
-        """As the book trains: NASCell, a rolling window as baseline, an update each child."""
-        printed = {"batch": 1, "baseline": RollingWindow(), "standardise": False}
-        return cls(space, seed=seed, **{**printed, **changes})
-
-    @classmethod
-    def layerwise(cls, space: SearchSpace, *, seed: int | None = None, **changes: Any) -> Reinforce:
-        """As the controller of layer-wise search was trained, for 12,800 children (Zoph and Le
-        2016, section 4.1): an LSTM of two layers of 35 units, a moving-average baseline.
-
-        The step is small: within a few hundred trials this hardly learns. For a `ConvNetSpace`,
-        with the reward ``AccuracyReward("best_val_accuracy", power=3)``.
-        """
-        published = {
-            "cell": "lstm", "units": 35, "layers": 2, "initial": 0.08, "learning_rate": 6e-4,
-            "entropy_weight": 0.0, "standardise": False,
+    def book(
+        cls, space: SearchSpace, *, seed: int | None = None, **changes: Unpack[ReinforceOptions]
+    ) -> Reinforce:
+        """As the book trains: the NAS cell, a rolling window as baseline, an update after each
+        child. ``changes`` are arguments that are to differ from the book's."""
+        printed: ReinforceOptions = {
+            "batch": 1, "baseline": RollingWindow(), "standardise": False, **changes,
         }  # fmt: skip
-        return cls(space, seed=seed, **{**published, **changes})
+        return cls(space, seed=seed, **printed)
+
+    @classmethod
+    def layerwise(
+        cls, space: SearchSpace, *, seed: int | None = None, **changes: Unpack[ReinforceOptions]
+    ) -> Reinforce:
+        """As the controller of layer-wise search was trained, for 12,800 children (Zoph and Le
+        2016, section 4.1): an LSTM of two layers of 35 units, and a moving average as baseline.
+
+        The learning rate is small: within a few hundred trials this hardly learns. It is meant for
+        a `ConvNetSpace` and the reward ``AccuracyReward("best_val_accuracy", power=3)``.
+        ``changes`` are arguments that are to differ from the paper's.
+        """
+        published: ReinforceOptions = {
+            "cell": "lstm", "units": 35, "layers": 2, "initial": 0.08, "learning_rate": 6e-4,
+            "entropy_weight": 0.0, "standardise": False, **changes,
+        }  # fmt: skip
+        return cls(space, seed=seed, **published)
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
         if self.exploration and rng.random() < self.exploration:
@@ -99,3 +99,12 @@ class Reinforce(PolicyGradient):
             advantages = advantages * mixture_weight(log_pi, log_uniform, self.exploration)
         self.controller.accumulate(actions, advantages, self.entropy_weight, active)
         self._step()
+
+
+def mixture_weight(log_pi: Array, log_uniform: float | Array, share: float) -> Array:
+    """How much of grad log pi is in the gradient of a mixture's log-likelihood, in (0, 1).
+
+    The mixture is q = (1 - share) pi + share u, so grad log q = (1 - share) pi / q * grad log pi.
+    """
+    odds = math.log1p(-share) + log_pi - math.log(share) - log_uniform
+    return np.asarray(0.5 * np.tanh(0.5 * odds) + 0.5)

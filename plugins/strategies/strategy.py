@@ -13,36 +13,39 @@ import numpy as np
 from cellwright.plugins.strategies.outcome import Range, Rewards, Told, lesson
 from cellwright.search_spaces import Params, SearchSpace
 
-__all__ = ["NOTES", "Prediction", "Rewards", "Strategy", "Told"]
-
 # How often `ask` draws anew when a network is already known, and how many mutations it then tries
 # before it proposes one a second time: a policy that is sure of itself draws little else, and in a
 # space that is used up a strategy must still answer.
 _DRAWS = 4
 _MUTATIONS = 64
 
-
-NOTES = ("predicted", "predicted_std")  # names of `Prediction.notes`
+NOTES = ("predicted", "predicted_std")  # the names in `Prediction.notes`
 
 
 class Prediction(NamedTuple):
-    """What a strategy expects a trial to score, in the unit of its rewards."""
+    """What a strategy expects a trial to score, as mean and standard deviation, in the unit of its
+    rewards."""
 
     mean: float
     std: float
 
     def notes(self, sign: float) -> dict[str, float]:
-        """As hosts store it beside what is measured; ``sign`` is -1 where they minimise."""
+        """The prediction as hosts store it beside what is measured, under the names `NOTES`.
+
+        Args:
+            sign: -1 where the host minimises, else 1.
+        """
         return dict(zip(NOTES, (sign * self.mean, self.std), strict=True))
 
 
 class Strategy(ABC):
     """Proposes architectures; always maximises; never waits.
 
-    An answer of `ask` is a pure function of the seed, the trial number, what runs, and what has
-    been told, in its order: the same calls give the same answers in any process. So the whole state
-    is `history`, and a strategy that follows it (`follow`) stands where the first one stood.
-    Trials may be asked for and told in any order, and architectures told that nobody asked for.
+    What `ask` answers is a pure function of the seed, the trial number, the architectures that are
+    running and the results told so far, in their order: the same calls give the same answers in any
+    process. `history` is therefore the whole state, and a strategy that follows it (`follow`)
+    proposes what the first one would have proposed. Trials may be asked for and told in any order,
+    and architectures may be told that this strategy never proposed.
 
     Example::
 
@@ -51,16 +54,19 @@ class Strategy(ABC):
             params = strategy.ask(number)
             strategy.tell(number, params, score(params))
 
-    A subclass gives `_propose`, `_learn` and `_forget`, and nothing else of the books.
+    A subclass implements `_propose`, `_learn` and `_forget`; the books are kept here.
 
     Args:
-        space: Where to search.
-        seed: 0 or above; None draws one, to be read from `seed`.
-        objectives: How many numbers a reward has, all to be maximised, at least 1. With one, a
-            reward is that number; with more, a tuple of them.
+        space: The space to search.
+        seed: An integer, 0 or above. None draws one; the attribute `seed` then holds it.
+        objectives: How many numbers a reward has, all to be maximised, at least 1. With one
+            objective a reward is that number, with more it is a tuple of them.
+
+    Attributes:
+        seeded: Whether the seed was given, and not drawn.
 
     Raises:
-        ValueError: On a negative seed or one that is no integer, or without an objective.
+        ValueError: If the seed is negative or not an integer, or ``objectives`` is below 1.
     """
 
     def __init__(self, space: SearchSpace, *, seed: int | None = None, objectives: int = 1) -> None:
@@ -78,19 +84,19 @@ class Strategy(ABC):
 
     @property
     def history(self) -> tuple[Told, ...]:
-        """Everything told, in order: the whole state of a strategy beside its arguments."""
+        """Everything told, in order. Beside its arguments this is a strategy's whole state."""
         return tuple(self._history)
 
     def ask(self, number: int, running: Iterable[Mapping[str, Any]] = ()) -> Params:
         """The architecture to try as trial ``number`` (0 or above).
 
-        A network that has been told before, or that runs now, is not proposed again: after a few
-        draws the last one is mutated until it is new, or until `_MUTATIONS` steps have found
-        nothing.
+        A network that has been told or is running is not proposed again. If a few draws give no
+        other, the last one is mutated until it is new. After 64 mutations without success, as in a
+        space that is used up, a known network is proposed.
 
         Args:
-            number: The trial's.
-            running: Architectures that other workers train at this moment.
+            number: The trial's number.
+            running: Architectures that other workers are training at this moment.
         """
         rng = np.random.default_rng((self.seed, number))
         self._running = {self.space.key(params) for params in running}
@@ -106,18 +112,18 @@ class Strategy(ABC):
         return params
 
     def _is_new(self, params: Params) -> bool:
-        """Whether this network has neither been told nor runs while `ask` is answered."""
+        """Whether this network has neither been told nor was running when `ask` was called."""
         key = self.space.key(params)
         return key not in self._known and key not in self._running
 
     def knows(self, params: Mapping[str, Any]) -> bool:
-        """Whether the network of ``params`` has been told, be it as a failure."""
+        """Whether a result of the network of ``params`` has been told, or its failure."""
         return self.space.key(params) in self._known
 
     def predict(self, params: Params) -> Prediction | None:
         """What a trial of ``params`` is expected to score; None if this strategy predicts nothing.
 
-        Like `ask`, it depends on nothing but the seed and what has been told.
+        The answer depends on nothing but the seed and the results told so far.
         """
         return None
 
@@ -128,20 +134,21 @@ class Strategy(ABC):
         reward: Rewards | None,
         excess: float = 0.0,
     ) -> None:
-        """Record what trial ``number`` scored; None says that its child failed.
+        """Record what trial ``number`` scored.
 
         Args:
-            number: The trial's.
+            number: The trial's number.
             params: Its architecture.
-            reward: A finite number; with several `objectives`, a tuple or list of so many.
-            excess: Without a reward, by what share of a limit the child is beyond it (`Told`), 0 or
-                above; 0 if it failed for another reason. What a strategy learns of it: `lesson`.
+            reward: A finite number, or with several `objectives` a tuple or list with one for each;
+                None if the child failed.
+            excess: If the child failed because it is beyond a limit: by what share of the limit
+                (`Told`), finite, above 0. Otherwise 0. `lesson` says what is learned from it.
 
         Raises:
-            InvalidArchitecture: If ``params`` is no point of the space.
-            ValueError: If ``reward`` is NaN or infinite, or has another number of values than the
-                strategy has objectives; if ``excess`` is below 0 or not finite, or given beside a
-                reward. Nothing is recorded then.
+            InvalidArchitecture: If ``params`` is not a point of the space.
+            ValueError: If ``reward`` is NaN or infinite, or has more or fewer values than the
+                strategy has objectives; if ``excess`` is negative or not finite, or is given beside
+                a reward. Nothing is recorded then.
         """
         if reward is not None:
             reward = self._checked_reward(number, reward)
@@ -169,10 +176,10 @@ class Strategy(ABC):
         return values if several else values[0]
 
     def check_objectives(self, count: int) -> None:
-        """Check that a host's ``count`` of objectives is this strategy's.
+        """Check that a host has as many objectives as this strategy.
 
         Raises:
-            ValueError: If it is not; the message says what to do.
+            ValueError: If it has not; the message says what to do.
         """
         if count != self.objectives:
             remedy = (
@@ -189,17 +196,21 @@ class Strategy(ABC):
     def reseed(self, seed: int) -> None:
         """Take another seed and forget everything told.
 
-        An adapter calls it on a strategy that was given none (``seeded`` is False), with a seed
-        that its host's record fixes, so that every process on that record has the same one.
+        An adapter calls this on a strategy that was given no seed (``seeded`` is False), with one
+        that follows from its host's record, so that all processes on that record have the same.
+
+        Raises:
+            ValueError: If the seed is negative or not an integer.
         """
         self.seed = _checked(seed)
         self._reset()
 
     def follow(self, record: Sequence[Told]) -> None:
-        """Be told what ``record`` holds beyond `history`; if they disagree, replay all of it.
+        """Take in what ``record`` holds beyond `history`; if the two disagree, replay all of it.
 
-        This is how an adapter stands where its host's record stands, whoever wrote it: a process
-        that saw the results in another order, or none of them, proposes what all others do.
+        With this an adapter brings a strategy to the state of its host's record, whoever wrote
+        that: a process that saw the results in another order, or none of them, proposes what all
+        others propose.
         """
         told = len(self._history)
         if told > len(record) or any(
@@ -218,8 +229,9 @@ class Strategy(ABC):
         self._forget()
 
     def _take(self, results: Sequence[Told]) -> None:
-        """Take in new results. What children beyond a limit teach depends on the worst and the best
-        reward, so if these change, all is learned anew: the state is that of the history alone."""
+        """Take in new results. What is learned from children beyond a limit depends on the worst
+        and the best reward. If these change, everything is learned anew, so that the state still
+        follows from the history alone."""
         seen = self._range.over(results)
         known = self._history
         if seen != self._range and any(told.excess for told in known):
@@ -244,12 +256,22 @@ class Strategy(ABC):
 
     @abstractmethod
     def _learn(self, indices: tuple[int, ...], reward: Any) -> None:
-        """Take in the architecture at ``indices``, which scored ``reward``: a float, or a tuple
-        of floats in a strategy of several objectives."""
+        """Learn that the architecture at ``indices`` scored ``reward``: a float, or a tuple of
+        floats if there are several objectives."""
 
     @abstractmethod
     def _forget(self) -> None:
-        """Go back to the state before the first `_learn`."""
+        """Return to the state before the first `_learn`."""
+
+
+def check_several(objectives: int, alternative: str) -> None:
+    """Refuse fewer than two objectives; ``alternative`` is a strategy of one.
+
+    Raises:
+        ValueError: If there are fewer.
+    """
+    if objectives < 2:
+        raise ValueError(f"objectives must be at least 2, got {objectives}; {alternative} has one")
 
 
 def _objectives(count: int) -> str:

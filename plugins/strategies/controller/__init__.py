@@ -1,1 +1,1 @@
-"""The recurrent controller of the policy-gradient strategies, its gradients written out."""
+"""The recurrent controller of the policy-gradient strategies, with its gradients, in NumPy."""

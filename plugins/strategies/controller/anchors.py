@@ -6,15 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellwright.plugins.strategies.controller.cells import Array
+from cellwright.plugins.strategies.arrays import Array
 from cellwright.plugins.strategies.controller.recurrent import Weights, sum_of_outer
 
 
 class Attention:
     """P(j -> i) = sigmoid(v . tanh(W_previous h_j + W_current h_i)), for anchor points j < i.
 
-    h are the controller's outputs at the anchor points. Pairs stand in the order of the decisions:
-    0 -> 1, 0 -> 2, 1 -> 2, 0 -> 3, ... The weights are the caller's, by name.
+    Here h are the controller's outputs at the anchor points. Pairs are in the order of the
+    decisions: 0 -> 1, 0 -> 2, 1 -> 2, 0 -> 3, ... The caller holds the weights, by name.
+
+    Args:
+        number: Anchor points.
+        units: Width of the outputs.
     """
 
     def __init__(self, number: int, units: int) -> None:
@@ -27,8 +31,8 @@ class Attention:
         return {"previous": square, "current": square, "vector": (self.units,)}
 
     def newest(self, weights: Weights, outputs: Sequence[Array]) -> Array:
-        """Logits of the connections into the last of ``outputs``, each (batch, units), from all
-        before it: (those, batch)."""
+        """Logits of the connections into the last of ``outputs``, each (batch, units), from each
+        of those before it: (sources, batch)."""
         before = np.array(outputs[:-1]).reshape(-1, *outputs[-1].shape)
         inner = np.tanh(before @ weights["previous"] + outputs[-1] @ weights["current"])
         return np.asarray(inner @ weights["vector"])
@@ -43,7 +47,7 @@ class Attention:
     def backward(
         self, weights: Weights, gradients: Weights, outputs: Array, inner: Array, d_logits: Array
     ) -> Array:
-        """Write the gradients of the weights, and return that with respect to ``outputs``."""
+        """Write the gradients of the weights; return the gradient with respect to ``outputs``."""
         gradients["vector"][:] = (d_logits[..., None] * inner).sum(axis=(0, 1))
         d_inner = d_logits[..., None] * weights["vector"] * (1 - inner * inner)
         d_outputs = np.zeros_like(outputs)

@@ -1,7 +1,7 @@
-"""Recurrent cells in NumPy, each with its gradient: what the controller is made of.
+"""Recurrent cells in NumPy, each with its gradient: the parts of a controller.
 
-A cell maps the projections ``x`` of its input and ``h`` of its last output, each of shape
-(gates, ..., units), and its last memory (..., units) to its next memory and output. ``forward``
+A cell maps ``x`` and ``h``, the projections of its input and of its last output, each of shape
+(gates, ..., units), and its last memory, (..., units), to its next memory and output. ``forward``
 also returns what ``backward`` needs. The tests compare both with TensorFlow.
 """
 
@@ -10,24 +10,28 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from cellwright.plugins.strategies.arrays import Array
 
 
 class RecurrentCell(Protocol):
-    """``gates``: how many projections of its input and output a cell reads."""
+    """What `NASCell` and `LSTM` have in common.
+
+    Attributes:
+        gates: How many projections of its input, and of its last output, a cell reads.
+    """
 
     gates: int
 
     def forward(self, x: Array, h: Array, memory: Array) -> tuple[Array, Array, Any]:
-        """Next memory, next output, and what `backward` needs."""
+        """The next memory, the next output, and what `backward` needs."""
 
     def backward(self, saved: Any, d_memory: Array, d_output: Array) -> tuple[Array, Array, Array]:
-        """Gradients with respect to ``x``, ``h`` and the last memory."""
+        """The gradients with respect to ``x``, ``h`` and the last memory."""
 
 
 def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), elementwise, without overflow."""
     return 0.5 * np.tanh(0.5 * x) + 0.5
 
 
@@ -35,8 +39,8 @@ class NASCell:
     """The cell that architecture search found (Zoph and Le 2016, appendix A; gates and equations
     as in TensorFlow Addons' ``NASCell``).
 
-    The gates stand in the order `ORDER`: those that a sigmoid follows, those that a tanh follows,
-    and those that a ReLU follows, so that a step costs few calls.
+    The gates are in the order `ORDER`: first those with a sigmoid, then those with a tanh, then
+    those with a ReLU, so that a step takes few calls.
     """
 
     gates = 8

@@ -7,46 +7,43 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cellwright.plugins.strategies.arrays import Array, Indices, Mask
 from cellwright.plugins.strategies.controller.anchors import Attention
-from cellwright.plugins.strategies.controller.cells import (
-    LSTM,
-    Array,
-    NASCell,
-    RecurrentCell,
-    sigmoid,
-)
+from cellwright.plugins.strategies.controller.cells import LSTM, NASCell, RecurrentCell, sigmoid
 from cellwright.plugins.strategies.controller.recurrent import Recurrent, rowwise, sum_of_outer
-from cellwright.plugins.strategies.controller.steps import Indices, Steps
+from cellwright.plugins.strategies.controller.steps import Steps
 
 CELLS: dict[str, type[NASCell] | type[LSTM]] = {"nas": NASCell, "lstm": LSTM}
-Mask = NDArray[np.bool_]
 
 
 class Controller:
     """Policy pi(a) = prod_t pi(a_t | a_0 .. a_{t-1}), one softmax for each decision.
 
-    Each step reads the embedding of the action that was taken the step before (a learned start
-    vector at first), so a sampled action does reach the policy. Embeddings and output layers are
-    each decision's own: what two decisions call by one name they need not like alike.
+    Each step reads the embedding of the action taken in the step before (the first step reads a
+    learned start vector), so that sampled actions do reach the policy. Each decision has embeddings
+    and an output layer of its own: one name may be worth different things in two decisions.
 
-    The decisions of an anchor point are one step together, each with a sigmoid of its own
+    The decisions of an anchor point are taken in one step, each with a sigmoid of its own
     (`anchors.Attention`); the next step reads the sum of their embeddings, or the start vector if
     there are none.
 
     Args:
         sizes: Number of choices of each decision, in order.
-        rng: Draws the initial weights, uniform in (-``initial``, ``initial``); biases are 0, and 1
-            for an LSTM's forget gate.
+        rng: Draws the initial weights, uniform in (-``initial``, ``initial``); biases are 0, except
+            that an LSTM's forget gate has 1.
         cell: ``"nas"`` or ``"lstm"``.
         units: Width of the recurrent cell, at least 1.
         layers: Recurrent layers, at least 1.
         initial: Above 0; 0.1 in Zoph et al. 2018, 0.08 in Zoph and Le 2016.
         anchors: See `SearchSpace.anchors`.
 
+    Attributes:
+        weights: All weights, one flat vector; call `changed` after writing to it.
+        gradient: The gradient that was last accumulated, of the same shape.
+
     Raises:
-        ValueError: On an unknown cell, an argument out of range, or anchors that do not fit.
+        ValueError: If the cell is unknown, an argument is out of range, or the anchors do not fit.
     """
 
     def __init__(
@@ -92,7 +89,7 @@ class Controller:
         self._table: Array | None = None
 
     def __getitem__(self, name: str) -> Array:
-        """The weights called ``name``: a view, to be followed by `changed` when written to."""
+        """The weights called ``name``, a view of `weights`; call `changed` after writing to it."""
         return self._views[name]
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
@@ -107,16 +104,16 @@ class Controller:
         }
 
     def changed(self) -> None:
-        """Say that `weights` were written to."""
+        """Take note that `weights` were written to."""
         self._table = None
 
     def sample(self, draws: Array, given: Indices | None = None) -> Indices:
         """Architectures from the policy, (batch, decisions).
 
         Args:
-            draws: Uniform numbers in [0, 1), (batch, decisions); an action is the one into whose
-                share of the cumulative probability its number falls.
-            given: Actions that are settled, or -1 where the policy takes them, (batch, decisions).
+            draws: Uniform numbers in [0, 1), (batch, decisions); each takes the action into whose
+                share of the cumulative probability it falls.
+            given: Actions that are settled, and -1 where the policy chooses, (batch, decisions).
         """
         batch, plain = len(draws), 0
         table, heads = self._input_table(), self["output"].swapaxes(1, 2)
@@ -155,16 +152,17 @@ class Controller:
         entropy_weight: float = 0.0,
         active: Mask | None = None,
     ) -> float:
-        """Put the gradient of the loss into `gradient`, and return the loss.
+        """Write the gradient of the loss to `gradient`, and return the loss.
 
         loss = -mean_b sum_t( weights_bt log pi_t(actions_b) + entropy_weight H(pi_t | actions_b) )
 
         Args:
             actions: (batch, decisions).
-            weights: Advantages as a rule, (batch,), or (batch, decisions); or what makes them of
-                the log-probabilities of the actions, (batch, decisions). Not differentiated.
+            weights: Usually the advantages, (batch,) or (batch, decisions); or a function that
+                computes them from the log-probabilities of the actions, (batch, decisions). They
+                are not differentiated.
             entropy_weight: 0 or above; rewards a policy that stays undecided.
-            active: Over which decisions t to sum, (batch, decisions); all if None.
+            active: The decisions t to sum over, (batch, decisions); all if None.
         """
         run = self._forward(actions)
         loss, d_logits = self._policy_loss(run, actions, weights, entropy_weight, active)
@@ -179,7 +177,7 @@ class Controller:
         entropy_weight: float,
         active: Mask | None,
     ) -> tuple[float, Array]:
-        """The loss of `accumulate`, and its gradient: (decisions, batch, choices)."""
+        """The loss of `accumulate`, and its gradient in the logits, (decisions, batch, choices)."""
         batch, count = actions.shape
         log_p, taken = run.log_p, _taken(run.log_p, actions)
         weights = weights(taken) if callable(weights) else weights
@@ -226,8 +224,14 @@ class Controller:
     def _backward(
         self, actions: Indices, run: _Run, d_logits: Array, d_last: Array | None = None
     ) -> None:
-        """Put gradients into `gradient`: of a loss by its own with respect to the logits and, if it
-        reads that too, to the last step's output, (batch, units)."""
+        """Write the gradient of a loss to `gradient`.
+
+        Args:
+            actions: (batch, decisions).
+            run: What `_forward` returned for them.
+            d_logits: Gradient of the loss in the logits, (decisions, batch, choices).
+            d_last: Its gradient in the last step's output, if it reads that, (batch, units).
+        """
         views, grads, steps, top = self._views, self._gradients, self.steps, run.outputs[-1]
         d_plain = d_logits[steps.plain]
         d_top = np.zeros_like(top)
@@ -257,22 +261,13 @@ class Controller:
 
 
 class _Run(NamedTuple):
-    """What `Controller._forward` found: log-probabilities (decisions, batch, choices), outputs
+    """What `Controller._forward` returns: log-probabilities, (decisions, batch, choices), outputs,
     (layers, steps, batch, units), and what the gradients need."""
 
     log_p: Array
     outputs: Array
     saved: list[list[Any]]
     inner: Array | None
-
-
-def mixture_weight(log_pi: Array, log_uniform: float | Array, share: float) -> Array:
-    """How much of the gradient of a mixture's log-likelihood is that of log pi, in (0, 1).
-
-    The mixture is q = (1 - share) pi + share u, so grad log q = (1 - share) pi / q * grad log pi.
-    """
-    odds = math.log1p(-share) + log_pi - math.log(share) - log_uniform
-    return np.asarray(0.5 * np.tanh(0.5 * odds) + 0.5)
 
 
 def _drawn(logits: Array, draws: Array, size: int) -> Indices:

@@ -1,4 +1,4 @@
-"""Layers of recurrent cells one above the other, and their gradient through time."""
+"""Stacked layers of recurrent cells, and their gradient through time."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from cellwright.plugins.strategies.controller.cells import Array, RecurrentCell
+from cellwright.plugins.strategies.arrays import Array
+from cellwright.plugins.strategies.controller.cells import RecurrentCell
 
 Weights = Mapping[str, Array]
 State = list[tuple[Array, Array]]  # memory and output of each layer, (batch, units) each
 
-# OpenBLAS gives products beyond this many multiplications to threads, which then keep their cores
-# busy for milliseconds after: for matrices of this size that costs more than the product itself.
+# OpenBLAS hands products of more multiplications than this to threads, which keep their cores busy
+# for milliseconds afterwards: for matrices of this size that costs more than the product itself.
 _ONE_THREAD = 1 << 18
 
 
 class Recurrent:
     """``layers`` cells of one kind and width; each reads the output of the one below.
 
-    The weights are the caller's, by name: ``input``, ``recurrent`` and ``bias`` of the first layer,
-    ``input_2``, ... of the second. What the first reads comes projected by ``input`` already.
+    The caller holds the weights, by name: ``input``, ``recurrent`` and ``bias`` of the first layer,
+    ``input_2``, ... of the second. The first layer's inputs are already projected by ``input``.
     """
 
     def __init__(self, cell: RecurrentCell, units: int, layers: int) -> None:
@@ -43,8 +44,8 @@ class Recurrent:
         return [(nothing, nothing) for _ in self.suffixes]
 
     def step(self, weights: Weights, x: Array, state: State) -> tuple[State, list[Any]]:
-        """From ``x``, (gates, batch, units), and a state to the next state, and what `backward`
-        needs of this step."""
+        """The state after reading ``x``, (gates, batch, units), and what `backward` needs of this
+        step."""
         after: State = []
         saved = []
         for suffix, (memory, output) in zip(self.suffixes, state, strict=True):
@@ -64,17 +65,17 @@ class Recurrent:
         outputs: Array,
         d_top: Array,
     ) -> Array:
-        """Write the gradients of all weights but ``input``, and return that of what it gives.
+        """Write the gradients of all weights but ``input``.
 
         Args:
             weights: By name.
             gradients: Where to write, by name.
-            saved: Of each step and layer.
+            saved: What `step` kept, for each step and layer.
             outputs: (layers, steps, batch, units).
-            d_top: With respect to the last layer's outputs, (steps, batch, units).
+            d_top: Gradient in the last layer's outputs, (steps, batch, units).
 
         Returns:
-            With respect to the first layer's projected inputs, (steps, batch, gates * units).
+            The gradient in the first layer's projected inputs, (steps, batch, gates * units).
         """
         steps, batch, _ = d_top.shape
         layers = range(len(self.suffixes))
@@ -109,13 +110,13 @@ class Recurrent:
 
 
 def rowwise(a: Array, b: Array) -> Array:
-    """a @ b, (n, k) @ (k, m), in slabs of rows that stay on one thread."""
+    """a @ b, (n, k) @ (k, m), in slabs of rows small enough for one thread."""
     slab = max(1, _ONE_THREAD // b.size)
     return np.concatenate([a[i : i + slab] @ b for i in range(0, len(a), slab)])
 
 
 def sum_of_outer(a: Array, b: Array) -> Array:
-    """a.T @ b, (n, k) and (n, m) to (k, m), in slabs of rows that stay on one thread."""
+    """a.T @ b, from (n, k) and (n, m) to (k, m), in slabs of rows small enough for one thread."""
     slab = max(1, _ONE_THREAD // (a.shape[1] * b.shape[1]))
     total = a[:slab].T @ b[:slab]
     for i in range(slab, len(a), slab):

@@ -1,4 +1,4 @@
-"""In which steps a controller takes the decisions of an architecture."""
+"""The steps in which a controller takes the decisions of an architecture."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Indices = NDArray[np.intp]
+from cellwright.plugins.strategies.arrays import Indices
 
 
 class Step(NamedTuple):
-    """A recurrent step and the decisions that it takes, from ``first`` to before ``stop``; at an
-    anchor point any number of them, else one."""
+    """A recurrent step and the decisions that it takes, from ``first`` up to but not including
+    ``stop``: any number at an anchor point, and one elsewhere."""
 
     first: int
     stop: int
@@ -21,21 +20,28 @@ class Step(NamedTuple):
 
     @property
     def decisions(self) -> list[int]:
+        """Their positions, in order."""
         return list(range(self.first, self.stop))
 
 
 class Steps:
-    """The steps of decisions of these sizes, with anchor points as `SearchSpace.anchors` says.
+    """The steps for decisions of these sizes, with anchor points as in `SearchSpace.anchors`.
 
-    A step reads the embeddings of the actions of the step before, or that of the start if there
-    are none. Row 0 of the embeddings is the start's; the choices of decision t begin at
-    ``offsets[t]``.
+    A step reads the embeddings of the actions taken in the step before, or the start's embedding
+    if there are none. Row 0 of the embeddings is the start's.
+
+    Args:
+        sizes: Number of choices of each decision, in order.
+        anchors: For each anchor point, the position of its first decision.
 
     Attributes:
-        all: In order.
-        plain: The decisions that are a step of their own, and ``plain_steps`` those steps.
-        connected: The decisions of anchor points, and ``anchor_steps`` those.
-        readers: For each embedding that is read, the step that reads it, in order.
+        all: The steps, in order.
+        offsets: For each decision, the row of the embeddings at which its choices begin.
+        plain: The decisions that have a step of their own.
+        plain_steps: Those steps.
+        connected: The decisions of the anchor points.
+        anchor_steps: The anchor points' steps.
+        readers: For each embedding that is read, in order, the step that reads it.
 
     Raises:
         ValueError: If the anchor points do not fit the decisions.
@@ -54,7 +60,7 @@ class Steps:
         self.readers = _indices(k for k, read in enumerate(reads) for _ in read)
 
     def rows(self, actions: Indices) -> Indices:
-        """The embedding rows that are read: (batch, decisions) -> (reads, batch)."""
+        """The embedding rows that are read, from (batch, decisions) to (reads, batch)."""
         rows = actions.T[self._read] + self.offsets[self._read, None]
         rows[self._read < 0] = 0
         return np.asarray(rows)

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from cellwright.plugins.strategies.controller.cells import Array, sigmoid
-from cellwright.plugins.strategies.controller.controller import Controller, Mask
-from cellwright.plugins.strategies.controller.steps import Indices
+from cellwright.plugins.strategies.arrays import Array, Indices, Mask
+from cellwright.plugins.strategies.controller.cells import sigmoid
+from cellwright.plugins.strategies.controller.controller import Controller
 
 
 class TwoHeadedController(Controller):
-    """A `Controller` that reads the last action too, and predicts a number in (0, 1) of it all.
+    """A `Controller` that also predicts a number in (0, 1) for a whole architecture.
 
-    One step more follows the decisions: it has nothing to decide, and its output h gives
-    sigmoid(value . h + value_bias). So the policy and the prediction share all recurrent weights
-    and embeddings.
+    One more step follows the decisions. It reads the last action and decides nothing; from its
+    output h the prediction is sigmoid(value . h + value_bias). The policy and the prediction
+    therefore share all recurrent weights and embeddings.
 
     Args:
         sizes, rng, others: See `Controller`.
@@ -40,7 +40,7 @@ class TwoHeadedController(Controller):
         )
 
     def predict(self, actions: Indices) -> Array:
-        """What the second head gives for each architecture: (batch, decisions) -> (batch,)."""
+        """The second head's prediction for each architecture: (batch, decisions) -> (batch,)."""
         return self._value(self._forward(_padded(actions)).outputs[-1, -1])
 
     def accumulate_both(
@@ -52,12 +52,12 @@ class TwoHeadedController(Controller):
         targets: Array,
         shares: Array,
     ) -> tuple[float, float]:
-        """Put the gradient of both losses' sum into `gradient`, and return both losses.
+        """Write the gradient of the sum of both losses to `gradient`, and return both losses.
 
         Args:
             actions, weights, entropy_weight, active: See `accumulate`.
-            targets: For the predictions, in (0, 1), (batch,).
-            shares: What each squared error weighs, (batch,); the second loss is their sum.
+            targets: What the predictions should be, in (0, 1), (batch,).
+            shares: Weight of each squared error, (batch,); the second loss is their weighted sum.
         """
         padded, mask = _padded(actions), _padded(active)
         run = self._forward(padded)
@@ -81,5 +81,5 @@ class TwoHeadedController(Controller):
 
 
 def _padded(values: Any) -> Any:
-    """With a column of zeros for the step that decides nothing."""
+    """``values`` with a column of zeros for the step that decides nothing."""
     return np.concatenate([values, np.zeros_like(values[:, :1])], axis=1)

@@ -1,1 +1,1 @@
-"""What predicts a reward from an architecture: features, their scale, a Gaussian process."""
+"""The prediction of rewards: features of an architecture, a scale of rewards, a regressor."""

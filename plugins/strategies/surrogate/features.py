@@ -6,31 +6,30 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cellwright.plugins.strategies.arrays import Array, Indices
 from cellwright.search_spaces import SearchSpace
-
-Array = NDArray[np.float64]
 
 
 class Features:
-    """Columns for a regressor, all of them sums of one-hot columns.
+    """Columns for a regressor, each of them a sum of one-hot columns.
 
     - One-hot: a column for each choice of each decision.
-    - Counts: how often each choice is taken among the decisions of one kind under one first part
-      of the name (the operations of the normal cell, say), where there are several.
-    - Ranks: the place of a number among the choices, for decisions among three numbers or more.
-    - Words: for choices of several words, as ``"64 relu"``, a column for each word that choices of
-      the decision share, and the rank of the number that is in them.
+    - Counts: how often each choice is taken among several decisions of one kind whose names begin
+      with the same part (the operations of the normal cell, say).
+    - Ranks: a number's rank among the choices, for decisions between three or more numbers.
+    - Words: for choices of several words, such as ``"64 relu"``, a column for each word that
+      several choices of the decision have, and the rank of the number in them.
 
     Counts, ranks and words have variance 1 over architectures drawn at random.
 
     Args:
-        space: What is encoded.
+        space: Whose architectures are encoded.
 
     Attributes:
-        groups: Shape ``(columns,)``, a number for each decision, family of counts and rank: columns
-            that a regressor is to judge together share one.
+        groups: The group of each column, (columns,), from 0 without gaps. Columns that a regressor
+            is to judge together share one: those of a decision, of a family of counts, of a rank,
+            or of a decision's words.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -42,8 +41,8 @@ class Features:
         self._sums = np.concatenate(blocks, axis=1)  # (one-hot columns, columns)
         self.groups = np.repeat(np.arange(len(blocks)), [block.shape[1] for block in blocks])
 
-    def __call__(self, indices: NDArray[np.intp]) -> Array:
-        """Features of architectures at ``indices``, shape ``(architectures, decisions)``."""
+    def __call__(self, indices: Indices) -> Array:
+        """The features, (architectures, columns), of ``indices``, (architectures, decisions)."""
         one_hot = np.zeros((len(indices), len(self._sums)))
         np.put_along_axis(one_hot, indices + self._firsts, 1.0, axis=1)
         return one_hot @ self._sums
@@ -72,13 +71,13 @@ class Features:
 
     def _words(self, space: SearchSpace) -> Iterator[Array]:
         for position, decision in enumerate(space.decisions):
-            said = [str(choice).split() for choice in decision.choices]
-            words = Counter(word for words in said if len(words) > 1 for word in words)
-            shared = [word for word, times in words.items() if times > 1]
+            texts = [str(choice).split() for choice in decision.choices]
+            counts = Counter(word for words in texts if len(words) > 1 for word in words)
+            shared = [word for word, count in counts.items() if count > 1]
             if shared:
-                held = np.array([[word in words for word in shared] for words in said], dtype=float)
-                yield self._block([position], held / held.std(axis=0))
-            numbers = np.array([_number(words) for words in said])
+                has = np.array([[word in words for word in shared] for words in texts], dtype=float)
+                yield self._block([position], has / has.std(axis=0))
+            numbers = np.array([_number(words) for words in texts])
             known = np.isfinite(numbers)
             if shared and len(set(numbers[known])) > 2:
                 values = np.zeros(len(numbers))
@@ -86,7 +85,8 @@ class Features:
                 yield self._block([position], values[:, None])
 
     def _block(self, positions: list[int], values: Array) -> Array:
-        """Columns that add up ``values``, shape (choices, columns), of some decisions."""
+        """Columns that add up ``values``, (choices, columns), over the decisions at
+        ``positions``."""
         block = np.zeros((sum(self._sizes), values.shape[1]))
         for position in positions:
             first = self._firsts[position]
@@ -95,7 +95,7 @@ class Features:
 
 
 def _ranks(numbers: Array) -> Array:
-    """Places among the distinct values, of mean 0 and variance 1."""
+    """Ranks among the distinct values, scaled to mean 0 and variance 1."""
     places = np.unique(numbers, return_inverse=True)[1].astype(float)
     ranks: Array = (places - places.mean()) / places.std()
     return ranks

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cellwright.plugins.strategies.adam import Adam
+from cellwright.plugins.strategies.arrays import Array, Indices
 
-Array = NDArray[np.float64]
-
-# Priors of the logarithms of the hyperparameters: normal, with these spreads around the means that
-# `GaussianProcess` sets so that the whole variance is near 1, whatever the number of groups.
+# The logarithms of the hyperparameters have normal priors with these standard deviations. Their
+# means are set by `GaussianProcess`, so that the whole variance is near 1 for any number of groups.
 _SPREAD, _SPREAD_OF_SCALES = 1.2, 1.0
 _LINEAR, _JOINT, _DISTANCE, _NOISE = 0.5, 0.5, 2.0, 0.1
 _LEAST_NOISE = 1e-4  # keeps covariances of repeated architectures invertible
@@ -23,15 +21,19 @@ class GaussianProcess:
 
         k(x, x') = sum_c w_g(c) x_c x'_c  +  a exp(-1/2 sum_c v_g(c) (x_c - x'_c)^2),
 
-    what features do on their own and what they do together (Rasmussen and Williams 2006, sections
-    2.2 and 5.4). Column c of the features belongs to group g(c): the columns of one decision share
-    their relevance w and v. On one-hot columns the second part is the exponentiated Hamming kernel.
+    for what features do on their own and what they do together (Rasmussen and Williams 2006,
+    sections 2.2 and 5.4). Column c of the features belongs to group g(c), and the columns of a
+    group share their relevances w and v. On one-hot columns the second part is the exponentiated
+    Hamming kernel.
 
     Args:
-        groups: Group of each column, shape ``(columns,)``, from 0 without gaps.
+        groups: Group of each column, (columns,), from 0 without gaps.
+
+    Attributes:
+        theta: Logarithms of w and v for each group, of a, and of the noise's variance.
     """
 
-    def __init__(self, groups: NDArray[np.intp]) -> None:
+    def __init__(self, groups: Indices) -> None:
         self.groups = groups
         self._order = np.argsort(groups, kind="stable")
         self._starts = np.searchsorted(groups[self._order], np.arange(groups.max() + 1))
@@ -39,15 +41,15 @@ class GaussianProcess:
         means = [_LINEAR / count] * count + [_DISTANCE / count] * count + [_JOINT, _NOISE]
         self._prior = np.log(means)
         self._spread = np.array([_SPREAD] * (2 * count) + [_SPREAD_OF_SCALES] * 2)
-        self.theta = self._prior.copy()  # logarithms of w, v, a and the noise's variance
+        self.theta = self._prior.copy()
 
     def learn(self, features: Array, targets: Array, steps: int = 25) -> None:
-        """Set the hyperparameters to those most probable given the targets.
+        """Set the hyperparameters to the most probable ones given the targets.
 
         Args:
-            features: Shape ``(results, columns)``.
-            targets: Shape ``(results,)``, of mean 0 and variance 1.
-            steps: Of Adam, always from the prior's means, so that nothing earlier matters.
+            features: (results, columns).
+            targets: (results,), with mean 0 and variance 1.
+            steps: Steps of Adam, from the prior's means: nothing that was learned before matters.
         """
         self.theta = self._prior.copy()
         adam = Adam(len(self.theta), 0.25, beta_1=0.8, beta_2=0.9, epsilon=1e-3)
@@ -55,20 +57,25 @@ class GaussianProcess:
             adam.step(self.theta, self.gradient(features, targets))
 
     def condition(self, features: Array, targets: Array) -> None:
-        """Take in these results, and forget those before."""
+        """Condition on these results, and forget earlier ones.
+
+        Args:
+            features: (results, columns).
+            targets: (results,).
+        """
         self._told = self._scaled(features)
         self._whiten = np.linalg.inv(np.linalg.cholesky(self.covariance(features)))
         self._weights = self._whiten.T @ (self._whiten @ targets)
 
     def predict(self, features: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation of the noiseless targets, each of shape ``(rows,)``."""
+        """Mean and standard deviation of the noiseless targets, each (rows,)."""
         mean, explained = self._posterior(features)
         relevance, _, scale, _ = self._unpacked()
         prior = scale + features**2 @ relevance
         return mean, np.sqrt(np.maximum(prior - (explained**2).sum(1), 1e-12))
 
     def draw(self, features: Array, rng: np.random.Generator) -> Array:
-        """Noiseless targets drawn from their joint posterior, shape ``(rows,)``."""
+        """Noiseless targets drawn from their joint posterior, (rows,)."""
         mean, explained = self._posterior(features)
         covariance = sum(self._parts(features, self._scaled(features))) - explained @ explained.T
         covariance[np.diag_indices(len(mean))] += 1e-6
@@ -76,17 +83,18 @@ class GaussianProcess:
 
     @property
     def noise(self) -> float:
-        """Standard deviation of what repeated measurements of one architecture differ by."""
+        """Standard deviation between repeated measurements of one architecture."""
         return float(np.sqrt(np.exp(self.theta[-1]) + _LEAST_NOISE))
 
     def covariance(self, features: Array) -> Array:
-        """Of noisy targets, shape ``(rows, rows)``."""
+        """Covariance of noisy targets, (rows, rows)."""
         linear, joint = self._parts(features, self._scaled(features))
         noisy: Array = linear + joint + np.eye(len(features)) * self.noise**2
         return noisy
 
     def gradient(self, features: Array, targets: Array) -> Array:
-        """In ``theta``, of the negative logarithm of its posterior (equation 5.9, and priors)."""
+        """Gradient in ``theta`` of the negative logarithm of its posterior density (Rasmussen and
+        Williams 2006, equation 5.9, and the priors)."""
         relevance, inverse_scales, _, noise = self._unpacked()
         linear, joint = self._parts(features, self._scaled(features))
         inverse = np.linalg.inv(linear + joint + np.eye(len(targets)) * self.noise**2)
@@ -108,13 +116,14 @@ class GaussianProcess:
         return across @ self._weights, across @ self._whiten.T
 
     def _scaled(self, features: Array) -> tuple[Array, Array]:
-        """Features by relevance, ``(columns, 2 * rows)``, and half their squared lengths."""
+        """Features times relevance, (columns, 2 * rows), and half their squared lengths."""
         relevance, inverse_scales, _, _ = self._unpacked()
         both = np.concatenate([features * relevance, features * inverse_scales])
         return np.ascontiguousarray(both.T), 0.5 * (features**2 @ inverse_scales)
 
     def _parts(self, left: Array, right: tuple[Array, Array]) -> tuple[Any, Any]:
-        """Both parts of the covariance of ``left`` and of what `_scaled` made of ``right``."""
+        """Both parts of the covariance between ``left`` and the features that `_scaled` turned into
+        ``right``."""
         _, inverse_scales, scale, _ = self._unpacked()
         linear, near = np.split(left @ right[0], 2, axis=1)  # (left, right) each
         near -= right[1]

@@ -1,25 +1,23 @@
-"""Rewards on a scale on which a regressor learns well."""
+"""A scale of rewards on which a regressor learns well."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from cellwright.plugins.strategies.arrays import Array
 
-
-_ROUNDING = 1e-12  # rewards that differ by less, relative to their size, are taken as equal
+_ROUNDING = 1e-12  # rewards that differ by less, relative to their size, count as equal
 
 
-class Scale:
+class RewardScale:
     """A monotone map of rewards to targets of mean 0 and variance 1, and back.
 
-    The unit is what the best reward lies above the median. Rewards above the median keep their
-    distances; those below it are drawn together by a logarithm, since how bad a bad architecture
-    is says little about good ones, and a child that learned nothing would outweigh all others.
+    The unit is the distance of the best reward from the median. Rewards above the median keep their
+    distances. Those below it are drawn together by a logarithm: how bad a bad architecture is says
+    little about good ones, and a child that learned nothing would outweigh all others.
 
     Args:
-        rewards: From which the scale is made, at least one, finite.
+        rewards: The rewards from which the scale is made, (rewards,), at least one, finite.
     """
 
     def __init__(self, rewards: Array) -> None:

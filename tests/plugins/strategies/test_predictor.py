@@ -17,7 +17,7 @@ from cellwright.plugins import (
 from cellwright.plugins.strategies.predictor import log_expected_improvement
 from cellwright.plugins.strategies.surrogate.features import Features
 from cellwright.plugins.strategies.surrogate.gaussian_process import GaussianProcess
-from cellwright.plugins.strategies.surrogate.reward_scale import Scale
+from cellwright.plugins.strategies.surrogate.reward_scale import RewardScale
 from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace
 
 BOOK = NASNetSpace()
@@ -291,7 +291,7 @@ def test_gaussian_process_equals_that_of_scikit_learn():
 
 @given(arrays(float, st.integers(1, 12), elements=st.floats(-1e12, 1e12)))
 def test_scale_is_monotone_and_can_be_undone(rewards):
-    scale = Scale(rewards)
+    scale = RewardScale(rewards)
     targets = scale.targets(rewards)
     assert np.isfinite(targets).all()
     order = np.argsort(rewards, kind="stable")

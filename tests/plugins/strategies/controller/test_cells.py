@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cellwright.plugins.strategies.controller.cells import LSTM, NASCell
-from cellwright.plugins.strategies.controller.controller import Controller, mixture_weight
+from cellwright.plugins.strategies.controller.controller import Controller
+from cellwright.plugins.strategies.reinforce import mixture_weight
 
 SIZES = (2, 3, 6, 2, 4)
 
