@@ -8,6 +8,9 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Tests run side by side, one for each core: threads of OpenBLAS beside them wait for cores, busily,
+# and small products take several times as long. It reads this when NumPy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if os.environ.get("KERAS_BACKEND") == "jax":
     # XLA compiles every shape that it meets; what it makes is run once here.
     os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")

@@ -183,14 +183,14 @@ def test_rewards_of_any_unit_are_predicted(scale):
 @pytest.mark.parametrize("candidates", [1, 4])
 def test_it_learns_what_scores_well(candidates):
     space = MLPSpace(length=6)  # so large that few good networks are used up
-    strategy = HybridReinforce(space, seed=0, candidates=candidates)
+    strategy = HybridReinforce(space, seed=0, candidates=candidates, units=32)
     rewards = []
-    for number in range(150):
+    for number in range(120):
         params = strategy.ask(number)
         layers = space.genotype(params).layers
         rewards.append(np.mean([str(layer).endswith("tanh") for layer in layers]))
         strategy.tell(number, params, rewards[-1])
-    assert np.mean(rewards[-50:]) > np.mean(rewards[:20]) + 0.3
+    assert np.mean(rewards[-30:]) > np.mean(rewards[:20]) + 0.3
 
 
 def test_a_space_that_is_used_up_is_still_answered():

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cellwright.plugins import (
     PPO,
+    HybridReinforce,
     LocalSearch,
     ParetoEvolution,
     ParetoReinforce,
@@ -14,6 +15,7 @@ from cellwright.plugins import (
     RandomSearch,
     RegularizedEvolution,
     Reinforce,
+    make_strategy,
 )
 from cellwright.plugins.strategies.checks import check_strategy
 from cellwright.plugins.strategies.ppo import clipped_weights
@@ -21,27 +23,31 @@ from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace
 
 BOOK = NASNetSpace()
 FIFTY = SearchSpace(BOOK.decisions)  # the same decisions without their symmetries
-STRATEGIES = {
+STRATEGIES = {  # with small controllers: the contract is the same for any width
     "random": RandomSearch,
     "random on two objectives": lambda space, seed: RandomSearch(space, seed=seed, objectives=2),
     "evolution": RegularizedEvolution,
     "small evolution": lambda space, seed: RegularizedEvolution(
         space, seed=seed, population=5, sample=2
     ),
-    "reinforce": Reinforce,
-    "reinforce lstm": lambda space, seed: Reinforce(space, seed=seed, cell="lstm", batch=3),
-    "reinforce as in the book": lambda space, seed: Reinforce.book(
-        space, seed=seed, exploration=0.3
+    "reinforce": lambda space, seed: Reinforce(space, seed=seed, units=8),
+    "reinforce lstm": lambda space, seed: Reinforce(
+        space, seed=seed, cell="lstm", batch=3, units=8
     ),
-    "ppo": lambda space, seed: PPO(space, seed=seed, batch=3),
+    "reinforce as in the book": lambda space, seed: Reinforce.book(
+        space, seed=seed, exploration=0.3, units=8
+    ),
+    "ppo": lambda space, seed: PPO(space, seed=seed, batch=5, units=8),
     "predictor": PredictorGuided,
     "local": LocalSearch,
     "pareto": ParetoEvolution,
     "pareto on three objectives": lambda space, seed: ParetoEvolution(
         space, seed=seed, objectives=3, population=5, crossover=1.0
     ),
-    "pareto reinforce": lambda space, seed: ParetoReinforce(space, seed=seed, batch=3),
-    "ppo as in the paper": lambda space, seed: PPO.nasnet(space, seed=seed, batch=10),
+    "pareto reinforce": lambda space, seed: ParetoReinforce(
+        space, seed=seed, batch=3, divisions=2, units=8
+    ),
+    "ppo as in the paper": lambda space, seed: PPO.nasnet(space, seed=seed, batch=10, units=8),
 }
 
 
@@ -101,7 +107,7 @@ def test_several_objectives_are_told_and_followed_as_tuples():
     assert again.ask(2) == strategy.ask(2)
 
 
-LONG = {"predictor", "ppo as in the paper", "reinforce as in the book", "pareto reinforce"}
+LONG = {"reinforce as in the book", "pareto reinforce"}
 
 
 @pytest.mark.parametrize(
@@ -281,6 +287,42 @@ def test_reward_scale_does_not_matter_when_standardised():
 def test_arguments_out_of_range_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "unknown"),
+    [
+        (Reinforce, "unitz"),
+        (Reinforce.book, "unitz"),
+        (Reinforce.layerwise, "epochs"),
+        (PPO, "exploration"),
+        (PPO.nasnet, "unitz"),
+        (HybridReinforce, "standardise"),
+        (ParetoReinforce, "epochs"),
+    ],
+)
+def test_unknown_arguments_are_refused_with_those_that_there_are(make, unknown):
+    with pytest.raises(TypeError, match=f"'{unknown}'; the arguments are .*learning_rate, .*seed"):
+        make(BOOK, **{unknown: 1})
+
+
+def test_a_strategy_by_name_refuses_unknown_arguments_and_takes_its_objectives():
+    with pytest.raises(ValueError, match="'ppo' cannot be made so: unknown argument 'unitz'"):
+        make_strategy("ppo", BOOK, unitz=3)
+    assert make_strategy("pareto-reinforce", BOOK, objectives=3).objectives == 3
+
+
+@pytest.mark.parametrize("strategy", [Reinforce, PPO, HybridReinforce])
+def test_options_of_the_controller_reach_it(strategy):
+    options = {"units": 6, "batch": 2, "layers": 2, "initial": 0.3, "cell": "nas"}
+    made = strategy(BOOK, seed=0, learning_rate=0.5, entropy_weight=0.25, **options)
+    assert made.controller["recurrent_2"].shape == (6, 8 * 6)  # a second layer of the NAS cell
+    assert 0.25 < np.abs(made.controller["output"]).max() <= 0.3
+    before = made.controller.weights.copy()
+    for number, reward in enumerate((0.1, 0.9)):
+        made.tell(number, made.ask(number), reward)
+    assert not np.array_equal(made.controller.weights, before)
+    assert (made.entropy_weight, made._optimizer.learning_rate) == (0.25, 0.5)
 
 
 def test_without_a_seed_two_strategies_differ():
