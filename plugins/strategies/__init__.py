@@ -1,4 +1,4 @@
-"""What decides which architecture is tried next; stands on the search spaces and NumPy alone."""
+"""The strategies, which decide what architecture to try next; they need search spaces and NumPy."""
 
 from cellwright.plugins.strategies.auto import Auto
 from cellwright.plugins.strategies.baseline import (

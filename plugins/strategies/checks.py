@@ -64,7 +64,9 @@ def check_follow(make: MakeStrategy, space: SearchSpace) -> None:
         strayed = make(space, 0)
         strayed.follow(told[end:])
         strayed.follow(told[:end])
-        _require(strayed.ask(end) == told[end].params, "an earlier history leaves traces")
+        _require(
+            strayed.ask(end) == told[end].params, "a history that was given up has an effect later"
+        )
 
 
 def check_strangers(make: MakeStrategy, space: SearchSpace) -> None:
@@ -117,7 +119,9 @@ def check_what_runs(make: MakeStrategy, space: SearchSpace) -> None:
     for number in range(40, 56):
         alone = strategy.ask(number)
         running.append(strategy.ask(number, running))
-        _require(strategy.ask(number) == alone, "what ran once leaves traces")
+        _require(
+            strategy.ask(number) == alone, "an architecture that was running has an effect later"
+        )
     keys = {space.key(params) for params in running}
     _require(len(keys) == len(running), "two workers were given the same network")
 

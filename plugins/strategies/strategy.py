@@ -183,9 +183,9 @@ class Strategy(ABC):
         """
         if count != self.objectives:
             remedy = (
-                "give it so many, or take a strategy of one objective"
+                f"search on {self.objectives}, or take a strategy of one objective"
                 if count == 1
-                else f"take one of several, such as ParetoEvolution(space, objectives={count}), or "
+                else f"take a strategy of several, such as ParetoEvolution(space, objectives={count}), or "
                 "weigh them in one reward, as MnasNetReward does with accuracy and latency"
             )
             raise ValueError(

@@ -1,5 +1,9 @@
 """What each strategy promises on its own."""
 
+import ast
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -310,6 +314,20 @@ def test_a_strategy_by_name_refuses_unknown_arguments_and_takes_its_objectives()
     with pytest.raises(ValueError, match="'ppo' cannot be made so: unknown argument 'unitz'"):
         make_strategy("ppo", BOOK, unitz=3)
     assert make_strategy("pareto-reinforce", BOOK, objectives=3).objectives == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "strategy"), list(enumerate([Reinforce, PPO, HybridReinforce], 1))
+)
+def test_the_documents_have_the_defaults_that_are_used(column, strategy):
+    used = {name: value for name, value in strategy._defaults.items() if name != "baseline"}
+    told = re.findall(r"``(\w+)``\s+\(([^()`]+)\)", strategy.__doc__)
+    assert {name: ast.literal_eval(value) for name, value in told} == used
+    text = (Path(__file__).parents[3] / "docs" / "strategies.md").read_text(encoding="utf-8")
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    cells = {row[0]: row[column] for row in rows if row and row[0] in PPO._defaults}
+    said = {name: cell for name, cell in cells.items() if name != "baseline" and cell != "-"}
+    assert {name: ast.literal_eval(value) for name, value in said.items()} == used
 
 
 @pytest.mark.parametrize("strategy", [Reinforce, PPO, HybridReinforce])
