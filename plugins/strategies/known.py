@@ -1,17 +1,15 @@
 """Whether a trial has been measured before: one rule for every host.
 
 A strategy proposes no network twice, but a user may enqueue one again, and a space may be used up.
-The trial need not be trained then: an earlier result answers it, if it is the result of the same
-measurement. It is, if
+The trial need not be trained then, if an earlier result can answer it. It can, if
 
 - the network is the same, whatever names describe it (`SearchSpace.key`);
 - every hyperparameter that has an effect is equal, number for number. A `Float` or `Int` counts by
   its value, and not by the nearest of its levels, which is what a strategy is told;
-- the epochs are equal. Under a schedule they are those of the rung, earlier rungs included; outside
-  of a schedule there are none to compare (None), and such a trial answers only its like. So a child
-  that goes on is never answered by its own shorter training. Nor does a longer training answer a
-  shorter one: it would bring a child to the front of its round with epochs that the others of the
-  round have not had;
+- the epochs are equal. Under a schedule they are those of the rung, earlier rungs included. Without
+  a schedule they are None, and such trials only answer each other. So a child that goes on is never
+  answered by its own shorter training. Nor does a longer training answer a shorter one: it would
+  bring a child to the front of its round with epochs that the others have not had;
 - the training was not cut short by a deadline.
 """
 
@@ -30,9 +28,9 @@ class Measured(NamedTuple):
     """A trial that succeeded, and can answer another.
 
     Attributes:
-        number: The trial's.
+        number: The trial's number.
         params: All that its host holds: decisions of the space and other hyperparameters, by name.
-        epochs: Those of its rung, earlier rungs included; None outside of a schedule.
+        epochs: Those of its rung, earlier rungs included; None without a schedule.
         metrics: What was measured.
     """
 
@@ -54,13 +52,13 @@ def find_known(
     trials: Iterable[Measured],
     needed: Iterable[str] = (),
 ) -> Measured | None:
-    """The first trial that answers a new one; None without one.
+    """The first trial that answers a new one; None if there is none.
 
     Args:
         space: Tells which names are decisions, and which networks are the same.
         params: The new trial's, as in `Measured`.
         epochs: The new trial's, as in `Measured`.
-        trials: In the order in which they are to be asked.
+        trials: In the order in which to look at them.
         needed: Metrics without which a trial answers nothing.
 
     Raises:

@@ -185,8 +185,9 @@ class Strategy(ABC):
             remedy = (
                 f"search on {self.objectives}, or take a strategy of one objective"
                 if count == 1
-                else f"take a strategy of several, such as ParetoEvolution(space, objectives={count}), or "
-                "weigh them in one reward, as MnasNetReward does with accuracy and latency"
+                else "take a strategy of several, such as ParetoEvolution(space, "
+                f"objectives={count}), or weigh them in one reward, as MnasNetReward does with "
+                "accuracy and latency"
             )
             raise ValueError(
                 f"{type(self).__name__} searches on {_objectives(self.objectives)}, and there "
