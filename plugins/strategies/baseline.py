@@ -21,7 +21,7 @@ class Baseline(ABC):
 
 
 class MovingAverage(Baseline):
-    """Exponential moving average of the rewards before this one (Zoph et al. 2018, appendix A.1).
+    """Exponential moving average of the rewards before this one (Zoph et al. 2018, appendix A).
 
     The first reward starts the average, so its advantage is 0.
 

@@ -21,7 +21,7 @@ class PPOOptions(PolicyOptions, total=False):
 
 class PPO(PolicyGradient):
     """Clipped policy gradient (Schulman et al. 2017, equation 7), as NASNet's controller is trained
-    (Zoph et al. 2018, appendix A.1: LSTM of 100 units, batches of 20, a moving-average baseline).
+    (Zoph et al. 2018, appendix A: LSTM of 100 units, batches of 20, a moving-average baseline).
 
     Every ``batch`` results make ``epochs`` steps of Adam along the gradient of the mean of
 
@@ -67,7 +67,7 @@ class PPO(PolicyGradient):
     def nasnet(
         cls, space: SearchSpace, *, seed: int | None = None, **changes: Unpack[PPOOptions]
     ) -> PPO:
-        """As NASNet's controller was trained, for 20,000 children (Zoph et al. 2018, appendix A.1).
+        """As NASNet's controller was trained, for 20,000 children (Zoph et al. 2018, appendix A).
 
         The learning rate is small: within a few hundred trials this hardly learns. ``changes`` are
         arguments that are to differ from the paper's.

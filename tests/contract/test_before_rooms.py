@@ -90,7 +90,7 @@ def outcome(number, params, objectives):
 
 
 def test_the_records_are_here():
-    wanted = ["sequences.json", "expected.json"]
+    wanted = ["expected.json"]
     wanted += [f"{part}/expected.json" for part in ("optuna", "keras_tuner", "nni", "runs")]
     assert [file for file in wanted if not (FIXTURES / file).is_file()] == []
 
@@ -99,7 +99,7 @@ def test_the_records_are_here():
 
 
 def make(entry):
-    """The strategy of an entry of ``sequences.json``."""
+    """The strategy of an entry of ``expected.json``."""
     arguments = dict(entry["arguments"])
     if "baseline" in arguments:
         arguments["baseline"] = getattr(plugins, arguments["baseline"])()
@@ -107,47 +107,6 @@ def make(entry):
         arguments["signal"] = score
     made = attrgetter(entry["strategy"])(plugins)
     return made(SPACES[entry["space"]](), seed=entry["seed"], **arguments)
-
-
-def sequence(entry):
-    """What a strategy proposes, and what it expects of the last three at the end, if anything.
-
-    ``before``: results of random architectures that it is told first. ``workers``: so many trials
-    run at a time, and the last one to begin ends first.
-    """
-    strategy = make(entry)
-    space, objectives, workers = strategy.space, strategy.objectives, entry["workers"]
-    random = plugins.RandomSearch(space, seed=1)
-    for number in range(1000, 1000 + entry["before"]):
-        params = random.ask(number)
-        random.tell(number, params, 0.0)
-        strategy.tell(number, params, score(params, objectives))
-    proposed = []
-    for first in range(0, entry["trials"], workers):
-        running = {}
-        for number in range(first, min(first + workers, entry["trials"])):
-            running[number] = strategy.ask(number, list(running.values()))
-        proposed += running.values()
-        for number, params in reversed(running.items()):
-            reward, excess = outcome(number, params, objectives)
-            strategy.tell(number, params, reward, excess)
-    expected = [strategy.predict(params) for params in proposed[-3:]]
-    means = [round(one.mean, 9) for one in expected if one is not None]
-    return [written(space, params) for params in proposed], means
-
-
-def entries():
-    file = FIXTURES / "sequences.json"
-    found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-    return [pytest.param(entry, id=entry["id"]) for entry in found]
-
-
-@pytest.mark.parametrize("entry", entries())
-def test_a_seed_gives_the_proposals_that_it_gave(entry):
-    """They are part of what users rely on; change them only on purpose."""
-    proposed, means = sequence(entry)
-    assert proposed == entry["proposed"]
-    assert means == pytest.approx(entry["predicted"], rel=1e-6, abs=1e-8)
 
 
 # Optuna
