@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 import zlib
+from dataclasses import fields
 from importlib.metadata import entry_points
 from operator import attrgetter
 from pathlib import Path
@@ -38,7 +39,14 @@ from cellwright.search_spaces import (
     NASNetSpace,
     SearchSpace,
 )
+from cellwright.searches.settings import Settings
 
+SETTINGS = [  # of version 0.1.0
+    "host", "strategy", "space", "data", "trials", "epochs", "batch_size", "learning_rate",
+    "filters", "seed", "storage", "concurrency", "label", "drop", "task", "class_weight", "meter",
+    "target", "target_from", "hard", "limit", "patience", "deadline", "objectives", "predict",
+    "tune", "schedule", "factor",
+]  # fmt: skip
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "before_rooms"
 
 SPACES = {
@@ -432,8 +440,11 @@ def search_goes_on(entry, folder, run=command):
 
 
 def as_they_were(settings):
-    """The settings as version 0.1.0 wrote them: lists as texts, objectives without directions."""
-    before = dict(settings)
+    """The settings as version 0.1.0 wrote them: lists as texts, objectives without directions, and
+    without what has been added since, which must have its default in a search of that version."""
+    since = {f.name: f.default for f in fields(Settings) if f.name not in SETTINGS}
+    assert {name: settings[name] for name in since} == json.loads(json.dumps(since))
+    before = {name: settings[name] for name in SETTINGS}
     for name, between in (("drop", ","), ("objectives", ","), ("tune", " ")):
         texts = settings[name]
         assert isinstance(texts, list)
