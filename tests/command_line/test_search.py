@@ -1,4 +1,8 @@
-"""`cellwright search` as a user runs it: the real executable, tiny children, real training."""
+"""`cellwright search` as a user runs it: tiny children, real training.
+
+A whole search, what is stopped, and an error run as processes of their own; the rest runs in this
+one, which has loaded TensorFlow.
+"""
 
 import csv
 import json
@@ -18,9 +22,10 @@ keras = pytest.importorskip("keras")
 pytest.importorskip("optuna")
 
 SPACES = """
-from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace
+from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace, Skeleton
 
-SPACE = NASNetSpace(blocks=1)
+ONE_CELL = {"blocks": 1, "skeleton": Skeleton.book(reductions=0)}
+SPACE = NASNetSpace(**ONE_CELL)
 
 class Fragile(NASNetSpace):
     def build(self, params, *arguments, **options):
@@ -28,11 +33,11 @@ class Fragile(NASNetSpace):
             raise RuntimeError("no concat today")
         return super().build(params, *arguments, **options)
 
-FRAGILE = Fragile(blocks=1)
+FRAGILE = Fragile(**ONE_CELL)
 
 class Two(NASNetSpace):
     def __init__(self):
-        super().__init__(blocks=1)
+        super().__init__(**ONE_CELL)
         decisions = [
             Decision(d.name, d.choices[: 2 if d.name == "normal/1/operation_1" else 1])
             for d in self.decisions
@@ -42,7 +47,7 @@ class Two(NASNetSpace):
     def canonical(self, params):
         return SearchSpace.canonical(self, params)
 """
-TINY = ("--epochs", "1", "--filters", "2", "--space", "spaces:SPACE", "--data", "data.npz")
+TINY = ("--epochs", "1", "--filters", "2", "--space", "searched:SPACE", "--data", "data.npz")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +56,7 @@ def place(tmp_path_factory) -> Path:
     from sklearn.datasets import load_digits
 
     folder = tmp_path_factory.mktemp("search")
-    (folder / "spaces.py").write_text(SPACES)
+    (folder / "searched.py").write_text(SPACES)
     digits = load_digits()
     np.savez(folder / "data.npz", x=digits.images[:60] / 16, y=digits.target[:60])
     return folder
@@ -71,11 +76,23 @@ def start(place, *arguments):
     )
 
 
-def cellwright(place, *arguments, code=0):
+def executable(place, *arguments, code=0):
     process = start(place, *arguments)
     out, err = process.communicate(timeout=400)
     assert process.returncode == code, out + err
     return out + (err if code else "")
+
+
+@pytest.fixture(scope="module")
+def run(cellwright):
+    """What `cellwright` prints in this process, in one line, after the status that is expected."""
+
+    def run(place, *arguments, code=0):
+        printed, ended = cellwright(place, *arguments)
+        assert ended == code, printed
+        return printed
+
+    return run
 
 
 def table(folder):
@@ -84,11 +101,11 @@ def table(folder):
 
 
 @pytest.fixture(scope="module")
-def finished(place) -> Path:
-    """A search of two trials, continued to four."""
-    cellwright(place, "search", *TINY, "--trials", "2", "--out", "done")
+def finished(place, run) -> Path:
+    """A search of two trials, continued to four by another process."""
+    executable(place, "search", *TINY, "--trials", "2", "--out", "done")
     assert len(table(place / "done")) == 2
-    out = cellwright(place, "search", *TINY, "--trials", "4", "--out", "done")
+    out = run(place, "search", *TINY, "--trials", "4", "--out", "done")
     assert "continuing after 2 trials" in out
     return place / "done"
 
@@ -136,20 +153,20 @@ def test_continued_search_equals_an_unbroken_one(finished):
         strategy.tell(number, asked, float(row["reward"]))
 
 
-def test_show_and_best_print_what_was_found(finished):
+def test_show_and_best_print_what_was_found(run, finished):
     best = max(table(finished), key=lambda row: float(row["reward"]))
-    shown = cellwright(finished.parent, "show", "done")
+    shown = run(finished.parent, "show", "done")
     assert f"best: trial {best['trial']}" in shown
     assert "validation accuracy" in shown
-    told = cellwright(finished.parent, "best", "done")
+    told = run(finished.parent, "best", "done")
     assert f"{best['normal/1/operation_1']} of state {best['normal/1/input_1']}" in told
-    found = json.loads(cellwright(finished.parent, "best", "done", "--json"))
+    found = json.loads(run(finished.parent, "best", "done", "--json"))
     assert found["trial"] == int(best["trial"])
     assert found["params"]["normal/1/combination"] == best["normal/1/combination"]
 
 
-def test_other_settings_are_refused_by_name(finished):
-    out = cellwright(
+def test_other_settings_are_refused_by_name(run, finished):
+    out = run(
         finished.parent, "search", *TINY, "--trials", "4", "--seed", "1", "--out", "done", code=1
     )
     assert "--seed was 0 and is now 1" in " ".join(out.split())
@@ -158,7 +175,7 @@ def test_other_settings_are_refused_by_name(finished):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
-def test_stopped_search_continues_with_the_child_it_left(place, stop):
+def test_stopped_search_continues_with_the_child_it_left(run, place, stop):
     out = f"stopped-{stop}"
     long = (*TINY[:1], "500", *TINY[2:])
     process = start(place, "search", *long, "--trials", "1", "--out", out)
@@ -180,17 +197,17 @@ def test_stopped_search_continues_with_the_child_it_left(place, stop):
         lock.symlink_to(f"{out}/study.journal")
     settings = place / out / "settings.json"  # one epoch now, not to wait for 500
     settings.write_text(settings.read_text().replace('"epochs": 500', '"epochs": 1'))
-    cellwright(place, "search", *TINY, "--trials", "2", "--out", out)
+    run(place, "search", *TINY, "--trials", "2", "--out", out)
     rows = table(place / out)
     assert [row["state"] for row in rows] == ["interrupted", "complete", "complete"]
     names = [name for name in rows[0] if "/" in name]
     assert [rows[0][name] for name in names] == [rows[1][name] for name in names]
 
 
-def test_failed_children_are_rows_with_their_reason(place):
+def test_failed_children_are_rows_with_their_reason(run, place):
     arguments = [*TINY, "--strategy", "random", "--trials", "4", "--out", "fragile"]
-    arguments[arguments.index("spaces:SPACE")] = "spaces:FRAGILE"
-    printed = cellwright(place, "search", *arguments)
+    arguments[arguments.index("searched:SPACE")] = "searched:FRAGILE"
+    printed = run(place, "search", *arguments)
     rows = table(place / "fragile")
     failed = [row for row in rows if row["normal/1/combination"] == "concat"]
     assert failed, "this seed draws no concat in four trials"
@@ -206,7 +223,7 @@ def test_other_hosts_find_what_optuna_finds(finished, host):
     """The same seed proposes the same first architecture; the results are of the same form."""
     pytest.importorskip("keras_tuner" if host == "keras-tuner" else "nni")
     place = finished.parent
-    cellwright(place, "search", *TINY, "--host", host, "--trials", "2", "--out", host)
+    executable(place, "search", *TINY, "--host", host, "--trials", "2", "--out", host)
     rows, expected = table(place / host), table(finished)
     assert rows[0].keys() == expected[0].keys()
     names = [name for name in rows[0] if "/" in name]
@@ -214,7 +231,7 @@ def test_other_hosts_find_what_optuna_finds(finished, host):
         [r[n] for n in names] for r in expected[:2]
     ]
     assert (place / host / "best.keras").exists()
-    cellwright(place, "search", *TINY, "--host", host, "--trials", "3", "--out", host)
+    executable(place, "search", *TINY, "--host", host, "--trials", "3", "--out", host)
     assert [[row[n] for n in names] for row in table(place / host)] == [
         [r[n] for n in names] for r in expected[:3]
     ]
@@ -224,8 +241,8 @@ def test_other_hosts_find_what_optuna_finds(finished, host):
 @pytest.mark.parametrize("host", ["optuna", "keras-tuner", "nni"])
 def test_a_space_that_is_used_up_costs_no_more_training(place, host):
     arguments = [*TINY, "--host", host, "--trials", "4", "--out", f"two-{host}"]
-    arguments[arguments.index("spaces:SPACE")] = "spaces:Two"
-    cellwright(place, "search", *arguments)
+    arguments[arguments.index("searched:SPACE")] = "searched:Two"
+    executable(place, "search", *arguments)
     rows = table(place / f"two-{host}")
     repeats = [row for row in rows if row["repeat_of"]]
     assert len(repeats) == 2
@@ -247,21 +264,21 @@ def test_a_space_that_is_used_up_costs_no_more_training(place, host):
         (("--trials", "0"), "'--trials'"),
     ],
 )
-def test_wrong_options_are_one_clear_error(place, arguments, message):
+def test_wrong_options_are_one_clear_error(run, place, arguments, message):
     from PIL import Image
 
     (place / "one-class" / "cat").mkdir(parents=True, exist_ok=True)
     Image.new("L", (8, 8)).save(place / "one-class" / "cat" / "1.png")
     (place / "empty.npz").touch()
     code = 2 if arguments[0] == "--trials" else 1
-    out = cellwright(place, "search", *arguments, "--out", "wrong", code=code)
+    out = run(place, "search", *arguments, "--out", "wrong", code=code)
     assert message in " ".join(out.replace("│", " ").split())
     assert "Traceback" not in out
     assert not (place / "wrong").exists()
 
 
 @pytest.mark.parametrize("name", ["settings.json", "study.journal"])
-def test_damaged_files_are_named_and_kept(finished, name):
+def test_damaged_files_are_named_and_kept(run, finished, name):
     import shutil
 
     copy = finished.parent / f"damaged-{name}"
@@ -269,23 +286,23 @@ def test_damaged_files_are_named_and_kept(finished, name):
     text = (copy / name).read_text()
     damaged = text[:1] + "}{" + text[1:]
     (copy / name).write_text(damaged)
-    out = cellwright(finished.parent, "show", copy.name, code=1)
+    out = run(finished.parent, "show", copy.name, code=1)
     assert name in out
     assert "Traceback" not in out
     assert (copy / name).read_text() == damaged
 
 
 def test_folder_without_a_search_is_named(place):
-    assert "holds no search" in cellwright(place, "best", ".", code=1)
+    assert "holds no search" in executable(place, "best", ".", code=1)
 
 
-def test_help_says_what_there_is(place):
-    out = cellwright(place, "--help")
+def test_help_says_what_there_is(run, place):
+    out = run(place, "--help")
     assert all(command in out for command in ("search", "show", "best", "nni-init"))
-    out = cellwright(place, "search", "--help")
+    out = run(place, "search", "--help")
     options = ("--host", "--strategy", "--space", "--data", "--trials", "--epochs", "--seed")
     assert all(option in out for option in (*options, "--out"))
-    assert cellwright(place, "--version").startswith("cellwright 0.")
+    assert run(place, "--version").startswith("cellwright 0.")
 
 
 COLUMNS = ("--label", "kind", "--drop", "id", "--space", "mlp", "--strategy", "random")
@@ -310,10 +327,10 @@ def flowers(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     "host", ["optuna", *(pytest.param(h, marks=pytest.mark.slow) for h in ("keras-tuner", "nni"))]
 )
-def test_a_table_is_searched(flowers, host):
+def test_a_table_is_searched(run, flowers, host):
     pytest.importorskip(host.replace("-", "_"))
     arguments = ("--data", "flowers.csv", *COLUMNS, "--trials", "2", "--epochs", "2")
-    out = cellwright(flowers, "search", "--host", host, "--out", host, *arguments)
+    out = run(flowers, "search", "--host", host, "--out", host, *arguments)
     assert "data: label 'kind': 2 classes" in out
     rows = table(flowers / host)
     assert [row["state"] for row in rows] == ["complete"] * 2
@@ -327,9 +344,9 @@ def test_a_table_is_searched(flowers, host):
 
 
 @pytest.mark.slow
-def test_a_number_is_searched_for(flowers):
+def test_a_number_is_searched_for(run, flowers):
     arguments = ("--data", "flowers.csv", "--label", "length", "--drop", "id", "--space", "mlp")
-    out = cellwright(flowers, "search", "--out", "number", *arguments, "--trials", "2")
+    out = run(flowers, "search", "--out", "number", *arguments, "--trials", "2")
     assert "label 'length': a number is predicted" in out
     rows = table(flowers / "number")
     assert [float(row["reward"]) for row in rows] == [-float(row["val_loss"]) for row in rows]
@@ -343,7 +360,7 @@ def test_a_number_is_searched_for(flowers):
         (("--data", "wine", "--class-weight", "even"), "--class-weight must be balanced"),
     ],
 )
-def test_what_does_not_fit_a_table_is_refused_at_once(flowers, arguments, words):
-    out = cellwright(flowers, "search", "--out", "refused", *arguments, code=1)
+def test_what_does_not_fit_a_table_is_refused_at_once(run, flowers, arguments, words):
+    out = run(flowers, "search", "--out", "refused", *arguments, code=1)
     assert words in " ".join(out.split())
     assert not (flowers / "refused" / "settings.json").exists()
