@@ -16,18 +16,19 @@ from cellwright.command_line.pictures.front_picture import draw_front
 from cellwright.command_line.trade_off import about_target
 from cellwright.plugins import ParetoEvolution, RandomSearch, load_dataset
 from cellwright.plugins.metrics import METRICS, Metric
-from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace
+from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace, Skeleton
 from cellwright.searches.folder import read_settings
 from cellwright.searches.front import front
 from cellwright.searches.settings import Settings
 from cellwright.searches.trial import Trial
 
 OPERATIONS = ("identity", "sep_3x3", "sep_5x5", "sep_7x7")
-SPACE = NASNetSpace(blocks=1, operations=OPERATIONS)
+ONE_CELL = Skeleton.book(reductions=0)
+SPACE = NASNetSpace(blocks=1, operations=OPERATIONS, skeleton=ONE_CELL)
 MODULE = f"""
 from cellwright.plugins import LiteRTLatency, Measurement, Timing
-from cellwright.search_spaces import NASNetSpace
-SPACE = NASNetSpace(blocks=1, operations={OPERATIONS!r})
+from cellwright.search_spaces import NASNetSpace, Skeleton
+SPACE = NASNetSpace(blocks=1, operations={OPERATIONS!r}, skeleton=Skeleton.book(reductions=0))
 
 
 class Undeclared:
@@ -177,8 +178,9 @@ def sizes():
 
 def search(cellwright, home, host, limit, out):
     return cellwright(
-        home, "search", "--epochs", 1, "--filters", 2, "--data", "data.npz", "--strategy", "random",
-        "--space", "trade_off_space:SPACE", "--trials", TRIALS, "--host", host, "--out", out,
+        home, "search", "--epochs", 3, "--learning-rate", 0.1, "--batch-size", 16, "--filters", 2,
+        "--data", "data.npz", "--strategy", "random", "--space", "trade_off_space:SPACE", "--trials", TRIALS,
+        "--host", host, "--out", out,
         "--meter", "parameters", "--target", limit, "--hard", "--limit", limit,
     )  # fmt: skip
 
@@ -231,7 +233,7 @@ def test_show_prints_and_draws_the_front(cellwright, home, limited):
 def test_any_trial_is_exported_as_it_was_in_the_search(cellwright, home, limited):
     folder = limited[2]
     rows = table(folder)
-    best = json.loads((folder / "best.json").read_text())["metrics"]["reward"]
+    best = json.loads((folder / "best.json").read_text())["params"]
     complete = [row for row in rows if row["state"] == "complete"]
     data = load_dataset(str(home / "data.npz"))
     for row in complete:
@@ -239,15 +241,18 @@ def test_any_trial_is_exported_as_it_was_in_the_search(cellwright, home, limited
             home, "export", folder, "--trial", row["trial"], "--to", "keras", "--to", "python"
         )
         assert code == 0, printed
-        assert ("is trained again" in printed) == (float(row["reward"]) != best)
+        kept = {name: row[name] for name in best} == {n: str(x) for n, x in best.items()}
+        assert ("is trained again" in printed) is not kept
         for file in (
             folder / "children" / f"trial_{row['trial']}.keras",
             folder / "export" / f"trial_{row['trial']}.keras",
         ):
             model = keras.models.load_model(file)
-            predicted = model.predict(data.x_val, verbose=0).argmax(axis=1)
-            accuracy = (predicted == data.y_val).mean()
+            predicted = model.predict(data.x_val, verbose=0)
+            accuracy = (predicted.argmax(axis=1) == data.y_val).mean()
             assert accuracy == pytest.approx(float(row["val_accuracy"]), abs=1e-6)
+            loss = -np.log(predicted[np.arange(len(predicted)), data.y_val]).mean()
+            assert loss == pytest.approx(float(row["val_loss"]), rel=1e-4)
     printed, _ = cellwright(
         home, "export", folder, "--trial", complete[0]["trial"], "--to", "keras"
     )
