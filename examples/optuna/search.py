@@ -4,9 +4,12 @@ import optuna
 
 from cellwright import Evaluation, NASNetRLSampler, NASNetSpace, Recipe, load_dataset, suggest
 
-space = NASNetSpace()
+space = NASNetSpace(blocks=2)  # NASNetSpace() has the five of the book
 evaluation = Evaluation(
-    space, load_dataset("digits"), recipe=Recipe(epochs=3, batch_size=64), options={"filters": 4}
+    space,
+    load_dataset("digits"),
+    recipe=Recipe(epochs=3, batch_size=64),
+    options={"filters": 4, "reductions": 1},
 )
 
 
@@ -18,7 +21,7 @@ def objective(trial: optuna.Trial) -> float:
 
 
 if __name__ == "__main__":
-    study = optuna.create_study(direction="maximize", sampler=NASNetRLSampler(seed=0))
+    study = optuna.create_study(direction="maximize", sampler=NASNetRLSampler(space, seed=0))
     study.optimize(objective, n_trials=3)
     print(f"best validation accuracy: {study.best_value:.4f}")
     print(space.genotype(study.best_params).normal)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import cellwright
+from cellwright.command_line.app import main
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SOURCES = str(Path(cellwright.__file__).parents[1])
@@ -24,19 +25,41 @@ def run(*command, folder):
     return done.stdout
 
 
+def search(*arguments, folder):
+    return run(
+        "-c", "from cellwright.command_line.app import main; main()", *arguments, folder=folder
+    )
+
+
+@pytest.fixture
+def search_here(monkeypatch, capsys):
+    """The same in this process, which has TensorFlow loaded and no folder of the user's to import
+    from, as the executable has none."""
+
+    def search_here(*arguments, folder):
+        monkeypatch.setattr(sys, "argv", ["cellwright", *arguments])
+        monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+        monkeypatch.chdir(folder)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        return capsys.readouterr().out
+
+    return search_here
+
+
 @pytest.mark.parametrize(
     "host",
     ["optuna", pytest.param("keras-tuner"), pytest.param("nni", marks=pytest.mark.slow)],
 )
-def test_four_trials_in_each_host(host, tmp_path):
+def test_four_trials_in_each_host(host, tmp_path, search_here):
     pytest.importorskip({"keras-tuner": "keras_tuner"}.get(host, host))
     (tmp_path / "four_trials.py").write_text(
         (EXAMPLES / "first_search" / "four_trials.py").read_text()
     )
-    out = run(
-        "-c", "from cellwright.command_line.app import main; main()", "search",
-        "--space", "four_trials:Small", "--strategy", "random", "--trials", "4", "--epochs", "1",
-        "--host", host, "--out", "four", folder=tmp_path,
+    out = (search if host == "nni" else search_here)(
+        "search", "--space", "four_trials:Small", "--strategy", "random", "--trials", "4",
+        "--epochs", "1", "--host", host, "--out", "four", folder=tmp_path,
     )  # fmt: skip
     table = (tmp_path / "four" / "trials.csv").read_text().splitlines()
     assert len(table) == 5, out
@@ -54,10 +77,10 @@ def test_quantisation_and_clustering(tmp_path):
 
 
 @pytest.mark.parametrize("host", ["optuna", "keras-tuner"])
-def test_flowers_offline(host, tmp_path):
+def test_flowers_offline(host, run_script):
     pytest.importorskip({"keras-tuner": "keras_tuner"}.get(host, host))
-    script = str(EXAMPLES / "flowers" / "search.py")
-    out = run(script, "--data", "digits", "--epochs", "3", "--host", host, folder=tmp_path)
+    script = EXAMPLES / "flowers" / "search.py"
+    out = run_script(script, "--data", "digits", "--epochs", "3", "--host", host)
     assert "6 trials, 11 epochs" in out  # 3 of 1 epoch, 1 of 3; 2 of 3
     assert float(out.split("best validation accuracy: ")[1].split()[0]) > 0.5
 

@@ -179,8 +179,8 @@ def sizes():
 def search(cellwright, home, host, limit, out):
     return cellwright(
         home, "search", "--epochs", 3, "--learning-rate", 0.1, "--batch-size", 16, "--filters", 2,
-        "--data", "data.npz", "--strategy", "random", "--space", "trade_off_space:SPACE", "--trials", TRIALS,
-        "--host", host, "--out", out,
+        "--data", "data.npz", "--strategy", "random", "--space", "trade_off_space:SPACE",
+        "--trials", TRIALS, "--host", host, "--out", out,
         "--meter", "parameters", "--target", limit, "--hard", "--limit", limit,
     )  # fmt: skip
 
