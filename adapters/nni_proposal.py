@@ -35,7 +35,7 @@ def propose(
         strategy: Decides on the space of ``record``.
         schedule: Decides who goes on, and for how long; None without one.
         others: The search space's other entries (`nni_space.other_entries`), drawn at random.
-        sign: Of the first objective: 1 if it is maximised, -1 if it is minimised.
+        sign: 1 if the first objective is maximised, -1 if it is minimised.
 
     Returns:
         Decisions and other hyperparameters by name; `BUDGET` and `PAST` under a schedule, and

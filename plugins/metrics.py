@@ -165,7 +165,7 @@ def find_metric(text: str, declared: Iterable[Metric] = (), option: str = "--met
     Args:
         text: Its name, or the name and ``:max``, ``:min``, ``:maximize`` or ``:minimize``.
         declared: By the meter of a search, by its objectives, or by a host's record.
-        option: Of the command line, for the message.
+        option: The option of the command line that the message names.
 
     Raises:
         CellwrightError: If nothing says whether more or less of it is better.
@@ -188,7 +188,7 @@ def beside_reward(names: Iterable[str], declared: Iterable[Metric] = ()) -> list
     """Those of ``names`` that are shown beside the reward: what a network is worth and costs.
 
     Args:
-        names: Of what trials have.
+        names: Names of the metrics that trials have.
         declared: By the search, as in `find_metric`; these are shown too.
     """
     there = set(names) - {"reward"}

@@ -104,7 +104,7 @@ def make_reward(name: str, **arguments: Any) -> Reward:
 
     Args:
         name: Registered, or a path.
-        arguments: Of its constructor, such as ``target=2.5``.
+        arguments: Arguments of its constructor, such as ``target=2.5``.
 
     Raises:
         ValueError: If nothing goes by that name, it takes no such arguments, or makes no `Reward`.

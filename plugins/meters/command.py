@@ -36,7 +36,7 @@ class CommandMeter:
         command: The program and its arguments, one of which holds ``{model}``, which stands for the
             path of the file.
         timeout: Seconds after which the command, and what it started, is killed; above 0.
-        format: Of the file: ``".tflite"`` (LiteRT) or ``".keras"``.
+        format: Format of the file: ``".tflite"`` (LiteRT) or ``".keras"``.
         int8: Whether the LiteRT file is int8, not float32.
         repeats: How often the command is run; the median counts.
         metric: Name of what is measured.

@@ -147,7 +147,7 @@ class LatencyPredictor:
 
         Args:
             children: How many random architectures, at least 2; each takes some seconds.
-            seed: Of the draw of architectures.
+            seed: Seed of the draw of architectures.
             report: As in `fill`.
 
         Raises:

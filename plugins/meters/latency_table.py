@@ -58,7 +58,7 @@ class LatencyTable:
         about: What the table is good for: the machine, the meter, the space, the input, the classes
             and the options of the children. See `describe`.
         how: As the meter says it (`Measurement.how`); empty until a piece was measured.
-        unit: Of what was measured: milliseconds.
+        unit: Unit of the measurements: milliseconds.
         pieces: What was measured of each.
         correction: From their sum to a whole network.
     """

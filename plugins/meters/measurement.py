@@ -45,7 +45,7 @@ class Meter(Protocol):
 
     @property
     def unit(self) -> str:
-        """Of the value: ``"ms"``, ``"bytes"``, ``"images/s"``, or what is counted."""
+        """Unit of the value: ``"ms"``, ``"bytes"``, ``"images/s"``, or what is counted."""
 
     @property
     def direction(self) -> Direction:

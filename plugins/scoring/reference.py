@@ -29,7 +29,7 @@ def target_from(
         meter: The one that measures the children.
         input_shape: (height, width, channels) of the images that are searched on. A ``.keras`` file
             and a ``keras.Model`` keep their own.
-        classes: Of the data.
+        classes: Number of classes in the data.
 
     Returns:
         The metric in its unit: milliseconds for a latency.

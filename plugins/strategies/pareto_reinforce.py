@@ -41,7 +41,7 @@ class ParetoReinforce(Strategy):
         options: For each controller; see `Reinforce`.
 
     Attributes:
-        weights: Of the objectives, (controllers, objectives); each row adds up to 1.
+        weights: Weights of the objectives, (controllers, objectives); each row adds up to 1.
 
     Raises:
         ValueError: If an argument is out of range.

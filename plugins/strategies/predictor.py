@@ -206,7 +206,7 @@ def log_expected_improvement(mean: Array, deviation: Array, highest: float) -> A
     ``highest``, its asymptotic series serves (Ament et al. 2023, section 4.1).
 
     Args:
-        mean: Of f.
+        mean: Mean of f.
         deviation: Standard deviation of f, above 0.
         highest: What is to be improved on.
     """

@@ -33,7 +33,7 @@ class Format:
     """A row of the table of formats.
 
     Attributes:
-        suffix: Of its file.
+        suffix: Suffix of its file.
         needs: The modules that it needs beside Keras and TensorFlow; the extra ``export`` of
             Cellwright brings their packages.
         takes: What its function takes beside network, path and images: ``"int8"`` if it can write

@@ -84,7 +84,9 @@ def settings_of(
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 128,
-    learning_rate: Annotated[float, typer.Option(help="Of the optimizer, Adam.")] = 1e-3,
+    learning_rate: Annotated[
+        float, typer.Option(help="Learning rate of the optimizer, Adam.")
+    ] = 1e-3,
     filters: Annotated[
         int | None,
         typer.Option(

@@ -49,7 +49,7 @@ def check_reward(text: str, reward: Reward, classes: int | None, measured: Seque
     Args:
         text: As the user wrote it.
         reward: What it says.
-        classes: Of the data; None where a number is predicted.
+        classes: Number of classes in the data; None where a number is predicted.
         measured: The metrics that are known before a child is trained.
 
     Raises:
