@@ -30,7 +30,7 @@ from cellwright.plugins import (
 from cellwright.search_spaces import Float, JointSpace, NASNetSpace, UnbuildableChild
 
 SPACE = NASNetSpace(blocks=1, operations=("identity", "max_3x3", "avg_3x3"))
-SMALL = {"input_shape": (8, 8, 1), "classes": 10, "filters": 4, "reductions": 1, "seed": 0}
+SMALL = {"input_shape": (8, 8, 1), "classes": 10, "filters": 4, "reductions": 0, "seed": 0}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def oracle(objective="val_accuracy", trials=1, **kwargs):
 def search(path, digits, mine, hypermodel, **kwargs):
     tuner = kt.Tuner(oracle=mine, hypermodel=hypermodel, directory=str(path), project_name="cells")
     given = {"epochs": 1, "validation_data": (digits.x_val, digits.y_val), **kwargs}
-    tuner.search(digits.x_train[:512], digits.y_train[:512], verbose=0, **given)
+    tuner.search(digits.x_train[:256], digits.y_train[:256], verbose=0, **given)
     return tuner
 
 
@@ -187,7 +187,7 @@ def test_a_child_fails_as_in_an_evaluation(tmp_path, digits, reward, callbacks, 
 
 def test_a_child_is_stored_as_that_of_an_evaluation(tmp_path, digits):
     stored = []
-    options = {"filters": 4, "reductions": 1}
+    options = {"filters": 4, "reductions": 0}
     evaluation = Evaluation(SPACE, digits, recipe=Recipe(epochs=1), options=options)
     mine, theirs = (oracle(kt.Objective("reward", "max")) for _ in range(2))
     hypermodel = NASNetHyperModel(SPACE, reward=AccuracyReward(), **SMALL)
@@ -271,7 +271,7 @@ def test_several_objectives_of_a_whole_evaluation(tmp_path, digits):
     """Keras Tuner asks for a sum, which the evaluation does not know."""
     objectives = [kt.Objective("val_accuracy", "max"), kt.Objective("parameters", "min")]
     mine = StrategyOracle(objectives, 2, strategy="pareto", space=SPACE, seed=0)
-    options = {"filters": 4, "reductions": 1}
+    options = {"filters": 4, "reductions": 0}
     evaluation = Evaluation(SPACE, digits, recipe=Recipe(epochs=1), options=options)
     tuner = EvaluationTuner(evaluation, mine, directory=str(tmp_path), project_name="cells")
     tuner.search(verbose=0)

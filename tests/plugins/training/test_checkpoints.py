@@ -18,7 +18,7 @@ from cellwright.search_spaces import (
 
 CELLS = NASNetSpace(blocks=1, operations=("identity", "max_3x3"))
 PARAMS = CELLS.decode([0] * len(CELLS.names))
-SMALL = {"filters": 2, "reductions": 1, "dropout": 0.3}
+SMALL = {"filters": 2, "reductions": 0, "dropout": 0.3}
 
 
 @pytest.fixture(scope="module")
