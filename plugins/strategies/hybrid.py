@@ -10,6 +10,7 @@ import numpy as np
 from cellwright.plugins.strategies.arrays import Array, Indices, Mask
 from cellwright.plugins.strategies.baseline import Constant
 from cellwright.plugins.strategies.controller.cells import sigmoid
+from cellwright.plugins.strategies.controller.controller import Controller
 from cellwright.plugins.strategies.controller.two_heads import TwoHeadedController
 from cellwright.plugins.strategies.policy_gradient import (
     ControllerOptions,
@@ -23,6 +24,8 @@ from cellwright.search_spaces import Params, SearchSpace
 
 _ERRORS = 50  # the last predictions, whose errors give a prediction's spread
 _WORDS = 0.3  # the largest number, up or down, that a word adds to an embedding
+# What the second head's arguments may be where there is none: their defaults, and one candidate.
+_WITHOUT = {"candidates": (4, 1), "memory": (200,), "predictor_weight": (10.0,)}
 
 
 class HybridReinforce(PolicyGradient):
@@ -43,6 +46,9 @@ class HybridReinforce(PolicyGradient):
         epochs: Steps over each batch, at least 1.
         clip: See `PPO`; above 0.
         alpha: Discount, in (0, 1].
+        predictor: The series' ``use_predictor``. False leaves the second head out: only the policy
+            learns, what it draws is proposed, and nothing is predicted. The next three arguments
+            belong to the second head and are then refused.
         candidates: Architectures drawn for each proposal, at least 1; the one with the best
             prediction is taken. With 1 it is what the policy draws, as in the series.
         memory: Results that the second head learns from, at least 1.
@@ -56,9 +62,7 @@ class HybridReinforce(PolicyGradient):
         TypeError: If there is no argument of that name.
     """
 
-    controller: TwoHeadedController
     _scale: RewardScale | None
-    _controller_type = TwoHeadedController
     _defaults: ClassVar[PolicyOptions] = {
         "cell": "lstm", "units": 100, "learning_rate": 0.005, "batch": 10, "entropy_weight": 1e-2,
         "baseline": None, "layers": 1, "initial": 0.1,
@@ -72,6 +76,7 @@ class HybridReinforce(PolicyGradient):
         epochs: int = 10,
         clip: float = 0.2,
         alpha: float = 0.9,
+        predictor: bool = True,
         candidates: int = 4,
         memory: int = 200,
         predictor_weight: float = 10.0,
@@ -85,6 +90,17 @@ class HybridReinforce(PolicyGradient):
             raise ValueError(f"alpha must be above 0 and at most 1, got {alpha}")
         if not predictor_weight > 0:
             raise ValueError(f"predictor_weight must be above 0, got {predictor_weight}")
+        if not isinstance(predictor, bool):
+            raise ValueError(f"predictor must be True or False, got {predictor!r}")
+        given = {"candidates": candidates, "memory": memory, "predictor_weight": predictor_weight}
+        useless = [name for name, value in given.items() if value not in _WITHOUT[name]]
+        if useless and not predictor:
+            raise ValueError(
+                f"without a predictor nothing uses {', '.join(useless)}: leave that out, or "
+                "predictor=False"
+            )
+        self.predictor = predictor
+        self._controller_type = TwoHeadedController if predictor else Controller
         self.epochs, self.clip, self.alpha = epochs, clip, alpha
         self.candidates, self.memory, self.predictor_weight = candidates, memory, predictor_weight
         if options.get("baseline") is None:
@@ -92,7 +108,8 @@ class HybridReinforce(PolicyGradient):
         super().__init__(space, seed=seed, **options)
 
     def predict(self, params: Params) -> Prediction | None:
-        """What a trial of ``params`` is expected to score; None before the first update.
+        """What a trial of ``params`` is expected to score; None before the first update, or if
+        there is no predictor.
 
         The standard deviation is the root mean square error of the last 50 predictions.
         """
@@ -102,11 +119,13 @@ class HybridReinforce(PolicyGradient):
         return Prediction(mean, math.sqrt(float(np.mean(self._errors[-_ERRORS:] or [0.0]))))
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
+        if not self.predictor:
+            return super()._propose(number, rng)
         draws = rng.random((self.candidates, len(self.space.decisions)))
         drawn = self.controller.sample(draws, self._given([number] * self.candidates))
         found = [self.space.decode(indices.tolist()) for indices in drawn]
         if self._scale is not None and self.candidates > 1:
-            values = self.controller.predict(np.array([self.space.key(params) for params in found]))
+            values = self._two_heads.predict(np.array([self.space.key(params) for params in found]))
             found = [found[place] for place in np.argsort(-values, kind="stable")]
         return next((params for params in found if self._is_new(params)), found[0])
 
@@ -118,7 +137,12 @@ class HybridReinforce(PolicyGradient):
         super()._learn(indices, reward)
 
     def _update(self, actions: Indices, advantages: Array, active: Mask) -> None:
-        credit = discounted(advantages, active, self.alpha)
+        clipped = clipped_surrogate(discounted(advantages, active, self.alpha), self.clip)
+        if not self.predictor:
+            for _ in range(self.epochs):
+                self.controller.accumulate(actions, clipped, self.entropy_weight, active)
+                self._step()
+            return
         results = self._results[-self.memory :]
         rewards = np.array([reward for _, reward in results])
         self._scale = RewardScale(rewards)
@@ -130,7 +154,6 @@ class HybridReinforce(PolicyGradient):
         targets = np.concatenate([np.zeros(batch), sigmoid(self._scale.targets(rewards))])
         shares = np.repeat([0.0, self.predictor_weight / known], [batch, known])
         scale_up = len(rows) / batch  # the policy's loss is a mean over the batch alone
-        clipped = clipped_surrogate(credit, self.clip)
 
         def weigh(log_p: Array) -> Array:
             weights = np.zeros_like(log_p)
@@ -138,15 +161,20 @@ class HybridReinforce(PolicyGradient):
             return weights
 
         for _ in range(self.epochs):
-            self.controller.accumulate_both(
+            self._two_heads.accumulate_both(
                 rows, weigh, scale_up * self.entropy_weight, learned, targets, shares
             )
             self._step()
 
+    @property
+    def _two_heads(self) -> TwoHeadedController:
+        assert isinstance(self.controller, TwoHeadedController)
+        return self.controller
+
     def _rewards(self, keys: Indices) -> Array:
         """What the second head predicts for canonical architectures, in the unit of the rewards."""
         assert self._scale is not None
-        place = np.clip(self.controller.predict(keys), 1e-9, 1 - 1e-9)
+        place = np.clip(self._two_heads.predict(keys), 1e-9, 1 - 1e-9)
         return self._scale.rewards(np.log(place / (1 - place)))
 
     def _forget(self) -> None:

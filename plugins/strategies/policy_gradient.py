@@ -72,7 +72,7 @@ class PolicyGradient(Strategy):
         TypeError: If the strategy has no argument of that name.
     """
 
-    _controller_type: ClassVar[type[Controller]] = Controller
+    _controller_type: type[Controller] = Controller
     _defaults: ClassVar[PolicyOptions] = {
         "cell": "lstm", "units": 32, "learning_rate": 0.02, "batch": 8, "entropy_weight": 1e-3,
         "baseline": None, "layers": 1, "initial": 0.1, "standardise": True,

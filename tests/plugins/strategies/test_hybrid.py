@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from cellwright.plugins import Constant, HybridReinforce, MovingAverage
+from cellwright.plugins import Constant, HybridReinforce, MovingAverage, make_strategy
 from cellwright.plugins.strategies.checks import check_strategy
+from cellwright.plugins.strategies.controller.controller import Controller
 from cellwright.plugins.strategies.controller.two_heads import TwoHeadedController
 from cellwright.plugins.strategies.hybrid import discounted
 from cellwright.search_spaces import ConvNetSpace, Decision, MLPSpace, SearchSpace
@@ -180,10 +181,75 @@ def test_rewards_of_any_unit_are_predicted(scale):
     assert min(rewards) <= strategy.predict(strategy.ask(40)).mean <= max(rewards) + scale
 
 
-@pytest.mark.parametrize("candidates", [1, 4])
-def test_it_learns_what_scores_well(candidates):
+def made_by_name(**arguments):
+    return make_strategy("hybrid", SPACE, seed=3, **arguments)
+
+
+def in_optuna(**arguments):
+    pytest.importorskip("optuna")
+    from cellwright.adapters.optuna_sampler import StrategySampler
+
+    return StrategySampler(made_by_name(**arguments)).strategy
+
+
+def in_nni(**arguments):
+    """As NNI makes the tuner of a configuration's classArgs."""
+    pytest.importorskip("nni")
+    yaml = pytest.importorskip("yaml")
+    from cellwright.adapters.nni_tuner import StrategyTuner
+
+    text = yaml.safe_dump({"strategy": "hybrid", "seed": 3, **arguments})
+    return StrategyTuner(space=SPACE, **yaml.safe_load(text)).strategy
+
+
+def in_keras_tuner(**arguments):
+    kt = pytest.importorskip("keras_tuner")
+    from cellwright.adapters.keras_oracle import StrategyOracle
+
+    goal = kt.Objective("reward", "max")
+    return StrategyOracle(goal, 9, strategy="hybrid", space=SPACE, seed=3, **arguments).strategy
+
+
+@pytest.mark.parametrize("entrance", [made_by_name, in_optuna, in_nni, in_keras_tuner])
+def test_it_goes_without_its_predictor_in_every_entrance(entrance):
+    strategy = entrance(predictor=False, batch=4, epochs=2, units=8)
+    alone = HybridReinforce(SPACE, seed=3, predictor=False, batch=4, epochs=2, units=8)
+    both = HybridReinforce(SPACE, seed=3, batch=4, epochs=2, units=8)
+    differ = 0
+    for number in range(12):
+        params = strategy.ask(number)
+        assert strategy.predict(params) is None
+        assert params == alone.ask(number)
+        differ += params != both.ask(number)
+        for one in (strategy, alone, both):
+            one.tell(number, params, score(params))
+    assert differ
+    assert both.predict(params) is not None
+
+
+def test_without_its_predictor_it_takes_the_same_steps_as_the_policy_alone():
+    """One step of Adam along the discounted credit of each decision, and nothing else."""
+    strategy = HybridReinforce(SPACE, seed=0, predictor=False, batch=2, epochs=1, units=6)
+    assert type(strategy.controller) is Controller
+    told = [(SPACE.from_tokens((3, 8)), 0.9), (SPACE.from_tokens((2, 7, 5, 8)), 0.1)]
+    actions = np.array([SPACE.key(params) for params, _ in told])
+    active = np.array([SPACE.active(params) for params, _ in told])
+    expected = HybridReinforce(SPACE, seed=0, predictor=False, units=6).controller
+    credit = discounted(np.array([0.4, -0.4]), active, 0.9)
+    expected.accumulate(actions, credit, 1e-2, active)
+    before = strategy.controller.weights.copy()
+    for number, (params, reward) in enumerate(told):
+        strategy.tell(number, params, reward)
+    np.testing.assert_allclose(strategy.controller.gradient, expected.gradient, atol=1e-15)
+    moved = strategy.controller.weights - before
+    big = np.abs(expected.gradient) > 1e-4  # Adam's first step: against the sign of the gradient
+    np.testing.assert_allclose(moved[big], -0.005 * np.sign(expected.gradient[big]), rtol=0.02)
+
+
+@pytest.mark.parametrize("changes", [{"candidates": 1}, {"candidates": 4}, {"predictor": False}])
+def test_it_learns_what_scores_well(changes):
     space = MLPSpace(length=6)  # so large that few good networks are used up
-    strategy = HybridReinforce(space, seed=0, candidates=candidates, units=32)
+    strategy = HybridReinforce(space, seed=0, units=32, **changes)
     rewards = []
     for number in range(120):
         params = strategy.ask(number)
@@ -204,7 +270,9 @@ def test_a_space_that_is_used_up_is_still_answered():
     assert np.isfinite(strategy.controller.weights).all()
 
 
-@pytest.mark.parametrize("changes", [{}, {"candidates": 1, "baseline": MovingAverage()}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"candidates": 1, "baseline": MovingAverage()}, {"predictor": False}]
+)
 def test_contract(changes):
     check_strategy(
         lambda space, seed: HybridReinforce(space, seed=seed, batch=4, epochs=2, units=8, **changes)
@@ -228,6 +296,8 @@ def test_contract_on_sequences_and_on_connections():
         ({"epochs": 0}, "epochs"),
         ({"clip": 0}, "clip"),
         ({"predictor_weight": 0}, "predictor_weight"),
+        ({"predictor": "no"}, "predictor must be True or False, got 'no'"),
+        ({"predictor": False, "candidates": 2, "memory": 9}, "nothing uses candidates, memory: "),
         ({"batch": 0}, "batch"),
         ({"cell": "gru"}, "cell"),
     ],
