@@ -108,6 +108,7 @@ def _cost(name: str) -> Metric | None:
 
 
 PREDICTED = "predicted_latency_ms"
+SHARED = "shared_layers"  # that began with the weights of earlier children (`WeightBank`)
 _TRAINED = (
     "val_accuracy",
     "best_val_accuracy",
@@ -128,6 +129,7 @@ METRICS = {
         Metric("multiply_adds", "multiply-adds", "minimize"),
         *filter(None, map(_cost, ("size_bytes", "peak_memory_bytes"))),
         Metric("parameters", "parameters", "minimize"),
+        Metric(SHARED, "layers with shared weights", "minimize", "layers with shared weights"),
         Metric("seconds", "s", "minimize", "seconds of the trial"),
     )
 }
@@ -137,7 +139,8 @@ _OTHERS = {
     "trained_epochs": Metric("trained_epochs", "epochs", "minimize", "trained epochs"),
 }
 # Those that any trained child of images has.
-TRAINED = ("reward", "val_accuracy", "best_val_accuracy", "val_loss", "accuracy", "loss")
+TRAINED = ("reward", "val_accuracy", "best_val_accuracy", "weighted_val_accuracy", "val_loss",
+           "accuracy", "loss")  # fmt: skip
 _NAMES = tuple(METRICS)
 # Those that tables show beside the reward: how good a network is, and what it costs.
 _SHOWN = ("val_accuracy", "epochs", *_NAMES[_NAMES.index("latency_ms") :])

@@ -86,6 +86,11 @@ class JointSpace(SearchSpace):
         """Make the child network, by the architecture's `build`."""
         return self.architecture.build(self._network(params), input_shape, classes, **options)
 
+    @property
+    def shares_weights(self) -> bool:
+        """Whether the architecture's space does."""
+        return self.architecture.shares_weights
+
     def shared_weights(self, params: Mapping[str, Any], model: Any) -> dict[str, str]:
         """The architecture's keys."""
         return self.architecture.shared_weights(self._network(params), model)

@@ -254,6 +254,11 @@ class SearchSpace:
         """
         raise NotImplementedError(f"{type(self).__name__} describes no network to build")
 
+    @property
+    def shares_weights(self) -> bool:
+        """Whether this space says which layers share weights (`shared_weights`)."""
+        return type(self).shared_weights is not SearchSpace.shared_weights
+
     def shared_weights(self, params: Mapping[str, Any], model: Any) -> dict[str, str]:
         """Keys of the layers whose weights children of this space share, by layer name.
 

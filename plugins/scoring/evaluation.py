@@ -10,6 +10,7 @@ from typing import Any
 
 from cellwright.plugins.data.dataset import Dataset
 from cellwright.plugins.meters import Meter
+from cellwright.plugins.metrics import SHARED
 from cellwright.plugins.scoring.child import score
 from cellwright.plugins.scoring.limit import Limit, Screening
 from cellwright.plugins.scoring.rewards import Reward, usual_reward
@@ -18,6 +19,11 @@ from cellwright.plugins.training.recipe import Recipe
 from cellwright.plugins.training.weight_bank import WeightBank
 from cellwright.search_spaces import JointSpace, Params, SearchSpace
 
+_BANK_OR_CHECKPOINTS = (
+    "one-shot weights do not go with a schedule or checkpoints: a schedule compares children that "
+    "were trained alike, and a child that begins with the weights of others has had more than its "
+    "epochs. Leave the bank of weights out, or the schedule"
+)
 Report = Callable[[int, dict[str, float]], None]
 Train = Callable[..., dict[str, float]]
 
@@ -44,7 +50,9 @@ class Evaluation:
             of one that was trained before goes on from where that one stood. If None, every child
             is trained from the beginning.
         weights: A bank of one-shot weights, with which a child's layers begin, and to which they
-            return. If None, every child begins with fresh weights.
+            return. The metric ``shared_layers`` counts the layers that began so: a child's score
+            then depends on what was trained before, and no host answers a repeated network with
+            it. If None, every child begins with fresh weights.
         limit: A child beyond it is not trained.
         predictor: Gives ``predicted_latency_ms`` before the child is built: takes the parameters,
             returns seconds.
@@ -56,7 +64,8 @@ class Evaluation:
         ValueError: If the reward weighs a latency, or the limit is on a metric, that nothing
             measures or of which more is better; if two meters write the same metric, or ``space``
             searches a hyperparameter that neither the recipe nor ``space.build`` knows, or a value
-            that the recipe refuses.
+            that the recipe refuses; if there is a bank, and the space does not say which layers
+            share weights, or there are checkpoints too.
     """
 
     space: SearchSpace
@@ -76,6 +85,14 @@ class Evaluation:
     def __post_init__(self) -> None:
         check_hyperparameters(self.space, self._recipe)
         self._screening.check_reward(self.reward)
+        if self.weights is not None and not self.space.shares_weights:
+            space = self.space.architecture if isinstance(self.space, JointSpace) else self.space
+            raise ValueError(
+                f"{space!r} does not say which layers share weights: leave the bank out, or "
+                "search a NASNetSpace, an MLPSpace or a space of your own with `shared_weights`"
+            )
+        if self.weights is not None and self.checkpoints is not None:
+            raise ValueError(_BANK_OR_CHECKPOINTS)
 
     @property
     def known_before(self) -> tuple[str, ...]:
@@ -127,28 +144,32 @@ class Evaluation:
 
         Raises:
             InvalidArchitecture, UnbuildableChild, OverLimit: Before any training.
-            ValueError: Before any training, on a hyperparameter that nothing knows.
-            NotImplementedError: Before any training, if there is a bank and the space shares no
-                weights.
+            ValueError: Before any training, on a hyperparameter that nothing knows, or if there is
+                a bank of weights and either ``checkpoint`` or ``epochs`` is given.
             ChildFailed: If the child cannot be measured, its training diverges or runs out of
                 memory, or the reward is not a finite number.
         """
+        if self.weights is not None and (checkpoint is not None or epochs is not None):
+            raise ValueError(_BANK_OR_CHECKPOINTS)
         network, hyperparameters = self.space.split(params)
         mine = self._with(hyperparameters, epochs)
         kept = mine._kept(network) if checkpoint is None else {"checkpoint": checkpoint}
 
         def train(model: Any) -> dict[str, float]:
-            shared = self.space.shared_weights(network, model) if self.weights else {}
-            if self.weights:
-                self.weights.start(model, shared)
             how = {"report": report, **kept, **mine._late()}
-            metrics = (self.train or _keras_training())(model, self.data, mine._recipe, **how)
-            if self.weights:
-                self.weights.keep(model, shared)
-            return metrics
+            if self.weights is None:
+                return mine._train(model, how)
+            shared = self.space.shared_weights(network, model)
+            started = self.weights.start(model, shared)
+            metrics = mine._train(model, how)
+            self.weights.keep(model, shared)
+            return {**metrics, SHARED: float(len(started))}
 
         reward = self.reward or usual_reward(self.data.classes)
         return score(network, lambda: mine._build(network), train, self._screening, reward)
+
+    def _train(self, model: Any, how: Mapping[str, Any]) -> dict[str, float]:
+        return (self.train or _keras_training())(model, self.data, self._recipe, **how)
 
     def measure(self, params: Mapping[str, Any]) -> tuple[dict[str, float], Any]:
         """What is known of a child before it is trained.

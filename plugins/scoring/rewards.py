@@ -40,6 +40,12 @@ class AccuracyReward(Reward):
             raise ValueError(f"power must be above 0 and finite, got {power}")
         self.metric, self.power = metric, power
 
+    @classmethod
+    def weighted(cls, power: float = 1) -> AccuracyReward:
+        """The reward of the MLPNAS series: the mean validation accuracy of all epochs, weighted by
+        their numbers from 1, or its power."""
+        return cls("weighted_val_accuracy", power)
+
     def __call__(self, metrics: Mapping[str, float]) -> float:
         return float(_finite(metrics, self.metric) ** self.power)
 

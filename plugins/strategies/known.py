@@ -10,7 +10,9 @@ The trial need not be trained then, if an earlier result can answer it. It can, 
   a schedule they are None, and such trials only answer each other. So a child that goes on is never
   answered by its own shorter training. Nor does a longer training answer a shorter one: it would
   bring a child to the front of its round with epochs that the others have not had;
-- the training was not cut short by a deadline.
+- the training was not cut short by a deadline;
+- the training did not take part in one-shot weights (`WeightBank`), with which a child's score
+  depends on the children before it.
 """
 
 from __future__ import annotations
@@ -73,6 +75,7 @@ def find_known(
             trial.epochs == epochs
             and needed <= trial.metrics.keys()
             and not trial.metrics.get("cut")
+            and "shared_layers" not in trial.metrics
             and _hyperparameters(space, trial.params) == wanted
             and space.key(_decisions(space, trial.params)) == network
         ):

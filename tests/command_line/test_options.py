@@ -37,6 +37,7 @@ def test_every_option_reaches_its_setting():
     others = {
         "drop": "b,c", "tune": ["batch_size=8,16"], "target_from": "mnasnet-a1",
         "objectives": "val_accuracy,parameters", "reward": "accuracy,power=2",
+        "one_shot": True,
     }  # fmt: skip
     plain = settings_of()
     for name, value in others.items():

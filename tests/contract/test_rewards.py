@@ -1,5 +1,5 @@
-"""Rewards with a target, and limits, in every host: a real `Evaluation` in a real study, search and
-experiment, whose children are given their accuracy and their latency.
+"""Rewards, limits and shared weights in every host: a real `Evaluation` in a real study, search and
+experiment. Where a latency counts, children are given it, and their accuracy.
 """
 
 import json
@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 from cellwright.plugins import (
+    AccuracyReward,
     Dataset,
     Evaluation,
     Limit,
     Measurement,
     MnasNetReward,
     RandomSearch,
+    Recipe,
+    WeightBank,
 )
-from cellwright.search_spaces import Decision, OverLimit, SearchSpace
+from cellwright.search_spaces import Decision, MLPSpace, OverLimit, SearchSpace
 
 keras = pytest.importorskip("keras")
 
@@ -282,3 +285,65 @@ def test_keras_tuner_counts_a_crash_and_not_what_is_beyond_a_limit(tmp_path):
         tuner.search(verbose=0)
     crashed = [t for t in oracle.trials.values() if not t.metrics.exists("infeasible")]
     assert len(crashed) == 3
+
+
+TABLE = np.random.default_rng(0).normal(size=(80, 4)).astype(np.float32)
+CLASSES = (TABLE[:, 0] > 0).astype(np.int64) + (TABLE[:, 1] > 0)
+ROWS = Dataset(TABLE[:60], CLASSES[:60], TABLE[60:], CLASSES[60:], ("a", "b", "c"))
+NETWORKS = MLPSpace(nodes=(4, 8), activations=("relu",), length=3)
+THRICE = Recipe(epochs=3, batch_size=16, learning_rate=0.02)
+
+
+def accuracies_by_epoch(params):
+    found = []
+    evaluation = Evaluation(NETWORKS, ROWS, THRICE)
+    evaluation.run(params, lambda _, metrics: found.append(metrics["val_accuracy"]))
+    return found
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_reward_of_the_series_is_the_accuracy_of_all_epochs(host, tmp_path):
+    evaluation = Evaluation(NETWORKS, ROWS, THRICE, AccuracyReward.weighted())
+    found, _ = HOSTS[host](evaluation, RandomSearch(NETWORKS, seed=3), 3, tmp_path)
+    assert len({trial.value for trial in found}) > 1
+    for trial in found:
+        first, second, third = accuracies_by_epoch(trial.params)
+        assert trial.value == pytest.approx((first + 2 * second + 3 * third) / 6)
+        assert trial.metrics["weighted_val_accuracy"] == trial.value
+        assert trial.metrics["val_accuracy"] == pytest.approx(third)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_children_share_weights_as_they_do_one_after_the_other(host, tmp_path):
+    evaluation = Evaluation(NETWORKS, ROWS, THRICE, weights=WeightBank(tmp_path / "weights"))
+    found, _ = HOSTS[host](evaluation, RandomSearch(NETWORKS, seed=3), 4, tmp_path)
+    bare = Evaluation(NETWORKS, ROWS, THRICE, weights=WeightBank(tmp_path / "bare"))
+    fresh = Evaluation(NETWORKS, ROWS, THRICE)
+    alone = []
+    for trial in found:
+        expected, _ = bare.run(trial.params)
+        for name in ("reward", "val_accuracy", "val_loss", "shared_layers"):
+            assert trial.metrics[name] == pytest.approx(expected[name]), name
+        alone.append(fresh.run(trial.params)[0]["val_loss"])
+    assert found[0].metrics["shared_layers"] == 0
+    assert found[0].metrics["val_loss"] == pytest.approx(alone[0])
+    shared = [trial.metrics["shared_layers"] > 0 for trial in found]
+    moved = [
+        trial.metrics["val_loss"] != pytest.approx(loss)
+        for trial, loss in zip(found, alone, strict=True)
+    ]
+    assert any(shared)
+    assert moved == shared  # no score is that of a training of its own if a layer was shared
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_score_with_shared_weights_answers_no_other_trial(host, tmp_path):
+    only = MLPSpace(nodes=(4,), activations=("relu",), length=2)  # one network
+    for weights, layers in ((WeightBank(tmp_path / "weights"), [0, 2, 2]), (None, [None] * 3)):
+        folder = tmp_path / f"{weights is None}"
+        folder.mkdir()
+        evaluation = Evaluation(only, ROWS, THRICE, weights=weights)
+        found, _ = HOSTS[host](evaluation, RandomSearch(only, seed=3), 3, folder)
+        assert [trial.metrics.get("shared_layers") for trial in found] == layers
+        repeated = [trial.metrics.get("repeat_of") for trial in found]
+        assert repeated == [None] * 3 if weights else repeated[1:] == [0, 0]

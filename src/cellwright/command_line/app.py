@@ -17,7 +17,13 @@ import cellwright
 from cellwright.command_line.export import FORMATS, export
 from cellwright.command_line.options import with_settings
 from cellwright.command_line.prediction import fill_table
-from cellwright.command_line.printing import console, print_results, print_trial
+from cellwright.command_line.printing import (
+    console,
+    print_model,
+    print_ranking,
+    print_results,
+    print_trial,
+)
 from cellwright.command_line.progress import Display
 from cellwright.command_line.report import report
 from cellwright.command_line.results import write_preparation, write_results
@@ -28,9 +34,9 @@ from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
 from cellwright.searches.folder import continue_or_start, only_search_in, read_settings, with_target
 from cellwright.searches.hosts import HOSTS, driver_of
-from cellwright.searches.settings import CHECKPOINTS, Settings, with_goals
+from cellwright.searches.settings import CHECKPOINTS, WEIGHTS, Settings, with_goals
 from cellwright.searches.startup import quiet_tensorflow, try_to_build
-from cellwright.searches.trial import best_trial, counted
+from cellwright.searches.trial import counted, ranked
 
 app = typer.Typer(
     add_completion=False,
@@ -106,10 +112,12 @@ def search(
                 code = 130
         found = driver.read(out, settings)
         files = write_results(out, settings, found, None if code else evaluation)
+    if len(ranked(found)) > 1:
+        print_ranking(out, found, settings.declared, most=5)
     print_results(out, settings, found, files)
     if code:
         console.print("[yellow]stopped[/]; the same command continues")
-    elif best_trial(found) is None:
+    elif not ranked(found):
         code = 1
     raise typer.Exit(code)
 
@@ -120,23 +128,34 @@ app.command()(show)
 @app.command()
 def best(
     out: Out,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Print so many of the best architectures; with --json they are a list."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """Print the best child's architecture and metrics, and where its model is."""
+    """Print the best child's architecture and metrics, and where its model is.
+
+    Only the best child's model is kept; `export --trial` trains another one again.
+    """
     settings = read_settings(out)
-    trial = best_trial(driver_of(settings.host).read(out, settings))
-    if trial is None:
+    trials = ranked(driver_of(settings.host).read(out, settings))[: top or 1]
+    if not trials:
         raise CellwrightError(f"{out} has no finished trial yet")
     space = settings.make_space()
     if as_json:
-        found = {"trial": trial.number, "metrics": trial.metrics, "params": trial.params,
-                 "genotype": space.describe(trial.params)}  # fmt: skip
-        print(json.dumps(found, indent=1))
+        found = [
+            {"trial": trial.number, "metrics": trial.metrics, "params": trial.params,
+             "genotype": space.describe(trial.params)}
+            for trial in trials
+        ]  # fmt: skip
+        print(json.dumps(found[0] if top is None else found, indent=1))
         return
-    print_trial(space, trial, "best: ")
-    model = out / "best.keras"
-    if model.exists():
-        console.print(f"model: {model}  (keras.models.load_model)", highlight=False)
+    for place, trial in enumerate(trials, start=1):
+        print_trial(space, trial, "best: " if top is None else f"{place}. ")
+    print_model(out, trials[0])
 
 
 app.command()(export)
@@ -168,7 +187,9 @@ def _prepare(out: Path, settings: Settings) -> tuple[Any, Settings, Evaluation]:
         driver = driver_of(settings.host)
         with quiet_tensorflow():
             settings = with_target(out, settings)
-            evaluation = settings.make_evaluation(checkpoints=out / CHECKPOINTS)
+            evaluation = settings.make_evaluation(
+                checkpoints=out / CHECKPOINTS, weights=out / WEIGHTS
+            )
             settings = with_goals(settings, evaluation)
             try_to_build(evaluation)
     return driver, settings, evaluation

@@ -104,9 +104,10 @@ def settings_of(
     reward: Annotated[
         str | None,
         typer.Option(
-            help="Weigh what is measured by this: accuracy, loss, mnasnet, mnasnet-hard or "
-            "module:attribute, and its arguments after commas, as in accuracy,power=3. Without it "
-            "accuracy, or for numbers the loss."
+            help="Weigh what is measured by this: accuracy, weighted-accuracy (of all epochs, as "
+            "in the MLPNAS series), loss, mnasnet, mnasnet-hard or module:attribute, and its "
+            "arguments after commas, as in accuracy,power=3. Without it accuracy, or for numbers "
+            "the loss."
         ),
     ] = None,
     target: Annotated[
@@ -154,6 +155,14 @@ def settings_of(
             "or its meter does not."
         ),
     ] = None,
+    one_shot: Annotated[
+        bool,
+        typer.Option(
+            "--one-shot",
+            help="Let each child begin with the weights that earlier ones left in `weights`, in "
+            "the folder of the search: it needs fewer epochs, but its score depends on them.",
+        ),
+    ] = False,
 ) -> Settings:
     """The settings that these options make, with the host still to be set.
 
@@ -186,9 +195,11 @@ def settings_of(
         class_weight=class_weight, meter=meter, target=target, target_from=target_from, hard=hard,
         limit=limit, objectives=_parts(objectives),
         tune=_without_spaces(tune), schedule=schedule, factor=factor, reward=reward,
+        one_shot=one_shot,
         predict=None if predict is None else str(predict.resolve()),
     )  # fmt: skip
     _check_schedule(settings)
+    _check_one_shot(settings)
     found = settings.make_schedule()
     if trials is None and found is not None:
         settings = replace(settings, trials=found.trials)
@@ -248,3 +259,20 @@ def _check_schedule(settings: Settings) -> None:
         )
     if "epochs" in settings.make_space().names:
         raise CellwrightError("--schedule sets the epochs of each trial: do not --tune them too")
+
+
+def _check_one_shot(settings: Settings) -> None:
+    if not settings.one_shot:
+        return
+    if settings.schedule is not None:
+        raise CellwrightError(
+            "--one-shot and --schedule do not go together: a schedule compares children that were "
+            "trained alike, and a child that begins with the weights of others has had more than "
+            "its epochs. Leave one of them out"
+        )
+    space = settings.make_space()
+    if not space.shares_weights:
+        raise CellwrightError(
+            f"--one-shot needs a space that says which layers share weights, as nasnet and mlp do; "
+            f"{settings.space} does not. Leave it out, or give such a --space"
+        )

@@ -14,10 +14,11 @@ from rich.table import Table
 
 from cellwright.command_line.networks import Network
 from cellwright.command_line.trade_off import about_target
-from cellwright.plugins.metrics import METRICS, Metric, beside_reward
+from cellwright.plugins.metrics import METRICS, SHARED, Metric, beside_reward
+from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import SearchSpace, costs, depth
 from cellwright.searches.settings import Settings
-from cellwright.searches.trial import Trial, best_trial, counted
+from cellwright.searches.trial import Trial, about_shared_weights, best_trial, counted, ranked
 
 if TYPE_CHECKING:
     from cellwright.search_spaces.layer_table import Row
@@ -33,6 +34,12 @@ def print_results(out: Path, settings: Settings, trials: list[Trial], files: lis
         console.print(f"[yellow]no trial has {ended}[/]")
     else:
         print_trial(settings.make_space(), trial, "best: ")
+    if (shared := about_shared_weights(trials)) is not None:
+        console.print(
+            f"{shared}; `cellwright export {out} --trial N` trains one from fresh weights",
+            highlight=False,
+            markup=False,
+        )
     for line in about_target(settings, trials):
         console.print(line, highlight=False)
     console.print("results:", ", ".join(str(f.relative_to(out)) for f in files), highlight=False)
@@ -42,24 +49,39 @@ def print_results(out: Path, settings: Settings, trials: list[Trial], files: lis
 def print_trial(space: SearchSpace, trial: Trial, prefix: str = "") -> None:
     """A trial's reward, and its architecture in words."""
     reward = "failed" if trial.reward is None else f"reward {trial.reward:.4f}"
+    if trial.metrics.get(SHARED):
+        reward += f", {METRICS[SHARED].write(trial.metrics[SHARED])}"
     console.print(f"[bold]{prefix}trial {trial.number}, {reward}[/]")
     for line in space.words(trial.params):
         console.print(f"  {line}", highlight=False, markup=False)
+
+
+def print_model(out: Path, trial: Trial) -> None:
+    """Where the best child of a search is, ``trial``'s, and with which weights it began."""
+    model, kept = out / "best.keras", read_best(out)
+    if kept is None or not model.exists():
+        return
+    how = ""
+    if SHARED in trial.metrics and SHARED not in kept["metrics"]:
+        how = f", trained again from fresh weights: reward {kept['metrics']['reward']:.4f}"
+    elif trial.metrics.get(SHARED):
+        how = ", as the search trained it: it began with weights that earlier children had trained"
+    console.print(f"model: {model}  (keras.models.load_model){how}", highlight=False)
 
 
 def print_ranking(
     out: Path, trials: list[Trial], declared: Sequence[Metric] = (), most: int = 10
 ) -> None:
     """The trials with the highest rewards; ``declared`` as in `find_metric`."""
-    number = counted(trials)
-    table = Table(
-        title=f"{number} trial{'' if number == 1 else 's'} in {out}", title_justify="left"
-    )
+    number, found = counted(trials), ranked(trials)
+    title = f"{number} trial{'' if number == 1 else 's'} in {out}"
+    if len(found) > most:
+        title = f"the best {most} of {title}"
+    table = Table(title=title, title_justify="left")
     shown = beside_reward({name for trial in trials for name in trial.metrics}, declared)
     for name in ("trial", "reward", *(metric.label for metric in shown)):
         table.add_column(name, justify="right")
-    ranked = sorted((t for t in trials if t.reward is not None), key=lambda t: -t.metrics["reward"])
-    for trial in ranked[:most]:
+    for trial in found[:most]:
         values = (_number(trial.metrics.get(metric.name)) for metric in shown)
         table.add_row(str(trial.number), f"{trial.reward:.4f}", *values)
     console.print(table)
@@ -68,7 +90,8 @@ def print_ranking(
 def print_front(trials: list[Trial], quality: Metric, cost: Metric) -> None:
     """The trials of a front, in the order of `front`: none is beaten in one metric for nothing."""
     shown = {metric.name: metric.label for metric in (cost, quality)}
-    shown |= {n: METRICS[n].label for n in ("parameters", "reward") if n not in shown}
+    shared = (SHARED,) if about_shared_weights(trials) else ()
+    shown |= {n: METRICS[n].label for n in ("parameters", "reward", *shared) if n not in shown}
     table = Table(title=f"front: {quality.label} against {cost.label}", title_justify="left")
     for name in ("trial", *shown.values()):
         table.add_column(name, justify="right")

@@ -20,7 +20,7 @@ from cellwright.plugins.metrics import split_direction
 from cellwright.search_spaces import CellwrightError
 from cellwright.searches.analysis import Importance, importances, rank_correlation
 from cellwright.searches.runs import open_run
-from cellwright.searches.trial import Run, Trial
+from cellwright.searches.trial import Run, Trial, about_shared_weights, ranked
 
 
 def report(
@@ -59,27 +59,23 @@ def report(
     It takes any run of any host, made by this command line or by a script.
     """
     run = open_run(what, space=space, study=study, metric=metric)
-    ranked = sorted(_complete(run), key=lambda t: (-t.metrics["reward"], t.number))
-    if not ranked:
+    best = ranked(run.trials)
+    if not best:
         raise CellwrightError(f"{what} has no complete trial yet")
-    mattered = importances(run.space, [(t.params, t.metrics["reward"]) for t in ranked])
+    mattered = importances(run.space, [(t.params, t.metrics["reward"]) for t in best])
     folder = out or Path("runs") / f"{run.name}-report"
-    files = [] if as_json and out is None else _write(folder, run, ranked, mattered, metric)
+    files = [] if as_json and out is None else _write(folder, run, best, mattered, metric)
     if as_json:
-        print(json.dumps(_as_json(run, ranked[:top], mattered, files), indent=1))
+        print(json.dumps(_as_json(run, best[:top], mattered, files), indent=1))
         return
-    for place, trial in enumerate(ranked[:top], start=1):
+    for place, trial in enumerate(best[:top], start=1):
         print_trial(run.space, trial, f"{place}. ")
     if mattered:
         console.print(_importance_table(mattered))
-    for line in _summary(run, ranked):
+    for line in _summary(run, best):
         console.print(line, highlight=False)
     console.print("results:", ", ".join(f.name for f in files), highlight=False)
     console.print(f"in {folder}", highlight=False)
-
-
-def _complete(run: Run) -> list[Trial]:
-    return [trial for trial in run.trials if trial.reward is not None]
 
 
 def _predicted(trials: Sequence[Trial]) -> list[Trial]:
@@ -94,21 +90,23 @@ def _correlation(trials: Sequence[Trial]) -> float | None:
     )
 
 
-def _summary(run: Run, ranked: Sequence[Trial]) -> list[str]:
-    rewards = [trial.metrics["reward"] for trial in ranked]
+def _summary(run: Run, best: Sequence[Trial]) -> list[str]:
+    rewards = [trial.metrics["reward"] for trial in best]
     beyond = sum(trial.state == "infeasible" for trial in run.trials)
-    lost = len(run.trials) - len(ranked) - beyond
+    lost = len(run.trials) - len(best) - beyond
     lines = [
-        f"{len(ranked)} trials"
+        f"{len(best)} trials"
         + (f", {lost} more failed or were interrupted" if lost else "")
         + (f", {beyond} more were beyond the limit and not trained" if beyond else ""),
         f"reward: best {rewards[0]:.4f}, median {statistics.median(rewards):.4f}, "
         f"worst {rewards[-1]:.4f}",
     ]
-    correlation = _correlation(ranked)
+    correlation = _correlation(best)
     if correlation is not None:
-        number = len(_predicted(ranked))
+        number = len(_predicted(best))
         lines.append(f"predicted against measured: Spearman {correlation:.2f} over {number} trials")
+    if (shared := about_shared_weights(run.trials)) is not None:
+        lines.append(shared)
     return lines
 
 
@@ -127,7 +125,7 @@ def _importance_table(mattered: Sequence[Importance], most: int = 10) -> Table:
 def _write(
     folder: Path,
     run: Run,
-    ranked: Sequence[Trial],
+    best: Sequence[Trial],
     mattered: Sequence[Importance],
     metric: str | None,
 ) -> list[Path]:
@@ -140,20 +138,21 @@ def _write(
 
     folder.mkdir(parents=True, exist_ok=True)
     label = "reward" if metric is None else split_direction(metric)[0]
-    rewards = [trial.metrics["reward"] for trial in ranked]
+    label += ", with shared weights" if about_shared_weights(run.trials) else ""
+    rewards = [trial.metrics["reward"] for trial in best]
     figures: dict[str, Any] = {
         "trials": draw_search([t.reward for t in run.trials], label=label, title=run.name),
         "distribution": draw_distribution(rewards, label=label),
     }
     if mattered:
         figures["importances"] = draw_importances([(one.decision, one.share) for one in mattered])
-    if len(known := _predicted(ranked)) >= 3:
+    if len(known := _predicted(best)) >= 3:
         pairs = [(t.metrics["predicted"], t.metrics["reward"]) for t in known]
-        figures["predictions"] = draw_predictions(pairs, _correlation(ranked), label=label)
+        figures["predictions"] = draw_predictions(pairs, _correlation(best), label=label)
     return [
         write_table(folder / "trials.csv", run.trials, run.space),
         _write_importances(folder / "importances.csv", mattered),
-        *save_figures(figures | run.space.figures(ranked[0].params), folder),
+        *save_figures(figures | run.space.figures(best[0].params), folder),
     ]
 
 
@@ -171,7 +170,7 @@ def _as_json(
     return {
         "name": run.name,
         "trials": len(run.trials),
-        "complete": len(_complete(run)),
+        "complete": len(ranked(run.trials)),
         "best": [
             {
                 "trial": trial.number,
@@ -182,6 +181,6 @@ def _as_json(
             for trial in best
         ],
         "importances": [asdict(one) for one in mattered],
-        "prediction_rank_correlation": _correlation(_complete(run)),
+        "prediction_rank_correlation": _correlation(ranked(run.trials)),
         "files": [str(file) for file in files],
     }

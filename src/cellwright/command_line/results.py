@@ -16,7 +16,13 @@ from cellwright.plugins.training.best_child import keep_best, read_best
 from cellwright.search_spaces import SearchSpace
 from cellwright.searches.hosts import HOSTS
 from cellwright.searches.settings import Settings
-from cellwright.searches.trial import Trial, best_trial, is_child_of, run_again
+from cellwright.searches.trial import (
+    Trial,
+    about_shared_weights,
+    best_trial,
+    is_child_of,
+    run_again,
+)
 
 
 def write_results(
@@ -33,7 +39,7 @@ def write_results(
         settings: Settings of the search.
         trials: All trials of the search.
         evaluation: Trains the best child again if the one on disk is missing or of another trial,
-            as after a crash between two writes; None leaves it.
+            as after a crash between two writes (`run_again`); None leaves it.
         against: Another metric to draw a front against, besides the meter's.
 
     Returns:
@@ -106,6 +112,7 @@ def _draw(
     from cellwright.command_line.pictures.charts import draw_search, save_figures
     from cellwright.command_line.pictures.front_children import draw_children
     from cellwright.command_line.pictures.front_picture import draw_front
+    from cellwright.command_line.pictures.report_pictures import draw_distribution
     from cellwright.searches.front import front, quality_of
 
     plain = settings.target is None and all(
@@ -114,14 +121,19 @@ def _draw(
     title = (
         f"{settings.strategy} on {Path(settings.data).stem}, driven by {HOSTS[settings.host].title}"
     )
+    label = "validation accuracy" if plain else "reward"
+    label += ", with shared weights" if about_shared_weights(trials) else ""
+    rewards = [trial.reward for trial in trials]
     figures: dict[str, Any] = {
         "search": draw_search(
-            [trial.reward for trial in trials],
-            label="validation accuracy" if plain else "reward",
+            rewards,
+            label=label,
             title=title,
             best=None if best is None else list(trials).index(best),
         )
     }
+    if finished := [reward for reward in rewards if reward is not None]:
+        figures["distribution"] = draw_distribution(finished, label=label)
     known = None if settings.cost is None else settings.metric(settings.cost)
     fronts = {"front": known, f"front against {against and against.name}": against}
     figures |= {

@@ -19,7 +19,7 @@ from cellwright.command_line.printing import (
     print_results,
 )
 from cellwright.command_line.results import write_results
-from cellwright.plugins.metrics import split_direction
+from cellwright.plugins.metrics import SHARED, split_direction
 from cellwright.search_spaces import GENOTYPES, CellwrightError
 from cellwright.searches.children import find_trial
 from cellwright.searches.folder import read_settings
@@ -146,7 +146,7 @@ def _child(out: Path, number: int | None) -> Network:
         f"trial {trial.number}",
         model,
         space.describe(trial.params),
-        {"reward": reward},
+        {"reward": reward, **{n: x for n, x in trial.metrics.items() if n == SHARED}},
         lambda: space.figures(trial.params, model),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cellwright.plugins.files import atomic_path
-from cellwright.plugins.metrics import METRICS
+from cellwright.plugins.metrics import METRICS, SHARED
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
 from cellwright.searches.hosts import driver_of
@@ -38,7 +38,9 @@ def trained_child(
     """The ``.keras`` file of a trial's child, which is trained again if it is not the best one.
 
     The recipe, its seeds and the data are the search's, so on the same machine the child is the
-    same. It is kept in the folder ``children`` and not trained a second time.
+    same. It is kept in the folder ``children`` and not trained a second time. In a one-shot search
+    any trial's child, also the best one's, is trained again from fresh weights, and so gives the
+    accuracy of a training of its own.
 
     Args:
         out: Folder of the search.
@@ -58,11 +60,14 @@ def trained_child(
         return path
     path.parent.mkdir(exist_ok=True)
     best = out / "best.keras"
-    if best.exists() and is_child_of(read_best(out), trial, settings.make_space()):
+    alone = SHARED not in trial.metrics
+    if alone and best.exists() and is_child_of(read_best(out), trial, settings.make_space()):
         shutil.copyfile(best, path)
         return path
     announce(
         f"a search keeps only its best child: trial {trial.number} is trained again, as it was"
+        if alone
+        else f"a one-shot search: trial {trial.number} is trained again, from fresh weights"
     )
     metrics, model = run_again(settings.make_evaluation(measure=False), trial)
     with atomic_path(path) as beside:
@@ -71,5 +76,6 @@ def trained_child(
     if name in metrics and name in trial.metrics:
         announce(
             f"{METRICS[name].write(metrics[name])}; in the search it was {trial.metrics[name]:.4f}"
+            + ("" if alone else ", with shared weights")
         )
     return path

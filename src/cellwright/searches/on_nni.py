@@ -18,7 +18,7 @@ from cellwright.search_spaces import INFEASIBLE, CellwrightError
 from cellwright.searches.folder import read_settings
 from cellwright.searches.hosts import OnEpoch, OnTrial
 from cellwright.searches.reward import split_reward
-from cellwright.searches.settings import CHECKPOINTS, Settings
+from cellwright.searches.settings import CHECKPOINTS, WEIGHTS, Settings
 from cellwright.searches.trial import Run, Trial
 
 EXPERIMENT = "experiment"
@@ -87,6 +87,7 @@ def write(
         "data": call("load_dataset", settings.data, **settings.data_options),
         "meter": settings.meter_name and call("make_meter", settings.meter_name),
         "checkpoints": settings.schedule and as_python(CHECKPOINTS),
+        **({"weights": call("WeightBank", WEIGHTS)} if settings.one_shot else {}),
     }
     if settings.reward is not None:
         name, arguments = split_reward(settings.reward)
@@ -140,7 +141,9 @@ def _write(experiment: Path, settings: Settings, **more: Any) -> list[Path]:
 def run_trial(folder: str) -> None:
     """Be one trial of the search in ``folder``; NNI starts it."""
     settings = read_settings(Path(folder))
-    evaluation = settings.make_evaluation(checkpoints=Path(folder, CHECKPOINTS))
+    evaluation = settings.make_evaluation(
+        checkpoints=Path(folder, CHECKPOINTS), weights=Path(folder, WEIGHTS)
+    )
     nni_trial.run(evaluation, keep=keep_best(folder))
 
 

@@ -35,7 +35,7 @@ from cellwright.searches.prediction import make_predictor
 from cellwright.searches.reward import check_reward, read_reward
 
 FILE = "settings.json"
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, WEIGHTS = "checkpoints", "weights"
 # Settings that are lists, and what stands between the parts where they are shown as one text.
 LISTS = {"drop": ",", "objectives": ",", "tune": " "}
 SCHEDULES = {"hyperband": None, "halving": 1}  # brackets that each runs; None for all
@@ -74,6 +74,7 @@ class Settings:
     schedule: str | None = None
     factor: int | None = None
     reward: str | None = None  # see `split_reward`
+    one_shot: bool = False
 
     @property
     def goals(self) -> dict[str, Direction]:
@@ -197,6 +198,7 @@ class Settings:
         *,
         measure: bool = True,
         checkpoints: Path | None = None,
+        weights: Path | None = None,
     ) -> Evaluation:
         """Load the data, unless they are given, and put together how a child is scored.
 
@@ -204,6 +206,8 @@ class Settings:
             data: Used in place of what `load_data` gives.
             measure: Whether a child is scored by what it costs too, or by its accuracy alone.
             checkpoints: Folder where children wait for more epochs, if there is a schedule.
+            weights: Folder of the bank of weights, if the search is one-shot. Without it a child
+                begins with fresh weights.
 
         Raises:
             InvalidData: If the data cannot be searched on.
@@ -212,7 +216,7 @@ class Settings:
             CellwrightError, ValueError, CorruptedState: See `make_predictor`.
         """
         data = data or self.load_data()  # before the framework: wrong data are refused at once
-        from cellwright.plugins import Recipe
+        from cellwright.plugins import Recipe, WeightBank
 
         meter, limit, predictor = None, None, None
         reward: Reward | None = None
@@ -247,6 +251,7 @@ class Settings:
             predictor=predictor,
             deadline=self.deadline,
             checkpoints=None if self.schedule is None else checkpoints,
+            weights=WeightBank(weights) if self.one_shot and weights is not None else None,
         )
 
     def save(self, folder: Path) -> None:

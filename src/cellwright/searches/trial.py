@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cellwright.plugins.metrics import Metric
+from cellwright.plugins.metrics import SHARED, Metric
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.search_spaces import CellwrightError, InvalidArchitecture, Params, SearchSpace
 
@@ -35,32 +35,54 @@ def counted(trials: Iterable[Trial]) -> int:
     return sum(trial.state != "interrupted" for trial in trials)
 
 
-def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """The first trial with the highest reward, or None if none is complete."""
+def ranked(trials: Iterable[Trial]) -> list[Trial]:
+    """The complete trials, the highest reward first; of equal ones, the earlier trial."""
     complete = [trial for trial in trials if trial.reward is not None]
-    return max(complete, key=lambda t: (t.metrics["reward"], -t.number), default=None)
+    return sorted(complete, key=lambda trial: (-trial.metrics["reward"], trial.number))
+
+
+def best_trial(trials: Iterable[Trial]) -> Trial | None:
+    """The first trial with the highest reward, or None if none is complete."""
+    return next(iter(ranked(trials)), None)
 
 
 def is_child_of(kept: Mapping[str, Any] | None, trial: Trial, space: SearchSpace) -> bool:
     """Whether the best child that is kept (`read_best`) is the child of ``trial``.
 
     The reward must be equal too: under a schedule, and where a number in a range is searched, one
-    network is trained in several ways.
+    network is trained in several ways. But a child that was trained again from fresh weights, as
+    that of a one-shot trial is (`run_again`), has a reward of its own.
     """
-    return (
-        kept is not None
-        and kept["metrics"]["reward"] == trial.metrics.get("reward")
-        and space.key(kept["params"]) == space.key(trial.params)
-    )
+    if kept is None or space.key(kept["params"]) != space.key(trial.params):
+        return False
+    if SHARED in trial.metrics and SHARED not in kept["metrics"]:
+        return bool(kept["params"] == trial.params)
+    return bool(kept["metrics"]["reward"] == trial.metrics.get("reward"))
 
 
 def run_again(evaluation: Evaluation, trial: Trial) -> tuple[dict[str, float], Any]:
     """Train a trial's child once more, for as many epochs as before, if a schedule set them.
 
+    It begins with fresh weights. In a one-shot search it is therefore another child of the same
+    architecture: the weights with which the first one began are gone.
+
     Returns and raises what ``evaluation.run`` does.
     """
     epochs = trial.metrics.get("epochs")
-    return evaluation.run(trial.params, epochs=None if epochs is None else int(epochs))
+    alone = replace(evaluation, weights=None)
+    return alone.run(trial.params, epochs=None if epochs is None else int(epochs))
+
+
+def about_shared_weights(trials: Sequence[Trial]) -> str | None:
+    """What a reader of rewards must know if children began with the weights of earlier ones."""
+    complete = [trial for trial in trials if trial.state == "complete"]
+    shared = sum(trial.metrics.get(SHARED, 0) > 0 for trial in complete)
+    if not shared:
+        return None
+    return (
+        f"one-shot: {shared} of {len(complete)} children began with weights that others had "
+        "trained, so that their rewards are not those of a training of their own"
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 
 from cellwright.plugins import Evaluation, Recipe, WeightBank
 from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.training.checkpoints import Checkpoint
 from cellwright.search_spaces import ConvNetSpace, Decision, JointSpace, MLPSpace, NASNetSpace
 
 keras = pytest.importorskip("keras")
@@ -112,9 +113,33 @@ def test_a_space_that_does_not_say_is_refused(tmp_path):
     space = ConvNetSpace(layers=1)
     x = np.zeros((4, 8, 8, 1), np.float32)
     data = Dataset(x, np.arange(4) % 2, x, np.arange(4) % 2, ("a", "b"))
-    evaluation = Evaluation(space, data, Recipe(1), weights=WeightBank(tmp_path))
-    with pytest.raises(NotImplementedError, match="ConvNetSpace does not say"):
-        evaluation.run(space.sample(np.random.default_rng(0)))
+    for refused in (space, JointSpace(space, Decision("batch_size", (16, 32)))):
+        with pytest.raises(ValueError, match=r"ConvNetSpace.* does not say which layers share"):
+            Evaluation(refused, data, Recipe(1), weights=WeightBank(tmp_path))
+
+
+def test_a_bank_does_not_go_with_checkpoints_or_a_schedule(tmp_path):
+    bank = WeightBank(tmp_path / "bank")
+    with pytest.raises(ValueError, match="do not go with a schedule or checkpoints"):
+        Evaluation(SPACE, table(), Recipe(1), weights=bank, checkpoints=tmp_path)
+    evaluation = Evaluation(SPACE, table(), Recipe(1), weights=bank)
+    params = SPACE.from_tokens((15, 30))
+    for given in ({"epochs": 2}, {"checkpoint": Checkpoint(tmp_path / "child.npz")}):
+        with pytest.raises(ValueError, match="do not go with a schedule or checkpoints"):
+            evaluation.run(params, **given)
+    assert not bank.folder.exists()
+
+
+def test_the_layers_that_began_with_shared_weights_are_counted(tmp_path):
+    recipe = Recipe(epochs=1, batch_size=16)
+    evaluation = Evaluation(SPACE, table(), recipe, weights=WeightBank(tmp_path))
+    found = [
+        evaluation.run(SPACE.from_tokens(tokens))[0]["shared_layers"]
+        for tokens in ((15, 29, 7, 30), (15, 3, 30), (1, 2, 30), (15, 29, 7, 30))
+    ]
+    assert found == [0, 1, 0, 3]  # the first layer, and all of a network that was trained before
+    metrics, _ = Evaluation(SPACE, table(), recipe).run(SPACE.from_tokens((15, 30)))
+    assert "shared_layers" not in metrics
 
 
 def test_a_damaged_file_means_fresh_weights(tmp_path, caplog):
