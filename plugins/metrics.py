@@ -55,6 +55,8 @@ class Metric:
             return f"{value:,.0f} {self.unit.removesuffix('s') if value == 1 else self.unit}"
         if self.name == "seconds":
             return f"{value:.0f} s"
+        if self.name == SHARED:
+            return f"{value:.0f} layer{'' if value == 1 else 's'} with shared weights"
         known = "" if self.name in METRICS else f"{self._words} "
         if self.unit == "bytes":
             return f"{known}{value / 1000:,.1f} kB"
@@ -129,7 +131,7 @@ METRICS = {
         Metric("multiply_adds", "multiply-adds", "minimize"),
         *filter(None, map(_cost, ("size_bytes", "peak_memory_bytes"))),
         Metric("parameters", "parameters", "minimize"),
-        Metric(SHARED, "layers with shared weights", "minimize", "layers with shared weights"),
+        Metric(SHARED, "layers", "minimize", "layers with shared weights"),
         Metric("seconds", "s", "minimize", "seconds of the trial"),
     )
 }

@@ -76,6 +76,8 @@ def test_a_direction_after_a_colon_wins(name, said, declared):
         ("multiply_adds", 1234, "multiply-adds", "1,234 multiply-adds"),
         ("epochs", 1, "epochs", "1 epoch"),
         ("seconds", 61.4, "seconds of the trial", "61 s"),
+        ("shared_layers", 1, "layers with shared weights", "1 layer with shared weights"),
+        ("shared_layers", 2, "layers with shared weights", "2 layers with shared weights"),
         ("best_val_accuracy", 0.5, "best validation accuracy", "best validation accuracy 0.5000"),
         ("throughput", 812.3, "throughput (images/s)", "throughput 812 images/s"),
     ],
