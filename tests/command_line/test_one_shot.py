@@ -89,6 +89,10 @@ def test_other_hosts_share_weights_as_optuna_does(host, cellwright, home, finish
         printed, code = cellwright(home, *options, "--trials", trials)
         assert code == 0, printed
     assert "one-shot: 4 of 6 children began with weights that others had trained" in printed
+    assert f"the best 5 of 6 trials in {host}" in printed
+    found = json.loads(cellwright(home, "best", host, "--top", 5, "--json")[0])
+    rewards = sorted((float(row["reward"]) for row in table(home / host)), reverse=True)
+    assert [trial["metrics"]["reward"] for trial in found] == pytest.approx(rewards[:5])
     for mine, theirs in zip(table(home / host), table(finished[0]), strict=True):
         for name in ("reward", "val_loss", "shared_layers"):
             assert float(mine[name]) == pytest.approx(float(theirs[name])), name

@@ -1,6 +1,7 @@
 """The hybrid controller: both heads' gradients, the credit of each decision, what it predicts."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,6 +104,40 @@ def test_credit_is_discounted_along_each_sequence_alone():
     np.testing.assert_allclose(credit[1, :2], [-0.9, -1.0])
     longer = discounted(np.array([1.0, -1.0]), np.array([[True] * 3, [True] * 3]), 0.9)
     np.testing.assert_array_equal(longer[0], credit[0])  # whatever the other sequence is
+
+
+def listed(rewards):
+    """The credit of the architectures of a batch as the series' listing computes it, before and
+    after it is normalised: their rewards discounted as if each followed from the one before."""
+    discounted = np.array([
+        sum(0.9**later * reward for later, reward in enumerate(rewards[first:]))
+        for first in range(len(rewards))
+    ])  # fmt: skip
+    return discounted, (discounted - discounted.mean()) / discounted.std()
+
+
+def test_the_example_of_the_guide_is_what_both_codes_give():
+    guide = Path(__file__).parents[3].joinpath("docs", "mlp.md").read_text(encoding="utf-8")
+    section = guide.partition("### The discount")[2].partition("\n## ")[0]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in section.splitlines()
+        if line.startswith("| `")
+    ]
+    assert len(rows) == 3
+    space = MLPSpace()
+    words = [row[0].replace("`", "").split(", ") for row in rows]
+    params = [dict(zip(space.names, choices, strict=True)) for choices in words]
+    rewards = np.array([float(row[1]) for row in rows]) - 0.5
+    before, after = listed(rewards)
+    active = np.array([space.active(one) for one in params])
+    ours = discounted(rewards, active, HybridReinforce(space, units=1).alpha)
+    for row, *numbers in zip(rows, before, after, *ours.T, strict=True):
+        assert row[2:] == [f"{numbers[0]:.4f}", *(f"{number + 0:.2f}" for number in numbers[1:])]
+    assert after.argmax() == rewards.argmin(), "the listing praises the worst most"
+    assert ours[:, -1].argmax() == rewards.argmax()
+    assert f"the worst would have {listed(rewards[::-1])[1][-1]:.2f}" in section
+    np.testing.assert_allclose(discounted(rewards[::-1], active, 0.9), ours[::-1])
 
 
 def test_credit_has_mean_0_and_deviation_1_where_it_can():
