@@ -13,7 +13,7 @@ import numpy as np
 
 from cellwright.search_spaces.decision import Decision, Float, Int
 
-_OF_EVERY_SPACE = {"decisions", "names", "anchors", "options"}
+_OF_EVERY_SPACE = {"decisions", "names", "anchors", "options", "added_facts"}
 _LONGEST = 300  # characters of a fact's JSON in `brief`
 _MOST = 3  # differences that a message names
 
@@ -23,6 +23,7 @@ class Identified(Protocol):
 
     decisions: tuple[Decision, ...]
     identified_by: tuple[str, ...]
+    added_facts: Mapping[str, tuple[Any, str]]
 
     def identity(self) -> dict[str, Any]:
         """What a record of trials notes of this space."""
@@ -85,6 +86,8 @@ def compare(space: Identified, noted: Mapping[str, Any] | str) -> Comparison:
     Decisions and declared facts must agree. A class that goes by another name, a public attribute
     that was not declared to be a fact, and a fact that only one side knows are doubtful: the class
     may have been renamed, the attribute may mean nothing, and either may be of another version.
+    A fact that the record's version did not have (`SearchSpace.added_facts`) is doubtful if it is
+    not now what it was then; the words say how to go on as before.
 
     Args:
         space: What is searched now.
@@ -98,8 +101,10 @@ def compare(space: Identified, noted: Mapping[str, Any] | str) -> Comparison:
     after = dict(_leaves(_shortened({**now["facts"], **now["attributes"]})))
     declared = {name for name, _ in _leaves(_shortened(now["facts"]))}
     different: list[str] = []
-    doubtful: list[str] = []
+    doubtful = [*added(space, noted).values()]
     for name in dict.fromkeys([*after, *before]):
+        if name not in before and name in space.added_facts:
+            continue
         if name not in before:
             doubtful.append(f"{name} is now {after[name]}, and it is not known what it was")
         elif name not in after:
@@ -113,21 +118,54 @@ def compare(space: Identified, noted: Mapping[str, Any] | str) -> Comparison:
     return Comparison(_some(different), _some(doubtful))
 
 
+def added(space: Identified, noted: Mapping[str, Any] | str) -> dict[str, str]:
+    """Facts that a record lacks since its version did not have them, and that are not what they
+    were then: their names, and in words what to do about it.
+
+    Args:
+        space: What is searched now.
+        noted: See `compare`.
+    """
+    held: Mapping[str, Any] = {}
+    if not isinstance(noted, str):  # the latency tables of one version noted attributes alone
+        held = {**noted.get("facts", noted), **noted.get("attributes", {})}
+    now = space.identity()["facts"]
+    return {
+        name: f"{name} was {_text(before)} in every record that does not note it, and is now "
+        f"{_text(now[name])}: {remedy}"
+        for name, (before, remedy) in space.added_facts.items()
+        if name not in held and now.get(name, before) != before
+    }
+
+
+def renewed(space: Identified, noted: Mapping[str, Any] | str) -> dict[str, Any]:
+    """The identity to note from now on in a record that noted something else until now.
+
+    It lacks the facts that the record lacks and that are not what they were (`added`): whoever
+    follows the warning, and gives what they were, can still go on.
+    """
+    identity = space.identity()
+    lacking = added(space, noted)
+    facts = {name: fact for name, fact in identity["facts"].items() if name not in lacking}
+    return {**identity, "facts": facts}
+
+
 def _compare_with_old(space: Identified, now: Mapping[str, Any], noted: str) -> Comparison:
     if noted != old_fingerprint(space):
         return Comparison("its decisions are others", "")
     unknown = [*now["facts"], *now["attributes"]]
+    unknown = [name for name in unknown if name not in space.added_facts]
     if any(isinstance(decision, Float | Int) for decision in space.decisions):
         unknown.append("the scales of ranges")
     if any(decision.when for decision in space.decisions):
         unknown.append("conditions")
-    if not unknown:
-        return Comparison("", "")
-    return Comparison(
-        "",
-        "an earlier version noted only its decisions, so that these could not be compared: "
-        + ", ".join(unknown),
-    )
+    doubtful = [*added(space, noted).values()]
+    if unknown:
+        doubtful.append(
+            "an earlier version noted only its decisions, so that these could not be compared: "
+            + ", ".join(unknown)
+        )
+    return Comparison("", _some(doubtful))
 
 
 def _other_decisions(before: Any, now: list[dict[str, Any]]) -> list[str]:

@@ -47,6 +47,7 @@ class JointSpace(SearchSpace):
         self.hyperparameters = hyperparameters
         self.anchors = architecture.anchors
         self.options = architecture.options
+        self.added_facts = architecture.added_facts
 
     def identity(self) -> dict[str, Any]:
         """The architecture's, with the hyperparameters among the decisions."""

@@ -35,6 +35,8 @@ class SearchSpace:
         options: Names of the options of `build`; None if any may be one.
         identified_by: Names of the attributes that say what the constructor was told, as far as it
             changes which networks parameters describe, or which are proposed. See `identity`.
+        added_facts: Those of `identified_by` that records of earlier versions lack, by their names:
+            the value that spaces had then, and what to do to have it now, in words.
 
     Raises:
         ValueError: Without decisions, with two of one name, or with one that depends on what does
@@ -44,6 +46,7 @@ class SearchSpace:
     anchors: tuple[int, ...] = ()
     options: frozenset[str] | None = None
     identified_by: tuple[str, ...] = ()
+    added_facts: Mapping[str, tuple[Any, str]] = {}
 
     def __init__(self, decisions: Iterable[Decision]) -> None:
         self.decisions = tuple(decisions)

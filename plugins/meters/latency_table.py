@@ -14,7 +14,13 @@ from typing import Any
 from cellwright.plugins.files import atomic_write
 from cellwright.plugins.meters.measurement import Measurement, Meter
 from cellwright.search_spaces import CorruptedState, SearchSpace
-from cellwright.search_spaces.identity import Comparison, brief, compare, old_fingerprint
+from cellwright.search_spaces.identity import (
+    Comparison,
+    added,
+    brief,
+    compare,
+    old_fingerprint,
+)
 from cellwright.search_spaces.pieces import Piece
 
 VERSION = 1
@@ -185,7 +191,7 @@ def _compare(space: SearchSpace, noted: Mapping[str, Any]) -> Comparison:
         for name in noted
         if name not in ("kind", "decisions", "anchors", "options") and noted[name] != now[name]
     ]
-    return Comparison("; ".join(changed), "")
+    return Comparison("; ".join(changed), "; ".join(added(space, noted).values()))
 
 
 def machine() -> str:

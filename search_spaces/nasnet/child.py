@@ -64,7 +64,13 @@ def build_child(
         at = root.inside(f"cell_{number}_{place.kind}")
         before = None if place.before is None else outputs[place.before]
         cell = getattr(genotype, place.kind)
-        ops = Operations(genotype.operation_set, place.filters, place.stride, drops(number - 1))
+        ops = Operations(
+            genotype.operation_set,
+            place.filters,
+            place.stride,
+            drops(number - 1),
+            genotype.repair,
+        )
         outputs.append(build_cell(cell, outputs[-1], before, ops, at, paper))
     found = head(outputs[-1], classes, skeleton, root)
     if skeleton.auxiliary:
@@ -77,12 +83,14 @@ def build_child(
 
 @dataclass(frozen=True)
 class Operations:
-    """How the operations of one cell are built: their set, width and stride, and drop-path."""
+    """How the operations of one cell are built: their set, width and stride, and drop-path; and
+    whether what is concatenated is brought back to that width."""
 
     operation_set: str
     filters: int
     stride: int
     drop: Drop
+    repair: bool
 
     def apply(self, name: str, x: Tensor, state: int, at: Context) -> Tensor:
         # Block outputs are already reduced: only the cell's two inputs are read with a stride.
@@ -90,6 +98,13 @@ class Operations:
         made = build_operation(self.operation_set, name, x, self.filters, stride, at)
         # As in the paper's code, an identity is never dropped, even one that is a convolution.
         return made if name == "identity" else self.drop(made, at)
+
+    def join(self, parts: list[Tensor], at: Context) -> Tensor:
+        """Concatenate, and bring the channels back to ``filters`` if they are to be repaired."""
+        x = concatenate(parts, at)
+        if not self.repair or x.shape[-1] == self.filters:
+            return x
+        return pointwise(x, self.filters, 1, at.inside("repair"))
 
 
 def build_cell(
@@ -118,7 +133,8 @@ def build_cell(
         _returned(states, state, ops.filters, ops.stride, at.inside(f"state_{state}"))
         for state in cell.concatenation
     ]
-    return concatenate(parts, at)  # (batch, height / stride, width / stride, sum of channels)
+    # (batch, height / stride, width / stride, sum of channels, or filters if they are repaired)
+    return ops.join(parts, at)
 
 
 def build_block(block: Block, states: list[Tensor], ops: Operations, at: Context) -> Tensor:
@@ -132,7 +148,7 @@ def build_block(block: Block, states: list[Tensor], ops: Operations, at: Context
     ]
     if block.combination == "add":
         return keras.layers.Add(name=f"{at.prefix}_add")(halves)
-    return concatenate(halves, at)
+    return ops.join(halves, at)
 
 
 def match(before: Tensor | None, current: Tensor, filters: int, at: Context) -> Tensor:

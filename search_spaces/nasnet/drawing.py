@@ -27,7 +27,17 @@ from cellwright.search_spaces.nasnet.page import (
     label_of,
     operations,
 )
-from cellwright.search_spaces.pen import FONT, INK, SMALL, TEXT, TITLE, Pen, blank_page, wrapped
+from cellwright.search_spaces.pen import (
+    FONT,
+    INK,
+    SMALL,
+    TEXT,
+    TITLE,
+    Pen,
+    blank_page,
+    text_width,
+    wrapped,
+)
 
 # Paul Tol's light scheme, made for dark text and for every kind of colour vision.
 FAMILIES = {
@@ -49,7 +59,7 @@ INPUTS = ("current input", "input from the cell before")
 FRAME, PANEL, PALE = "#BBBBBB", "#F6F6F6", 0.35
 
 
-def draw_cell(cell: Cell, *, title: str) -> Figure:
+def draw_cell(cell: Cell, *, title: str, repair: bool = False) -> Figure:
     """Draw a cell as a graph: inputs at the bottom, blocks above them, the output at the top.
 
     A block is a frame with two operations and the combination that joins them; one whose output
@@ -61,6 +71,7 @@ def draw_cell(cell: Cell, *, title: str) -> Figure:
     Args:
         cell: The cell; any number of blocks, each reading the inputs or earlier blocks.
         title: Stands above the graph.
+        repair: Whether a 1x1 convolution follows every concatenation (`Genotype.repair`).
 
     Returns:
         A figure 1600 pixels wide at 150 dpi (wider only where a layer of blocks needs it), as
@@ -76,7 +87,7 @@ def draw_cell(cell: Cell, *, title: str) -> Figure:
 
     used = used_states(cell)
     for item, x in page.x.items():
-        _paint_item(Pen(axes, _strength(item, used)), cell, page, item, x)
+        _paint_item(Pen(axes, _strength(item, used)), cell, page, item, x, repair)
     for hop, x in page.ends.items():
         pen = Pen(axes, min(_strength(hop.lower, used), _strength(hop.upper, used)))
         _paint_hop(pen, page, hop, x)
@@ -93,12 +104,14 @@ def family_of(operation: str) -> str:
     return "other"
 
 
-def _paint_item(pen: Pen, cell: Cell, page: Page, item: Item, x: float) -> None:
+def _paint_item(pen: Pen, cell: Cell, page: Page, item: Item, x: float, repair: bool) -> None:
     bottom, top = page.levels[item.layer]
     unused = "unused" if pen.strength < 1 else ""
+    repaired = ", 1x1" if repair else ""
     if item.kind == "output":
         pen.box((x, bottom), page.output, "white", INK, "output")
-        pen.text((x, bottom + 0.32), "concatenation", TEXT)
+        several = repaired if len(cell.concatenation) > 1 else ""
+        pen.text((x, bottom + 0.32), f"concatenation{several}", TEXT)
         pen.text((x, bottom + 0.14), "output of the cell", SMALL, color=INK)
     elif item.kind == "block":
         number, width = item.number + 1, frame_width(page.box[0])
@@ -107,8 +120,11 @@ def _paint_item(pen: Pen, cell: Cell, page: Page, item: Item, x: float) -> None:
         pen.text((x - side, top - 0.1), f"block {number}", SMALL, ha="left", color=INK)
         pen.text((x + side, top - 0.1), unused, SMALL, ha="right", color=INK)
         foot = top - CAPTION - NODE[1]
-        pen.box((x, foot), NODE, "white", INK, f"combination-{number}")
-        pen.text((x, foot + NODE[1] / 2), cell.blocks[item.number].combination, TEXT)
+        combination = cell.blocks[item.number].combination
+        words = combination + (repaired if combination == "concat" else "")
+        node = (max(NODE[0], text_width(words, TEXT) + 0.14), NODE[1])
+        pen.box((x, foot), node, "white", INK, f"combination-{number}")
+        pen.text((x, foot + NODE[1] / 2), words, TEXT)
     elif item.layer == 0:
         colour = INPUT_COLOURS[item.number]
         pen.box((x, bottom), INPUT, "white", colour, f"input-{item.number}")

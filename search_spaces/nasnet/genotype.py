@@ -73,17 +73,30 @@ class Cell:
 class Genotype:
     """A normal and a reduction cell: all that the child builder needs to know of a search.
 
-    ``operation_set`` is the one that the operations' names belong to (`operation_sets`).
+    Attributes:
+        normal, reduction: The cells.
+        name: What the genotype is called; may be empty.
+        operation_set: The one that the operations' names belong to (`operation_sets`).
+        repair: Whether a 1x1 convolution with batch normalisation brings the channels back to the
+            cell's filters after every ``concat`` of a block, and after the concatenation at the
+            cell's end (the book's text). Without it both stay as wide as they come out (the paper).
     """
 
     normal: Cell
     reduction: Cell
     name: str = ""
     operation_set: str = "book"
+    repair: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists, dictionaries, strings and numbers, ready for JSON."""
-        return asdict(self)
+        """Plain lists, dictionaries, strings and numbers, ready for JSON.
+
+        ``repair`` is there only if it is set, as in the files of earlier versions.
+        """
+        data = asdict(self)
+        if not self.repair:
+            del data["repair"]
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Genotype:
@@ -103,10 +116,16 @@ class Genotype:
         except (AttributeError, KeyError, TypeError) as error:
             raise InvalidArchitecture(f"not a genotype: {error}") from None
         name, operation_set = data.get("name", ""), data.get("operation_set", "book")
-        return cls(normal, reduction, str(name), str(operation_set))
+        repair = data.get("repair", False)
+        if not isinstance(repair, bool):
+            raise InvalidArchitecture(
+                f"not a genotype: repair must be true or false, got {repair!r}"
+            )
+        return cls(normal, reduction, str(name), str(operation_set), repair)
 
     def words(self) -> list[str]:
-        """Each cell and its blocks, a line each."""
+        """Each cell and its blocks, a line each, and whether channels are repaired."""
+        repaired = ["1x1 convolutions after every concat and at the end of each cell"]
         return [
             line
             for kind, cell in (("normal", self.normal), ("reduction", self.reduction))
@@ -114,7 +133,7 @@ class Genotype:
                 f"{kind} cell",
                 *(f"  block {k}: {block}" for k, block in enumerate(cell.blocks, start=1)),
             )
-        ]
+        ] + repaired * self.repair
 
     def build(
         self,
@@ -148,7 +167,7 @@ class Genotype:
 
         prefix = f"{self.name}: " if self.name else ""
         figures = {
-            f"{kind} cell": draw_cell(cell, title=f"{prefix}{kind} cell")
+            f"{kind} cell": draw_cell(cell, title=f"{prefix}{kind} cell", repair=self.repair)
             for kind, cell in (("normal", self.normal), ("reduction", self.reduction))
         }
         if model is not None:

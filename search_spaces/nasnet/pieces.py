@@ -35,7 +35,7 @@ def count_pieces(
     for place in skeleton.places():
         cell = getattr(genotype, place.kind)
         before = None if place.before is None else outputs[place.before]
-        walk = _CellWalk(graph, genotype.operation_set, place, skeleton.kind != "book")
+        walk = _CellWalk(graph, genotype, place, skeleton.kind != "book")
         outputs.append(walk.cell(cell, outputs[-1], before))
     last = outputs[-1]
     return graph.count(graph.add(Piece("head", last.shape, classes or 1), last))
@@ -54,8 +54,9 @@ def _stem(graph: PieceGraph, skeleton: Skeleton) -> Node:
 
 
 class _CellWalk:
-    def __init__(self, graph: PieceGraph, operation_set: str, place: Place, paper: bool) -> None:
-        self.graph, self.operation_set, self.paper = graph, operation_set, paper
+    def __init__(self, graph: PieceGraph, genotype: Genotype, place: Place, paper: bool) -> None:
+        self.graph, self.paper = graph, paper
+        self.operation_set, self.repair = genotype.operation_set, genotype.repair
         self.filters, self.stride = place.filters, place.stride
 
     def cell(self, cell: Cell, current: Node, before: Node | None) -> Node:
@@ -69,7 +70,7 @@ class _CellWalk:
             raise InvalidArchitecture(
                 f"a cell that returns its own input, as {cell.concatenation} does, has no pieces"
             )
-        return self._concatenate([states[state] for state in cell.concatenation])
+        return self._join([states[state] for state in cell.concatenation])
 
     def _before(self, before: Node | None, current: Node) -> Node:
         """See `child.match` and `child.match_always`."""
@@ -86,7 +87,7 @@ class _CellWalk:
         left = self._operation(block.operation_1, block.input_1, states)
         right = self._operation(block.operation_2, block.input_2, states)
         if block.combination == "concat":
-            return self._concatenate([left, right])
+            return self._join([left, right])
         piece = Piece("add", left.shape, self.filters)
         return self.graph.add(piece, left, right, weights=False)
 
@@ -99,6 +100,13 @@ class _CellWalk:
             return x
         piece = Piece(name, x.shape, self.filters, stride)
         return self.graph.add(piece, x, weights=not (kind == "pool" and fits))
+
+    def _join(self, parts: Sequence[Node]) -> Node:
+        """See `child.Operations.join`."""
+        x = self._concatenate(parts)
+        if not self.repair or x.shape[2] == self.filters:
+            return x
+        return self.graph.add(Piece("repair", x.shape, self.filters), x)
 
     def _concatenate(self, parts: Sequence[Node]) -> Node:
         if len(parts) == 1:
@@ -144,6 +152,8 @@ def _output(piece: Piece, x: Tensor, operation_set: str, skeleton: Skeleton, at:
         size = (None, -(-height // piece.stride), -(-width // piece.stride), 1)
         match = child.match if paper else child.match_always
         return match(x, keras.KerasTensor(size), filters, at)
+    if name == "repair":
+        return operations.pointwise(x, filters, 1, at)
     if name == "add":
         return keras.layers.Add()([x, x])
     if name.startswith("concat_"):

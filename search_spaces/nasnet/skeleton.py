@@ -40,7 +40,7 @@ class Skeleton:
         kind: ``"book"``: the image enters the first cell as both of its inputs. ``"cifar"``: a 3x3
             convolution first. ``"imagenet"``: a 3x3 convolution of stride 2 without padding, then
             two reduction cells of F/4 and F/2 filters. The latter two are the paper's: ReLU before
-            every 1x1 convolution, and before the global average.
+            the 1x1 convolutions on a cell's inputs, and before the global average.
         repeats: N, the normal cells in each of ``reductions + 1`` groups, at least 1.
         filters: F, the channels of every operation in the first group, at least 1; each reduction
             doubles them.

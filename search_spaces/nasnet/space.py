@@ -40,6 +40,9 @@ class NASNetSpace(GenotypeSpace):
             the cell's two inputs.
         concatenation: What a cell returns: ``"all"`` of its blocks, or those ``"unused"`` by other
             blocks.
+        repair: Whether a 1x1 convolution brings the channels back to a cell's filters after every
+            ``concat`` and at the cell's end, as in the book's text, or concatenations stay wide,
+            as in the paper; see `Genotype`. `wide` is the book's space without it.
         skeleton: What children are built in unless `build` is given another; the book's by
             default. It is part of the space's identity: other skeletons make other children.
 
@@ -50,9 +53,12 @@ class NASNetSpace(GenotypeSpace):
 
     options = frozenset({"skeleton", *(field.name for field in fields(Skeleton))})
     identified_by = (
-        *("blocks", "operation_set", "combinations", "hierarchical", "concatenation"),
+        *("blocks", "operation_set", "combinations", "hierarchical", "concatenation", "repair"),
         "skeleton",
     )
+    added_facts: Mapping[str, tuple[Any, str]] = {
+        "repair": (False, "give repair=False (the space nasnet-wide by name) to go on as before")
+    }
 
     def __init__(
         self,
@@ -63,6 +69,7 @@ class NASNetSpace(GenotypeSpace):
         combinations: Sequence[str] = COMBINATIONS,
         hierarchical: bool = False,
         concatenation: str = "all",
+        repair: bool = True,
         skeleton: Skeleton | None = None,
     ) -> None:
         if blocks < 1:
@@ -71,12 +78,15 @@ class NASNetSpace(GenotypeSpace):
             raise ValueError(f"combinations must be of {COMBINATIONS}, got {combinations!r}")
         if concatenation not in CONCATENATIONS:
             raise ValueError(f"concatenation must be in {CONCATENATIONS}, got {concatenation!r}")
+        if not isinstance(repair, bool):
+            raise ValueError(f"repair must be True or False, got {repair!r}")
         names = tuple(OPERATION_SETS.get(operation_set, ()) if operations is None else operations)
         check_operations(operation_set, names)
         self.blocks = blocks
         self.operation_set = operation_set
         self.hierarchical = hierarchical
         self.concatenation = concatenation
+        self.repair = repair
         self.combinations = tuple(combinations)
         self.skeleton = skeleton or Skeleton.book()
         self._parts = PARTS if len(self.combinations) > 1 else PARTS[:-1]
@@ -93,6 +103,14 @@ class NASNetSpace(GenotypeSpace):
         )
 
     @classmethod
+    def wide(cls, **others: Any) -> NASNetSpace:
+        """The book's space as it was before ``repair``: concatenations keep all their channels.
+
+        Other arguments are those of `NASNetSpace`.
+        """
+        return cls(**{"repair": False, **others})
+
+    @classmethod
     def published(cls, **others: Any) -> NASNetSpace:
         """The NASNet paper's space (Zoph et al. 2018): 13 operations, blocks that read blocks.
 
@@ -103,6 +121,7 @@ class NASNetSpace(GenotypeSpace):
             "operation_set": "nasnet",
             "hierarchical": True,
             "concatenation": "unused",
+            "repair": False,
             "skeleton": Skeleton.cifar(),
         }
         return cls(**{**ours, **others})
@@ -148,7 +167,7 @@ class NASNetSpace(GenotypeSpace):
             )
             for cell in CELLS
         )
-        return Genotype(normal, reduction, operation_set=self.operation_set)
+        return Genotype(normal, reduction, operation_set=self.operation_set, repair=self.repair)
 
     def build(
         self,

@@ -48,6 +48,7 @@ def test_spaces_come_by_name_by_attribute_and_as_they_are():
     assert make_space(TINY) is TINY
     assert make_space("of_a_user:SPACE").fingerprint == TINY.fingerprint
     assert make_space("of_a_user:make").size == 2
+    assert make_space("nasnet-wide").fingerprint == NASNetSpace(repair=False).fingerprint
     published = make_space("cellwright.search_spaces:NASNetSpace.published")
     assert published.fingerprint == NASNetSpace.published().fingerprint
 

@@ -81,6 +81,9 @@ QUICK = {
         (11, 15, 3),
         skeleton=THREE.change(auxiliary=True, drop_path_keep=0.6, dropout=0.5),
     ),
+    "book, repaired": partial(
+        sampled, NASNetSpace(blocks=2, combinations=("concat",)), (9, 11, 1), filters=3
+    ),
     "mnasnet": partial(sampled, MNASNET, (15, 15, 3), 1),
     "convnet": partial(sampled, CONVNET, (17, 10, 3), filters=4),
     "mlp": partial(sampled, MLP, (11,), 5),
@@ -98,6 +101,7 @@ WIDE = {
         f"book {seed}": partial(sampled, NASNetSpace(), (15, 15, 1), seed, filters=3)
         for seed in range(3)
     },
+    "book, wide": partial(sampled, NASNetSpace.wide(), (15, 15, 1), filters=3),
     **{
         f"published {seed}": partial(sampled, NASNetSpace.published(), (33, 17, 3), seed, filters=4)
         for seed in range(3)

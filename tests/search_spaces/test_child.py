@@ -91,6 +91,55 @@ def test_concat_doubles_the_channels_of_a_block(operation):
     assert child.get_layer("pool").input.shape[-1] == 6
 
 
+def concatenated(space):
+    """Cells of four blocks that concatenate and one that adds: 9 times the filters, unrepaired."""
+    chosen = {name: "concat" for name in space.names if name.endswith("combination")}
+    chosen["normal/1/combination"] = chosen["reduction/1/combination"] = "add"
+    return params_of(space, 3) | chosen
+
+
+@pytest.mark.parametrize(("space", "width"), [(SPACE, 1), (NASNetSpace.wide(), 9)])
+def test_a_cell_of_the_book_gives_its_filters_and_a_wide_one_all_that_it_concatenates(space, width):
+    """The text has 4 channels where all concatenations together have 36."""
+    model = space.build(concatenated(space), (16, 16, 3), 10, filters=4)
+    matched = {
+        layer.name: layer.input.shape[-1]
+        for layer in model.layers
+        if layer.name.endswith("_current_pointwise")
+    }
+    assert matched == {
+        "cell_1_normal_current_pointwise": 3,
+        "cell_2_reduction_current_pointwise": 4 * width,
+        "cell_3_normal_current_pointwise": 8 * width,
+        "cell_4_reduction_current_pointwise": 8 * width,
+        "cell_5_normal_current_pointwise": 16 * width,
+    }
+    assert model.get_layer("pool").input.shape[-1] == 16 * width
+
+
+def test_a_repaired_cell_has_a_1x1_convolution_after_every_concat_and_at_its_end():
+    model = SPACE.build(concatenated(SPACE), (16, 16, 3), 10, filters=4)
+    first = {
+        layer.name.removesuffix("_repair_pointwise"): (layer.input.shape[-1], layer.filters)
+        for layer in model.layers
+        if layer.name.startswith("cell_1_") and layer.name.endswith("_repair_pointwise")
+    }
+    blocks = {f"cell_1_normal_block_{k}": (8, 4) for k in (2, 3, 4, 5)}
+    assert first == {**blocks, "cell_1_normal": (20, 4)}
+    for name in first:
+        convolution = model.get_layer(f"{name}_repair_pointwise")
+        assert convolution.kernel_size == (1, 1)
+        assert not convolution.use_bias
+        assert convolution.input.name == model.get_layer(f"{name}_concat").output.name
+        normalised = model.get_layer(f"{name}_repair_normalisation")
+        assert normalised.input.name == convolution.output.name
+
+
+def test_a_cell_of_one_block_has_nothing_to_repair_at_its_end():
+    model = ONE.build(ONE.decode((0,) * 10), (8, 8, 3), 2, filters=4)
+    assert not [layer for layer in model.layers if "repair" in layer.name]
+
+
 def build(genotype, *arguments, **options):
     from cellwright.search_spaces.nasnet.child import build_child
 

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -334,9 +335,35 @@ assert "matplotlib.pyplot" not in sys.modules
     assert len(digests) == 1
 
 
+@pytest.mark.parametrize("cell", [*PUBLISHED.values(), *map(book_cell, range(6))])
+def test_the_convolutions_that_repair_are_drawn_where_something_is_concatenated(cell: Cell) -> None:
+    cell = Cell(
+        tuple(replace(b, combination=("add", "concat")[k % 2]) for k, b in enumerate(cell.blocks)),
+        cell.concatenation,
+    )
+    figure = draw_cell(cell, title="a cell", repair=True)
+    found, words = boxes(figure), texts(figure)
+
+    def inscription(gid: str) -> list[str]:
+        return [text for text, extent in words if holds(found[gid], extent)]
+
+    for number, block in enumerate(cell.blocks, start=1):
+        wanted = "concat, 1x1" if block.combination == "concat" else "add"
+        assert inscription(f"combination-{number}") == [wanted]
+        assert holds(found[f"block-{number}"], found[f"combination-{number}"])
+    assert inscription("output") == ["concatenation, 1x1", "output of the cell"]
+    alone = draw_cell(book_cell(0, blocks=1), title="", repair=True)
+    assert "concatenation" in [text for text, _ in texts(alone)]
+
+
 def test_the_space_draws_both_cells() -> None:
     space = NASNetSpace()
     figures = space.figures(space.sample(np.random.default_rng(0)))
     assert list(figures) == ["normal cell", "reduction cell"]
     for name, figure in figures.items():
-        assert name in [text for text, _ in texts(figure)]
+        words = [text for text, _ in texts(figure)]
+        assert name in words
+        assert "concatenation, 1x1" in words
+    wide = NASNetSpace.wide()
+    for figure in wide.figures(wide.sample(np.random.default_rng(0))).values():
+        assert "concatenation" in [text for text, _ in texts(figure)]

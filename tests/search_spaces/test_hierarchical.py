@@ -106,6 +106,7 @@ def map_weights(source, target, genotype, moves):
     A shuffle permutes the channels of concatenations; whoever reads them permutes its weights.
     """
     outputs = {}  # of each cell, by its number: where each channel of target comes from
+    ends = {}  # the same of its concatenation, before it is repaired
     kinds = {n: place.kind for n, place in enumerate(TINY.places(), start=1)}
     for number, kind in kinds.items():
         cell = getattr(genotype, kind)
@@ -113,32 +114,37 @@ def map_weights(source, target, genotype, moves):
         starts, at = {}, 0
         for state in cell.concatenation:
             starts[state] = at
-            at += FILTERS * (TINY.places()[number - 1].filters // FILTERS) * _parts(cell, state)
+            at += _width(genotype, cell, state, number)
         channels = []
         for place in range(len(order)):
             state = order[place] + 2
             if state in starts:
-                own = np.arange(starts[state], starts[state] + _width(cell, state, number))
+                width = _width(genotype, cell, state, number)
+                own = np.arange(starts[state], starts[state] + width)
                 half = len(own) // 2
-                flip = swaps[place] and _parts(cell, state) == 2
+                flip = swaps[place] and _parts(genotype, cell, state) == 2
                 channels.extend(np.concatenate([own[half:], own[:half]]) if flip else own)
         outputs[number] = np.array(channels)
+        if genotype.repair:
+            ends[number] = outputs[number]
+            outputs[number] = np.arange(TINY.places()[number - 1].filters)
     for layer in target.layers:
         if layer.weights:
-            name, permute = _source(layer.name, genotype, moves, kinds, outputs)
+            name, permute = _source(layer.name, genotype, moves, kinds, outputs, ends)
             weights = source.get_layer(name).get_weights()
             layer.set_weights([permute(w) if w.ndim > 1 else w for w in weights])
 
 
-def _parts(cell, state):
-    return 2 if cell.blocks[state - 2].combination == "concat" else 1
+def _parts(genotype, cell, state):
+    concatenated = cell.blocks[state - 2].combination == "concat" and not genotype.repair
+    return 2 if concatenated else 1
 
 
-def _width(cell, state, number):
-    return TINY.places()[number - 1].filters * _parts(cell, state)
+def _width(genotype, cell, state, number):
+    return TINY.places()[number - 1].filters * _parts(genotype, cell, state)
 
 
-def _source(name, genotype, moves, kinds, outputs):
+def _source(name, genotype, moves, kinds, outputs, ends):
     """The layer of the source whose weights ``name`` takes, and how their inputs are permuted."""
 
     def by(channels):
@@ -158,6 +164,13 @@ def _source(name, genotype, moves, kinds, outputs):
     for side, output in reads.items():
         if part.startswith(side):
             return name, by(outputs[output]) if output else same
+    if part.startswith("repair"):
+        return name, by(ends[number])
+    if repair := re.fullmatch(r"block_(\d+)_(repair_.*)", part):
+        old, swap = (each[int(repair[1]) - 1] for each in moves[kind])
+        halves = np.arange(2 * TINY.places()[number - 1].filters)
+        halves = np.roll(halves, len(halves) // 2) if swap else halves
+        return f"cell_{number}_{kind}_block_{old + 1}_{repair[2]}", by(halves)
     block, side, operation = re.fullmatch(r"block_(\d+)_(left|right)_(.*)", part).groups()
     order, swaps = moves[kind]
     old, swap = order[int(block) - 1], swaps[int(block) - 1]
@@ -165,7 +178,7 @@ def _source(name, genotype, moves, kinds, outputs):
     cell = getattr(genotype, kind)
     state = cell.blocks[old].input_1 if side == "left" else cell.blocks[old].input_2
     source = f"cell_{number}_{kind}_block_{old + 1}_{side}_{operation}"
-    flipped = state > 1 and _parts(cell, state) == 2 and swaps[order.index(state - 2)]
+    flipped = state > 1 and _parts(genotype, cell, state) == 2 and swaps[order.index(state - 2)]
     first = not re.search(r"_2_\w+$", operation)
     if flipped and first and "normalisation" not in operation:
         width = TINY.places()[number - 1].filters
@@ -177,8 +190,11 @@ def _source(name, genotype, moves, kinds, outputs):
     ("space", "seed"),
     [
         *((NASNetSpace.published(blocks=3 + seed), seed) for seed in range(3)),
+        (NASNetSpace.wide(), 3),
+        (NASNetSpace.wide(skeleton=Skeleton.book(1, FILTERS, reductions=1)), 4),
         (NASNetSpace(), 3),
         (NASNetSpace(skeleton=Skeleton.book(1, FILTERS, reductions=1)), 4),
+        (NASNetSpace.published(blocks=4, repair=True), 1),
         (NASNetSpace.amoebanet(blocks=4), 5),
         (NASNetSpace.published(blocks=4, operation_set="darts"), 6),
         (NASNetSpace.published(blocks=4, operation_set="enas"), 7),

@@ -60,11 +60,12 @@ KINDS = {
             combinations=(("add",), ("concat",), ("add", "concat")),
             hierarchical=(False, True),
             concatenation=("all", "unused"),
+            repair=(False, True),
             skeleton=skeletons,
         ),
         {"blocks": 1, "operations": ("sep_3x3",), "operation_set": "book",
          "combinations": ("add",), "hierarchical": False, "concatenation": "all",
-         "skeleton": Skeleton.book()},
+         "repair": True, "skeleton": Skeleton.book()},
     ),
     "mnasnet": (
         MnasNetSpace,
@@ -187,6 +188,38 @@ def test_a_guess_warns_and_does_not_refuse(before, now, said):
         assert found.different == ""
         assert said in found.doubtful
     assert before.fingerprint != now.fingerprint
+
+
+TUNED = Float("rate", 1, 9)
+
+
+def before_repair(space):
+    """What an earlier version noted of a space: its identity without the fact, or its decisions."""
+    noted = json.loads(json.dumps(space.identity()))
+    del noted["facts"]["repair"]
+    return [noted, brief(noted), old_fingerprint(space)]
+
+
+@pytest.mark.parametrize(
+    "now", [NASNetSpace(), NASNetSpace(blocks=1), JointSpace(NASNetSpace(), TUNED)]
+)
+def test_a_record_from_before_repair_says_how_to_go_on_as_it_was(now):
+    remedy = "repair was false in every record that does not note it, and is now true: give "
+    remedy += "repair=False (the space nasnet-wide by name) to go on as before"
+    for noted in before_repair(now):
+        found = compare(now, noted)
+        assert found.different == ""
+        assert found.doubtful.startswith(remedy)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [NASNetSpace.wide(), NASNetSpace.published(), JointSpace(NASNetSpace.amoebanet(), TUNED)],
+)
+def test_a_record_from_before_repair_is_of_a_space_without_it(now):
+    noted, shortened, old = before_repair(now)
+    assert compare(now, noted) == compare(now, shortened) == ("", "")
+    assert "repair" not in compare(now, old).doubtful
 
 
 def test_what_a_class_declares_is_all_that_counts():

@@ -59,11 +59,35 @@ def test_canonical_forgets_the_order_of_halves_and_blocks(seed):
     assert SPACE.key(shuffled) == SPACE.key(params)
 
 
-@given(seed=seeds)
-def test_genotype_survives_json(seed):
-    genotype = SPACE.genotype(SPACE.sample(np.random.default_rng(seed)))
+@given(seed=seeds, repair=st.booleans())
+def test_genotype_survives_json(seed, repair):
+    space = NASNetSpace(repair=repair)
+    genotype = space.genotype(space.sample(np.random.default_rng(seed)))
     assert genotype.normal.concatenation == (2, 3, 4, 5, 6)
+    assert genotype.repair == repair
     assert Genotype.from_dict(json.loads(json.dumps(genotype.to_dict()))) == genotype
+
+
+def test_a_genotype_says_that_it_is_repaired_and_one_of_an_earlier_version_is_wide():
+    params = SPACE.decode((0,) * 50)
+    repaired, wide = (s.genotype(params) for s in (SPACE, NASNetSpace.wide()))
+    assert repaired.to_dict() == {**wide.to_dict(), "repair": True}
+    assert "repair" not in wide.to_dict()
+    assert Genotype.from_dict(wide.to_dict()) == wide != repaired
+    assert repaired.words() == [
+        *wide.words(),
+        "1x1 convolutions after every concat and at the end of each cell",
+    ]
+    with pytest.raises(InvalidArchitecture, match="repair must be true or false, got 1"):
+        Genotype.from_dict({**wide.to_dict(), "repair": 1})
+
+
+def test_only_the_book_repairs():
+    assert SPACE.repair
+    for space in (NASNetSpace.wide(), NASNetSpace.published(), NASNetSpace.amoebanet()):
+        assert not space.repair
+    with pytest.raises(ValueError, match="repair must be True or False, got 'no'"):
+        NASNetSpace(repair="no")
 
 
 def test_genotype_holds_what_was_chosen():

@@ -22,6 +22,12 @@ SHAPE = (19, 16, 3)  # odd and even, so that strides round up
 # Small children of every kind of skeleton, and every way in which cells are joined.
 CASES = {
     "book": (NASNetSpace(blocks=2), SHAPE, {"filters": 4}),
+    "book, wide": (NASNetSpace.wide(blocks=2), SHAPE, {"filters": 4}),
+    "published, repaired": (
+        NASNetSpace.published(blocks=3, repair=True),
+        SHAPE,
+        {"filters": 5, "repeats": 1},
+    ),
     "published": (NASNetSpace.published(blocks=2), SHAPE, {"filters": 5, "repeats": 1}),
     "amoebanet": (
         NASNetSpace.amoebanet(blocks=2),
@@ -91,7 +97,7 @@ def test_what_nothing_depends_on_takes_no_time():
 
 
 def test_equal_pieces_without_weights_are_computed_once():
-    space = NASNetSpace(blocks=2)
+    space = NASNetSpace.wide(blocks=2)
     twice = (0, 0, "avg_3x3", "max_3x3", "add")
     pieces = space.pieces(cells(twice, twice), (8, 8, 3), 2, filters=4, reductions=0)
     assert pieces == Counter(
@@ -109,6 +115,14 @@ def test_equal_pieces_without_weights_are_computed_once():
     assert pieces[Piece("sep_3x3", (8, 8, 4), 4)] == 2
     assert pieces[Piece("concat_2", (8, 8, 4), 8)] == 2
     assert not any(piece.operation == "identity" for piece in pieces)
+
+
+def test_the_convolutions_that_repair_are_pieces():
+    space = NASNetSpace(blocks=2)
+    weighs = (0, 0, "sep_3x3", "identity", "concat")
+    pieces = space.pieces(cells(weighs, weighs), (8, 8, 3), 2, filters=4, reductions=0)
+    assert pieces[Piece("repair", (8, 8, 8), 4)] == 3  # of both blocks, and of the cell
+    assert pieces[Piece("head", (8, 8, 4), 2)] == 1
 
 
 def test_an_operation_of_yours_is_a_piece():

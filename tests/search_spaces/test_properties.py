@@ -19,6 +19,7 @@ keras = pytest.importorskip("keras")
 # A space, options of its builder, and the sides of images that it is tried on.
 SPACES = {
     "book": (NASNetSpace(), {"filters": 2}, (8, 32, 64)),
+    "book, wide": (NASNetSpace.wide(), {"filters": 2}, (8, 32, 64)),
     "published": (NASNetSpace.published(), {"filters": 4}, (8, 32, 64)),
     "amoebanet": (NASNetSpace.amoebanet(), {"filters": 4}, (8, 32, 64)),
     "darts": (NASNetSpace.published(operation_set="darts"), {"filters": 3}, (8, 32, 64)),
@@ -33,6 +34,7 @@ SPACES = {
 FEW = {"blocks": 2, "skeleton": Skeleton.cifar(1, 4, reductions=1)}
 SMALL = {
     "book": NASNetSpace(blocks=2, skeleton=Skeleton.book(1, 2, reductions=1)),
+    "book, wide": NASNetSpace.wide(blocks=2, skeleton=Skeleton.book(1, 2, reductions=1)),
     "published": NASNetSpace.published(**FEW),
     "amoebanet": NASNetSpace.amoebanet(**FEW),
     "darts": NASNetSpace.published(operation_set="darts", **FEW),

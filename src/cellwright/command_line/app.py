@@ -32,7 +32,13 @@ from cellwright.plugins import Evaluation, LatencyPredictor
 from cellwright.plugins.registry import names
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
-from cellwright.searches.folder import continue_or_start, only_search_in, read_settings, with_target
+from cellwright.searches.folder import (
+    continue_or_start,
+    only_search_in,
+    read_settings,
+    with_edition,
+    with_target,
+)
 from cellwright.searches.hosts import HOSTS, driver_of
 from cellwright.searches.settings import CHECKPOINTS, WEIGHTS, Settings, with_goals
 from cellwright.searches.startup import quiet_tensorflow, try_to_build
@@ -81,6 +87,13 @@ def search(
     if storage is not None and host != "optuna":
         raise CellwrightError("--storage is Optuna's; leave it out with another --host")
     settings = replace(settings, host=host, storage=storage, concurrency=concurrency)
+    settings = with_edition(out, settings)
+    if settings.meant_space != settings.space:
+        console.print(
+            f"note: the search in {out} began when {settings.space} was the space that is now "
+            f"{settings.meant_space}, and goes on with that",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
     driver, settings, evaluation = _prepare(out, settings)
     if isinstance(evaluation.predictor, LatencyPredictor):
         try:

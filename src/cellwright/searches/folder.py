@@ -21,6 +21,7 @@ _ONE_OF: dict[str, list[str | None]] = {"host": [*HOSTS], "schedule": [None, *SC
 _KINDS = get_type_hints(Settings)  # of each setting, such as float | None
 # The defaults of settings that older files lack.
 _LATER = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
+_LATER["edition"] = 1
 
 
 def read_settings(folder: Path) -> Settings:
@@ -100,6 +101,14 @@ def continue_or_start(folder: Path, settings: Settings) -> None:
                 "continue it, or another --out to start a new one"
             )
     settings.save(folder)
+
+
+def with_edition(folder: Path, settings: Settings) -> Settings:
+    """The settings as `read_settings` would read them: names mean what they did when the search in
+    ``folder`` began, if there is one."""
+    if not (folder / FILE).exists():
+        return settings
+    return replace(settings, edition=read_settings(folder).edition)
 
 
 def with_target(folder: Path, settings: Settings) -> Settings:

@@ -122,6 +122,8 @@ def _arguments_of(evaluation: Evaluation, made: Mapping[str, str | None]) -> dic
 
 
 def _write(experiment: Path, settings: Settings, **more: Any) -> list[Path]:
+    # The space keeps the name under which the search began (`Settings.edition`): the tuner, which
+    # NNI makes as it first did, knows its decisions, and the trials build what the name meant.
     schedule = settings.make_schedule()
     return write_experiment(
         experiment,

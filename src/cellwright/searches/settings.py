@@ -39,6 +39,9 @@ CHECKPOINTS, WEIGHTS = "checkpoints", "weights"
 # Settings that are lists, and what stands between the parts where they are shown as one text.
 LISTS = {"drop": ",", "objectives": ",", "tune": " "}
 SCHEDULES = {"hyperband": None, "halving": 1}  # brackets that each runs; None for all
+# What the names of spaces mean, by number; searches of the first kept no number. Then "nasnet", and
+# the class by its path, was the space that is "nasnet-wide" now.
+EDITION = 2
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Settings:
     factor: int | None = None
     reward: str | None = None  # see `split_reward`
     one_shot: bool = False
+    edition: int = EDITION  # no option: a search that goes on keeps its own
 
     @property
     def goals(self) -> dict[str, Direction]:
@@ -159,7 +163,17 @@ class Settings:
 
     def make_space(self) -> SearchSpace:
         """The space to search, with the hyperparameters of ``tune``."""
-        return make_space(self.space, self.tune)
+        return make_space(self.meant_space, self.tune)
+
+    @property
+    def meant_space(self) -> SearchSpace | str:
+        """The space, by the name that it has now."""
+        if self.edition < 2 and isinstance(self.space, str):
+            if self.space == "nasnet":
+                return "nasnet-wide"
+            if self.space.startswith("cellwright") and self.space.endswith(":NASNetSpace"):
+                return f"{self.space}.wide"
+        return self.space
 
     def make_schedule(self) -> Hyperband | None:
         """Which children go on to more epochs; None where all are trained alike."""
@@ -295,6 +309,8 @@ def as_text(settings: Settings) -> dict[str, Any]:
     """The settings that a reader wants to see."""
     told = as_told(settings)
     shown = {name: x for name, x in told.items() if x is not None and x is not False}
+    shown["space"] = settings.meant_space
+    del shown["edition"]
     if settings.host != "nni":
         shown.pop("concurrency")
     return shown
