@@ -44,7 +44,7 @@ from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.plugins.strategies.known import find_known
 from cellwright.plugins.strategies.strategy import NOTES
 from cellwright.search_spaces import InvalidArchitecture, SearchSpace, SpaceMismatch
-from cellwright.search_spaces.identity import compare, old_fingerprint
+from cellwright.search_spaces.identity import compare, old_fingerprint, renewed
 
 __all__ = [
     "NASNetEvolutionOracle",
@@ -141,6 +141,7 @@ class StrategyOracle(ProjectOracle):
         self.seed = self._seed_state = self.strategy.seed
         self._decided = frozenset(self.space.names)
         self._told: dict[str, Told] = {}  # by trial id, what `record` made of it
+        self._identity = self.space.identity()  # as the project notes it
         self._doubt = ""  # what makes it uncertain that stored trials are of this very space
 
     def get_space(self) -> Any:
@@ -200,7 +201,7 @@ class StrategyOracle(ProjectOracle):
         return trial
 
     def get_state(self) -> dict[str, Any]:
-        notes = {_SPACE: old_fingerprint(self.space), _IDENTITY: self.space.identity()}
+        notes = {_SPACE: old_fingerprint(self.space), _IDENTITY: self._identity}
         return {**super().get_state(), **notes}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -215,6 +216,7 @@ class StrategyOracle(ProjectOracle):
             if found.different:
                 raise self._mismatch(found.different)
             self._doubt = found.doubtful
+            self._identity = renewed(self.space, noted)
         super().set_state(state)
         if not self.strategy.seeded and self.seed != self.strategy.seed:
             self.strategy.reseed(self.seed)

@@ -19,7 +19,7 @@ from cellwright.search_spaces import (
     SearchSpace,
     SpaceMismatch,
 )
-from cellwright.search_spaces.identity import compare, old_fingerprint
+from cellwright.search_spaces.identity import compare, old_fingerprint, renewed
 
 HISTORY = "cellwright_history.json"
 
@@ -105,6 +105,7 @@ class Record:
     facts: dict[int, dict[str, Any]] = field(default_factory=dict)
     asked: int = 0
     doubt: str = ""  # what makes it uncertain that the trials are of this very space
+    noted: Mapping[str, Any] | str | None = None  # what it said of its space where it was read
     _ends: list[int] = field(default_factory=list)  # as NNI named them to this process
     _reports: set[str] = field(default_factory=set)
 
@@ -205,11 +206,12 @@ class Record:
 
     def save(self, folder: str | Path, **facts: Any) -> None:
         """Write everything to `HISTORY` in ``folder``."""
+        noted = self.noted
         save_history(
             Path(folder, HISTORY),
             self.told.values(),
             space=old_fingerprint(self.space),
-            identity=self.space.identity(),
+            identity=self.space.identity() if noted is None else renewed(self.space, noted),
             asked=self.asked,
             running=[[number, parameters] for number, parameters in self.running.items()],
             trials=[[number, facts] for number, facts in self.facts.items()],
@@ -226,7 +228,8 @@ class Record:
         """
         path = Path(folder, HISTORY)
         history, facts = load_history(path)
-        found = compare(space, facts.pop("identity", None) or str(facts.get("space")))
+        noted = facts.pop("identity", None) or str(facts.get("space"))
+        found = compare(space, noted)
         if found.different:
             raise SpaceMismatch(
                 f"{path} holds the trials of another search space than {space!r}: "
@@ -240,7 +243,8 @@ class Record:
             }
             running = {int(number): dict(given) for number, given in facts.pop("running")}
             trials = {int(number): dict(known) for number, known in facts.pop("trials")}
-            record = cls(space, told, running, trials, int(facts.pop("asked")), found.doubtful)
+            asked = int(facts.pop("asked"))
+            record = cls(space, told, running, trials, asked, found.doubtful, noted)
             for number in told:
                 record.facts.setdefault(number, {})
         except (KeyError, TypeError, ValueError) as error:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import logging
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from optuna import Study
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from cellwright.adapters.optuna_private import note_in_study, notes_in_study, trials_of
+from cellwright.adapters.optuna_private import (
+    identity_of,
+    note_in_study,
+    notes_in_study,
+    trials_of,
+)
 from cellwright.plugins.strategies.outcome import Rewards, Told, excess_of
 from cellwright.plugins.strategies.strategy import NOTES
 from cellwright.search_spaces import (
@@ -23,12 +29,14 @@ from cellwright.search_spaces import (
     SearchSpace,
     SpaceMismatch,
 )
-from cellwright.search_spaces.identity import brief, compare, old_fingerprint
+from cellwright.search_spaces.identity import brief, compare, old_fingerprint, renewed
 
 # Study system attributes: the `old_fingerprint` of the space searched, and its identity in brief,
 # as MySQL has little room for an attribute.
 _SPACE, _IDENTITY = "cellwright:space", "cellwright:identity"
 _logger = logging.getLogger(__name__)
+# What was doubtful of which study of a storage, and has been said by this process.
+_said: WeakKeyDictionary[Any, set[tuple[int, str]]] = WeakKeyDictionary()
 
 
 def told_of(trial: FrozenTrial, space: SearchSpace, signs: Sequence[float]) -> Told | None:
@@ -125,7 +133,8 @@ def claim(study: Study, space: SearchSpace) -> None:
 def check_space(study: Study, space: SearchSpace) -> bool:
     """Whether the study is noted as of ``space``; an error if it is noted as of another.
 
-    What could not be compared, or only may matter, is said once and noted as it is now.
+    What could not be compared, or only may matter, is said once and noted as it is now; see
+    `renewed` for what is not noted, so that a later process says it again.
     """
     notes = notes_in_study(study)
     noted = notes.get(_IDENTITY) or notes.get(_SPACE)
@@ -138,7 +147,10 @@ def check_space(study: Study, space: SearchSpace) -> bool:
             f"{found.different}. Start a new study (another study_name), or search the space that "
             "it was made with"
         )
-    if found.doubtful:
+    storage, number = identity_of(study)
+    said = _said.setdefault(storage, set())
+    if found.doubtful and (number, found.doubtful) not in said:
+        said.add((number, found.doubtful))
         _logger.warning(
             "Study %r may have been made with another search space than %r: %s. Its trials are "
             "taken as trials of this space, which is noted in the study from now on",
@@ -146,13 +158,14 @@ def check_space(study: Study, space: SearchSpace) -> bool:
             space,
             found.doubtful,
         )
-        _note(study, space)
+        _note(study, space, noted)
     return True
 
 
-def _note(study: Study, space: SearchSpace) -> None:
+def _note(study: Study, space: SearchSpace, noted: Mapping[str, Any] | str | None = None) -> None:
     searched = _architecture_of(space)
-    notes = {_IDENTITY: brief(searched.identity()), _SPACE: old_fingerprint(searched)}
+    identity = searched.identity() if noted is None else renewed(searched, noted)
+    notes = {_IDENTITY: brief(identity), _SPACE: old_fingerprint(searched)}
     for name, note in notes.items():
         note_in_study(study, name, note)
 

@@ -20,6 +20,7 @@ from cellwright.search_spaces.identity import (
     brief,
     compare,
     old_fingerprint,
+    renewed,
 )
 from cellwright.search_spaces.pieces import Piece
 
@@ -155,6 +156,7 @@ class LatencyTable:
             )
         if spaces.doubtful:
             _log.warning("%s may be of another space than %r: %s", path, space, spaces.doubtful)
+        about["space"] = brief(renewed(space, before["space"]))
         return cls(about, how, unit, pieces, correction)
 
 

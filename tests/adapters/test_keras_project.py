@@ -226,6 +226,21 @@ def test_a_project_of_an_earlier_version_is_taken_with_one_warning(tmp_path, cap
         tuner(tmp_path, oracle(5, space=blocks(32)))
 
 
+def test_a_project_of_the_book_from_before_it_was_repaired_says_how_to_go_on(tmp_path, caplog):
+    wide, repaired = NASNetSpace.wide(blocks=1), NASNetSpace(blocks=1)
+    tuner(tmp_path, oracle(2, space=wide)).search(verbose=0)
+    file = tmp_path / "project/oracle.json"
+    state = json.loads(file.read_text())
+    del state["cellwright_identity"]["facts"]["repair"]
+    file.write_text(json.dumps(state))
+    tuner(tmp_path, oracle(3, space=repaired)).search(verbose=0)
+    (said,) = caplog.messages
+    assert "give repair=False (the space nasnet-wide by name) to go on as before" in said
+    caplog.clear()
+    tuner(tmp_path, oracle(4, space=wide)).search(verbose=0)
+    assert caplog.messages == []
+
+
 def random_search(path, trials):
     made = tuner(path, kt.oracles.RandomSearchOracle(kt.Objective("score", "max"), trials, seed=1),
                  hypermodel=lambda hp: architecture(hp, SPACE))  # fmt: skip

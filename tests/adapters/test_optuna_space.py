@@ -120,6 +120,26 @@ def test_a_study_of_an_earlier_version_is_taken_with_one_warning(study, enter, c
     )
 
 
+def as_before_repair(noted):
+    """What an earlier version noted of a space of cells: a fact less."""
+    facts = {name: fact for name, fact in noted["facts"].items() if name != "repair"}
+    return {**noted, "facts": facts}
+
+
+@pytest.mark.parametrize("enter", ENTRANCES)
+def test_a_study_of_the_book_from_before_it_was_repaired_says_how_to_go_on(study, enter, caplog):
+    wide, repaired = NASNetSpace.wide(blocks=1), NASNetSpace(blocks=1)
+    by_suggest(study, wide)
+    noted = notes_in_study(study)["cellwright:identity"]
+    note_in_study(study, "cellwright:identity", as_before_repair(noted))
+    enter(study, repaired)
+    (said,) = caplog.messages
+    assert "give repair=False (the space nasnet-wide by name) to go on as before" in said
+    caplog.clear()
+    by_suggest(study, wide)  # so it is still possible to do what the warning says
+    assert caplog.messages == []
+
+
 def test_a_study_of_an_earlier_version_without_facts_is_taken_without_a_word(study, caplog):
     plain = SearchSpace([Decision("a", (1, 2))])
     note_in_study(study, "cellwright:space", old_fingerprint(plain))

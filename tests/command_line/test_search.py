@@ -153,6 +153,24 @@ def test_continued_search_equals_an_unbroken_one(finished):
         strategy.tell(number, asked, float(row["reward"]))
 
 
+def test_a_search_from_before_the_book_was_repaired_goes_on_with_wide_children(run, place):
+    options = ("--epochs", "1", "--filters", "1", "--data", "data.npz", "--out", "old")
+    run(place, "search", *options, "--space", "nasnet-wide", "--trials", "1")
+    file = place / "old" / "settings.json"
+    old = json.loads(file.read_text()) | {"space": "nasnet"}
+    del old["edition"]  # as it was
+    file.write_text(json.dumps(old))
+    for trials in (1, 2):  # the second time, the file has all settings of this version
+        out = run(place, "search", *options, "--trials", "2")
+        assert "began when nasnet was the space that is now nasnet-wide" in out
+        assert f"continuing after {trials} trial" in out
+    assert "repair" not in json.loads((place / "old" / "genotype.json").read_text())
+    layers = keras.models.load_model(place / "old" / "best.keras").layers
+    assert [layer.name for layer in layers if "repair" in layer.name] == []
+    shown = run(place, "show", "old", "--trial", "1")
+    assert "1x1 convolutions after every concat" not in shown
+
+
 def test_show_and_best_print_what_was_found(run, finished):
     best = max(table(finished), key=lambda row: float(row["reward"]))
     shown = run(finished.parent, "show", "done")

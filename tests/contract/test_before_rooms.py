@@ -443,6 +443,7 @@ def as_they_were(settings):
     """The settings as version 0.1.0 wrote them: lists as texts, objectives without directions, and
     without what has been added since, which must have its default in a search of that version."""
     since = {f.name: f.default for f in fields(Settings) if f.name not in SETTINGS}
+    since["edition"] = 1  # that of a search which began when settings kept none
     assert {name: settings[name] for name in since} == json.loads(json.dumps(since))
     before = {name: settings[name] for name in SETTINGS}
     for name, between in (("drop", ","), ("objectives", ","), ("tune", " ")):
@@ -523,7 +524,8 @@ def latency_predictor(path):
     """A table that counts in place of timing, so that any machine makes the same one."""
     from cellwright import LatencyPredictor
 
-    space = NASNetSpace(blocks=1)
+    # The book's space of that version.
+    space = getattr(NASNetSpace, "wide", NASNetSpace)(blocks=1)
     meter = plugins.MultiplyAdds()
     return LatencyPredictor(space, (8, 8, 1), 3, options={"filters": 2}, meter=meter, path=path)
 

@@ -9,15 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from cellwright.plugins import Limit
+from cellwright.plugins import Limit, make_space
 from cellwright.search_spaces import (
     CellwrightError,
     CorruptedState,
     InvalidData,
+    NASNetSpace,
     costs,
     load_genotype,
 )
-from cellwright.searches.folder import continue_or_start, only_search_in, read_settings, with_target
+from cellwright.searches.folder import (
+    continue_or_start,
+    only_search_in,
+    read_settings,
+    with_edition,
+    with_target,
+)
 from cellwright.searches.settings import Settings, as_text
 
 SETTINGS = Settings(
@@ -102,6 +109,38 @@ def test_settings_from_before_there_were_meters_are_read():
 
 LISTS = {"drop": ("id", "full name"), "tune": ("dropout=0..0.5", "batch_size=8,16"),
          "objectives": ("val_accuracy:max", "latency_ms:min")}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("space", "meant"),
+    [
+        ("nasnet", "nasnet-wide"),
+        ("cellwright:NASNetSpace", "cellwright:NASNetSpace.wide"),
+        ("cellwright.search_spaces:NASNetSpace", "cellwright.search_spaces:NASNetSpace.wide"),
+        ("amoebanet", "amoebanet"),
+        ("mine:NASNetSpace", "mine:NASNetSpace"),
+    ],
+)
+def test_a_search_from_before_the_book_was_repaired_keeps_its_space(space, meant):
+    told = replace(SETTINGS, space=space)
+    old = {name: value for name, value in asdict(told).items() if name != "edition"}
+    Path("settings.json").write_text(json.dumps(old))
+    assert told.meant_space == space
+    for _ in range(2):  # after the first, the file has all settings of this version
+        settings = with_edition(HERE, told)
+        assert settings == read_settings(HERE)
+        assert settings.meant_space == as_text(settings)["space"] == meant
+        continue_or_start(HERE, settings)
+    assert "edition" not in as_text(settings)
+    if not space.startswith("mine"):
+        wanted = make_space(space.replace("NASNetSpace", "NASNetSpace.wide")
+                            if ":" in space else meant)  # fmt: skip
+        assert settings.make_space().fingerprint == wanted.fingerprint
+
+
+def test_a_new_search_of_the_book_is_repaired():
+    assert with_edition(HERE, SETTINGS) == SETTINGS
+    assert SETTINGS.make_space().fingerprint == NASNetSpace().fingerprint
 
 
 def test_lists_are_kept_as_lists():

@@ -83,7 +83,7 @@ def write(
     """
     tune = {"tune": list(settings.tune)} if settings.tune else {}
     made = {
-        "space": call("make_space", settings.space, **tune),
+        "space": call("make_space", settings.meant_space, **tune),
         "data": call("load_dataset", settings.data, **settings.data_options),
         "meter": settings.meter_name and call("make_meter", settings.meter_name),
         "checkpoints": settings.schedule and as_python(CHECKPOINTS),
@@ -122,13 +122,11 @@ def _arguments_of(evaluation: Evaluation, made: Mapping[str, str | None]) -> dic
 
 
 def _write(experiment: Path, settings: Settings, **more: Any) -> list[Path]:
-    # The space keeps the name under which the search began (`Settings.edition`): the tuner, which
-    # NNI makes as it first did, knows its decisions, and the trials build what the name meant.
     schedule = settings.make_schedule()
     return write_experiment(
         experiment,
         strategy=settings.strategy,
-        space=str(settings.space),
+        space=str(settings.meant_space),
         tune=settings.tune,
         seed=settings.seed,
         data=settings.data,

@@ -23,7 +23,7 @@ from cellwright.search_spaces import (
 )
 from cellwright.search_spaces.identity import brief, old_fingerprint
 
-SPACE = NASNetSpace(blocks=1, operations=("sep_3x3", "identity"), combinations=("add",))
+SPACE = NASNetSpace.wide(blocks=1, operations=("sep_3x3", "identity"), combinations=("add",))
 SHAPE, OPTIONS = (8, 8, 1), {"filters": 2, "reductions": 1}
 QUICK = Timing(1, 0.5, 0.0, 0.05)
 
@@ -205,7 +205,7 @@ def test_a_table_of_an_earlier_version_is_taken_if_it_is_of_this_space(
     predictor(path=path).fill(samples(1)[0])
     as_an_earlier_version_wrote(path, SPACE)
     given = {"blocks": 1, "operations": ("sep_3x3", "identity"), "combinations": ("add",)}
-    other = NASNetSpace(**{**given, **change})
+    other = NASNetSpace.wide(**{**given, **change})
     with pytest.raises(ValueError, match=names):
         LatencyPredictor(other, SHAPE, 3, OPTIONS, MultiplyAdds(), path)
     taken = predictor(path=path)
@@ -215,13 +215,29 @@ def test_a_table_of_an_earlier_version_is_taken_if_it_is_of_this_space(
     assert caplog.messages == []
 
 
+def test_a_table_from_before_the_book_was_repaired_says_how_to_go_on(tmp_path, caplog):
+    path = tmp_path / "table.json"
+    given = {"blocks": 1, "operations": ("sep_3x3", "identity"), "combinations": ("add",)}
+    repaired = NASNetSpace(**given)
+    predictor(path=path).fill(samples(1)[0])
+    as_an_earlier_version_wrote(path, SPACE)
+    for _ in range(2):
+        caplog.clear()
+        LatencyPredictor(repaired, SHAPE, 3, OPTIONS, MultiplyAdds(), path).fill()
+        (said,) = caplog.messages
+        assert "give repair=False (the space nasnet-wide by name) to go on as before" in said
+    caplog.clear()
+    assert predictor(path=path).fill(samples(1)[0]) == []
+    assert caplog.messages == []
+
+
 def test_a_table_of_a_space_that_may_be_another_is_taken_with_a_warning(tmp_path, caplog):
     class Renamed(NASNetSpace):
         pass
 
     path = tmp_path / "table.json"
     predictor(path=path).fill(samples(1)[0])
-    same = Renamed(blocks=1, operations=("sep_3x3", "identity"), combinations=("add",))
+    same = Renamed.wide(blocks=1, operations=("sep_3x3", "identity"), combinations=("add",))
     LatencyPredictor(same, SHAPE, 3, OPTIONS, MultiplyAdds(), path)
     assert "its class was NASNetSpace and is now Renamed" in caplog.text
 
