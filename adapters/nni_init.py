@@ -18,6 +18,10 @@ from cellwright.plugins.registry import make_space, make_strategy
 from cellwright.plugins.strategies.hyperband import Hyperband
 
 WORKING_DIRECTORY = "experiments"
+# Those of `StrategyTuner`, which cannot be imported where NNI is not installed.
+TUNER_ARGUMENTS = {
+    "strategy", "space", "seed", "optimize_mode", "objectives", "schedule", "tune",
+}  # fmt: skip
 
 _CONFIG = """\
 # An NNI experiment:  nnictl create --config config.yml
@@ -60,6 +64,7 @@ def write_experiment(
     folder: str | Path,
     *,
     strategy: str = "reinforce",
+    arguments: Mapping[str, Any] | None = None,
     space: str = "nasnet",
     tune: Sequence[str] = (),
     seed: int | None = 0,
@@ -79,6 +84,7 @@ def write_experiment(
     Args:
         folder: Created if it does not exist.
         strategy: A name, or ``"module:attribute"``.
+        arguments: Of the strategy, plain values, such as ``{"batch": 4}``.
         space: Likewise; the trial script must find it too.
         tune: Hyperparameters that the strategy decides on as well; see `make_space`.
         seed: The strategy's; None draws one.
@@ -108,13 +114,20 @@ def write_experiment(
     made = make_space(space, tune)
     if schedule is not None:
         Hyperband(**schedule)
-    make_strategy(strategy, made, seed=seed, objectives=len(objectives or ["default"]))
+    arguments = dict(arguments or {})
+    if taken := sorted(arguments.keys() & TUNER_ARGUMENTS):
+        raise ValueError(
+            f"arguments of a strategy must not be called {', '.join(taken)} in an NNI experiment, "
+            "whose tuner has arguments of these names itself"
+        )
+    make_strategy(strategy, made, seed=seed, objectives=len(objectives or ["default"]), **arguments)
     source = str(Path(data).resolve()) if Path(data).exists() else data
     goal = (
         f"objectives: {json.dumps(dict(objectives))}" if objectives else "optimize_mode: maximize"
     )
     others = {"schedule": schedule and dict(schedule), "tune": [*tune]}
-    lines = [goal, *(f"{name}: {json.dumps(value)}" for name, value in others.items() if value)]
+    written = {**{name: value for name, value in others.items() if value}, **arguments}
+    lines = [goal, *(f"{name}: {_as_yaml(value)}" for name, value in written.items())]
     config = _CONFIG.format(
         name=json.dumps(name or f"cellwright {strategy} on {Path(data).name}"),
         command=json.dumps(f"{_python()} trial.py"),
@@ -170,6 +183,18 @@ def as_python(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(as_python, value))}]"
     return repr(value)
+
+
+def _as_yaml(value: Any) -> str:
+    """A plain value as JSON that YAML reads alike, which takes 1e-05 for text."""
+    if isinstance(value, float):
+        text = repr(value)
+        return text if "." in text else text.replace("e", ".0e")
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{json.dumps(k)}: {_as_yaml(x)}' for k, x in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_as_yaml, value))}]"
+    return json.dumps(value)
 
 
 def check_experiment(folder: str | Path) -> None:

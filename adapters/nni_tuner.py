@@ -215,7 +215,8 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
                 if record.doubt:
                     _log.warning(
                         "the trials in %s may be of another search space than %r: %s. They are "
-                        "taken as trials of this space, which is noted there from now on",
+                        "taken as trials of this space, which is noted there from now on. Children "
+                        "are what the trial script builds: a space must be changed there too",
                         folder,
                         self.space,
                         record.doubt,

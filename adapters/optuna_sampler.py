@@ -41,7 +41,7 @@ from cellwright.adapters.optuna_study import (
     told_of,
 )
 from cellwright.adapters.optuna_suggest import RUNG, distribution_of, known_trial, rung_of, suggest
-from cellwright.plugins import RegularizedEvolution, Reinforce, Strategy, Told
+from cellwright.plugins import Strategy, Told, make_strategy
 from cellwright.plugins.strategies.hyperband import Attempt, Hyperband, Rung
 from cellwright.search_spaces import NASNetSpace, Params, SearchSpace
 
@@ -266,7 +266,7 @@ class StrategySampler(BaseSampler):
 class _NamedSampler(StrategySampler):
     """A class for one strategy; it takes the strategy's arguments."""
 
-    _strategy: ClassVar[type[Strategy]]
+    _strategy: ClassVar[str]
 
     def __init__(
         self,
@@ -276,7 +276,7 @@ class _NamedSampler(StrategySampler):
         independent_sampler: BaseSampler | None = None,
         **arguments: Any,
     ) -> None:
-        strategy = self._strategy(space or NASNetSpace(), seed=seed, **arguments)
+        strategy = make_strategy(self._strategy, space or NASNetSpace(), seed=seed, **arguments)
         super().__init__(strategy, independent_sampler=independent_sampler)
 
 
@@ -290,7 +290,7 @@ class NASNetRLSampler(_NamedSampler):
         arguments: Further arguments of `Reinforce`.
     """
 
-    _strategy = Reinforce
+    _strategy = "reinforce"
 
 
 class NASNetEvolutionSampler(_NamedSampler):
@@ -301,4 +301,4 @@ class NASNetEvolutionSampler(_NamedSampler):
         arguments: Further arguments of `RegularizedEvolution`.
     """
 
-    _strategy = RegularizedEvolution
+    _strategy = "evolution"

@@ -46,7 +46,7 @@ class Setting:
 
 
 SETTINGS = {
-    "book": Setting("the book's space, 32x32x3", NASNetSpace(), (32, 32, 3)),
+    "book": Setting("the book's space, 32x32x3", NASNetSpace.wide(), (32, 32, 3)),
     "mnasnet": Setting("MnasNet's space, 96x96x3", MnasNetSpace(), (96, 96, 3)),
 }
 

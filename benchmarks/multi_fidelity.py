@@ -32,7 +32,7 @@ def full_children(schedule: Hyperband) -> int:
 def joint_space() -> JointSpace:
     """Cells of two blocks, and how they are trained."""
     return JointSpace(
-        NASNetSpace(blocks=2, operations=("identity", "max_3x3", "avg_3x3", "sep_3x3")),
+        NASNetSpace.wide(blocks=2, operations=("identity", "max_3x3", "avg_3x3", "sep_3x3")),
         Float("learning_rate", 1e-4, 3e-2, log=True),
         Int("batch_size", 32, 256, log=True, levels=4),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import entry_points
 from operator import attrgetter
 from typing import Any
@@ -53,6 +53,7 @@ def make_space(space: SearchSpace | str | None, tune: Sequence[str] = ()) -> Sea
 def make_strategy(
     name: str,
     space: SearchSpace,
+    /,
     *,
     seed: int | None = None,
     objectives: int | None = None,
@@ -72,12 +73,13 @@ def make_strategy(
             or one that cannot have so many objectives.
     """
     made = _load("strategies", name)
-    if objectives is not None and "objectives" in inspect.signature(made).parameters:
-        arguments["objectives"] = objectives
+    given = dict(arguments)
     try:
-        strategy = made(space, seed=seed, **arguments)
+        if objectives is not None and "objectives" in inspect.signature(made).parameters:
+            given["objectives"] = objectives
+        strategy = made(space, seed=seed, **given)
     except TypeError as error:
-        raise ValueError(f"strategy {name!r} cannot be made so: {error}") from error
+        raise _refusal("strategy", name, made, arguments, error) from error
     if not isinstance(strategy, Strategy):
         raise ValueError(f"strategy {name!r} gives a {type(strategy).__name__}, not a Strategy")
     if objectives is not None:
@@ -85,7 +87,7 @@ def make_strategy(
     return strategy
 
 
-def make_meter(name: str, **arguments: Any) -> Meter:
+def make_meter(name: str, /, **arguments: Any) -> Meter:
     """A meter by its name, such as ``"litert"``, or as ``"package.module:attribute"``.
 
     Raises:
@@ -95,11 +97,11 @@ def make_meter(name: str, **arguments: Any) -> Meter:
     try:
         (meter,) = as_meters(made(**arguments))
     except TypeError as error:
-        raise ValueError(f"meter {name!r} cannot be made so: {error}") from error
+        raise _refusal("meter", name, made, arguments, error) from error
     return meter
 
 
-def make_reward(name: str, **arguments: Any) -> Reward:
+def make_reward(name: str, /, **arguments: Any) -> Reward:
     """A reward by its name, such as ``"mnasnet"``, or as ``"package.module:attribute"``.
 
     Args:
@@ -113,10 +115,22 @@ def make_reward(name: str, **arguments: Any) -> Reward:
     try:
         reward = made(**arguments)
     except TypeError as error:
-        raise ValueError(f"reward {name!r} cannot be made so: {error}") from error
+        raise _refusal("reward", name, made, arguments, error) from error
     if not isinstance(reward, Reward):
         raise ValueError(f"reward {name!r} gives a {type(reward).__name__}, not a Reward")
     return reward
+
+
+def _refusal(
+    kind: str, name: str, made: Any, given: Collection[str], error: TypeError
+) -> ValueError:
+    """What to raise where ``made`` does not take what it is given, with the names that it takes."""
+    words = f"{kind} {name!r} cannot be made so: {error}"
+    parameters = inspect.signature(made).parameters if callable(made) else {}
+    named = {n for n, one in parameters.items() if one.kind is not one.VAR_KEYWORD}
+    if named == parameters.keys() and not set(given) <= named:
+        words += f"; the arguments are {', '.join(sorted(named)) or 'none'}"
+    return ValueError(words)
 
 
 def names(group: str) -> list[str]:

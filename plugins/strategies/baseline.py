@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import re
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cellwright.plugins.strategies.arguments import check_integer, check_number
 
 
 class Baseline(ABC):
@@ -33,8 +36,7 @@ class MovingAverage(Baseline):
     """
 
     def __init__(self, decay: float = 0.95) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay must be in [0, 1), got {decay}")
+        check_number("decay", decay, least=0, below=1)
         self.decay = decay
         self._average: float | None = None
 
@@ -58,8 +60,7 @@ class Constant(Baseline):
     """
 
     def __init__(self, value: float = 0.5) -> None:
-        if not math.isfinite(value):
-            raise ValueError(f"value must be a finite number, got {value}")
+        check_number("value", value)
         self.value = value
 
     def advantage(self, reward: float) -> float:
@@ -80,11 +81,14 @@ class RollingWindow(Baseline):
         ValueError: If ``size`` is out of range.
     """
 
-    def __init__(self, size: int = 20, start: Sequence[float] = (0.1,)) -> None:
-        if size < 2:
-            raise ValueError(f"size must be at least 2, got {size}")
+    def __init__(self, size: int = 20, start: Iterable[float] = (0.1,)) -> None:
+        check_integer("size", size, 2)
+        if isinstance(start, str) or not isinstance(start, Iterable):
+            raise ValueError(f"start must be a list of rewards, got {start!r}")
         self.size = size
         self.start = tuple(start)
+        for reward in self.start:
+            check_number("start", reward)
         self._window: deque[float] = deque(self.start, maxlen=size)
 
     def advantage(self, reward: float) -> float:
@@ -93,3 +97,52 @@ class RollingWindow(Baseline):
 
     def reset(self) -> None:
         self._window = deque(self.start, maxlen=self.size)
+
+
+# What stands for a baseline in a config file or on a command line: its name, or its argument.
+_NAMED = {"moving-average": MovingAverage, "rolling-window": RollingWindow, "constant": Constant}
+_ARGUMENTS = {"decay": MovingAverage, "window": RollingWindow, "value": Constant}
+
+
+def read_baseline(given: Baseline | Mapping[str, Any] | str | None) -> Baseline:
+    """The baseline that is given as an object, by its name, or by its argument.
+
+    Args:
+        given: ``"moving-average"``, ``"rolling-window"`` or ``"constant"``; a mapping of one
+            argument, ``{"decay": 0.95}``, ``{"window": 20}`` or ``{"value": 0.5}``, or the same as
+            text, ``"{window: 20}"``; a `Baseline`; None for a `MovingAverage`.
+
+    Raises:
+        ValueError: If it is anything else, or the argument is out of range.
+    """
+    if given is None:
+        return MovingAverage()
+    if isinstance(given, Baseline):
+        return given
+    if isinstance(given, str) and given in _NAMED:
+        return _NAMED[given]()
+    arguments = _written(given) if isinstance(given, str) else given
+    if isinstance(arguments, Mapping) and len(arguments) == 1:
+        ((name, value),) = arguments.items()
+        if name in _ARGUMENTS:
+            try:
+                return _ARGUMENTS[name](value)
+            except ValueError as error:
+                raise ValueError(f"baseline {given!r} cannot be made: {error}") from None
+    raise ValueError(
+        f"baseline must be {', '.join(_NAMED)}, or one argument as in {{decay: 0.95}}, "
+        f"{{window: 20}} or {{value: 0.5}}, got {given!r}"
+    )
+
+
+def _written(text: str) -> dict[str, Any] | None:
+    """``{window: 20}``, as YAML writes it, and JSON, where a command line hands it on as text."""
+    found = re.fullmatch(r"\{\s*\"?(\w+)\"?\s*:\s*([^{}\s]+)\s*\}", text.strip())
+    if found is None:
+        return None
+    for kind in (int, float):
+        try:
+            return {found[1]: kind(found[2])}
+        except ValueError:
+            continue
+    return {found[1]: found[2]}

@@ -6,6 +6,11 @@ from collections import deque
 
 import numpy as np
 
+from cellwright.plugins.strategies.arguments import (
+    check_integer,
+    check_number,
+    check_signal,
+)
 from cellwright.plugins.strategies.first_draws import Signal, better_of_two
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import Params, SearchSpace
@@ -54,6 +59,7 @@ class RegularizedEvolution(Strategy):
     ) -> None:
         super().__init__(space, seed=seed)
         check_population(population, sample, initial, crossover)
+        check_signal(signal)
         self.population = population
         self.sample = sample
         self.initial = min(initial, population)
@@ -91,14 +97,10 @@ def check_population(population: int, sample: int, initial: int, crossover: floa
     Raises:
         ValueError: Naming the first of them.
     """
-    if population < 2:
-        raise ValueError(f"population must be at least 2, got {population}")
-    if sample < 1:
-        raise ValueError(f"sample must be at least 1, got {sample}")
-    if initial < 1:
-        raise ValueError(f"initial must be at least 1, got {initial}")
-    if not 0 <= crossover <= 1:
-        raise ValueError(f"crossover must be from 0 to 1, got {crossover}")
+    check_integer("population", population, 2)
+    check_integer("sample", sample)
+    check_integer("initial", initial)
+    check_number("crossover", crossover, least=0, most=1)
 
 
 def crossed(

@@ -7,6 +7,7 @@ from typing import ClassVar, Unpack
 
 import numpy as np
 
+from cellwright.plugins.strategies.arguments import check_integer, check_number
 from cellwright.plugins.strategies.arrays import Array, Indices, Mask
 from cellwright.plugins.strategies.baseline import Constant
 from cellwright.plugins.strategies.controller.cells import sigmoid
@@ -83,13 +84,10 @@ class HybridReinforce(PolicyGradient):
         **options: Unpack[ControllerOptions],
     ) -> None:
         check_clipping(epochs, clip)
-        for name, value in (("candidates", candidates), ("memory", memory)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if not 0 < alpha <= 1:
-            raise ValueError(f"alpha must be above 0 and at most 1, got {alpha}")
-        if not predictor_weight > 0:
-            raise ValueError(f"predictor_weight must be above 0, got {predictor_weight}")
+        check_integer("candidates", candidates)
+        check_integer("memory", memory)
+        check_number("alpha", alpha, above=0, most=1)
+        check_number("predictor_weight", predictor_weight, above=0)
         if not isinstance(predictor, bool):
             raise ValueError(f"predictor must be True or False, got {predictor!r}")
         given = {"candidates": candidates, "memory": memory, "predictor_weight": predictor_weight}

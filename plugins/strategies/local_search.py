@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from cellwright.plugins.strategies.arguments import check_integer
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import Params, SearchSpace
 
@@ -32,8 +33,7 @@ class LocalSearch(Strategy):
 
     def __init__(self, space: SearchSpace, *, seed: int | None = None, initial: int = 10) -> None:
         super().__init__(space, seed=seed)
-        if initial < 1:
-            raise ValueError(f"initial must be at least 1, got {initial}")
+        check_integer("initial", initial)
         self.initial = initial
         self._forget()
 

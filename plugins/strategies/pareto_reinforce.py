@@ -7,7 +7,9 @@ from typing import Unpack
 
 import numpy as np
 
+from cellwright.plugins.strategies.arguments import check_integer
 from cellwright.plugins.strategies.arrays import Array, Indices, Mask
+from cellwright.plugins.strategies.policy_gradient import check_names
 from cellwright.plugins.strategies.reinforce import Reinforce, ReinforceOptions
 from cellwright.plugins.strategies.strategy import Strategy, check_several
 from cellwright.search_spaces import Params, SearchSpace
@@ -57,10 +59,10 @@ class ParetoReinforce(Strategy):
         divisions: int = 4,
         **options: Unpack[ReinforceOptions],
     ) -> None:
+        check_names(type(self), options, {*Reinforce._defaults, "exploration"})
         check_several(objectives, "Reinforce")
         super().__init__(space, seed=seed, objectives=objectives)
-        if divisions < 1:
-            raise ValueError(f"divisions must be at least 1, got {divisions}")
+        check_integer("divisions", divisions)
         self.weights = spread(objectives, divisions)
         self._options = options
         self._forget()

@@ -5,14 +5,19 @@ from __future__ import annotations
 import inspect
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar, TypedDict, Unpack
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar, TypedDict, Unpack
 
 import numpy as np
 
 from cellwright.plugins.strategies.adam import Adam
+from cellwright.plugins.strategies.arguments import (
+    check_flag,
+    check_integer,
+    check_number,
+)
 from cellwright.plugins.strategies.arrays import Array, Indices, Mask
-from cellwright.plugins.strategies.baseline import Baseline, MovingAverage
+from cellwright.plugins.strategies.baseline import Baseline, read_baseline
 from cellwright.plugins.strategies.controller.controller import Controller
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import Params, SearchSpace
@@ -30,7 +35,7 @@ class ControllerOptions(TypedDict, total=False):
     learning_rate: float
     batch: int
     entropy_weight: float
-    baseline: Baseline | None
+    baseline: Baseline | Mapping[str, Any] | str | None
     layers: int
     initial: float
 
@@ -58,8 +63,9 @@ class PolicyGradient(Strategy):
         batch: Results in each update, at least 1. Default 8; 16 in `PPO`, 10 in `HybridReinforce`.
         entropy_weight: 0 or above; rewards a policy that stays undecided. Default 1e-3; 1e-2 in
             `HybridReinforce`.
-        baseline: What rewards are compared with. Default (None) a `MovingAverage`; in
-            `HybridReinforce` a ``Constant(0.5)``.
+        baseline: What rewards are compared with: a `Baseline`, or what `read_baseline` takes for
+            one, such as ``"rolling-window"`` or ``{"window": 20}``. Default (None) a
+            `MovingAverage`; in `HybridReinforce` a ``Constant(0.5)``.
         layers: Recurrent layers, at least 1. Default 1.
         initial: Initial weights are drawn between -``initial`` and ``initial``, above 0. Default
             0.1.
@@ -81,30 +87,18 @@ class PolicyGradient(Strategy):
     def __init__(
         self, space: SearchSpace, *, seed: int | None = None, **options: Unpack[PolicyOptions]
     ) -> None:
-        self._check_names(options)
+        check_names(type(self), options, self._defaults)
         super().__init__(space, seed=seed)
         chosen: PolicyOptions = {**self._defaults, **options}
         self.batch, self.entropy_weight = chosen["batch"], chosen["entropy_weight"]
-        if self.batch < 1:
-            raise ValueError(f"batch must be at least 1, got {self.batch}")
-        if self.entropy_weight < 0:
-            raise ValueError(f"entropy_weight must be at least 0, got {self.entropy_weight}")
+        check_integer("batch", self.batch)
+        check_number("entropy_weight", self.entropy_weight, least=0)
+        check_number("learning_rate", chosen["learning_rate"], above=0)
         self.standardise = chosen.get("standardise", False)
-        baseline = chosen["baseline"]
-        self.baseline = baseline if baseline is not None else MovingAverage()
+        check_flag("standardise", self.standardise)
+        self.baseline = read_baseline(chosen["baseline"])
         self._options = chosen
         self._forget()
-
-    @classmethod
-    def _check_names(cls, options: PolicyOptions) -> None:
-        unknown = sorted(options.keys() - cls._defaults.keys())
-        if unknown:
-            named = inspect.signature(cls).parameters.values()
-            own = {one.name for one in named if one.kind is not one.VAR_KEYWORD}
-            raise TypeError(
-                f"unknown argument {', '.join(map(repr, unknown))}; the arguments are "
-                f"{', '.join(sorted(own | cls._defaults.keys()))}"
-            )
 
     @abstractmethod
     def _update(self, actions: Indices, advantages: Array, active: Mask) -> None:
@@ -181,3 +175,19 @@ class PolicyGradient(Strategy):
         self._waiting: list[tuple[tuple[int, ...], float]] = []
         self._scored = 0
         self._squares = 0.0
+
+
+def check_names(made: type, options: Collection[str], known: Collection[str]) -> None:
+    """Refuse ``options`` that are not ``known``, with all arguments that ``made`` takes.
+
+    Raises:
+        TypeError: Naming them.
+    """
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        named = inspect.signature(made).parameters.values()
+        own = {one.name for one in named if one.kind is not one.VAR_KEYWORD}
+        raise TypeError(
+            f"unknown argument {', '.join(map(repr, unknown))}; the arguments are "
+            f"{', '.join(sorted(own.union(known)))}"
+        )

@@ -7,6 +7,7 @@ from typing import ClassVar, Unpack
 
 import numpy as np
 
+from cellwright.plugins.strategies.arguments import check_integer, check_number
 from cellwright.plugins.strategies.arrays import Array, Indices, Mask
 from cellwright.plugins.strategies.policy_gradient import PolicyGradient, PolicyOptions
 from cellwright.search_spaces import SearchSpace
@@ -91,10 +92,8 @@ def check_clipping(epochs: int, clip: float) -> None:
     Raises:
         ValueError: Naming the first of them.
     """
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {epochs}")
-    if not clip > 0:
-        raise ValueError(f"clip must be above 0, got {clip}")
+    check_integer("epochs", epochs)
+    check_number("clip", clip, above=0)
 
 
 def clipped_surrogate(advantage: Array, clip: float) -> Callable[[Array], Array]:

@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from cellwright.plugins.strategies.arguments import check_integer, check_signal
 from cellwright.plugins.strategies.arrays import Array, Indices
 from cellwright.plugins.strategies.first_draws import Signal, better_of_two
 from cellwright.plugins.strategies.outcome import Range, lesson
@@ -70,8 +71,9 @@ class PredictorGuided(Strategy):
         signal: Signal | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
-        if initial < 2:
-            raise ValueError(f"initial must be at least 2, got {initial}")
+        check_integer("initial", initial, 2)
+        check_integer("most", most)
+        check_signal(signal)
         if most < initial:
             raise ValueError(f"most must be at least initial, {initial}, got {most}")
         self.initial, self.most, self.signal = initial, most, signal

@@ -7,6 +7,7 @@ from typing import ClassVar, Unpack
 
 import numpy as np
 
+from cellwright.plugins.strategies.arguments import check_number
 from cellwright.plugins.strategies.arrays import Array, Indices, Mask
 from cellwright.plugins.strategies.baseline import RollingWindow
 from cellwright.plugins.strategies.policy_gradient import PolicyGradient, PolicyOptions
@@ -53,8 +54,7 @@ class Reinforce(PolicyGradient):
         exploration: float = 0.0,
         **options: Unpack[PolicyOptions],
     ) -> None:
-        if not 0 <= exploration < 1:
-            raise ValueError(f"exploration must be in [0, 1), got {exploration}")
+        check_number("exploration", exploration, least=0, below=1)
         self.exploration = exploration
         self._log_sizes = np.log([len(decision.choices) for decision in space.decisions])
         super().__init__(space, seed=seed, **options)
@@ -63,10 +63,15 @@ class Reinforce(PolicyGradient):
     def book(
         cls, space: SearchSpace, *, seed: int | None = None, **changes: Unpack[ReinforceOptions]
     ) -> Reinforce:
-        """As the book trains: the NAS cell, a rolling window as baseline, an update after each
-        child. ``changes`` are arguments that are to differ from the book's."""
+        """The book's controller, ``reinforce-book`` by name: the NAS cell, a rolling window of 20
+        rewards as baseline, an update after each child, and half of the trials drawn uniformly.
+
+        The book trains on what it drew uniformly as if the policy had drawn it; here the mixture's
+        likelihood accounts for that share. ``changes`` are arguments that are to differ.
+        """
         printed: ReinforceOptions = {
-            "batch": 1, "baseline": RollingWindow(), "standardise": False, **changes,
+            "batch": 1, "baseline": RollingWindow(), "standardise": False, "exploration": 0.5,
+            **changes,
         }  # fmt: skip
         return cls(space, seed=seed, **printed)
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cellwright.plugins.strategies.arguments import check_integer
 from cellwright.plugins.strategies.outcome import Range, Rewards, Told, lesson
 from cellwright.search_spaces import Params, SearchSpace
 
@@ -70,8 +71,7 @@ class Strategy(ABC):
     """
 
     def __init__(self, space: SearchSpace, *, seed: int | None = None, objectives: int = 1) -> None:
-        if objectives < 1:
-            raise ValueError(f"objectives must be at least 1, got {objectives}")
+        check_integer("objectives", objectives)
         self.space = space
         self.objectives = objectives
         self.seeded = seed is not None
@@ -271,6 +271,7 @@ def check_several(objectives: int, alternative: str) -> None:
     Raises:
         ValueError: If there are fewer.
     """
+    check_integer("objectives", objectives)
     if objectives < 2:
         raise ValueError(f"objectives must be at least 2, got {objectives}; {alternative} has one")
 

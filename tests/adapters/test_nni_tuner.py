@@ -484,6 +484,25 @@ def test_a_checkpoint_of_an_earlier_version_is_taken_with_one_warning(
     assert json.loads(file.read_text())["identity"] == blocks(16).identity()
 
 
+def test_a_checkpoint_of_the_book_from_before_it_was_repaired_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tuner = new(space=NASNetSpace.wide(blocks=1))
+    Experiment(tuner).request()
+    file = Path(str(tuner.get_checkpoint_path()), HISTORY)
+    history = json.loads(file.read_text())
+    del history["identity"]["facts"]["repair"]
+    file.write_text(json.dumps(history))
+    resumed(monkeypatch, space=NASNetSpace(blocks=1)).request()
+    (said,) = [text for text in caplog.messages if "may be of another" in text]
+    assert "give repair=False (the space nasnet-wide by name) to go on as before" in said
+    assert "what the trial script builds: a space must be changed there too" in said
+    caplog.clear()
+    again = resumed(monkeypatch, space=NASNetSpace.wide(blocks=1))
+    assert len(again.request()) == 1
+    assert [text for text in caplog.messages if "may be of another" in text] == []
+
+
 # Resume and import
 
 

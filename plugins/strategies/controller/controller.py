@@ -8,6 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cellwright.plugins.strategies.arguments import (
+    check_choice,
+    check_integer,
+    check_number,
+)
 from cellwright.plugins.strategies.arrays import Array, Indices, Mask
 from cellwright.plugins.strategies.controller.anchors import Attention
 from cellwright.plugins.strategies.controller.cells import LSTM, NASCell, RecurrentCell, sigmoid
@@ -57,13 +62,10 @@ class Controller:
         initial: float = 0.1,
         anchors: Sequence[int] = (),
     ) -> None:
-        if cell not in CELLS:
-            raise ValueError(f"cell must be one of {sorted(CELLS)}, got {cell!r}")
-        for name, value in (("units", units), ("layers", layers)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if not initial > 0:
-            raise ValueError(f"initial must be above 0, got {initial}")
+        check_choice("cell", cell, CELLS)
+        check_integer("units", units)
+        check_integer("layers", layers)
+        check_number("initial", initial, above=0)
         self.sizes = tuple(sizes)
         self.units = units
         self.cell: RecurrentCell = CELLS[cell]()

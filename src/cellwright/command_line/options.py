@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cellwright.plugins import make_strategy
 from cellwright.plugins.data.load import BUILT_IN
 from cellwright.search_spaces import CellwrightError
+from cellwright.searches.arguments import read_arguments
 from cellwright.searches.reward import read_reward
 from cellwright.searches.settings import SCHEDULES, Settings
 
@@ -21,15 +21,22 @@ def settings_of(
     strategy: Annotated[
         str,
         typer.Option(
-            help="How to search: auto, predictor, evolution, local, reinforce, ppo, hybrid, "
-            "random, or module:attribute."
+            help="How to search: auto, predictor, evolution, local, reinforce, "
+            "reinforce-book, ppo, hybrid, random, or module:attribute."
         ),
     ] = "auto",
+    strategy_arg: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An argument of the strategy, as units=32, baseline=rolling-window or "
+            "'baseline={window: 20}'; again for each."
+        ),
+    ] = None,
     space: Annotated[
         str,
         typer.Option(
-            help="What to search: nasnet, nasnet-published, amoebanet, mnasnet, convnet, "
-            "convnet-published, mlp, module:attribute."
+            help="What to search: nasnet, nasnet-wide, nasnet-published, amoebanet, mnasnet, "
+            "convnet, convnet-published, mlp, module:attribute."
         ),
     ] = "nasnet",
     tune: Annotated[
@@ -196,6 +203,7 @@ def settings_of(
         limit=limit, objectives=_parts(objectives),
         tune=_without_spaces(tune), schedule=schedule, factor=factor, reward=reward,
         one_shot=one_shot,
+        strategy_arg=read_arguments(strategy_arg or ()),
         predict=None if predict is None else str(predict.resolve()),
     )  # fmt: skip
     _check_schedule(settings)
@@ -208,9 +216,7 @@ def settings_of(
         raise CellwrightError(
             f"--objectives takes two metrics or more, each once, as a,b; got {objectives!r}"
         )
-    make_strategy(  # refused at once
-        strategy, settings.make_space(), seed=seed, objectives=len(goals) or 1
-    )
+    settings.make_strategy()  # refused at once
     return settings
 
 

@@ -21,7 +21,7 @@ _ONE_OF: dict[str, list[str | None]] = {"host": [*HOSTS], "schedule": [None, *SC
 _KINDS = get_type_hints(Settings)  # of each setting, such as float | None
 # The defaults of settings that older files lack.
 _LATER = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
-_LATER["edition"] = 1
+_LATER |= {"edition": 1, "strategy_arg": {}}
 
 
 def read_settings(folder: Path) -> Settings:
@@ -53,6 +53,10 @@ def read_settings(folder: Path) -> Settings:
 def _typed(name: str, value: Any) -> Any:
     if name in LISTS:
         return _several(name, value)
+    if name == "strategy_arg":
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} is {value!r}")
+        return value
     kind = _KINDS[name]
     if isinstance(value, int) and not isinstance(value, kind | bool):
         value = float(value)  # 1 where 1.0 is meant

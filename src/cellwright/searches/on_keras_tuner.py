@@ -64,9 +64,7 @@ def _oracle(settings: Settings) -> StrategyOracle:
     return StrategyOracle(
         objectives if len(objectives) > 1 else objectives[0],
         settings.trials,
-        strategy=settings.strategy,
-        space=settings.make_space(),
-        seed=settings.seed,
+        strategy=settings.make_strategy(),
         schedule=settings.make_schedule(),
         max_consecutive_failed_trials=settings.trials + 1,
     )

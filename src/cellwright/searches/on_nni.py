@@ -126,6 +126,7 @@ def _write(experiment: Path, settings: Settings, **more: Any) -> list[Path]:
     return write_experiment(
         experiment,
         strategy=settings.strategy,
+        arguments=settings.strategy_arguments,
         space=str(settings.meant_space),
         tune=settings.tune,
         seed=settings.seed,

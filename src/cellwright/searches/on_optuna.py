@@ -17,7 +17,7 @@ from cellwright.adapters.optuna_private import lock_of, note_in_trial
 from cellwright.adapters.optuna_sampler import StrategySampler
 from cellwright.adapters.optuna_suggest import rung_of
 from cellwright.adapters.optuna_trial import run, run_again
-from cellwright.plugins import Evaluation, make_space, make_strategy
+from cellwright.plugins import Evaluation, make_space
 from cellwright.plugins.metrics import Metric, find_metric
 from cellwright.plugins.training.best_child import keep_best
 from cellwright.search_spaces import INFEASIBLE, CellwrightError, CorruptedState
@@ -67,9 +67,7 @@ def search(
         directions=list(settings.goals.values()),
         load_if_exists=True,
     )
-    strategy = make_strategy(
-        settings.strategy, evaluation.space, seed=settings.seed, objectives=len(settings.goals)
-    )
+    strategy = settings.make_strategy(evaluation.space)
     study.sampler = StrategySampler(strategy, schedule=settings.make_schedule())
     if settings.storage is None:  # nobody else works on the embedded storage
         _release_abandoned(study)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from cellwright.plugins import (
     Meter,
     MnasNetReward,
     Reward,
+    Strategy,
     load_dataset,
     make_meter,
     make_space,
+    make_strategy,
 )
 from cellwright.plugins.files import atomic_write
 from cellwright.plugins.meters import metric_of
@@ -39,8 +42,8 @@ CHECKPOINTS, WEIGHTS = "checkpoints", "weights"
 # Settings that are lists, and what stands between the parts where they are shown as one text.
 LISTS = {"drop": ",", "objectives": ",", "tune": " "}
 SCHEDULES = {"hyperband": None, "halving": 1}  # brackets that each runs; None for all
-# What the names of spaces mean, by number; searches of the first kept no number. Then "nasnet", and
-# the class by its path, was the space that is "nasnet-wide" now.
+# What names mean, by number; searches of the first kept no number. Then "nasnet", and the class by
+# its path, was the space that is "nasnet-wide" now, and `Reinforce.book` did not explore.
 EDITION = 2
 
 
@@ -79,6 +82,7 @@ class Settings:
     reward: str | None = None  # see `split_reward`
     one_shot: bool = False
     edition: int = EDITION  # no option: a search that goes on keeps its own
+    strategy_arg: Mapping[str, Any] = field(default_factory=dict)  # of the strategy, by its names
 
     @property
     def goals(self) -> dict[str, Direction]:
@@ -174,6 +178,27 @@ class Settings:
             if self.space.startswith("cellwright") and self.space.endswith(":NASNetSpace"):
                 return f"{self.space}.wide"
         return self.space
+
+    @property
+    def strategy_arguments(self) -> dict[str, Any]:
+        """The arguments of the strategy beside its space, its seed and its objectives."""
+        before = {"exploration": 0.0} if self.edition < 2 else {}
+        usual = before if self.strategy.endswith(":Reinforce.book") else {}
+        return {**usual, **self.strategy_arg}
+
+    def make_strategy(self, space: SearchSpace | None = None) -> Strategy:
+        """The strategy, on ``space`` or on a new `make_space`.
+
+        Raises:
+            ValueError: If there is none of that name, or it refuses an argument.
+        """
+        return make_strategy(
+            self.strategy,
+            space or self.make_space(),
+            seed=self.seed,
+            objectives=len(self.objectives) or 1,
+            **self.strategy_arguments,
+        )
 
     def make_schedule(self) -> Hyperband | None:
         """Which children go on to more epochs; None where all are trained alike."""
@@ -302,7 +327,14 @@ def as_told(settings: Settings) -> dict[str, Any]:
 
 
 def _told(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        value = [f"{key}={_as_given(part)}" for key, part in sorted(value.items())]
+        return " ".join(value) or None
     return (LISTS[name].join(value) or None) if name in LISTS else value
+
+
+def _as_given(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def as_text(settings: Settings) -> dict[str, Any]:

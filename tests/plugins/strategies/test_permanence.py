@@ -85,7 +85,7 @@ def registered():
 
 def make(row):
     arguments = dict(row["arguments"])
-    if "baseline" in arguments:
+    if isinstance(arguments.get("baseline"), str):
         arguments["baseline"] = getattr(plugins, arguments["baseline"])()
     if "signal" in arguments:
         arguments["signal"] = score
@@ -144,7 +144,7 @@ def test_every_registered_strategy_has_a_row():
     assert not missing, f"`{command}` writes rows of these: {sorted(missing)}"
 
 
-@pytest.mark.parametrize("row", [pytest.param(row, id=row["id"]) for row in rows()])
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.get("id")) for row in rows()])
 def test_a_seed_gives_the_proposals_that_it_gave(row):
     proposed, predicted = sequence(row)
     for number, (found, expected) in enumerate(zip(proposed, row["proposed"], strict=True)):
