@@ -156,7 +156,7 @@ class LatencyTable:
             )
         if spaces.doubtful:
             _log.warning("%s may be of another space than %r: %s", path, space, spaces.doubtful)
-        about["space"] = brief(renewed(space, before["space"]))
+        about = {**about, "space": brief(renewed(space, before["space"]))}
         return cls(about, how, unit, pieces, correction)
 
 

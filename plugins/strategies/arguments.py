@@ -44,11 +44,12 @@ def check_number(
         raise ValueError(
             f"{name} must be a finite number{rule and f', {rule}'}, got {value!r}{_of_yaml(value)}"
         )
+    number = float(value)
     if (
-        (least is not None and value < least)
-        or (above is not None and value <= above)
-        or (most is not None and value > most)
-        or (below is not None and value >= below)
+        (least is not None and number < least)
+        or (above is not None and number <= above)
+        or (most is not None and number > most)
+        or (below is not None and number >= below)
     ):
         raise ValueError(f"{name} must be {rule}, got {value}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cellwright.plugins.strategies.arguments import check_integer, check_number
@@ -83,7 +83,7 @@ class RollingWindow(Baseline):
 
     def __init__(self, size: int = 20, start: Iterable[float] = (0.1,)) -> None:
         check_integer("size", size, 2)
-        if isinstance(start, str) or not isinstance(start, Iterable):
+        if not isinstance(start, Iterable):
             raise ValueError(f"start must be a list of rewards, got {start!r}")
         self.size = size
         self.start = tuple(start)
@@ -100,8 +100,16 @@ class RollingWindow(Baseline):
 
 
 # What stands for a baseline in a config file or on a command line: its name, or its argument.
-_NAMED = {"moving-average": MovingAverage, "rolling-window": RollingWindow, "constant": Constant}
-_ARGUMENTS = {"decay": MovingAverage, "window": RollingWindow, "value": Constant}
+_NAMED: dict[str, Callable[..., Baseline]] = {
+    "moving-average": MovingAverage,
+    "rolling-window": RollingWindow,
+    "constant": Constant,
+}
+_ARGUMENTS: dict[str, Callable[..., Baseline]] = {
+    "decay": MovingAverage,
+    "window": RollingWindow,
+    "value": Constant,
+}
 
 
 def read_baseline(given: Baseline | Mapping[str, Any] | str | None) -> Baseline:

@@ -13,6 +13,7 @@ WITHOUT = {
     "concurrency": "`search` and `nni-init` have different defaults",
     "patience": "the estimators set it",
     "deadline": "the estimators set it",
+    "edition": "a search that goes on keeps its own",
 }
 
 
@@ -32,7 +33,7 @@ def test_every_option_reaches_its_setting():
         "batch_size": 7, "learning_rate": 0.5, "filters": 5, "seed": 11, "meter": "size",
         "target": 2.5, "hard": True, "limit": 3.5,
     }  # fmt: skip
-    settings = settings_of(**given)
+    settings, settings_of_given = settings_of(**given), given.keys()
     assert {name: getattr(settings, name) for name in given} == given
     others = {
         "drop": "b,c", "tune": ["batch_size=8,16"], "target_from": "mnasnet-a1",
@@ -43,4 +44,7 @@ def test_every_option_reaches_its_setting():
     for name, value in others.items():
         assert getattr(settings_of(**{name: value}), name) != getattr(plain, name)
     options = inspect.signature(settings_of).parameters.keys()
-    assert options - given - others.keys() == {"predict"}  # tests/searches/test_prediction.py
+    given = settings_of(strategy="reinforce", strategy_arg=["units=8", "baseline={window: 5}"])
+    assert given.strategy_arg == {"units": 8, "baseline": "{window: 5}"}
+    tested = {"predict", "strategy_arg"}  # the first in tests/searches/test_prediction.py
+    assert options - settings_of_given - others.keys() == tested

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellwright.plugins import Hyperband, RandomSearch, load_dataset
+from cellwright.plugins import Hyperband, RandomSearch, load_dataset, make_strategy
 from cellwright.search_spaces import CellwrightError, JointSpace
 from cellwright.searches.folder import continue_or_start, read_settings
 from cellwright.searches.settings import Settings
@@ -40,6 +40,7 @@ STOPPED = Stopped(blocks=1, operations=("identity", "max_3x3", "avg_3x3"))
 """
 TUNED = ("--tune", "learning_rate=1e-4..1e-2:log", "--tune", "augmentation=none,shift")
 TINY = ("--filters", 2, "--data", "data.npz", "--space", "tuning_space:SPACE")
+BOOK = ("--strategy", "reinforce-book", "--strategy-arg")
 PLAIN = Settings("optuna", "random", "nasnet", "digits", 4, 9, 16, 1e-3, 2, 0, None, 1)
 
 
@@ -85,6 +86,13 @@ def test_settings_say_space_and_schedule_and_keep_them():
         (("--schedule", "asha"), "--schedule must be one of hyperband, halving, got 'asha'"),
         (("--factor", 3), "--factor needs a schedule: give --schedule too"),
         (("--schedule", "halving", "--epochs", 2), "--epochs of at least its --factor, 3"),
+        ((*BOOK, "units=many"), "units must be an integer, at least 1, got 'many'"),
+        ((*BOOK, "cell=gru"), "cell must be one of lstm, nas, got 'gru'"),
+        ((*BOOK, "unitz=3"), "unknown argument 'unitz'; the arguments are baseline, batch"),
+        ((*BOOK, "baseline=median"), "baseline must be moving-average, rolling-window, constant"),
+        ((*BOOK, "seed=3"), "--strategy-arg cannot set seed: give --seed"),
+        ((*BOOK, "units"), "--strategy-arg is NAME=VALUE, such as units=32"),
+        ((*BOOK, "units=3", *BOOK[2:], "units=4"), "--strategy-arg gives units twice"),
         (("--schedule", "halving", "--tune", "epochs=1,2"), "do not --tune them too"),
     ],
 )
@@ -98,6 +106,33 @@ def test_what_makes_no_sense_is_refused_before_a_child_is_trained(
         assert code == 1
         assert message in printed
         assert not (home / "wrong").exists()
+
+
+@pytest.mark.parametrize(
+    "host", ["optuna", "keras-tuner", pytest.param("nni", marks=pytest.mark.slow)]
+)
+def test_the_books_controller_searches_in_every_host(cellwright, home, host, monkeypatch):
+    """By its name and with arguments, which are kept and compared."""
+    pytest.importorskip(host.replace("-", "_"))
+    path = os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)  # of NNI's trials
+    search = ("search", *TINY, "--epochs", 1, "--host", host, "--out", f"book-{host}")
+    given = (*BOOK, "units=4", "--strategy-arg", "baseline={window: 5}")
+    for trials in (2, 3):
+        printed, code = cellwright(home, *search, *given, "--trials", trials)
+        assert code == 0, printed
+    settings = read_settings(home / f"book-{host}")
+    assert settings.strategy_arg == {"units": 4, "baseline": "{window: 5}"}
+    strategy = make_strategy("reinforce-book", settings.make_space(), seed=0, units=4,
+                             baseline={"window": 5})  # fmt: skip
+    for number, row in enumerate(table(home / f"book-{host}")):
+        asked = strategy.ask(number)
+        assert {name: row[name] for name in asked} == {n: str(x) for n, x in asked.items()}
+        strategy.tell(number, asked, float(row["reward"]))
+    printed, code = cellwright(home, *search, *given[:4], "--trials", 4)
+    assert code == 1
+    assert "--strategy-arg was 'baseline={window: 5} units=4' and is now 'units=4'" in printed
+    assert "units=4" in cellwright(home, "show", f"book-{host}")[0]
 
 
 @pytest.mark.slow

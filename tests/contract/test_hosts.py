@@ -24,6 +24,7 @@ STRATEGIES = {
     "random": {},
     "evolution": {"population": 5, "sample": 3},
     "reinforce": {"batch": 3},
+    "reinforce-book": {"units": 8, "baseline": {"window": 5}},
     "ppo": {"batch": 4, "epochs": 2},
     "predictor": {"initial": 4},
     "hybrid": {"batch": 4, "epochs": 2, "units": 8},

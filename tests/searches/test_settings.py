@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -141,6 +142,35 @@ def test_a_search_from_before_the_book_was_repaired_keeps_its_space(space, meant
 def test_a_new_search_of_the_book_is_repaired():
     assert with_edition(HERE, SETTINGS) == SETTINGS
     assert SETTINGS.make_space().fingerprint == NASNetSpace().fingerprint
+
+
+def test_arguments_of_the_strategy_are_kept_shown_and_compared():
+    settings = replace(SETTINGS, strategy="reinforce",
+                       strategy_arg={"units": 8, "baseline": {"window": 5}})  # fmt: skip
+    settings.save(HERE)
+    assert read_settings(HERE) == settings
+    assert read_settings(HERE).make_strategy().controller.units == 8
+    assert as_text(settings)["strategy_arg"] == 'baseline={"window": 5} units=8'
+    assert "strategy_arg" not in as_text(SETTINGS)
+    changed = re.escape("""--strategy-arg was 'baseline={"window": 5} units=8' and is now None""")
+    with pytest.raises(CellwrightError, match=changed):
+        continue_or_start(HERE, replace(settings, strategy_arg={}))
+    kept = json.loads(Path("settings.json").read_text())
+    del kept["strategy_arg"]  # as earlier versions wrote it
+    Path("settings.json").write_text(json.dumps(kept))
+    assert read_settings(HERE).strategy_arg == {}
+    Path("settings.json").write_text(json.dumps(kept | {"strategy_arg": ["units=8"]}))
+    with pytest.raises(CorruptedState, match="strategy_arg is"):
+        read_settings(HERE)
+
+
+def test_the_books_controller_by_its_path_explores_since_it_has_a_name():
+    """A search that began before goes on without."""
+    by_path = replace(SETTINGS, strategy="cellwright.plugins:Reinforce.book", space="mlp")
+    assert by_path.make_strategy().exploration == 0.5
+    assert replace(by_path, edition=1).make_strategy().exploration == 0
+    told = replace(by_path, edition=1, strategy_arg={"exploration": 0.25})
+    assert told.make_strategy().exploration == 0.25
 
 
 def test_lists_are_kept_as_lists():
