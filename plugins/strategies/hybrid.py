@@ -7,7 +7,7 @@ from typing import ClassVar, Unpack
 
 import numpy as np
 
-from cellwright.plugins.strategies.arguments import check_integer, check_number
+from cellwright.plugins.strategies.arguments import check_flag, check_integer, check_number
 from cellwright.plugins.strategies.arrays import Array, Indices, Mask
 from cellwright.plugins.strategies.baseline import Constant
 from cellwright.plugins.strategies.controller.cells import sigmoid
@@ -88,8 +88,7 @@ class HybridReinforce(PolicyGradient):
         check_integer("memory", memory)
         check_number("alpha", alpha, above=0, most=1)
         check_number("predictor_weight", predictor_weight, above=0)
-        if not isinstance(predictor, bool):
-            raise ValueError(f"predictor must be True or False, got {predictor!r}")
+        check_flag("predictor", predictor)
         given = {"candidates": candidates, "memory": memory, "predictor_weight": predictor_weight}
         useless = [name for name, value in given.items() if value not in _WITHOUT[name]]
         if useless and not predictor:
