@@ -331,7 +331,7 @@ def test_contract_on_sequences_and_on_connections():
         ({"epochs": 0}, "epochs"),
         ({"clip": 0}, "clip"),
         ({"predictor_weight": 0}, "predictor_weight"),
-        ({"predictor": "no"}, "predictor must be True or False, got 'no'"),
+        ({"predictor": "no"}, "predictor must be true or false, got 'no'"),
         ({"predictor": False, "candidates": 2, "memory": 9}, "nothing uses candidates, memory: "),
         ({"batch": 0}, "batch"),
         ({"cell": "gru"}, "cell"),
