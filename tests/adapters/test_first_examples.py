@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import cellwright
@@ -93,12 +94,42 @@ def test_flowers_offline_in_nni(tmp_path):
     assert "6 trials, 11 epochs" in out
 
 
-@pytest.mark.slow
-def test_the_model_of_the_flowers_project():
-    """ResNet50 without its top, frozen, flattened (9 x 9 x 2048), and 102 classes."""
+@pytest.fixture(scope="module")
+def flowers():
+    """The example as a module."""
     spec = importlib.util.spec_from_file_location("flowers", EXAMPLES / "flowers" / "search.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    model = module.Transfer().build({"backbone": "ResNet50"}, (264, 264, 3), 102, dropout=0.2)
+    return module
+
+
+def test_the_flowers_projects_dropout_goes_from_a_tenth_to_eight_tenths_in_tenths(flowers):
+    for space in (flowers.DIGITS, flowers.FLOWERS):
+        dropout = next(one for one in space.hyperparameters if one.name == "dropout")
+        assert dropout.choices == (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+
+
+def test_the_flowers_are_split_as_they_come(flowers):
+    """By pairs as tensorflow-datasets gives them: images of several sizes, and a class each."""
+    tf = pytest.importorskip("tensorflow")
+    rng = np.random.default_rng(0)
+
+    def pairs(*classes):
+        for number, name in enumerate(classes):
+            image = rng.integers(0, 256, (9 + number, 7, 3), dtype=np.uint8)
+            yield tf.constant(image), tf.constant(name, tf.int64)
+
+    data = flowers.official(pairs(0, 2, 1, 2), pairs(2, 0), classes=3, size=6)
+    assert (data.x_train.shape, data.x_val.shape) == ((4, 6, 6, 3), (2, 6, 6, 3))
+    assert (data.y_train.tolist(), data.y_val.tolist()) == ([0, 2, 1, 2], [2, 0])
+    assert data.x_train.dtype == np.float32
+    assert 0 <= data.x_train.min() < 0.5 < data.x_train.max() <= 1
+    assert data.class_names == ("0", "1", "2")
+
+
+@pytest.mark.slow
+def test_the_model_of_the_flowers_project(flowers):
+    """ResNet50 without its top, frozen, flattened (9 x 9 x 2048), and 102 classes."""
+    model = flowers.Transfer().build({"backbone": "ResNet50"}, (264, 264, 3), 102, dropout=0.2)
     assert model.count_params() == 40_508_390
     assert sum(math.prod(v.shape) for v in model.trainable_variables) == 16_920_678
