@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cellwright.plugins import LiteRTLatency, Timing
+from cellwright.search_spaces import Skeleton
 
 latency = pytest.importorskip("benchmarks.latency")
 
@@ -18,7 +19,10 @@ def test_rank_correlation():
 
 
 def test_every_step_goes_on_where_it_was_stopped(tmp_path, monkeypatch, capsys):
-    space = latency.NASNetSpace(blocks=1, operations=("sep_3x3", "avg_3x3"), combinations=("add",))
+    space = latency.NASNetSpace(
+        blocks=1, operations=("sep_3x3", "avg_3x3"), combinations=("add",),
+        skeleton=Skeleton.book(filters=2, reductions=0),
+    )  # fmt: skip
     monkeypatch.setattr(latency, "SETTINGS", {"tiny": latency.Setting("tiny", space, (4, 4, 1))})
     monkeypatch.setattr(latency, "SAME", 2)
     quick = LiteRTLatency(timing=Timing(1, 0.5, 0.0, 0.05))

@@ -84,7 +84,14 @@ CELLS = {
     "unused block read by another": make("identity " * 6, "0 0 2 2 1 1", (4,)),
     "long names": make("a_very_long_operation_indeed mystery squeeze_and_excitation x", "0 1 1 2"),
 }
-each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS.keys())
+FURTHER = {f"hierarchical {seed}" for seed in range(16, 32)}  # two of each size come before
+each_cell = pytest.mark.parametrize(
+    "cell",
+    [
+        pytest.param(cell, id=name, marks=[pytest.mark.slow] if name in FURTHER else [])
+        for name, cell in CELLS.items()
+    ],
+)
 
 
 def boxes(figure: Figure) -> dict[str, Bbox]:
@@ -109,7 +116,7 @@ def edges(figure: Figure) -> dict[str, np.ndarray]:
 def texts(figure: Figure) -> list[tuple[str, Bbox]]:
     """Every piece of text, the legend's too, with its extent in inches."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    figure.draw_without_rendering()
     artists = [*figure.axes[0].texts, *figure.axes[0].get_legend().get_texts()]
     return [
         (text.get_text(), text.get_window_extent(canvas.get_renderer()).transformed(
