@@ -118,7 +118,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         kwargs["callbacks"] = [*callbacks, keras.callbacks.TerminateOnNaN()]
         history: Any = None
 
-        def train(model: Any) -> dict[str, float]:
+        def train(model: Any, known: Mapping[str, float]) -> dict[str, float]:
             nonlocal history
             history = self._train(hp, model, oracle, args, kwargs)
             check_losses(history.history)

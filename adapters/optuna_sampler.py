@@ -59,10 +59,11 @@ __all__ = [
 class StrategySampler(BaseSampler):
     """Lets a strategy choose the architecture, and an Optuna sampler everything else.
 
-    A finished trial counts with its value, a pruned one with its last intermediate value; one that
-    failed or has a value that is not finite counts as a failed child. One that broke a constraint
-    counts as worse than all others, and the worse the further it is beyond. Trials without any
-    decision of the space are ignored.
+    A finished trial counts with its value, and a pruned one with its last intermediate value, both
+    in the study's direction; so report what the objective returns in the end, as `optuna_trial.run`
+    does. A trial that failed, was pruned before its first report, or has a value that is not finite
+    counts as a failed child. One that broke a constraint counts as worse than all others, and the
+    worse the further it is beyond. Trials without any decision of the space are ignored.
 
     A study with several objectives needs a strategy with as many, which is told all values of a
     trial::

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import zlib
@@ -37,6 +38,12 @@ _SPACE, _IDENTITY = "cellwright:space", "cellwright:identity"
 _logger = logging.getLogger(__name__)
 # What was doubtful of which study of a storage, and has been said by this process.
 _said: WeakKeyDictionary[Any, set[tuple[int, str]]] = WeakKeyDictionary()
+
+
+@functools.cache
+def warn_once(text: str) -> None:
+    """Say something once in a process, and not for every trial; ``text`` names the study."""
+    _logger.warning("%s", text)
 
 
 def told_of(trial: FrozenTrial, space: SearchSpace, signs: Sequence[float]) -> Told | None:

@@ -11,11 +11,11 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from cellwright.adapters.optuna_private import note_in_trial
-from cellwright.adapters.optuna_study import metrics_of
+from cellwright.adapters.optuna_study import metrics_of, warn_once
 from cellwright.adapters.optuna_suggest import RUNG, known_trial, measured, rung_of, suggest
 from cellwright.plugins.scoring.evaluation import Evaluation, Report
-from cellwright.plugins.scoring.rewards import progress
 from cellwright.plugins.training.best_child import Keep
+from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import OverLimit
 
 __all__ = ["metrics_of", "run", "run_again", "store"]
@@ -37,6 +37,13 @@ def run(
     A child that has been measured before is not trained again (`known_trial`). Under a sampler with
     a schedule, a child is trained for the epochs of the trial's rung.
 
+    In a study of one objective, the objective's value after each epoch is reported, in the study's
+    direction, at the step that is the number of epochs trained. The study's pruner is then asked
+    whether to go on, except after the last epoch, when there is nothing left to save, and under a
+    schedule, which decides by itself. A trial that is pruned stores the metrics of its last epoch,
+    with the number of ``epochs``, and its child is not kept. An objective that is known only after
+    the whole training, such as ``seconds``, is not reported, and nothing is pruned.
+
     Args:
         trial: From a study with any sampler.
         evaluation: Trains and measures the child.
@@ -48,7 +55,7 @@ def run(
         The value of the objective; a tuple of values if there are several.
 
     Raises:
-        TrialPruned: If the child is beyond the limit.
+        TrialPruned: If the child is beyond the limit, or the study's pruner ends its training.
         Exception: Whatever made the child fail; the user attribute ``error`` then says what.
     """
     params = suggest(trial, evaluation.space)
@@ -58,17 +65,28 @@ def run(
         store(trial, metrics, evaluation)
         return _values(metrics, objectives)
 
+    single = len(trial.study.directions) == 1  # Optuna prunes on one objective only
+    last = params.get("epochs", (evaluation.recipe or Recipe()).epochs)
+    seen: dict[str, float] = {}
+
     def report_epoch(epoch: int, metrics: dict[str, float]) -> None:
-        if len(trial.study.directions) == 1:  # Optuna prunes on one objective only
-            trial.report(progress(metrics), epoch)
+        trained = epoch + 1
+        seen.update(metrics, epochs=float(trained))
         if report is not None:
             report(epoch, metrics)
+        if not single or not _report(trial, objectives[0], metrics, trained):
+            return
+        if rung is None and trained != last and trial.should_prune():
+            pruner = type(trial.study.pruner).__name__
+            raise optuna.TrialPruned(f"after {trained} of {last} epochs, by {pruner}")
 
     try:
         epochs = None if rung is None else rung.epochs
         metrics, model = evaluation.run(params, report_epoch, epochs=epochs)
     except Exception as error:
         trial.set_user_attr("error", f"{type(error).__name__}: {error}")
+        if isinstance(error, optuna.TrialPruned):
+            store(trial, seen, evaluation if seen else None)
         if not isinstance(error, OverLimit):
             raise
         store(trial, error.metrics, evaluation)
@@ -77,6 +95,20 @@ def run(
     if keep is not None:
         keep(params, metrics, model)
     return _values(metrics, objectives)
+
+
+def _report(
+    trial: optuna.Trial, objective: str, metrics: Mapping[str, float], trained: int
+) -> bool:
+    """Report the objective after an epoch; whether it is known then."""
+    if objective not in metrics:
+        warn_once(
+            f"{objective!r} is not among what is known after an epoch ({', '.join(metrics)}): "
+            f"study {trial.study.study_name!r} gets no intermediate values, and prunes nothing"
+        )
+        return False
+    trial.report(metrics[objective], trained)
+    return True
 
 
 def run_again(study: optuna.Study, trial: optuna.Trial | FrozenTrial) -> None:

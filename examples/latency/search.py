@@ -30,7 +30,8 @@ PATIENCE = 20  # architectures that are measured, at most, for each one that is 
 def search(evaluation: Evaluation, children: int, seed: int) -> optuna.Study:
     """Run a study until so many children are trained; trials keep accuracy, latency and reward."""
     sampler = StrategySampler(Auto(evaluation.space, seed=seed))
-    study = optuna.create_study(direction="maximize", sampler=sampler)
+    everyone = optuna.pruners.NopPruner()  # every child within the limit is trained to its end
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=everyone)
     enough = MaxTrialsCallback(children, states=(TrialState.COMPLETE,))
     study.optimize(
         lambda trial: run(trial, evaluation), n_trials=PATIENCE * children, callbacks=[enough]

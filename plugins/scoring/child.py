@@ -17,7 +17,7 @@ from cellwright.search_spaces import CellwrightError, ChildFailed, Params
 def score(
     network: Params,
     build: Callable[[], Any],
-    train: Callable[[Any], Mapping[str, float]],
+    train: Callable[[Any, Mapping[str, float]], Mapping[str, float]],
     screening: Screening,
     reward: Reward | None,
 ) -> tuple[dict[str, float], Any]:
@@ -29,7 +29,8 @@ def score(
     Args:
         network: Its architecture.
         build: Makes the child.
-        train: Trains the child; gives the metrics of the training.
+        train: Trains the child; takes it and what was measured of it, and gives the metrics of the
+            training.
         screening: What to measure of the child, and its limit.
         reward: Weighs the metrics; without one there is no ``reward`` among them.
 
@@ -45,7 +46,7 @@ def score(
     start = time.perf_counter()
     with _memory():
         known, model = screening.measure(network, build)
-        trained = dict(train(model))
+        trained = dict(train(model, known))
     check_losses({name: [value] for name, value in trained.items()})
     metrics = {**trained, **known, "seconds": time.perf_counter() - start}
     if reward is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -132,7 +133,9 @@ class Evaluation:
 
         Args:
             params: The architecture, and any hyperparameters by name.
-            report: Called with each epoch (from 0) and its metrics; what it raises goes through.
+            report: Called with each epoch (from 0) and its metrics, with what was measured before
+                the training, and with the ``reward`` that all of these give, if they give one.
+                What it raises goes through.
             checkpoint: From which the child goes on, and in which it is kept; by default its own
                 in `checkpoints`.
             epochs: How long to train in all, as a schedule says; by default as the recipe, or
@@ -155,8 +158,11 @@ class Evaluation:
         mine = self._with(hyperparameters, epochs)
         kept = mine._kept(network) if checkpoint is None else {"checkpoint": checkpoint}
 
-        def train(model: Any) -> dict[str, float]:
-            how = {"report": report, **kept, **mine._late()}
+        reward = self.reward or usual_reward(self.data.classes)
+
+        def train(model: Any, known: Mapping[str, float]) -> dict[str, float]:
+            each = None if report is None else _with_reward(report, known, reward)
+            how = {"report": each, **kept, **mine._late()}
             if self.weights is None:
                 return mine._train(model, how)
             shared = self.space.shared_weights(network, model)
@@ -165,7 +171,6 @@ class Evaluation:
             self.weights.keep(model, shared)
             return {**metrics, SHARED: float(len(started))}
 
-        reward = self.reward or usual_reward(self.data.classes)
         return score(network, lambda: mine._build(network), train, self._screening, reward)
 
     def _train(self, model: Any, how: Mapping[str, Any]) -> dict[str, float]:
@@ -209,6 +214,18 @@ class Evaluation:
         recipe = dataclasses.replace(self._recipe, epochs=1)
         identity = (dict(network), dict(self.options), dataclasses.asdict(recipe), self.seed)
         return {"checkpoint": checkpoint_of(self.checkpoints, *identity)}
+
+
+def _with_reward(report: Report, known: Mapping[str, float], reward: Reward) -> Report:
+    """``report``, given also what is ``known`` before the training, and the reward so far."""
+
+    def each(epoch: int, metrics: dict[str, float]) -> None:
+        so_far = {**metrics, **known}
+        with contextlib.suppress(Exception):  # it may weigh what only a whole training gives
+            so_far["reward"] = float(reward(so_far))
+        report(epoch, so_far)
+
+    return each
 
 
 def _keras_training() -> Train:

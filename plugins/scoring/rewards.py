@@ -72,10 +72,14 @@ def usual_reward(classes: int | None) -> Reward:
 
 
 def progress(metrics: Mapping[str, float]) -> float:
-    """The number by which hosts compare running children after an epoch, the larger the better.
+    """The number by which NNI compares running children after an epoch, the larger the better.
 
-    It is validation accuracy, or the negative of the validation loss where a number is predicted.
+    It is the reward so far (`Evaluation.run`), and comparable with the final one. Where the reward
+    weighs what only a whole training gives, it is validation accuracy, or the negative of the
+    validation loss where a number is predicted.
     """
+    if "reward" in metrics:
+        return metrics["reward"]
     accuracy = metrics.get("val_accuracy")
     return -metrics["val_loss"] if accuracy is None else accuracy
 

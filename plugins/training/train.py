@@ -57,8 +57,9 @@ def train(
         model: Maps ``data.input_shape`` to ``data.classes`` probabilities, or to one number.
         data: The training part, and the validation part, which may be empty.
         recipe: How to train; its seed fixes the order of the examples.
-        report: Called with each epoch (from 0) and its metrics; an exception that it raises ends
-            the training, such as the one by which a host prunes a trial.
+        report: Called with each epoch (from 0) and its metrics, as they would be returned if it
+            were the last; an exception that it raises ends the training, such as the one by which
+            a host prunes a trial.
         checkpoint: State to continue from, whose epochs count among ``recipe.epochs``; the new
             state is written to it at the end.
         deadline: Time, in seconds as ``time.time`` counts them, at which training ends if it has
@@ -80,7 +81,7 @@ def train(
     before = {} if checkpoint is None else checkpoint.restore(model, recipe.epochs)
     done = epochs_of(before)
     batches = Batches(data.x_train, data.y_train, recipe, done, data.weights)
-    watch = _Watch(report, deadline)
+    watch = _Watch(report, deadline, before)
     stopping = [] if recipe.patience is None else [_stopping(recipe.patience)]
     held_out = [data.x_val, data.y_val]
     if data.val_weights is not None:
@@ -129,10 +130,14 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
     """Stops training that diverges or passes its deadline, and reports each epoch."""
 
     def __init__(
-        self, report: Callable[[int, dict[str, float]], None] | None, deadline: float | None
+        self,
+        report: Callable[[int, dict[str, float]], None] | None,
+        deadline: float | None,
+        before: Mapping[str, list[float]],
     ) -> None:
         super().__init__()
         self.report, self.deadline, self.cut = report, deadline, False
+        self.seen: Mapping[str, list[float]] = before
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         loss = float((logs or {}).get("loss", 0.0))
@@ -146,8 +151,9 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         wrong = {name: value for name, value in metrics.items() if not math.isfinite(value)}
         if wrong:
             raise ChildFailed(f"epoch {epoch + 1} gave {wrong}")
+        self.seen = joined(self.seen, {name: [value] for name, value in metrics.items()})
         if self.report is not None:
-            self.report(epoch, metrics)
+            self.report(epoch, metrics_of(self.seen))
 
 
 def _stopping(patience: int) -> keras.callbacks.Callback:

@@ -77,6 +77,42 @@ def test_an_optuna_study(direction, report, tmp_path):
     assert float(first["share"]) > 0.5 > float(second["share"])
 
 
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_pruned_trials_are_counted_and_keep_what_they_had_reached(direction, report, tmp_path):
+    sign = 1 if direction == "maximize" else -1
+
+    def objective(trial):
+        params = suggest(trial, SPACE)
+        trial.report(sign * score(params) / 2, 1)
+        if trial.number % 4 == 3:
+            raise optuna.TrialPruned
+        trial.set_user_attr("val_loss", 1 - score(params))
+        return sign * score(params)
+
+    url = f"sqlite:///{tmp_path}/study.db"
+    study = optuna.create_study(
+        storage=url,
+        study_name="mine",
+        direction=direction,
+        sampler=StrategySampler(PredictorGuided(SPACE, seed=0)),
+    )
+    study.optimize(objective, n_trials=12)
+    code, out, err = report(url, "--space", "mlp")
+    assert code == 0, err
+    assert "9 trials, 3 more were pruned\n" in out
+    with (tmp_path / "runs" / "mine-report" / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["trial"]) for row in rows if row["state"] == "pruned"] == [3, 7, 11]
+    for row in rows:
+        assert float(row["reward"]) == sign * study.trials[int(row["trial"])].value
+    picture = (tmp_path / "runs" / "mine-report" / "trials.svg").read_text()
+    assert "pruned (3 of 12)" in picture
+    assert "failed" not in picture
+    code, out, err = report(url, "--space", "mlp", "--metric", "val_loss")
+    assert code == 0, err
+    assert "9 trials, 3 more were pruned\n" in out
+
+
 def test_a_journal_with_two_studies_and_another_metric(report, tmp_path):
     file = tmp_path / "study.journal"
     for name in ("one", "two"):

@@ -48,7 +48,7 @@ def print_results(out: Path, settings: Settings, trials: list[Trial], files: lis
 
 def print_trial(space: SearchSpace, trial: Trial, prefix: str = "") -> None:
     """A trial's reward, and its architecture in words."""
-    reward = "failed" if trial.reward is None else f"reward {trial.reward:.4f}"
+    reward = trial.state if trial.reward is None else f"reward {trial.reward:.4f}"
     if trial.metrics.get(SHARED):
         reward += f", {METRICS[SHARED].write(trial.metrics[SHARED])}"
     console.print(f"[bold]{prefix}trial {trial.number}, {reward}[/]")

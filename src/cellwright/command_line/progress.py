@@ -131,7 +131,7 @@ class Display:
     def _line(self, trial: Trial) -> str:
         if trial.reward is None:
             reason = textwrap.shorten(trial.error, 160, placeholder=" ...")
-            colour = "yellow" if trial.state == "infeasible" else "red"
+            colour = "yellow" if trial.state in ("infeasible", "pruned") else "red"
             return f"trial {trial.number:>4}  [{colour}]{trial.state}[/]  {escape(reason)}"
         best = best_trial(list(self.seen.values()))
         mark = "  [green]best so far[/]" if best is not None and best.number == trial.number else ""

@@ -93,9 +93,11 @@ def _correlation(trials: Sequence[Trial]) -> float | None:
 def _summary(run: Run, best: Sequence[Trial]) -> list[str]:
     rewards = [trial.metrics["reward"] for trial in best]
     beyond = sum(trial.state == "infeasible" for trial in run.trials)
-    lost = len(run.trials) - len(best) - beyond
+    pruned = sum(trial.state == "pruned" for trial in run.trials)
+    lost = len(run.trials) - len(best) - beyond - pruned
     lines = [
         f"{len(best)} trials"
+        + (f", {pruned} more were pruned" if pruned else "")
         + (f", {lost} more failed or were interrupted" if lost else "")
         + (f", {beyond} more were beyond the limit and not trained" if beyond else ""),
         f"reward: best {rewards[0]:.4f}, median {statistics.median(rewards):.4f}, "
@@ -141,7 +143,12 @@ def _write(
     label += ", with shared weights" if about_shared_weights(run.trials) else ""
     rewards = [trial.metrics["reward"] for trial in best]
     figures: dict[str, Any] = {
-        "trials": draw_search([t.reward for t in run.trials], label=label, title=run.name),
+        "trials": draw_search(
+            [t.reward for t in run.trials],
+            pruned=[t.pruned_at for t in run.trials],
+            label=label,
+            title=run.name,
+        ),
         "distribution": draw_distribution(rewards, label=label),
     }
     if mattered:

@@ -141,7 +141,7 @@ def _child(out: Path, number: int | None) -> Network:
         trial = best
     evaluation = settings.make_evaluation(measure=False)
     space, model = evaluation.space, evaluation.build(trial.params)
-    reward = "failed" if trial.reward is None else trial.reward
+    reward = trial.state if trial.reward is None else trial.reward
     return Network(
         f"trial {trial.number}",
         model,

@@ -26,7 +26,7 @@ from cellwright.searches.settings import Settings
 from cellwright.searches.trial import Run, Trial, run_of
 
 JOURNAL = "study.journal"
-_STATES = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed", TrialState.PRUNED: "failed"}
+_STATES = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed", TrialState.PRUNED: "pruned"}
 
 
 def read(folder: Path, settings: Settings) -> list[Trial]:
@@ -65,6 +65,8 @@ def search(
         study_name=_name(folder, settings),
         storage=_storage(folder, settings),
         directions=list(settings.goals.values()),
+        # The other hosts train every child to its end; by default Optuna would prune.
+        pruner=optuna.pruners.NopPruner(),
         load_if_exists=True,
     )
     strategy = settings.make_strategy(evaluation.space)
@@ -223,7 +225,7 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
 
 def _with_values(told: Trial, trial: FrozenTrial, declared: Sequence[Metric]) -> Trial:
     """A trial with the study's values among its metrics; a single one is the reward."""
-    if told.state != "complete":
+    if told.state not in ("complete", "pruned") or trial.values is None:
         return told
     values = {f"value_{k}": value for k, value in enumerate(trial.values)}
     if len(declared) == 1:

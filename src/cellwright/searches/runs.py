@@ -77,8 +77,10 @@ def _judged(run: Run, text: str) -> list[Trial]:
     sign = find_metric(text, run.declared).sign
 
     def judged(trial: Trial) -> Trial:
-        if trial.state != "complete":
+        if trial.state not in ("complete", "pruned"):
             return trial
+        if name not in trial.metrics and trial.state == "pruned":
+            return replace(trial, metrics={n: x for n, x in trial.metrics.items() if n != "reward"})
         if name not in trial.metrics:
             return replace(trial, state="failed", error=f"has no {name}")
         return replace(trial, metrics={**trial.metrics, "reward": sign * trial.metrics[name]})

@@ -15,8 +15,9 @@ from cellwright.search_spaces import CellwrightError, InvalidArchitecture, Param
 class Trial:
     """One finished trial of any host.
 
-    ``state`` is ``"complete"``, ``"failed"``, ``"infeasible"`` (beyond a limit, so not trained) or
-    ``"interrupted"``; ``error`` says why it failed.
+    ``state`` is ``"complete"``, ``"pruned"`` (by Optuna's pruner, with the metrics of its last
+    epoch), ``"failed"``, ``"infeasible"`` (beyond a limit, so not trained) or ``"interrupted"``;
+    ``error`` says why it is not complete.
     """
 
     number: int
@@ -28,6 +29,11 @@ class Trial:
     @property
     def reward(self) -> float | None:
         return self.metrics.get("reward") if self.state == "complete" else None
+
+    @property
+    def pruned_at(self) -> float | None:
+        """The reward after the last epoch of a trial that was pruned."""
+        return self.metrics.get("reward") if self.state == "pruned" else None
 
 
 def counted(trials: Iterable[Trial]) -> int:

@@ -34,6 +34,7 @@ LARGEST = 1e300
 def draw_search(
     rewards: Sequence[float | None],
     *,
+    pruned: Sequence[float | None] = (),
     window: int = 20,
     label: str = "validation accuracy",
     title: str = "",
@@ -41,12 +42,15 @@ def draw_search(
 ) -> Figure:
     """Draw the rewards of a search by trial, their rolling mean and the best so far.
 
-    Failed trials are crosses on the bottom axis. The rolling mean at a trial is taken over
-    the finished ones among the last ``window`` trials, including this one.
+    Failed trials are crosses on the bottom axis, and pruned ones are hollow points. The rolling
+    mean at a trial is taken over the finished ones among the last ``window`` trials, including this
+    one.
 
     Args:
         rewards: The reward of each trial, from trial 0; higher is better. None, or a number that is
             not finite, stands for a failed trial.
+        pruned: For each trial that was pruned, what it had reached; None for the others. Empty if
+            none was.
         window: Number of trials that the rolling mean looks back on, at least 1.
         label: Name of the reward, for the axis.
         title: Text above the picture.
@@ -79,7 +83,9 @@ def draw_search(
         axes.set(ylim=(0, 1), yticks=[])
         text = "no trial has finished" if values else "no trials yet"
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", size=12, family=FONT)
-    _failures(axes, values)
+    reached = [_finite(value) for value in pruned]
+    _pruned(axes, reached, len(values))
+    _failures(axes, values, reached)
     if best is not None:
         _point_out(axes, best, values)
     if axes.get_legend_handles_labels()[0]:
@@ -184,8 +190,27 @@ def _curves(axes: Axes, values: Sequence[float], window: int) -> None:
         axes.plot(trials, mean, color=MEAN, linewidth=2.2, zorder=2.2, label=text)
 
 
-def _failures(axes: Axes, values: Sequence[float]) -> None:
-    failed = [trial for trial, value in enumerate(values) if math.isnan(value)]
+def _pruned(axes: Axes, reached: Sequence[float], trials: int) -> None:
+    places = [trial for trial, value in enumerate(reached) if not math.isnan(value)]
+    if places:
+        axes.plot(
+            places,
+            [_height(reached[trial]) for trial in places],
+            linestyle="none",
+            marker="o",
+            markersize=5,
+            markerfacecolor="none",
+            color=POINTS,
+            label=f"pruned ({len(places)} of {trials})",
+        )
+
+
+def _failures(axes: Axes, values: Sequence[float], pruned: Sequence[float]) -> None:
+    failed = [
+        trial
+        for trial, value in enumerate(values)
+        if math.isnan(value) and not (trial < len(pruned) and not math.isnan(pruned[trial]))
+    ]
     if failed:
         axes.plot(
             failed,
