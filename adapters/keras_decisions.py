@@ -50,10 +50,7 @@ def architecture(hp: Any, space: SearchSpace | str | None = None) -> Params:
     space = make_space(space)
     oracle = getattr(hp, "searched_by", None)
     if oracle is not None:
-        built = space
-        if isinstance(space, JointSpace) and oracle.space.names == space.architecture.names:
-            built = space.architecture  # the oracle leaves the rest to Keras Tuner
-        check_searched(oracle.space, built)
+        check_searched(oracle.space, space)
     if hp._name_scopes or hp._conditions:
         raise ValueError("declare the architecture outside any name_scope and conditional_scope")
     declare(hp, space)
@@ -63,9 +60,14 @@ def architecture(hp: Any, space: SearchSpace | str | None = None) -> Params:
 def check_searched(searched: SearchSpace, built: SearchSpace) -> None:
     """Check that an oracle decides on what a tuner builds.
 
+    Where a `JointSpace` is built, an oracle may decide on its architecture alone, and leave the
+    rest to Keras Tuner.
+
     Raises:
         SpaceMismatch: If they are different spaces.
     """
+    if isinstance(built, JointSpace) and searched.names == built.architecture.names:
+        built = built.architecture
     if searched is built:
         return
     found = compare(built, searched.identity())

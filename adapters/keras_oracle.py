@@ -54,8 +54,10 @@ __all__ = [
     "architecture",
 ]
 
-# Our keys in oracle.json: the `old_fingerprint` of the space, and its identity.
+# Our keys in oracle.json: the `old_fingerprint` of the space, its identity, and by trial id the
+# `Evaluation.fingerprint`.
 _SPACE, _IDENTITY = "cellwright_space", "cellwright_identity"
+_SCORED_BY = "cellwright_scored_by"
 _log = logging.getLogger(__name__)
 
 
@@ -142,6 +144,7 @@ class StrategyOracle(ProjectOracle):
         self._decided = frozenset(self.space.names)
         self._told: dict[str, Told] = {}  # by trial id, what `record` made of it
         self._identity = self.space.identity()  # as the project notes it
+        self._scored_by: dict[str, str] = {}  # by trial id
         self._doubt = ""  # what makes it uncertain that stored trials are of this very space
 
     def get_space(self) -> Any:
@@ -178,20 +181,31 @@ class StrategyOracle(ProjectOracle):
                 self._told[trial_id] = told_of(self.trials[trial_id], self.space, self._signs)
         return [self._told[trial_id] for trial_id in self.end_order]
 
-    def known_metrics(self, trial: Any) -> dict[str, float] | None:
+    def known_metrics(self, trial: Any, scored_by: str | None = None) -> dict[str, float] | None:
         """What the first completed trial measured that answers ``trial``; None without one.
 
         It had the same network, equal hyperparameters, and, under a schedule, the same epochs. A
         ``run_trial`` of your own may return these metrics, and train nothing. The metric
         ``repeat_of`` is that trial's number.
+
+        Args:
+            trial: Whose values have been chosen.
+            scored_by: `Evaluation.fingerprint`, if a trial that was scored on other data, by
+                another recipe or by another reward is not to count; `note_scored_by` keeps it.
         """
         ended = (self.trials[trial_id] for trial_id in self.end_order)
         complete = (
-            measured(other, self.space) for other in ended if other.status == TrialStatus.COMPLETED
+            measured(other, self.space, self._scored_by.get(other.trial_id))
+            for other in ended
+            if other.status == TrialStatus.COMPLETED
         )
         wanted = measured(trial, self.space)
-        known = find_known(self.space, wanted.params, wanted.epochs, complete)
+        known = find_known(self.space, wanted.params, wanted.epochs, complete, scored_by=scored_by)
         return None if known is None else known.repeated()
+
+    def note_scored_by(self, trial: Any, scored_by: str) -> None:
+        """Keep with a trial by what it is scored, from the next `save` on."""
+        self._scored_by[trial.trial_id] = scored_by
 
     def create_trial(self, tuner_id: str) -> Any:
         with self._locked():
@@ -202,6 +216,7 @@ class StrategyOracle(ProjectOracle):
 
     def get_state(self) -> dict[str, Any]:
         notes = {_SPACE: old_fingerprint(self.space), _IDENTITY: self._identity}
+        notes[_SCORED_BY] = dict(self._scored_by)
         return {**super().get_state(), **notes}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -218,6 +233,7 @@ class StrategyOracle(ProjectOracle):
             self._doubt = found.doubtful
             self._identity = renewed(self.space, noted)
         super().set_state(state)
+        self._scored_by = dict(state.get(_SCORED_BY, self._scored_by))
         if not self.strategy.seeded and self.seed != self.strategy.seed:
             self.strategy.reseed(self.seed)
         self.seed = self.strategy.seed

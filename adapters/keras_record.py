@@ -42,12 +42,12 @@ def _reward(trial: Any, signs: Mapping[str, float]) -> Rewards:
     return rewards if len(rewards) > 1 else rewards[0]
 
 
-def measured(trial: Any, space: SearchSpace) -> Measured:
+def measured(trial: Any, space: SearchSpace, scored_by: str | None = None) -> Measured:
     """A trial, complete or not, by what decides whether it measures the same as another."""
     values = trial.hyperparameters.values
     others = {n: x for n, x in without_words(values).items() if n not in space.names}
     params = {**others, **read_params(values, space)}
-    return Measured(int(trial.trial_id), params, values.get(EPOCHS), _metrics(trial))
+    return Measured(int(trial.trial_id), params, values.get(EPOCHS), _metrics(trial), scored_by)
 
 
 def _metrics(trial: Any) -> dict[str, float]:

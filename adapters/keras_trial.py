@@ -16,7 +16,8 @@ from typing import Any
 import keras
 import keras_tuner as kt
 
-from cellwright.adapters.keras_decisions import check_searched, read_params
+from cellwright.adapters.keras_decisions import check_searched, declare, read_params
+from cellwright.adapters.keras_oracle import StrategyOracle
 from cellwright.adapters.keras_results import not_trained, with_sum
 from cellwright.adapters.keras_schedule import EPOCHS
 from cellwright.plugins.scoring.evaluation import Evaluation
@@ -35,14 +36,17 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
     the epochs of the trial's rung.
 
     Args:
-        evaluation: Trains and measures the children; the oracle searches the same space.
-        oracle: A `StrategyOracle` with one of the evaluation's metrics as its objective.
+        evaluation: Trains and measures the children.
+        oracle: A `StrategyOracle`, or one of Keras Tuner's own, with one of the evaluation's
+            metrics as its objective. It searches the evaluation's space; of a `JointSpace` a
+            strategy may search the architecture alone, and the other hyperparameters are then drawn
+            at random from their whole ranges. The tuner declares what the oracle lacks.
         keep: Called with the architecture, its metrics and the trained model.
         report: Called with the trial's number, each epoch (from 0) and its metrics.
         arguments: Those of ``keras_tuner.Tuner``: ``directory``, ``project_name``, ...
 
     Raises:
-        SpaceMismatch: If the oracle searches another space.
+        SpaceMismatch: If the oracle searches another space, or holds a decision with other choices.
     """
 
     def __init__(
@@ -57,6 +61,10 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
         check_searched(getattr(oracle, "space", evaluation.space), evaluation.space)
         self.evaluation, self.keep, self.report = evaluation, keep, report
         super().__init__(oracle=oracle, **arguments)
+        if isinstance(self.oracle, kt.Oracle):  # in a worker, the chief has declared it
+            declared = self.oracle.get_space()
+            declare(declared, evaluation.space)
+            self.oracle.update_space(declared)
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Run one trial; what ``search`` was given is not used.
@@ -85,6 +93,8 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
 
     def _known(self, trial: Any) -> dict[str, float] | None:
         """The metrics of a trial that answers this one; a worker of a chief cannot look it up."""
-        look_up = getattr(self.oracle, "known_metrics", None)
-        found: dict[str, float] | None = None if look_up is None else look_up(trial)
-        return found
+        if not isinstance(self.oracle, StrategyOracle):
+            return None
+        scored_by = self.evaluation.fingerprint
+        self.oracle.note_scored_by(trial, scored_by)
+        return self.oracle.known_metrics(trial, scored_by)

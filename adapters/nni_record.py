@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from cellwright.adapters.nni_history import load_history, save_history
 from cellwright.plugins.strategies.hyperband import Attempt
-from cellwright.plugins.strategies.known import Measured, find_known
+from cellwright.plugins.strategies.known import SCORED_BY, Measured, find_known
 from cellwright.plugins.strategies.outcome import Rewards, Told, excess_of
 from cellwright.search_spaces import (
     CorruptedState,
@@ -81,6 +81,8 @@ def read_result(
     error = report.pop("error", None)
     metrics = {name: float(x) for name, x in report.items() if _is_finite(x)}
     facts: dict[str, Any] = {"default": metrics.pop("default", None), "metrics": metrics}
+    if SCORED_BY in report:
+        facts[SCORED_BY] = str(report[SCORED_BY])
     if between := {name: x for name, x in exact.items() if x != params[name]}:
         facts[_BETWEEN] = between
     bad = next((name for name in signs if not _is_finite(report.get(name))), None)
@@ -138,8 +140,12 @@ class Record:
         """The decisions of a trial that has been told, numbers of ranges as they were."""
         return {**self.told[number].params, **self.facts[number].get(_BETWEEN, {})}
 
-    def known(self, given: Mapping[str, Any]) -> dict[str, float] | None:
-        """The metrics of the first trial that answers one with the parameters ``given``."""
+    def known(self, given: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The metrics of the first trial that answers one with the parameters ``given``.
+
+        By what it was scored is among them as `SCORED_BY`: only the trial itself can say whether it
+        would be scored by the same (`nni_trial.run`).
+        """
         earlier = (
             Measured(number, *_divided({**self._others(number), **self.params_of(number)}), metrics)
             for number, told in self.told.items()
@@ -147,7 +153,10 @@ class Record:
             for metrics in [self.facts[number].get("metrics", {})]
         )
         found = find_known(self.space, *_divided(given), earlier, needed=["reward"])
-        return None if found is None else found.repeated()
+        if found is None:
+            return None
+        facts = self.facts[found.number]
+        return {**found.repeated(), **{n: x for n, x in facts.items() if n == SCORED_BY}}
 
     def _others(self, number: int) -> dict[str, Any]:
         found: dict[str, Any] = self.facts.get(number, {}).get("others", {})

@@ -18,6 +18,7 @@ from cellwright.adapters.nni_localhost import allow_localhost
 from cellwright.adapters.nni_record import BUDGET, KNOWN, PAST
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.plugins.scoring.rewards import progress
+from cellwright.plugins.strategies.known import REPEAT_OF, SCORED_BY
 from cellwright.plugins.training.best_child import Keep, keep_best
 from cellwright.plugins.training.checkpoints import Checkpoint
 from cellwright.plugins.training.recipe import Recipe
@@ -52,9 +53,9 @@ def run(
             been told why; after an `OverLimit` it also has what was measured.
     """
     params, others, known = _given(evaluation.space, fixed or {})
-    if known is not None:  # it has been measured before
+    if known is not None and _answers(known, evaluation):
         report(params, known)
-        return dict(known)
+        return {name: value for name, value in known.items() if name != SCORED_BY}
     try:
         others, checkpoint, epochs = _in_our_words(others, evaluation)
         metrics, model = evaluation.run(
@@ -63,7 +64,7 @@ def run(
     except BaseException as error:
         report_failure(params, error)
         raise
-    report(params, metrics)
+    report(params, {**metrics, SCORED_BY: evaluation.fingerprint})
     if keep is not None:
         keep(params, metrics, model)
     return metrics
@@ -84,7 +85,7 @@ def architecture(space: SearchSpace) -> tuple[Params, dict[str, Any]]:
 
 def _given(
     space: SearchSpace, fixed: Mapping[str, Any]
-) -> tuple[Params, dict[str, Any], dict[str, float] | None]:
+) -> tuple[Params, dict[str, Any], dict[str, Any] | None]:
     """Architecture, other hyperparameters, and the metrics of a trial that answers it."""
     import nni
 
@@ -102,6 +103,15 @@ def _given(
     others = {k: v for k, v in given.items() if k not in names}
     known = others.pop(KNOWN, None)
     return params, others, known
+
+
+def _answers(known: Mapping[str, Any], evaluation: Evaluation) -> bool:
+    """Whether an earlier trial of the same parameters was scored as this one would be."""
+    scored_by = known.get(SCORED_BY)
+    if scored_by is None or scored_by == evaluation.fingerprint:
+        return True
+    _log.info("trial %.0f was scored by other data or another recipe", known[REPEAT_OF])
+    return False
 
 
 def report(params: Mapping[str, Any], metrics: Mapping[str, Any], metric: str = "reward") -> None:

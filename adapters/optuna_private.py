@@ -44,6 +44,11 @@ def note_in_trial(study: Study, trial: Trial | FrozenTrial, name: str, value: An
     study._storage.set_trial_user_attr(trial._trial_id, name, value)
 
 
+def keep_in_trial(trial: Trial, name: str, value: str) -> None:
+    """Store a system attribute, which tables and dashboards do not show as a metric."""
+    trial.study._storage.set_trial_system_attr(trial._trial_id, name, value)
+
+
 def notes_in_study(study: Study) -> Mapping[str, Any]:
     """The study's system attributes, which are for samplers; a study of Optuna 5 hides them."""
     return study._storage.get_study_system_attrs(study._study_id)

@@ -17,9 +17,10 @@ from optuna.trial import FrozenTrial, TrialState
 from cellwright.adapters.optuna_private import stored_trial, trials_of
 from cellwright.adapters.optuna_study import claim, metrics_of
 from cellwright.plugins.strategies.hyperband import Rung
-from cellwright.plugins.strategies.known import Measured, find_known
+from cellwright.plugins.strategies.known import SCORED_BY, Measured, find_known
 from cellwright.search_spaces import Decision, Float, Int, Params, SearchSpace, Value
 
+KEPT = f"cellwright:{SCORED_BY}"  # system attribute of a trial
 RUNG = "rung"  # user attribute of a trial that is part of a schedule
 
 
@@ -70,7 +71,9 @@ def rung_of(trial: Trial | FrozenTrial) -> Rung | None:
     return None if given is None else Rung(**given)
 
 
-def known_trial(trial: Trial, space: SearchSpace, needed: Sequence[str] = ()) -> FrozenTrial | None:
+def known_trial(
+    trial: Trial, space: SearchSpace, needed: Sequence[str] = (), scored_by: str | None = None
+) -> FrozenTrial | None:
     """The first complete trial that measured the same: of the same network, with all other
     parameters equal, and, under a schedule, trained for the same epochs. None without one.
 
@@ -85,6 +88,8 @@ def known_trial(trial: Trial, space: SearchSpace, needed: Sequence[str] = ()) ->
         trial: Whose parameters have been suggested.
         space: The one of `suggest`.
         needed: Names of user attributes that a trial must have in order to count.
+        scored_by: `Evaluation.fingerprint`, if a trial that was scored on other data, by another
+            recipe or by another reward is not to count; `optuna_trial.run` keeps it with a trial.
     """
     rung = rung_of(trial)
     complete = {
@@ -96,6 +101,7 @@ def known_trial(trial: Trial, space: SearchSpace, needed: Sequence[str] = ()) ->
         None if rung is None else rung.epochs,
         map(measured, complete.values()),
         needed,
+        scored_by,
     )
     return None if found is None else complete[found.number]
 
@@ -104,4 +110,5 @@ def measured(trial: FrozenTrial) -> Measured:
     """A complete trial as it may answer another."""
     rung = rung_of(trial)
     epochs = None if rung is None else rung.epochs
-    return Measured(trial.number, trial.params, epochs, metrics_of(trial))
+    scored_by = trial.system_attrs.get(KEPT)
+    return Measured(trial.number, trial.params, epochs, metrics_of(trial), scored_by)

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import optuna
 from optuna.trial import FrozenTrial
 
-from cellwright.adapters.optuna_private import note_in_trial
+from cellwright.adapters.optuna_private import keep_in_trial, note_in_trial
 from cellwright.adapters.optuna_study import metrics_of, warn_once
-from cellwright.adapters.optuna_suggest import RUNG, known_trial, measured, rung_of, suggest
+from cellwright.adapters.optuna_suggest import KEPT, RUNG, known_trial, measured, rung_of, suggest
 from cellwright.plugins.scoring.evaluation import Evaluation, Report
 from cellwright.plugins.training.best_child import Keep
 from cellwright.plugins.training.recipe import Recipe
@@ -60,7 +60,9 @@ def run(
     """
     params = suggest(trial, evaluation.space)
     rung = rung_of(trial)
-    if (known := known_trial(trial, evaluation.space, objectives)) is not None:
+    keep_in_trial(trial, KEPT, evaluation.fingerprint)
+    known = known_trial(trial, evaluation.space, objectives, evaluation.fingerprint)
+    if known is not None:
         metrics = measured(known).repeated()
         store(trial, metrics, evaluation)
         return _values(metrics, objectives)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +58,19 @@ class Dataset:
     def classes(self) -> int | None:
         """Number of classes; None if a number is predicted."""
         return None if self.class_names is None else len(self.class_names)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that are equal for equal examples, labels and weights, in equal
+        parts and orders."""
+        digest = hashlib.blake2b(digest_size=8)
+        for name in _ARRAYS:
+            array = getattr(self, name)
+            if array is not None:
+                array = np.ascontiguousarray(array)
+                digest.update(f"{name} {array.dtype.str} {array.shape};".encode())
+                digest.update(array.reshape(-1).view(np.uint8).data)
+        return digest.hexdigest()
 
     def save(self, path: Path) -> None:
         """Write all but ``preparation`` and ``notes`` to ``path``, for another process.

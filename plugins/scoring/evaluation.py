@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,6 +102,25 @@ class Evaluation:
     def known_before(self) -> tuple[str, ...]:
         """Names of the metrics that `measure` gives, which can be limited."""
         return self._screening.metrics
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that differ if the data, the recipe, the reward, the options, the
+        seed or the training do: a host keeps it with a result, and no result answers for another.
+
+        It is the same in every process. A reward or an option without a representation of its own
+        is told from others by its type and its attributes.
+        """
+        how = (self.reward or usual_reward(self.data.classes), self.train)
+        facts = {
+            "data": self.data.fingerprint,
+            "recipe": dataclasses.asdict(self._recipe),
+            "options": dict(self.options),
+            "seed": self.seed,
+            "how": [_described(part) for part in how],
+        }
+        text = json.dumps(facts, sort_keys=True, default=_described)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     @property
     def _screening(self) -> Screening:
@@ -226,6 +248,15 @@ def _with_reward(report: Report, known: Mapping[str, float], reward: Reward) -> 
         report(epoch, so_far)
 
     return each
+
+
+def _described(part: Any) -> str:
+    """What a reward, a function or an option is, without its address in memory."""
+    if " at 0x" not in (text := repr(part)):
+        return text
+    facts = {name: _described(value) for name, value in getattr(part, "__dict__", {}).items()}
+    kind = part if hasattr(part, "__qualname__") else type(part)
+    return f"{kind.__module__}.{kind.__qualname__} {facts}"
 
 
 def _keras_training() -> Train:

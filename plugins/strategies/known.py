@@ -12,7 +12,9 @@ The trial need not be trained then, if an earlier result can answer it. It can, 
   bring a child to the front of its round with epochs that the others have not had;
 - the training was not cut short by a deadline;
 - the training did not take part in one-shot weights (`WeightBank`), with which a child's score
-  depends on the children before it.
+  depends on the children before it;
+- the data, the recipe and the reward are equal, where the host keeps with a trial by what it was
+  scored (`Evaluation.fingerprint`). Our adapters keep it; a trial without it is not compared.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from cellwright.plugins.strategies.strategy import NOTES
 from cellwright.search_spaces import Float, Int, Params, SearchSpace
 
 REPEAT_OF = "repeat_of"  # among the metrics of a trial that was answered: number of the earlier one
+SCORED_BY = "scored_by"  # under which a host keeps a trial's `Evaluation.fingerprint`
 
 
 class Measured(NamedTuple):
@@ -34,12 +37,14 @@ class Measured(NamedTuple):
         params: All that its host holds: decisions of the space and other hyperparameters, by name.
         epochs: Those of its rung, earlier rungs included; None without a schedule.
         metrics: What was measured.
+        scored_by: `Evaluation.fingerprint`; None if nobody kept it.
     """
 
     number: int
     params: Mapping[str, Any]
     epochs: int | None
     metrics: Mapping[str, float]
+    scored_by: str | None = None
 
     def repeated(self) -> dict[str, float]:
         """The metrics of the trial that this one answers; what a strategy predicted is left out."""
@@ -53,6 +58,7 @@ def find_known(
     epochs: int | None,
     trials: Iterable[Measured],
     needed: Iterable[str] = (),
+    scored_by: str | None = None,
 ) -> Measured | None:
     """The first trial that answers a new one; None if there is none.
 
@@ -62,6 +68,7 @@ def find_known(
         epochs: The new trial's, as in `Measured`.
         trials: In the order in which to look at them.
         needed: Metrics without which a trial answers nothing.
+        scored_by: The new trial's, as in `Measured`; None if it is not to be compared.
 
     Raises:
         InvalidArchitecture: If a value is not allowed in ``space``.
@@ -76,6 +83,7 @@ def find_known(
             and needed <= trial.metrics.keys()
             and not trial.metrics.get("cut")
             and "shared_layers" not in trial.metrics
+            and (None in (scored_by, trial.scored_by) or scored_by == trial.scored_by)
             and _hyperparameters(space, trial.params) == wanted
             and space.key(_decisions(space, trial.params)) == network
         ):

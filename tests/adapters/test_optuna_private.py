@@ -21,6 +21,7 @@ PARTS = {
     "trials_of": [(optuna.Study, "_get_trials", ["deepcopy", "states", "use_cache"])],
     "stored_trial": [(BaseStorage, "get_trial", ["trial_id"])],
     "note_in_trial": [(BaseStorage, "set_trial_user_attr", ["trial_id", "key", "value"])],
+    "keep_in_trial": [(BaseStorage, "set_trial_system_attr", ["trial_id", "key", "value"])],
     "notes_in_study": [(BaseStorage, "get_study_system_attrs", ["study_id"])],
     "note_in_study": [(BaseStorage, "set_study_system_attr", ["study_id", "key", "value"])],
     "is_enqueued": [(optuna.trial.FrozenTrial, "system_attrs", None)],
@@ -102,7 +103,9 @@ def test_what_is_stored_is_read_again(storage):
     running = study.ask()
     optuna_private.note_in_study(study, "cellwright:space", "abc")
     optuna_private.note_in_trial(study, running, "rung", {"epochs": 3})
+    optuna_private.keep_in_trial(running, "cellwright:kept", "xyz")
     again = optuna.load_study(study_name="s", storage=storage)
+    assert again.trials[3].system_attrs["cellwright:kept"] == "xyz"
     assert optuna_private.notes_in_study(again)["cellwright:space"] == "abc"
     trials = optuna_private.trials_of(again)
     assert [trial.number for trial in trials] == [0, 1, 2, 3]

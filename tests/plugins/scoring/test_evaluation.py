@@ -309,3 +309,27 @@ def test_memory_does_not_grow_from_child_to_child(digits):
         score.run({**PARAMS, "normal/1/operation_1": ("sep_3x3", "identity")[number % 2]})
         used.append(process.memory_info().rss / 2**20)
     assert used[-1] - used[3] < 25, used
+
+
+def test_a_fingerprint_says_by_what_a_child_is_scored(digits, tmp_path):
+    mine = evaluation(digits)
+    same = [
+        dataclasses.replace(mine),
+        dataclasses.replace(mine, meter=KerasLatency()),
+        dataclasses.replace(mine, checkpoints=tmp_path),
+    ]
+    assert {each.fingerprint for each in same} == {mine.fingerprint}
+    fewer = dataclasses.replace(digits, x_train=digits.x_train[:-1], y_train=digits.y_train[:-1])
+    labels = dataclasses.replace(digits, y_val=digits.y_val[::-1].copy())
+    others = [
+        dataclasses.replace(mine, data=fewer),
+        dataclasses.replace(mine, data=labels),
+        dataclasses.replace(mine, recipe=Recipe(epochs=7)),
+        dataclasses.replace(mine, reward=AccuracyReward(power=2)),
+        dataclasses.replace(mine, reward=AccuracyReward(power=3)),
+        dataclasses.replace(mine, reward=LossReward()),
+        dataclasses.replace(mine, options={**mine.options, "filters": 3}),
+        dataclasses.replace(mine, seed=5),
+        dataclasses.replace(mine, train=lambda *arguments, **others: {}),
+    ]
+    assert len({each.fingerprint for each in [mine, *others]}) == len(others) + 1

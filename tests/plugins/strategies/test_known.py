@@ -73,3 +73,15 @@ def test_what_is_no_whole_measurement_does_not_count():
 def test_what_was_predicted_is_not_repeated():
     trial = Measured(3, BASE, None, {"reward": 1.0, "predicted": 2.0, "predicted_std": 0.1})
     assert trial.repeated() == {"reward": 1.0, "repeat_of": 3.0}
+
+
+def test_only_what_was_scored_alike_counts_where_it_is_known_by_what():
+    def found(mine, *theirs):
+        trials = [Measured(k, BASE, None, {"reward": 1.0}, each) for k, each in enumerate(theirs)]
+        answer = find_known(SPACE, BASE, None, trials, scored_by=mine)
+        return None if answer is None else answer.number
+
+    assert found("a", "b") is None
+    assert found("a", "b", "a") == 1
+    assert found("a", None) == 0
+    assert found(None, "b") == 0
