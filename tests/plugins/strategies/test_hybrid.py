@@ -1,6 +1,7 @@
 """The hybrid controller: both heads' gradients, the credit of each decision, what it predicts."""
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +221,15 @@ def made_by_name(**arguments):
     return make_strategy("hybrid", SPACE, seed=3, **arguments)
 
 
+def on_the_command_line(**arguments):
+    """As the drivers of all hosts make the strategy of a search's settings."""
+    from cellwright.command_line.options import settings_of
+
+    texts = [f"{name}={json.dumps(value)}" for name, value in arguments.items()]
+    settings = settings_of(strategy="hybrid", space="mlp", strategy_arg=texts)
+    return make_strategy(settings.strategy, SPACE, seed=3, **settings.strategy_arg)
+
+
 def in_optuna(**arguments):
     pytest.importorskip("optuna")
     from cellwright.adapters.optuna_sampler import StrategySampler
@@ -245,7 +255,10 @@ def in_keras_tuner(**arguments):
     return StrategyOracle(goal, 9, strategy="hybrid", space=SPACE, seed=3, **arguments).strategy
 
 
-@pytest.mark.parametrize("entrance", [made_by_name, in_optuna, in_nni, in_keras_tuner])
+ENTRANCES = [made_by_name, on_the_command_line, in_optuna, in_nni, in_keras_tuner]
+
+
+@pytest.mark.parametrize("entrance", ENTRANCES)
 def test_it_goes_without_its_predictor_in_every_entrance(entrance):
     strategy = entrance(predictor=False, batch=4, epochs=2, units=8)
     alone = HybridReinforce(SPACE, seed=3, predictor=False, batch=4, epochs=2, units=8)
