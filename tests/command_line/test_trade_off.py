@@ -393,10 +393,10 @@ def test_a_report_by_an_int8_latency_ranks_the_fastest_child_first(cellwright, h
             ("--objectives", "val_accuracy,parameters", "--strategy", "evolution"),
             "on one objective",
         ),
-        (("--predict", "t.json", "--space", "convnet"), "convnet does not say what these are"),
+        (("--predict", "t.json", "--space", "convnet"), "a network consists of, and ConvNetSpace("),
         (
             ("--predict", "t.json", "--meter", "parameters"),
-            "latencies, and --meter parameters",
+            "latencies, and --meter measures parameters",
         ),
         (("--limit-ms", 0), "at_most must be above 0 and finite, got 0"),
     ],
