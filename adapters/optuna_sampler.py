@@ -291,7 +291,7 @@ class NASNetRLSampler(_NamedSampler):
         arguments: Further arguments of `Reinforce`.
     """
 
-    _strategy = "reinforce"
+    _strategy = "cellwright.plugins:Reinforce"
 
 
 class NASNetEvolutionSampler(_NamedSampler):
@@ -302,4 +302,4 @@ class NASNetEvolutionSampler(_NamedSampler):
         arguments: Further arguments of `RegularizedEvolution`.
     """
 
-    _strategy = "evolution"
+    _strategy = "cellwright.plugins:RegularizedEvolution"
