@@ -70,9 +70,12 @@ def train(number: int, way: str, epochs: int, filters: int) -> Child:
 
 
 def table(children: Sequence[Child]) -> str:
-    """Means with their standard errors, and the mean difference of the pairs, in Markdown."""
+    """Means with their standard errors, and the mean difference of the pairs, in Markdown.
+
+    Seconds are the median, since other processes may have slowed some children down.
+    """
     lines = [
-        "| way | children | parameters | seconds | training accuracy | validation accuracy |",
+        "| way | children | parameters | seconds (median) | training accuracy | validation accuracy |",
         "|---|---|---|---|---|---|",
     ]
     for way in SPACES:
@@ -80,7 +83,7 @@ def table(children: Sequence[Child]) -> str:
         if len(own) > 1:
             cells = (
                 f"{statistics.mean(child.parameters for child in own):,.0f}",
-                f"{statistics.mean(child.seconds for child in own):.1f}",
+                f"{statistics.median(child.seconds for child in own):.0f}",
                 _mean([child.accuracy for child in own]),
                 _mean([child.val_accuracy for child in own]),
             )
