@@ -75,7 +75,7 @@ def table(children: Sequence[Child]) -> str:
     Seconds are the median, since other processes may have slowed some children down.
     """
     lines = [
-        "| way | children | parameters | seconds (median) | training accuracy | validation accuracy |",
+        "| way | children | parameters | seconds (median) | training acc. | validation acc. |",
         "|---|---|---|---|---|---|",
     ]
     for way in SPACES:

@@ -248,12 +248,13 @@ def as_set(model):
     ("space", "options"),
     [
         (NASNetSpace.amoebanet(blocks=1), {"filters": 4, "repeats": 1, "reductions": 1}),
+        (NASNetSpace(blocks=2, combinations=("concat",)), {"filters": 3, "reductions": 1}),
         (ConvNetSpace(strides=True), {}),
         pytest.param(MnasNetSpace(), {"filters": 8}, marks=pytest.mark.slow),
         pytest.param(NASNetSpace.published(), {"filters": 3}, marks=pytest.mark.slow),
         pytest.param(NASNetSpace(), {"filters": 3}, marks=pytest.mark.slow),
     ],
-    ids=["amoebanet", "convnet", "mnasnet", "nasnet", "book"],
+    ids=["amoebanet", "book, small", "convnet", "mnasnet", "nasnet", "book"],
 )
 def test_the_python_file_builds_the_same_layers_and_connections(space, options):
     params = space.sample(np.random.default_rng(7))

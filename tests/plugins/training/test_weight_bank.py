@@ -86,6 +86,20 @@ def test_cells_share_by_position_and_operation(tmp_path):
         assert equal(one, two)
 
 
+def test_cells_share_the_convolutions_that_repair_them(tmp_path):
+    space = NASNetSpace(blocks=2, operations=("sep_3x3", "max_3x3"), combinations=("concat",))
+    bank = WeightBank(tmp_path)
+    rng = np.random.default_rng(0)
+    for seed in range(2):
+        params = space.sample(rng)
+        model = space.build(params, (8, 8, 1), 3, seed=seed, filters=2, reductions=0)
+        started = bank.start(model, space.shared_weights(params, model))
+        bank.keep(model, space.shared_weights(params, model))
+    assert {
+        f"cell_1_normal_{part}repair_pointwise" for part in ("", "block_1_", "block_2_")
+    } <= set(started)
+
+
 def test_a_child_of_an_evaluation_starts_where_the_last_one_ended(tmp_path):
     bank = WeightBank(tmp_path)
     recipe = Recipe(epochs=2, batch_size=16, learning_rate=0.01)
