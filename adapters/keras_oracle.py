@@ -40,6 +40,7 @@ from cellwright.adapters.keras_project import ProjectOracle
 from cellwright.adapters.keras_record import measured, told_of
 from cellwright.adapters.keras_schedule import attempts, in_their_words
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
+from cellwright.plugins.metrics import mistaken
 from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.plugins.strategies.known import find_known
 from cellwright.plugins.strategies.strategy import NOTES
@@ -126,6 +127,10 @@ class StrategyOracle(ProjectOracle):
         strategy.check_objectives(len(objectives))
         self.strategy = strategy
         self.schedule = schedule
+        for one in objectives:
+            if wrong := mistaken([one.name], one.direction):
+                other = "min" if one.direction == "max" else "max"
+                _log.warning("%s: give keras_tuner.Objective(%r, %r)", wrong, one.name, other)
         self._signs = {one.name: 1.0 if one.direction == "max" else -1.0 for one in objectives}
         self.space = strategy.space
         declared = kt.HyperParameters() if hyperparameters is None else hyperparameters.copy()

@@ -28,6 +28,7 @@ from cellwright.adapters.nni_record import (
     read_result,
 )
 from cellwright.adapters.nni_space import other_entries
+from cellwright.plugins.metrics import mistaken
 from cellwright.plugins.registry import make_space, make_strategy
 from cellwright.search_spaces import (
     CellwrightError,
@@ -98,6 +99,8 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             allow_localhost()
         self.optimize_mode = optimize_mode
         self._signs = signs_of(optimize_mode, objectives)
+        for name, way in (objectives or {}).items():
+            self._warn(mistaken([name], way), f"objectives.{name}")
         self.space = make_space(space, tune)
         self.schedule = schedule_of(schedule)
         self._make = functools.partial(
@@ -114,6 +117,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         self._again: list[int] = []
         self._rerun: list[Params] = []
         self._resumed = False
+        self._checked = False  # whether the direction fits what the trials report
         self._others: dict[str, Any] = {}
         self._refusal = ""
         self._lock = threading.RLock()
@@ -170,6 +174,10 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         result = read_result(self.space, value, parameters, self._signs)
         if result.reward is None:
             _log.warning("trial %d failed: %s", number, result.facts["error"])
+        elif not self._checked and "default" in self._signs:
+            self._checked = True
+            alike = [n for n, x in result.facts["metrics"].items() if x == result.facts["default"]]
+            self._warn(mistaken(alike, self.optimize_mode), "optimize_mode")
         self.record.report(number, result, trial=kwargs.get("trial_job_id"))
         self._save()
 
@@ -267,6 +275,10 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         self._rerun = [{n: x for n, x in g.items() if n in self.space.names} for g in again]
         self._again = [n for n, given in self.record.running.items() if given not in again]
         self._resumed = False
+
+    def _warn(self, wrong: str, argument: str) -> None:
+        if wrong:
+            _log.warning("%s: change %s in the tuner's classArgs", wrong, argument)
 
     def _refuse(self, error: Exception) -> None:
         self._refusal = f"{type(error).__name__}: {error}"

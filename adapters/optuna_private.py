@@ -13,6 +13,7 @@ from typing import Any
 
 from optuna import Study, Trial
 from optuna.storages.journal._file import LOCK_FILE_SUFFIX
+from optuna.study.study import _SYSTEM_ATTR_METRIC_NAMES
 from optuna.trial import FrozenTrial, TrialState
 
 
@@ -52,6 +53,15 @@ def keep_in_trial(trial: Trial, name: str, value: str) -> None:
 def notes_in_study(study: Study) -> Mapping[str, Any]:
     """The study's system attributes, which are for samplers; a study of Optuna 5 hides them."""
     return study._storage.get_study_system_attrs(study._study_id)
+
+
+def metric_names_of(study: Study) -> Sequence[str]:
+    """What ``Study.set_metric_names`` called the objectives; empty if it was not called.
+
+    Under a ``HyperbandPruner`` a sampler's study does not say it.
+    """
+    names: Sequence[str] = notes_in_study(study).get(_SYSTEM_ATTR_METRIC_NAMES) or ()
+    return names
 
 
 def note_in_study(study: Study, name: str, value: Any) -> None:

@@ -26,13 +26,16 @@ from optuna.trial import FrozenTrial, TrialState
 from cellwright.adapters.optuna_private import (
     identity_of,
     is_enqueued,
+    metric_names_of,
     note_in_trial,
     stored_trial,
     trials_of,
 )
 from cellwright.adapters.optuna_study import (
+    check_directions,
     check_space,
     claim,
+    metrics_of,
     params_of,
     part_of,
     reward_of,
@@ -64,6 +67,10 @@ class StrategySampler(BaseSampler):
     does. A trial that failed, was pruned before its first report, or has a value that is not finite
     counts as a failed child. One that broke a constraint counts as worse than all others, and the
     worse the further it is beyond. Trials without any decision of the space are ignored.
+
+    The direction is the study's, and Optuna minimises unless ``create_study`` is told otherwise. If
+    a study minimises what `optuna_trial.run`, ``Study.set_metric_names`` or a trial's user
+    attributes call an accuracy or a reward, a warning says so, once.
 
     A study with several objectives needs a strategy with as many, which is told all values of a
     trial::
@@ -143,6 +150,10 @@ class StrategySampler(BaseSampler):
     ) -> None:
         if self._others is not None:
             self._others.after_trial(study, trial, state, values)
+        if state == TrialState.COMPLETE and values is not None:
+            metrics = metrics_of(trial)
+            alike = [[name for name, x in metrics.items() if x == value] for value in values]
+            check_directions(study, alike)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -217,6 +228,7 @@ class StrategySampler(BaseSampler):
             return
         with self._lock:
             noted = check_space(study, self.strategy.space)
+            check_directions(study, [[name] for name in metric_names_of(study)])
             self._forget_study()
             self._noted = noted
             if not self.strategy.seeded:

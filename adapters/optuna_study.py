@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import math
 import zlib
@@ -20,6 +19,7 @@ from cellwright.adapters.optuna_private import (
     notes_in_study,
     trials_of,
 )
+from cellwright.plugins.metrics import mistaken
 from cellwright.plugins.strategies.outcome import Rewards, Told, excess_of
 from cellwright.plugins.strategies.strategy import NOTES
 from cellwright.search_spaces import (
@@ -36,14 +36,42 @@ from cellwright.search_spaces.identity import brief, compare, old_fingerprint, r
 # as MySQL has little room for an attribute.
 _SPACE, _IDENTITY = "cellwright:space", "cellwright:identity"
 _logger = logging.getLogger(__name__)
-# What was doubtful of which study of a storage, and has been said by this process.
+# What this process has said of which study of a storage.
 _said: WeakKeyDictionary[Any, set[tuple[int, str]]] = WeakKeyDictionary()
 
 
-@functools.cache
-def warn_once(text: str) -> None:
-    """Say something once in a process, and not for every trial; ``text`` names the study."""
-    _logger.warning("%s", text)
+def warn_once(study: Study, text: str) -> None:
+    """Say something of a study once in a process, and not for every trial."""
+    if _is_new(study, text):
+        _logger.warning("In study %r %s", study.study_name, text)
+
+
+def _is_new(study: Study, text: str) -> bool:
+    """Whether this process has not said it of the study; from now on it has."""
+    storage, number = identity_of(study)
+    said = _said.setdefault(storage, set())
+    new = (number, text) not in said
+    said.add((number, text))
+    return new
+
+
+def check_directions(study: Study, objectives: Sequence[Sequence[str]]) -> None:
+    """Warn, once in a process, if a study is to make a score fall or a loss rise.
+
+    Args:
+        study: As a sampler or an objective sees it.
+        objectives: For each direction of the study, the names by which its metric is known, or
+            those of all metrics that have its value.
+    """
+    for names, direction in zip(objectives, study.directions, strict=False):
+        if wrong := mistaken(names, direction.name.lower()):
+            other = "maximize" if direction == StudyDirection.MINIMIZE else "minimize"
+            warn_once(
+                study,
+                f"{wrong}. Without a direction Optuna minimises; a study keeps the direction that "
+                "it was created with, so create another, by "
+                f'optuna.create_study(direction="{other}", ...)',
+            )
 
 
 def told_of(trial: FrozenTrial, space: SearchSpace, signs: Sequence[float]) -> Told | None:
@@ -154,10 +182,7 @@ def check_space(study: Study, space: SearchSpace) -> bool:
             f"{found.different}. Start a new study (another study_name), or search the space that "
             "it was made with"
         )
-    storage, number = identity_of(study)
-    said = _said.setdefault(storage, set())
-    if found.doubtful and (number, found.doubtful) not in said:
-        said.add((number, found.doubtful))
+    if found.doubtful and _is_new(study, found.doubtful):
         _logger.warning(
             "Study %r may have been made with another search space than %r: %s. Its trials are "
             "taken as trials of this space, which is noted in the study from now on",

@@ -11,7 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from cellwright.adapters.optuna_private import keep_in_trial, note_in_trial
-from cellwright.adapters.optuna_study import metrics_of, warn_once
+from cellwright.adapters.optuna_study import check_directions, metrics_of, warn_once
 from cellwright.adapters.optuna_suggest import KEPT, RUNG, known_trial, measured, rung_of, suggest
 from cellwright.plugins.scoring.evaluation import Evaluation, Report
 from cellwright.plugins.training.best_child import Keep
@@ -58,6 +58,7 @@ def run(
         TrialPruned: If the child is beyond the limit, or the study's pruner ends its training.
         Exception: Whatever made the child fail; the user attribute ``error`` then says what.
     """
+    check_directions(trial.study, [[name] for name in objectives])
     params = suggest(trial, evaluation.space)
     rung = rung_of(trial)
     keep_in_trial(trial, KEPT, evaluation.fingerprint)
@@ -105,8 +106,9 @@ def _report(
     """Report the objective after an epoch; whether it is known then."""
     if objective not in metrics:
         warn_once(
+            trial.study,
             f"{objective!r} is not among what is known after an epoch ({', '.join(metrics)}): "
-            f"study {trial.study.study_name!r} gets no intermediate values, and prunes nothing"
+            "there are no intermediate values, and nothing is pruned",
         )
         return False
     trial.report(metrics[objective], trained)

@@ -48,7 +48,7 @@ after_import = sorted(heavy & set(sys.modules))
 import optuna
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 space = adapter.NASNetSpace()
-study = optuna.create_study(sampler=adapter.NASNetRLSampler(seed=0))
+study = optuna.create_study(direction="maximize", sampler=adapter.NASNetRLSampler(seed=0))
 for number in range({suggestions}):
     trial = study.ask()
     adapter.suggest(trial, space)

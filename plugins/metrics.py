@@ -189,6 +189,24 @@ def find_metric(text: str, declared: Iterable[Metric] = (), option: str = "--met
     return found
 
 
+def mistaken(names: Iterable[str], direction: str) -> str:
+    """What is wrong with a goal, in words; empty if nothing is, or its metric is not known.
+
+    A score that is to fall, or a loss that is to rise, is hardly ever meant: Optuna minimises
+    unless it is told otherwise. Costs are left out, since one may search for large networks.
+
+    Args:
+        names: Of the metric that is the goal, or of all that have its value.
+        direction: Of the goal, one of `DIRECTIONS`.
+    """
+    direction = DIRECTIONS[direction]
+    known = [metric for metric in map(known_metric, names) if metric and not metric.unit]
+    if not known or any(metric.direction == direction for metric in known):
+        return ""
+    done, better = ("minimised", "more") if direction == "minimize" else ("maximised", "less")
+    return f"{known[0].name!r} is {done}, and {better} of it is better"
+
+
 def beside_reward(names: Iterable[str], declared: Iterable[Metric] = ()) -> list[Metric]:
     """Those of ``names`` that are shown beside the reward: what a network is worth and costs.
 

@@ -23,6 +23,7 @@ PARTS = {
     "note_in_trial": [(BaseStorage, "set_trial_user_attr", ["trial_id", "key", "value"])],
     "keep_in_trial": [(BaseStorage, "set_trial_system_attr", ["trial_id", "key", "value"])],
     "notes_in_study": [(BaseStorage, "get_study_system_attrs", ["study_id"])],
+    "metric_names_of": [(optuna.study.study, "_SYSTEM_ATTR_METRIC_NAMES", None)],
     "note_in_study": [(BaseStorage, "set_study_system_attr", ["study_id", "key", "value"])],
     "is_enqueued": [(optuna.trial.FrozenTrial, "system_attrs", None)],
     "identity_of": [],  # attributes of an object: see the tests below
@@ -103,6 +104,9 @@ def test_what_is_stored_is_read_again(storage):
     running = study.ask()
     optuna_private.note_in_study(study, "cellwright:space", "abc")
     optuna_private.note_in_trial(study, running, "rung", {"epochs": 3})
+    assert optuna_private.metric_names_of(study) == ()
+    study.set_metric_names(["accuracy"])
+    assert optuna_private.metric_names_of(study) == ["accuracy"]
     optuna_private.keep_in_trial(running, "cellwright:kept", "xyz")
     again = optuna.load_study(study_name="s", storage=storage)
     assert again.trials[3].system_attrs["cellwright:kept"] == "xyz"

@@ -76,7 +76,9 @@ class Features:
             shared = [word for word, count in counts.items() if count > 1]
             if shared:
                 has = np.array([[word in words for word in shared] for words in texts], dtype=float)
-                yield self._block([position], has / has.std(axis=0))
+                has = has[:, has.std(axis=0) > 0]  # a word of all choices tells none apart
+                if has.size:
+                    yield self._block([position], has / has.std(axis=0))
             numbers = np.array([_number(words) for words in texts])
             known = np.isfinite(numbers)
             if shared and len(set(numbers[known])) > 2:

@@ -66,6 +66,16 @@ def test_choices_of_several_words_are_alike_where_words_are():
     assert len(set(features.groups[-3:])) == 2, "words together, the number on its own"
 
 
+def test_a_word_of_all_choices_is_no_feature():
+    space = SearchSpace([Decision("layer", ("4 relu", "8 relu", "16 relu", "16 relu wide"))])
+    features = Features(space)(np.arange(4)[:, None])
+    assert np.isfinite(features).all()
+    strategy = PredictorGuided(space, seed=0, initial=2)
+    for number in range(6):
+        params = strategy.ask(number)
+        strategy.tell(number, params, float(space.encode(params)[0]))
+
+
 def test_finds_in_60_trials_what_random_search_does_not_find_in_1000():
     for seed in range(3):
         score = pair_score(seed)
