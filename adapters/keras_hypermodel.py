@@ -14,15 +14,22 @@ from keras_tuner.src.engine.tuner_utils import TunerCallback
 
 from cellwright.adapters.keras_decisions import architecture
 from cellwright.adapters.keras_results import not_trained, with_sum
-from cellwright.adapters.keras_schedule import EPOCHS
+from cellwright.adapters.keras_schedule import AFTER, EPOCHS
 from cellwright.plugins import Limit, Meter, Recipe, Reward, make_space
 from cellwright.plugins.meters import as_meters
 from cellwright.plugins.scoring.child import check_losses, score
 from cellwright.plugins.scoring.evaluation import check_hyperparameters, divide
 from cellwright.plugins.scoring.limit import Predictor, Screening
 from cellwright.plugins.scoring.rewards import usual_reward
+from cellwright.plugins.strategies.schedule import state_of
 from cellwright.plugins.training.batches import Batches
-from cellwright.plugins.training.checkpoints import Checkpoint, checkpoint_of, epochs_of, joined
+from cellwright.plugins.training.checkpoints import (
+    Checkpoint,
+    checkpoint_of,
+    descended,
+    epochs_of,
+    joined,
+)
 from cellwright.plugins.training.train import compile_child, metrics_of
 from cellwright.search_spaces import OverLimit, Params, SearchSpace
 
@@ -35,7 +42,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
     given. For another optimizer or loss, override `compile`.
 
     Under a schedule (`StrategyOracle`) a child trains for the epochs of its rung, and goes on from
-    the checkpoint that its last trial left in ``children`` in the project's folder. Keras Tuner's
+    the checkpoint that an earlier trial left in ``children`` in the project's folder. Keras Tuner's
     own ``Hyperband`` does both by itself.
 
     Args:
@@ -143,7 +150,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         if EPOCHS not in hp.values or "initial_epoch" in kwargs:
             return model.fit(*args, **kwargs)
         epochs = hp.values[EPOCHS]
-        checkpoint = self._checkpoint(oracle, network, recipe, options)
+        checkpoint = self._checkpoint(oracle, hp, network, recipe, options)
         before = {} if checkpoint is None else checkpoint.restore(model, epochs)
         kwargs |= {"epochs": epochs, "initial_epoch": epochs_of(before)}
         history = model.fit(*args, **kwargs)
@@ -153,12 +160,16 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         return history
 
     def _checkpoint(
-        self, oracle: Any, network: Params, recipe: Recipe, options: Mapping[str, Any]
+        self, oracle: Any, hp: Any, network: Params, recipe: Recipe, options: Mapping[str, Any]
     ) -> Checkpoint | None:
         """Where the child is kept between the rungs of a schedule."""
         if getattr(oracle, "schedule", None) is None:
             return None
         folder = Path(oracle._project_dir) / "children"
+        if (after := hp.values.get(AFTER)) is not None:
+            params = architecture(hp, self.space)
+            state = state_of(params, hp.values[EPOCHS], after)
+            return descended(folder, state, after, self.options, dataclasses.asdict(self.recipe))
         return checkpoint_of(folder, network, dict(options), dataclasses.asdict(recipe))
 
     def _check_objective(

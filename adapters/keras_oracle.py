@@ -41,8 +41,8 @@ from cellwright.adapters.keras_record import measured, told_of
 from cellwright.adapters.keras_schedule import attempts, in_their_words
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
 from cellwright.plugins.metrics import mistaken
-from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.plugins.strategies.known import find_known
+from cellwright.plugins.strategies.schedule import Schedule, draws_of
 from cellwright.plugins.strategies.strategy import NOTES
 from cellwright.search_spaces import InvalidArchitecture, SearchSpace, SpaceMismatch
 from cellwright.search_spaces.identity import compare, old_fingerprint, renewed
@@ -82,10 +82,11 @@ class StrategyOracle(ProjectOracle):
             ``"module:attribute"``, or a `Strategy`, which has its own space and seed.
         space: A space or its name; the book's if None.
         seed: 0 or above; None draws one, which the project keeps.
-        schedule: Makes the search multi-fidelity. Each trial is then one rung, described in the
+        schedule: A `Hyperband` or `PopulationBased`. Each trial is then one rung, described in the
             words of Keras Tuner's own ``HyperbandOracle``: the values ``tuner/epochs``,
-            ``tuner/initial_epoch``, ``tuner/bracket``, ``tuner/round`` and ``tuner/trial_id``,
-            which `NASNetHyperModel` follows. ``schedule.trials`` trials are one pass.
+            ``tuner/initial_epoch``, ``tuner/bracket``, ``tuner/round`` and ``tuner/trial_id``, and
+            in a population ``tuner/after``, all of which `NASNetHyperModel` follows.
+            ``schedule.trials`` trials are one pass.
         hyperparameters, allow_new_entries, tune_new_entries, max_retries_per_trial,
         max_consecutive_failed_trials: As in every Keras Tuner oracle. The decisions are declared
             by the oracle itself, so that ``allow_new_entries=False`` needs no ``hyperparameters``.
@@ -105,7 +106,7 @@ class StrategyOracle(ProjectOracle):
         strategy: str | Strategy = "reinforce",
         space: SearchSpace | str | None = None,
         seed: int | None = None,
-        schedule: Hyperband | None = None,
+        schedule: Schedule | None = None,
         hyperparameters: Any = None,
         allow_new_entries: bool = True,
         tune_new_entries: bool = True,
@@ -125,6 +126,8 @@ class StrategyOracle(ProjectOracle):
                 strategy, make_space(space), seed=seed, objectives=len(objectives), **arguments
             )
         strategy.check_objectives(len(objectives))
+        if schedule is not None:
+            schedule.check(strategy.space)
         self.strategy = strategy
         self.schedule = schedule
         for one in objectives:
@@ -164,11 +167,13 @@ class StrategyOracle(ProjectOracle):
         words: dict[str, Any] = {}
         if self.schedule is not None:
             rewards = {told.number: told.reward for told in self.record()}
-            rung = self.schedule.next(attempts(self.trials.values(), rewards))
+            earlier = attempts(self.trials.values(), rewards, self.space)
+            draws = draws_of(self.strategy.seed, number)
+            rung = self.schedule.next(earlier, self.space, draws)
             if rung.past is not None:
                 past = next(t for t in self.trials.values() if int(t.trial_id) == rung.past)
                 words = in_their_words(rung, self.schedule, past.trial_id)
-                values = {**past.hyperparameters.values, **words}
+                values = {**past.hyperparameters.values, **(rung.changes or {}), **words}
                 return {"status": TrialStatus.RUNNING, "values": values}
             words = in_their_words(rung, self.schedule)
         running = [
@@ -189,9 +194,9 @@ class StrategyOracle(ProjectOracle):
     def known_metrics(self, trial: Any, scored_by: str | None = None) -> dict[str, float] | None:
         """What the first completed trial measured that answers ``trial``; None without one.
 
-        It had the same network, equal hyperparameters, and, under a schedule, the same epochs. A
-        ``run_trial`` of your own may return these metrics, and train nothing. The metric
-        ``repeat_of`` is that trial's number.
+        It had the same network, equal hyperparameters, and, under a schedule, the same epochs, in a
+        population after the same weights. A ``run_trial`` of your own may return these metrics, and
+        train nothing. The metric ``repeat_of`` is that trial's number.
 
         Args:
             trial: Whose values have been chosen.
@@ -205,7 +210,14 @@ class StrategyOracle(ProjectOracle):
             if other.status == TrialStatus.COMPLETED
         )
         wanted = measured(trial, self.space)
-        known = find_known(self.space, wanted.params, wanted.epochs, complete, scored_by=scored_by)
+        known = find_known(
+            self.space,
+            wanted.params,
+            wanted.epochs,
+            complete,
+            scored_by=scored_by,
+            after=wanted.after,
+        )
         return None if known is None else known.repeated()
 
     def note_scored_by(self, trial: Any, scored_by: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from keras_tuner.engine.trial import TrialStatus
 
 from cellwright.adapters.keras_decisions import read_params
-from cellwright.adapters.keras_schedule import EPOCHS, without_words
+from cellwright.adapters.keras_schedule import AFTER, EPOCHS, without_words
 from cellwright.plugins.strategies.known import Measured
 from cellwright.plugins.strategies.outcome import Rewards, Told, excess_of
 from cellwright.search_spaces import SearchSpace
@@ -47,7 +47,8 @@ def measured(trial: Any, space: SearchSpace, scored_by: str | None = None) -> Me
     values = trial.hyperparameters.values
     others = {n: x for n, x in without_words(values).items() if n not in space.names}
     params = {**others, **read_params(values, space)}
-    return Measured(int(trial.trial_id), params, values.get(EPOCHS), _metrics(trial), scored_by)
+    epochs, after = values.get(EPOCHS), values.get(AFTER)
+    return Measured(int(trial.trial_id), params, epochs, _metrics(trial), scored_by, after)
 
 
 def _metrics(trial: Any) -> dict[str, float]:

@@ -19,8 +19,9 @@ import keras_tuner as kt
 from cellwright.adapters.keras_decisions import check_searched, declare, read_params
 from cellwright.adapters.keras_oracle import StrategyOracle
 from cellwright.adapters.keras_results import not_trained, with_sum
-from cellwright.adapters.keras_schedule import EPOCHS
-from cellwright.plugins.scoring.evaluation import Evaluation
+from cellwright.adapters.keras_schedule import AFTER, EPOCHS
+from cellwright.plugins.scoring.evaluation import NO_FOLDER, Evaluation
+from cellwright.plugins.strategies.population import PopulationBased
 from cellwright.plugins.training.best_child import Keep
 from cellwright.search_spaces import OverLimit
 
@@ -33,7 +34,7 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
     metrics, and does not count towards ``max_consecutive_failed_trials`` if the oracle is a
     `StrategyOracle`; with Keras Tuner's own oracles it does. A child that has been measured before
     is not trained again (`StrategyOracle.known_metrics`). Under a schedule a child is trained for
-    the epochs of the trial's rung.
+    the epochs of the trial's rung, and in a population it goes on from the rung's weights.
 
     Args:
         evaluation: Trains and measures the children.
@@ -47,6 +48,8 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
 
     Raises:
         SpaceMismatch: If the oracle searches another space, or holds a decision with other choices.
+        ValueError: If the oracle has the schedule of a population, and the evaluation no folder for
+            its weights.
     """
 
     def __init__(
@@ -59,6 +62,9 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
         **arguments: Any,
     ) -> None:
         check_searched(getattr(oracle, "space", evaluation.space), evaluation.space)
+        population = isinstance(getattr(oracle, "schedule", None), PopulationBased)
+        if population and evaluation.checkpoints is None:
+            raise ValueError(NO_FOLDER)
         self.evaluation, self.keep, self.report = evaluation, keep, report
         super().__init__(oracle=oracle, **arguments)
         if isinstance(self.oracle, kt.Oracle):  # in a worker, the chief has declared it
@@ -84,7 +90,9 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
                 self.report(number, epoch, metrics)
 
         try:
-            metrics, model = self.evaluation.run(params, report_epoch, epochs=values.get(EPOCHS))
+            metrics, model = self.evaluation.run(
+                params, report_epoch, epochs=values.get(EPOCHS), after=values.get(AFTER)
+            )
         except OverLimit as error:
             return not_trained(error, self.oracle.objective, trial)
         if self.keep is not None:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cellwright.plugins.strategies.hyperband import Hyperband
+from cellwright.plugins.strategies.population import PopulationBased
+from cellwright.plugins.strategies.schedule import Schedule
+from cellwright.search_spaces import SearchSpace
 
 _SIGNS = {"maximize": 1.0, "minimize": -1.0}
 
@@ -32,13 +35,19 @@ def signs_of(optimize_mode: str, objectives: Mapping[str, str] | None) -> dict[s
     return {name: _SIGNS[mode] for name, mode in objectives.items()}
 
 
-def schedule_of(arguments: Mapping[str, Any] | None) -> Hyperband | None:
-    """The schedule that ``arguments`` describe.
+def schedule_of(arguments: Mapping[str, Any] | None, space: SearchSpace) -> Schedule | None:
+    """The schedule that ``arguments`` describe: with a ``population``, a `PopulationBased`.
 
     Raises:
-        ValueError: If they are not those of `Hyperband`, or one is out of range.
+        ValueError: If they are not those of `Hyperband` or `PopulationBased`, one is out of range,
+            or the schedule cannot do with ``space``.
     """
+    if arguments is None:
+        return None
+    kind = PopulationBased if "population" in arguments else Hyperband
     try:
-        return None if arguments is None else Hyperband(**arguments)
+        schedule: Schedule = kind(**arguments)
     except TypeError as error:
-        raise ValueError(f"schedule {arguments!r} is no Hyperband: {error}") from error
+        raise ValueError(f"schedule {arguments!r} is no {kind.__name__}: {error}") from error
+    schedule.check(space)
+    return schedule

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cellwright.adapters.nni_arguments import schedule_of
 from cellwright.adapters.nni_space import other_entries, search_space_of
 from cellwright.plugins.files import atomic_write
 from cellwright.plugins.registry import make_space, make_strategy
-from cellwright.plugins.strategies.hyperband import Hyperband
 
 WORKING_DIRECTORY = "experiments"
 # Those of `StrategyTuner`, which cannot be imported where NNI is not installed.
@@ -95,8 +95,7 @@ def write_experiment(
         concurrency: How many trials run at a time.
         name: What NNI's web page calls the experiment.
         objectives: For a strategy of several objectives, see `StrategyTuner`.
-        schedule: For a multi-fidelity search, see `StrategyTuner`; children that may go on are kept
-            in ``checkpoints``.
+        schedule: See `StrategyTuner`; children that may go on are kept in ``checkpoints``.
         script: The text of ``trial.py``, such as `trial_script` gives; ``data``, ``epochs`` and
             ``options`` are then not used.
         overwrite: Replace files that are there.
@@ -112,8 +111,7 @@ def write_experiment(
         if count < 1:
             raise ValueError(f"{label} must be at least 1, got {count}")
     made = make_space(space, tune)
-    if schedule is not None:
-        Hyperband(**schedule)
+    schedule_of(schedule, made)
     arguments = dict(arguments or {})
     if taken := sorted(arguments.keys() & TUNER_ARGUMENTS):
         raise ValueError(

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from cellwright.adapters.nni_record import BUDGET, KNOWN, PAST, Record
+from cellwright.adapters.nni_record import AFTER, BUDGET, KNOWN, MEMBER, PAST, Record
 from cellwright.adapters.nni_space import draw
-from cellwright.plugins.strategies.hyperband import Hyperband
+from cellwright.plugins.strategies.schedule import Rung, Schedule, draws_of
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import Params
 
@@ -21,7 +21,7 @@ def propose(
     number: int,
     record: Record,
     strategy: Strategy,
-    schedule: Hyperband | None,
+    schedule: Schedule | None,
     others: Mapping[str, Any],
     sign: float,
 ) -> dict[str, Any]:
@@ -38,19 +38,28 @@ def propose(
         sign: 1 if the first objective is maximised, -1 if it is minimised.
 
     Returns:
-        Decisions and other hyperparameters by name; `BUDGET` and `PAST` under a schedule, and
-        `KNOWN` if an earlier trial answers this one.
+        Decisions and other hyperparameters by name; `BUDGET` and `PAST` under a schedule, `MEMBER`
+        and `AFTER` in a population, and `KNOWN` if an earlier trial answers this one.
     """
-    rung = None if schedule is None else schedule.next(record.attempts())
+    rung = None
+    if schedule is not None:
+        draws = draws_of(strategy.seed, number)
+        rung = schedule.next(record.attempts(), record.space, draws)
     if rung is not None and rung.past is not None:
-        past = {**record.params_of(rung.past), **record.facts[rung.past]["others"]}
-        return _with_known(record, {**past, BUDGET: rung.epochs, PAST: rung.past})
+        past = {**record.given_to(rung.past), **(rung.changes or {})}
+        return _with_known(record, {**past, **_in_our_words(rung)})
     params = _ask(number, record, strategy, sign)
     given = {**params, **draw(others, np.random.default_rng((strategy.seed, number, 1)))}
     if rung is not None:
-        given[BUDGET] = rung.epochs
+        given |= _in_our_words(rung)
     # To search the record takes a canonical form for each trial of it.
     return _with_known(record, given) if strategy.knows(params) else given
+
+
+def _in_our_words(rung: Rung) -> dict[str, Any]:
+    member = None if rung.after is None else rung.bracket
+    words = {BUDGET: rung.epochs, PAST: rung.past, MEMBER: member, AFTER: rung.after}
+    return {name: value for name, value in words.items() if value is not None}
 
 
 def _with_known(record: Record, given: dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cellwright.adapters.nni_history import load_history, save_history
-from cellwright.plugins.strategies.hyperband import Attempt
 from cellwright.plugins.strategies.known import SCORED_BY, Measured, find_known
 from cellwright.plugins.strategies.outcome import Rewards, Told, excess_of
+from cellwright.plugins.strategies.schedule import Attempt
 from cellwright.search_spaces import (
     CorruptedState,
     Params,
@@ -27,6 +27,9 @@ HISTORY = "cellwright_history.json"
 KNOWN = "known_result"  # the metrics of a trial that answers it
 BUDGET = "TRIAL_BUDGET"  # its epochs, as NNI's own Hyperband calls them
 PAST = "goes_on_from"  # under a schedule, the number of the trial that it goes on from
+MEMBER = "member"  # in a population, the member whose step it is (`Rung.bracket`)
+AFTER = "after_weights"  # in a population, the name of the weights that it goes on from
+OURS = frozenset({KNOWN, BUDGET, PAST, MEMBER, AFTER})
 
 # Among a trial's facts:
 IMPORTED = "imported"  # with what hyperparameters, and how long, it was trained is not known
@@ -147,16 +150,33 @@ class Record:
         would be scored by the same (`nni_trial.run`).
         """
         earlier = (
-            Measured(number, *_divided({**self._others(number), **self.params_of(number)}), metrics)
+            Measured(
+                number,
+                without_ours(known),
+                known.get(BUDGET),
+                self.facts[number].get("metrics", {}),
+                after=known.get(AFTER),
+            )
             for number, told in self.told.items()
             if told.reward is not None and IMPORTED not in self.facts[number]
-            for metrics in [self.facts[number].get("metrics", {})]
+            for known in [self.given_to(number)]
         )
-        found = find_known(self.space, *_divided(given), earlier, needed=["reward"])
+        found = find_known(
+            self.space,
+            without_ours(given),
+            given.get(BUDGET),
+            earlier,
+            needed=["reward"],
+            after=given.get(AFTER),
+        )
         if found is None:
             return None
         facts = self.facts[found.number]
         return {**found.repeated(), **{n: x for n, x in facts.items() if n == SCORED_BY}}
+
+    def given_to(self, number: int) -> dict[str, Any]:
+        """All parameters of a trial that has been told."""
+        return {**self._others(number), **self.params_of(number)}
 
     def _others(self, number: int) -> dict[str, Any]:
         found: dict[str, Any] = self.facts.get(number, {}).get("others", {})
@@ -167,10 +187,27 @@ class Record:
         running = [(n, self.others_of(given), False) for n, given in self.running.items()]
         ended = [(n, self._others(n), True) for n in self.told]
         return [
-            Attempt(n, others.get(PAST), over, self.told[n].reward if over else None)
+            self._attempt(n, others, over)
             for n, others, over in [*running, *ended]
             if BUDGET in others
         ]
+
+    def _attempt(self, number: int, others: Mapping[str, Any], ended: bool) -> Attempt:
+        reward = self.told[number].reward if ended else None
+        attempt = Attempt(number, others.get(PAST), ended, reward)
+        if AFTER not in others:
+            return attempt
+        return attempt._replace(
+            bracket=others[MEMBER],
+            epochs=others[BUDGET],
+            after=others[AFTER],
+            params=None if reward is None else self._trained_with(number),
+        )
+
+    def _trained_with(self, number: int) -> dict[str, Any]:
+        given = without_ours(self.given_to(number))
+        names = set(self.space.names)
+        return {**self.space.read(given), **{n: x for n, x in given.items() if n not in names}}
 
     def report(self, number: int, result: Result, trial: str | None = None) -> None:
         """Book what a trial reported, which may be a failure."""
@@ -261,10 +298,9 @@ class Record:
         return record, facts
 
 
-def _divided(given: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
-    """What a trial was trained with, and the epochs of its rung."""
-    params = {name: x for name, x in given.items() if name not in (KNOWN, BUDGET, PAST)}
-    return params, given.get(BUDGET)
+def without_ours(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial's parameters without what the tuner adds to them."""
+    return {name: x for name, x in given.items() if name not in OURS}
 
 
 def _is_finite(value: Any) -> bool:

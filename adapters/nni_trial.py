@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cellwright.adapters.nni_localhost import allow_localhost
-from cellwright.adapters.nni_record import BUDGET, KNOWN, PAST
+from cellwright.adapters.nni_record import AFTER, BUDGET, KNOWN, MEMBER, PAST
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.plugins.scoring.rewards import progress
 from cellwright.plugins.strategies.known import REPEAT_OF, SCORED_BY
@@ -36,9 +36,9 @@ def run(
     The name of a hyperparameter that the experiment searches beside the architecture says what it
     is for (`Evaluation`). ``TRIAL_BUDGET``, from a `StrategyTuner` with a schedule or from NNI's
     own advisors, is the number of epochs to train in all; a child goes on from where it stood if
-    ``evaluation`` has ``checkpoints``. Under NNI's ``PBT`` a trial trains for as many epochs as the
-    recipe says, from the weights that the tuner names. Run by hand, without NNI, it tries a random
-    architecture.
+    ``evaluation`` has ``checkpoints``, which the schedule of a population needs. Under NNI's own
+    ``PBT`` a trial trains for as many epochs as the recipe says, from the weights that the tuner
+    names. Run by hand, without NNI, it tries a random architecture.
 
     Args:
         evaluation: Trains and measures the child.
@@ -57,10 +57,13 @@ def run(
         report(params, known)
         return {name: value for name, value in known.items() if name != SCORED_BY}
     try:
-        others, checkpoint, epochs = _in_our_words(others, evaluation)
-        metrics, model = evaluation.run(
-            {**params, **others}, _report_epoch, checkpoint, epochs=epochs
-        )
+        others, how = _in_our_words(others, evaluation)
+        if "after" in how and fixed:
+            raise ValueError(
+                "a tuner with the schedule of a population names weights by all parameters: give "
+                f"{sorted(fixed)} to the evaluation, or to the tuner's space, and not as fixed"
+            )
+        metrics, model = evaluation.run({**params, **others}, _report_epoch, **how)
     except BaseException as error:
         report_failure(params, error)
         raise
@@ -155,21 +158,22 @@ def report_failure(params: Mapping[str, Any], error: BaseException) -> None:
 
 def _in_our_words(
     others: Mapping[str, Any], evaluation: Evaluation
-) -> tuple[dict[str, Any], Checkpoint | None, int | None]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Separate what tuners say about where to go on and how long to train.
 
     Returns:
-        The other hyperparameters; the checkpoint and the number of epochs, each None if it is left
+        The other hyperparameters; and arguments for `Evaluation.run`, without those that are left
         to the evaluation.
     """
-    others = {name: value for name, value in others.items() if name != PAST}
-    epochs = others.pop(BUDGET, None)
+    others = {name: value for name, value in others.items() if name not in (PAST, MEMBER)}
+    words = {"epochs": others.pop(BUDGET, None), "after": others.pop(AFTER, None)}
+    how = {name: value for name, value in words.items() if value is not None}
     load, save = (others.pop(f"{what}_checkpoint_dir", None) for what in ("load", "save"))
-    if save is None:
-        return others, None, epochs
-    checkpoint = Checkpoint(Path(save, "child.npz"))
-    done = checkpoint.begin_at(Checkpoint(Path(load, "child.npz")))
-    return others, checkpoint, done + (evaluation.recipe or Recipe()).epochs
+    if save is not None:
+        checkpoint = Checkpoint(Path(save, "child.npz"))
+        done = checkpoint.begin_at(Checkpoint(Path(load, "child.npz")))
+        how = {"checkpoint": checkpoint, "epochs": done + (evaluation.recipe or Recipe()).epochs}
+    return others, how
 
 
 def _report_epoch(epoch: int, metrics: dict[str, float]) -> None:

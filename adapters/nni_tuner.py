@@ -72,8 +72,9 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         objectives: Takes its place where several metrics of the trials count, such as
             ``{"val_accuracy": "maximize", "latency_ms": "minimize"}``, for a strategy of as many
             objectives (``"pareto"``). ``default`` is then only what NNI's web page shows.
-        schedule: Arguments of `Hyperband`, such as ``{"max_epochs": 10, "factor": 3}``. Each trial
-            is then one rung: `nni_trial.run` trains it for ``TRIAL_BUDGET`` epochs in all.
+        schedule: Arguments of `Hyperband`, such as ``{"max_epochs": 10, "factor": 3}``, or of
+            `PopulationBased`, such as ``{"population": 8, "max_epochs": 10}``. Each trial is then
+            one rung: `nni_trial.run` trains it for ``TRIAL_BUDGET`` epochs in all.
         tune: Hyperparameters that the strategy decides on beside the architecture, such as
             ``["learning_rate=1e-4..1e-2:log", "batch_size=32,64"]`` (`make_space`).
         strategy_arguments: Those of the strategy.
@@ -102,7 +103,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         for name, way in (objectives or {}).items():
             self._warn(mistaken([name], way), f"objectives.{name}")
         self.space = make_space(space, tune)
-        self.schedule = schedule_of(schedule)
+        self.schedule = schedule_of(schedule, self.space)
         self._make = functools.partial(
             make_strategy,
             strategy,

@@ -45,7 +45,7 @@ from cellwright.adapters.optuna_study import (
 )
 from cellwright.adapters.optuna_suggest import RUNG, distribution_of, known_trial, rung_of, suggest
 from cellwright.plugins import Strategy, Told, make_strategy
-from cellwright.plugins.strategies.hyperband import Attempt, Hyperband, Rung
+from cellwright.plugins.strategies.schedule import Attempt, Rung, Schedule, draws_of
 from cellwright.search_spaces import NASNetSpace, Params, SearchSpace
 
 __all__ = [
@@ -87,12 +87,13 @@ class StrategySampler(BaseSampler):
         independent_sampler: Samples the parameters that are not in the space (a learning rate,
             say), relative sampling included. By default they are drawn at random, from the seed
             and the trial number.
-        schedule: Makes the search multi-fidelity. Each trial is then one rung (`rung_of`): a new
-            child, or one that has scored well and goes on, with all its parameters, for more
-            epochs. ``schedule.trials`` trials are one pass. The objective returns the value at the
-            end of its rung, and prunes nothing.
+        schedule: A `Hyperband` or `PopulationBased`. Each trial is then one rung (`rung_of`): a new
+            child, or one that goes on for more epochs, with the parameters of an earlier trial,
+            some of which a population changes. ``schedule.trials`` trials are one pass. The
+            objective returns the value at the end of its rung, and prunes nothing.
 
     Raises:
+        ValueError: If ``schedule`` cannot schedule the children of the strategy's space.
         SpaceMismatch: At the first suggestion, if the study holds trials of another space.
         ValueError: At the first suggestion, if the study and the strategy differ in their number
             of objectives.
@@ -103,7 +104,7 @@ class StrategySampler(BaseSampler):
         strategy: Strategy,
         *,
         independent_sampler: BaseSampler | None = None,
-        schedule: Hyperband | None = None,
+        schedule: Schedule | None = None,
     ) -> None:
         if not isinstance(strategy, Strategy):
             raise TypeError(
@@ -111,6 +112,8 @@ class StrategySampler(BaseSampler):
             )
         self.strategy = strategy
         self._others = independent_sampler
+        if schedule is not None:
+            schedule.check(strategy.space)
         self.schedule = schedule
         self._distributions: dict[str, BaseDistribution] = {
             d.name: distribution_of(d)
@@ -174,7 +177,7 @@ class StrategySampler(BaseSampler):
             if self.schedule is not None:
                 rung = self._begin_rung(study, trial)
                 if rung.past is not None:
-                    again = params_of(study, rung.past)
+                    again = _carried_on(study, rung)
                     return {name: value for name, value in again.items() if name in search_space}
             proposed = self.strategy.ask(trial.number, self._running(study, trial))
             expected = self.strategy.predict(proposed)
@@ -199,8 +202,9 @@ class StrategySampler(BaseSampler):
         self.strategy.check_objectives(len(study.directions))
         if self.schedule is not None:
             rung = rung_of(stored_trial(study, trial))
-            if rung is not None and rung.past is not None:
-                return params_of(study, rung.past)[param_name]
+            carried = {} if rung is None or rung.past is None else _carried_on(study, rung)
+            if param_name in carried:
+                return carried[param_name]
         sampler = self._others
         if sampler is None:
             self._bind(study)
@@ -209,17 +213,33 @@ class StrategySampler(BaseSampler):
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def _begin_rung(self, study: Study, trial: FrozenTrial) -> Rung:
-        """Decide and store what ``trial`` is to do."""
+        """Decide and store what ``trial`` is to do; if it is run again, that stays as it was."""
         assert self.schedule is not None
+        before = rung_of(stored_trial(study, trial))
+        if before is not None:
+            return before
         signs = signs_of(study)
         attempts = [
-            Attempt(other.number, rung.past, other.state.is_finished(), reward_of(other, signs))
+            self._attempt(other, rung, signs)
             for other in trials_of(study, cached=True)
             if (rung := rung_of(other)) is not None
         ]
-        rung = self.schedule.next(attempts)
-        note_in_trial(study, trial, RUNG, rung._asdict())
+        draws = draws_of(self.strategy.seed, trial.number)
+        rung = self.schedule.next(attempts, self.strategy.space, draws)
+        note_in_trial(study, trial, RUNG, rung.noted())
         return rung
+
+    def _attempt(self, trial: FrozenTrial, rung: Rung, signs: Sequence[float]) -> Attempt:
+        """A trial of the schedule, which did or does what ``rung`` says."""
+        ended, reward = trial.state.is_finished(), reward_of(trial, signs)
+        if rung.after is None:
+            return Attempt(trial.number, rung.past, ended, reward)
+        if trial.state != TrialState.COMPLETE:
+            reward = None  # what was pruned has left no weights
+        space = self.strategy.space
+        params = None if reward is None else space.read(part_of(trial, space))
+        of_rung = (rung.bracket, rung.epochs, rung.after)
+        return Attempt(trial.number, rung.past, ended, reward, *of_rung, params)
 
     def _bind(self, study: Study) -> None:
         """Begin with a study: check its space, and set a seed where the user gave none."""
@@ -274,6 +294,12 @@ class StrategySampler(BaseSampler):
             and trial.number != asking.number
             and not space.missing(part_of(trial, space))
         ]
+
+
+def _carried_on(study: Study, rung: Rung) -> dict[str, Any]:
+    """The parameters of a trial that goes on from another."""
+    assert rung.past is not None
+    return {**params_of(study, rung.past), **(rung.changes or {})}
 
 
 class _NamedSampler(StrategySampler):

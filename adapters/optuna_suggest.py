@@ -16,8 +16,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from cellwright.adapters.optuna_private import stored_trial, trials_of
 from cellwright.adapters.optuna_study import claim, metrics_of
-from cellwright.plugins.strategies.hyperband import Rung
 from cellwright.plugins.strategies.known import SCORED_BY, Measured, find_known
+from cellwright.plugins.strategies.schedule import Rung
 from cellwright.search_spaces import Decision, Float, Int, Params, SearchSpace, Value
 
 KEPT = f"cellwright:{SCORED_BY}"  # system attribute of a trial
@@ -60,7 +60,8 @@ def distribution_of(decision: Decision) -> BaseDistribution:
 
 
 def rung_of(trial: Trial | FrozenTrial) -> Rung | None:
-    """How a sampler's schedule wants a trial trained: for ``rung_of(trial).epochs`` in all.
+    """How a sampler's schedule wants a trial trained: for ``rung_of(trial).epochs`` in all. In a
+    population, give ``rung_of(trial).after`` to `Evaluation.run` as well.
 
     Call it after `suggest`. It is None for a trial outside of the schedule, such as one that was
     enqueued with all its parameters; train that one for as long as you like.
@@ -75,7 +76,8 @@ def known_trial(
     trial: Trial, space: SearchSpace, needed: Sequence[str] = (), scored_by: str | None = None
 ) -> FrozenTrial | None:
     """The first complete trial that measured the same: of the same network, with all other
-    parameters equal, and, under a schedule, trained for the same epochs. None without one.
+    parameters equal, and, under a schedule, trained for the same epochs, in a population after the
+    same weights. None without one.
 
     A study repeats a network where a user enqueues it, or where the space is used up. An objective
     may then return the known value, and train nothing::
@@ -102,6 +104,7 @@ def known_trial(
         map(measured, complete.values()),
         needed,
         scored_by,
+        None if rung is None else rung.after,
     )
     return None if found is None else complete[found.number]
 
@@ -109,6 +112,6 @@ def known_trial(
 def measured(trial: FrozenTrial) -> Measured:
     """A complete trial as it may answer another."""
     rung = rung_of(trial)
-    epochs = None if rung is None else rung.epochs
+    epochs, after = (None, None) if rung is None else (rung.epochs, rung.after)
     scored_by = trial.system_attrs.get(KEPT)
-    return Measured(trial.number, trial.params, epochs, metrics_of(trial), scored_by)
+    return Measured(trial.number, trial.params, epochs, metrics_of(trial), scored_by, after)

@@ -35,7 +35,8 @@ def run(
     is also a constraint, so that ``study.best_trial`` and the samplers that know constraints see
     which trials are within the limit. A child beyond it is not trained, and its trial is pruned.
     A child that has been measured before is not trained again (`known_trial`). Under a sampler with
-    a schedule, a child is trained for the epochs of the trial's rung.
+    a schedule, a child is trained for the epochs of the trial's rung; in a population it goes on
+    from the rung's weights.
 
     In a study of one objective, the objective's value after each epoch is reported, in the study's
     direction, at the step that is the number of epochs trained. The study's pruner is then asked
@@ -84,8 +85,8 @@ def run(
             raise optuna.TrialPruned(f"after {trained} of {last} epochs, by {pruner}")
 
     try:
-        epochs = None if rung is None else rung.epochs
-        metrics, model = evaluation.run(params, report_epoch, epochs=epochs)
+        epochs, after = (None, None) if rung is None else (rung.epochs, rung.after)
+        metrics, model = evaluation.run(params, report_epoch, epochs=epochs, after=after)
     except Exception as error:
         trial.set_user_attr("error", f"{type(error).__name__}: {error}")
         if isinstance(error, optuna.TrialPruned):
@@ -122,7 +123,7 @@ def run_again(study: optuna.Study, trial: optuna.Trial | FrozenTrial) -> None:
     child, and the new trial would be outside of it.
     """
     rung = rung_of(trial)
-    attributes = {} if rung is None else {RUNG: rung._asdict()}
+    attributes = {} if rung is None else {RUNG: rung.noted()}
     if rung is not None:
         note_in_trial(study, trial, RUNG, None)
     if trial.params:

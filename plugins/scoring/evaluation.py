@@ -18,7 +18,8 @@ from cellwright.plugins.metrics import SHARED
 from cellwright.plugins.scoring.child import score
 from cellwright.plugins.scoring.limit import Limit, Screening
 from cellwright.plugins.scoring.rewards import Reward, usual_reward
-from cellwright.plugins.training.checkpoints import Checkpoint, checkpoint_of
+from cellwright.plugins.strategies.schedule import state_of
+from cellwright.plugins.training.checkpoints import Checkpoint, checkpoint_of, descended
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.plugins.training.weight_bank import WeightBank
 from cellwright.search_spaces import JointSpace, Params, SearchSpace
@@ -30,6 +31,10 @@ _BANK_OR_CHECKPOINTS = (
 )
 Report = Callable[[int, dict[str, float]], None]
 Train = Callable[..., dict[str, float]]
+NO_FOLDER = (
+    "population based training copies weights from one child to another: give the evaluation a "
+    'folder for them, such as checkpoints="checkpoints"'
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ class Evaluation:
         seed: Fixes each child's initial weights.
         checkpoints: A folder. A child with the architecture and hyperparameters (``epochs`` aside)
             of one that was trained before goes on from where that one stood. If None, every child
-            is trained from the beginning.
+            is trained from the beginning. Population based training copies weights from one child
+            to another in it.
         weights: A bank of one-shot weights, with which a child's layers begin, and to which they
             return. The metric ``shared_layers`` counts the layers that began so: a child's score
             then depends on what was trained before, and no host answers a repeated network with
@@ -147,6 +153,7 @@ class Evaluation:
         checkpoint: Checkpoint | None = None,
         *,
         epochs: int | None = None,
+        after: str | None = None,
     ) -> tuple[dict[str, float], Any]:
         """Build, measure, train and weigh one child.
 
@@ -162,6 +169,9 @@ class Evaluation:
                 in `checkpoints`.
             epochs: How long to train in all, as a schedule says; by default as the recipe, or
                 ``params``, says.
+            after: Of a trial of `PopulationBased`, the name of the weights that the child goes on
+                from (`Rung.after`); ``""`` for a new child. It leaves its own in `checkpoints`
+                under another name, so that any number of trials can go on from them.
 
         Returns:
             The metrics (those of the training and of `measure`, ``seconds``, and ``reward``), and
@@ -169,15 +179,19 @@ class Evaluation:
 
         Raises:
             InvalidArchitecture, UnbuildableChild, OverLimit: Before any training.
-            ValueError: Before any training, on a hyperparameter that nothing knows, or if there is
-                a bank of weights and either ``checkpoint`` or ``epochs`` is given.
+            ValueError: Before any training, on a hyperparameter that nothing knows, on ``after``
+                without `checkpoints`, or if there is a bank of weights and either ``checkpoint`` or
+                ``epochs`` is given.
             ChildFailed: If the child cannot be measured, its training diverges or runs out of
-                memory, or the reward is not a finite number.
+                memory, the weights that it goes on from are not there, or the reward is not a
+                finite number.
         """
         if self.weights is not None and (checkpoint is not None or epochs is not None):
             raise ValueError(_BANK_OR_CHECKPOINTS)
         network, hyperparameters = self.space.split(params)
         mine = self._with(hyperparameters, epochs)
+        if after is not None:
+            checkpoint = self._descended({**network, **hyperparameters}, mine._recipe.epochs, after)
         kept = mine._kept(network) if checkpoint is None else {"checkpoint": checkpoint}
 
         reward = self.reward or usual_reward(self.data.classes)
@@ -236,6 +250,14 @@ class Evaluation:
         recipe = dataclasses.replace(self._recipe, epochs=1)
         identity = (dict(network), dict(self.options), dataclasses.asdict(recipe), self.seed)
         return {"checkpoint": checkpoint_of(self.checkpoints, *identity)}
+
+    def _descended(self, params: Mapping[str, Any], epochs: int, after: str) -> Checkpoint:
+        """Where a child of a population is kept, together with what it goes on from."""
+        if self.checkpoints is None:
+            raise ValueError(NO_FOLDER)
+        recipe = dataclasses.asdict(dataclasses.replace(self._recipe, epochs=1))
+        shared = (dict(self.options), recipe, self.seed)
+        return descended(self.checkpoints, state_of(params, epochs, after), after, *shared)
 
 
 def _with_reward(report: Report, known: Mapping[str, float], reward: Reward) -> Report:

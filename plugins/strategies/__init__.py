@@ -16,6 +16,7 @@ from cellwright.plugins.strategies.outcome import Told
 from cellwright.plugins.strategies.pareto import hypervolume, non_dominated
 from cellwright.plugins.strategies.pareto_evolution import ParetoEvolution
 from cellwright.plugins.strategies.pareto_reinforce import ParetoReinforce
+from cellwright.plugins.strategies.population import PopulationBased
 from cellwright.plugins.strategies.ppo import PPO
 from cellwright.plugins.strategies.predictor import PredictorGuided
 from cellwright.plugins.strategies.random_search import RandomSearch
@@ -33,6 +34,7 @@ __all__ = [
     "MovingAverage",
     "ParetoEvolution",
     "ParetoReinforce",
+    "PopulationBased",
     "Prediction",
     "PredictorGuided",
     "RandomSearch",

@@ -8,44 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from cellwright.plugins.strategies.outcome import Rewards
+import numpy as np
 
+from cellwright.plugins.strategies.schedule import Attempt, Rung
+from cellwright.search_spaces import SearchSpace
 
-class Rung(NamedTuple):
-    """What a trial is to do.
-
-    Attributes:
-        bracket: Its bracket, counted from 0 in the order in which brackets are begun.
-        round: Its round in the bracket, counted from 0.
-        epochs: Epochs in all, including those of earlier rounds.
-        initial_epoch: How many of them the earlier rounds have trained.
-        past: Number of the trial that it continues; None for a new child.
-    """
-
-    bracket: int
-    round: int
-    epochs: int
-    initial_epoch: int = 0
-    past: int | None = None
-
-
-class Attempt(NamedTuple):
-    """A trial so far.
-
-    Attributes:
-        number: Its number.
-        past: Number of the trial that it continues; None for a new child.
-        ended: Whether it has ended.
-        reward: What it scored, once it has ended; None if it failed. Where there are several
-            objectives the first decides.
-    """
-
-    number: int
-    past: int | None
-    ended: bool
-    reward: Rewards | None
+__all__ = ["Attempt", "Hyperband", "Rung", "hyperband_brackets"]
 
 
 def hyperband_brackets(max_epochs: int, factor: int = 3) -> list[list[tuple[int, int]]]:
@@ -117,7 +87,15 @@ class Hyperband:
             )
         )
 
-    def next(self, trials: Iterable[Attempt]) -> Rung:
+    def check(self, space: SearchSpace) -> None:
+        """Every space will do."""
+
+    def next(
+        self,
+        trials: Iterable[Attempt],
+        space: SearchSpace | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> Rung:
         """What a trial that begins now is to do. It never waits: if no child can go on yet, the
         next bracket begins.
 
@@ -126,6 +104,7 @@ class Hyperband:
 
         Args:
             trials: All trials of the schedule so far, in any order.
+            space, rng: Not needed: nothing is changed or drawn.
         """
         plan = self.plan
         begun = self._begun(trials, plan)

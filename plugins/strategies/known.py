@@ -10,6 +10,8 @@ The trial need not be trained then, if an earlier result can answer it. It can, 
   a schedule they are None, and such trials only answer each other. So a child that goes on is never
   answered by its own shorter training. Nor does a longer training answer a shorter one: it would
   bring a child to the front of its round with epochs that the others have not had;
+- in a population (`PopulationBased`), the child went on from the same weights. These are named by
+  all that led to them, so that only a trial with the same training behind it answers such a one;
 - the training was not cut short by a deadline;
 - the training did not take part in one-shot weights (`WeightBank`), with which a child's score
   depends on the children before it;
@@ -38,6 +40,8 @@ class Measured(NamedTuple):
         epochs: Those of its rung, earlier rungs included; None without a schedule.
         metrics: What was measured.
         scored_by: `Evaluation.fingerprint`; None if nobody kept it.
+        after: That of its rung, the name of the weights that it went on from in a population; None
+            elsewhere.
     """
 
     number: int
@@ -45,6 +49,7 @@ class Measured(NamedTuple):
     epochs: int | None
     metrics: Mapping[str, float]
     scored_by: str | None = None
+    after: str | None = None
 
     def repeated(self) -> dict[str, float]:
         """The metrics of the trial that this one answers; what a strategy predicted is left out."""
@@ -59,6 +64,7 @@ def find_known(
     trials: Iterable[Measured],
     needed: Iterable[str] = (),
     scored_by: str | None = None,
+    after: str | None = None,
 ) -> Measured | None:
     """The first trial that answers a new one; None if there is none.
 
@@ -69,6 +75,7 @@ def find_known(
         trials: In the order in which to look at them.
         needed: Metrics without which a trial answers nothing.
         scored_by: The new trial's, as in `Measured`; None if it is not to be compared.
+        after: The new trial's, as in `Measured`.
 
     Raises:
         InvalidArchitecture: If a value is not allowed in ``space``.
@@ -79,7 +86,7 @@ def find_known(
     network, needed = space.key(_decisions(space, params)), set(needed)
     for trial in trials:
         if (
-            trial.epochs == epochs
+            (trial.epochs, trial.after) == (epochs, after)
             and needed <= trial.metrics.keys()
             and not trial.metrics.get("cut")
             and "shared_layers" not in trial.metrics

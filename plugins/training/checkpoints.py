@@ -47,6 +47,21 @@ class Checkpoint:
         read = self._read()
         return 0 if read is None else epochs_of(read[0])
 
+    def go_on_from(self, other: Checkpoint) -> None:
+        """Begin with the state of ``other``, unless there is a state here already.
+
+        Raises:
+            ChildFailed: If there is none there either.
+        """
+        if self._read() is not None:
+            return
+        if other._read() is None:
+            raise ChildFailed(
+                f"{other.path} does not hold the weights that this child goes on from: the trial "
+                "that trained them kept them elsewhere, or they were deleted"
+            )
+        self.begin_at(other)
+
     def restore(self, model: Any, most: int) -> History:
         """Bring a compiled ``model`` to the state that `save` wrote.
 
@@ -89,6 +104,24 @@ def checkpoint_of(folder: str | Path, *identity: Any) -> Checkpoint:
     """The checkpoint in ``folder`` that belongs to ``identity``."""
     text = json.dumps(identity, sort_keys=True, default=repr)
     return Checkpoint(Path(folder) / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz")
+
+
+def descended(folder: str | Path, state: str, after: str, *shared: Any) -> Checkpoint:
+    """The checkpoint of one state of a population, ready to be trained on.
+
+    Args:
+        folder: Of all its states.
+        state: The name of this one.
+        after: The name of the one that it goes on from; ``""`` for a new child.
+        shared: What all children of the folder have in common.
+
+    Raises:
+        ChildFailed: If the state that it goes on from is not there.
+    """
+    own = checkpoint_of(folder, state, *shared)
+    if after:
+        own.go_on_from(checkpoint_of(folder, after, *shared))
+    return own
 
 
 def joined(before: Mapping[str, list[float]], after: Mapping[str, list[float]]) -> History:

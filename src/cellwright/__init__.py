@@ -53,6 +53,7 @@ _HOMES = {
         "MnasNetReward",
         "ParetoEvolution",
         "ParetoReinforce",
+        "PopulationBased",
         "PredictorGuided",
         "RandomSearch",
         "Recipe",

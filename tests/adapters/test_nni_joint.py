@@ -123,7 +123,7 @@ def test_failures_do_not_go_on() -> None:
     tuner.update_search_space(search_space_of(CELLS))
     found = trials(tuner, range(1), frozenset({0}))
     assert found[0][BUDGET] == 2
-    assert tuner.record.attempts()[0][2:] == (True, None)
+    assert tuner.record.attempts()[0][2:4] == (True, None)
 
 
 def test_a_schedule_that_makes_no_sense_is_refused() -> None:

@@ -40,11 +40,14 @@ def test_every_option_reaches_its_setting():
         "objectives": "val_accuracy,parameters", "reward": "accuracy,power=2",
         "one_shot": True,
     }  # fmt: skip
+    population = settings_of(schedule="pbt", tune=["batch_size=8,16"], population=5, step=2)
+    assert (population.population, population.step) == (5, 2)
     plain = settings_of()
     for name, value in others.items():
         assert getattr(settings_of(**{name: value}), name) != getattr(plain, name)
     options = inspect.signature(settings_of).parameters.keys()
     given = settings_of(strategy="reinforce", strategy_arg=["units=8", "baseline={window: 5}"])
     assert given.strategy_arg == {"units": 8, "baseline": "{window: 5}"}
-    tested = {"predict", "strategy_arg"}  # the first in tests/searches/test_prediction.py
+    # The first is tested in tests/searches/test_prediction.py.
+    tested = {"predict", "strategy_arg", "population", "step"}
     assert options - settings_of_given - others.keys() == tested

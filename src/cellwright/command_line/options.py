@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from cellwright.plugins.data.load import BUILT_IN
-from cellwright.search_spaces import CellwrightError
+from cellwright.search_spaces import CellwrightError, SearchSpace
 from cellwright.searches.arguments import read_arguments
 from cellwright.searches.reward import read_reward
-from cellwright.searches.settings import SCHEDULES, Settings
+from cellwright.searches.settings import POPULATION, SCHEDULES, Settings
 
 
 def settings_of(
@@ -79,16 +79,27 @@ def settings_of(
         str | None,
         typer.Option(
             help="Few epochs for most children, more for the best: hyperband, or halving (its "
-            "first bracket alone). Each trial is then one rung."
+            "first bracket alone). Or pbt, population based training: those that fall behind copy "
+            "the weights of better ones and change what --tune names. Each trial is then one rung."
         ),
     ] = None,
     factor: Annotated[
         int | None,
         typer.Option(
             min=2,
-            help="For a schedule: one child in so many (3 by default) goes on to so many times the "
-            "epochs.",
+            help="For hyperband and halving: one child in so many (3 by default) goes on to so "
+            "many times the epochs.",
         ),
+    ] = None,
+    population: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help=f"For pbt: children that train at a time, {POPULATION} by default."
+        ),
+    ] = None,
+    step: Annotated[
+        int | None,
+        typer.Option(min=1, help="For pbt: epochs after which they are compared, 1 by default."),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 128,
     learning_rate: Annotated[
@@ -202,7 +213,7 @@ def settings_of(
         class_weight=class_weight, meter=meter, target=target, target_from=target_from, hard=hard,
         limit=limit, objectives=_parts(objectives),
         tune=_without_spaces(tune), schedule=schedule, factor=factor, reward=reward,
-        one_shot=one_shot,
+        population=population, step=step, one_shot=one_shot,
         strategy_arg=read_arguments(strategy_arg or ()),
         predict=None if predict is None else str(predict.resolve()),
     )  # fmt: skip
@@ -249,6 +260,10 @@ def _without_spaces(tune: list[str] | None) -> tuple[str, ...]:
 
 
 def _check_schedule(settings: Settings) -> None:
+    of_a_population = {"--population": settings.population, "--step": settings.step}
+    if settings.schedule != "pbt" and any(of_a_population.values()):
+        option = next(name for name, value in of_a_population.items() if value)
+        raise CellwrightError(f"{option} is for population based training: give --schedule pbt too")
     if settings.schedule is None:
         if settings.factor is not None:
             raise CellwrightError("--factor needs a schedule: give --schedule too")
@@ -257,14 +272,37 @@ def _check_schedule(settings: Settings) -> None:
         raise CellwrightError(
             f"--schedule must be one of {', '.join(SCHEDULES)}, got {settings.schedule!r}"
         )
+    space = settings.make_space()
+    if "epochs" in space.names:
+        raise CellwrightError("--schedule sets the epochs of each trial: do not --tune them too")
+    if settings.schedule == "pbt":
+        _check_population(settings, space)
+        return
     factor = settings.factor or 3
     if settings.epochs < factor:
         raise CellwrightError(
             f"--schedule needs --epochs of at least its --factor, {factor}, or all children are "
             f"trained alike; got {settings.epochs}"
         )
-    if "epochs" in settings.make_space().names:
-        raise CellwrightError("--schedule sets the epochs of each trial: do not --tune them too")
+
+
+def _check_population(settings: Settings, space: SearchSpace) -> None:
+    if settings.factor is not None:
+        raise CellwrightError("--factor is for hyperband and halving: leave it out with pbt")
+    step = settings.step or 1
+    if settings.epochs <= step:
+        raise CellwrightError(
+            f"--schedule pbt needs more --epochs than its --step, {step}, or no child ever goes "
+            f"on; got {settings.epochs}"
+        )
+    if not settings.tune:
+        raise CellwrightError(
+            "--schedule pbt changes hyperparameters while children train: name them, as with "
+            "--tune learning_rate=1e-4..1e-2:log"
+        )
+    schedule = settings.make_schedule()
+    assert schedule is not None
+    schedule.check(space)
 
 
 def _check_one_shot(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from cellwright.plugins.metrics import METRICS, SHARED
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
 from cellwright.searches.hosts import driver_of
-from cellwright.searches.settings import Settings
+from cellwright.searches.settings import CHECKPOINTS, Settings
 from cellwright.searches.trial import Trial, is_child_of, run_again
 
 FOLDER = "children"
@@ -64,12 +64,16 @@ def trained_child(
     if alone and best.exists() and is_child_of(read_best(out), trial, settings.make_space()):
         shutil.copyfile(best, path)
         return path
+    how = "is trained again, as it was"
+    if trial.after is not None:
+        how = f"is read from its weights in {out / CHECKPOINTS}"
     announce(
-        f"a search keeps only its best child: trial {trial.number} is trained again, as it was"
+        f"a search keeps only its best child: trial {trial.number} {how}"
         if alone
         else f"a one-shot search: trial {trial.number} is trained again, from fresh weights"
     )
-    metrics, model = run_again(settings.make_evaluation(measure=False), trial)
+    weights = out / CHECKPOINTS if trial.after is not None else None  # of a population
+    metrics, model = run_again(settings.make_evaluation(measure=False, checkpoints=weights), trial)
     with atomic_path(path) as beside:
         model.save(beside)
     name = "val_accuracy"

@@ -10,6 +10,7 @@ import keras_tuner as kt
 
 from cellwright.adapters.keras_decisions import read_params
 from cellwright.adapters.keras_oracle import StrategyOracle
+from cellwright.adapters.keras_schedule import AFTER, EPOCHS
 from cellwright.adapters.keras_trial import EvaluationTuner
 from cellwright.plugins import Evaluation, make_space
 from cellwright.plugins.metrics import find_metric
@@ -82,14 +83,15 @@ def trial_of(trial: Any, params: Params) -> Trial:
     last = {name: trial.metrics.get_last_value(name) for name in names}
     metrics = {name: float(value) for name, value in last.items() if value is not None}
     values = trial.hyperparameters.values
-    if "tuner/epochs" in values:
-        metrics["epochs"] = float(values["tuner/epochs"])
+    if EPOCHS in values:
+        metrics["epochs"] = float(values[EPOCHS])
     return Trial(
         int(trial.trial_id),
         params,
         "infeasible" if INFEASIBLE in names else state,
         metrics,
         kind.rpartition(".")[2] + colon + words,  # an exception without its module
+        values.get(AFTER),
     )
 
 

@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cellwright.adapters import nni_experiment, nni_trial
 from cellwright.adapters.nni_init import as_python, call, trial_script, write_experiment
-from cellwright.adapters.nni_record import BUDGET
+from cellwright.adapters.nni_record import AFTER, BUDGET
 from cellwright.plugins import Evaluation, make_space
 from cellwright.plugins.metrics import find_metric
 from cellwright.plugins.training.best_child import keep_best
@@ -134,7 +134,7 @@ def _write(experiment: Path, settings: Settings, **more: Any) -> list[Path]:
         trials=settings.trials,
         concurrency=settings.concurrency,
         objectives=settings.goals if settings.objectives else None,
-        schedule=None if schedule is None else asdict(schedule),
+        schedule=None if schedule is None else asdict(cast(Any, schedule)),
         **more,
     )
 
@@ -153,11 +153,12 @@ def trial_of(trial: nni_experiment.Trial, sign: float = 1.0) -> Trial:
     metrics = dict(trial.metrics)
     if BUDGET in trial.others:
         metrics["epochs"] = float(trial.others[BUDGET])
+    after = trial.others.get(AFTER)
     if trial.value is None:
         state = "infeasible" if INFEASIBLE in metrics else "failed"
-        return Trial(trial.number, trial.params, state, metrics, trial.error)
+        return Trial(trial.number, trial.params, state, metrics, trial.error, after)
     metrics["reward"] = sign * trial.value
-    return Trial(trial.number, trial.params, "complete", metrics)
+    return Trial(trial.number, trial.params, "complete", metrics, after=after)
 
 
 def open_run(what: str, space: str | None, study: str | None) -> Run:

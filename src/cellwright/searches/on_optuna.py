@@ -188,12 +188,13 @@ def trial_of(trial: FrozenTrial) -> Trial:
     error = str(attributes.pop("error", ""))
     interrupted = attributes.pop("interrupted", False)
     metrics = {name: float(v) for name, v in attributes.items() if isinstance(v, int | float)}
+    after = None
     if (rung := rung_of(trial)) is not None:
-        metrics["epochs"] = float(rung.epochs)
+        metrics["epochs"], after = float(rung.epochs), rung.after
     state = "interrupted" if interrupted else _STATES[trial.state]
     if INFEASIBLE in metrics:
         state = "infeasible"
-    return Trial(trial.number, dict(trial.params), state, metrics, error)
+    return Trial(trial.number, dict(trial.params), state, metrics, error, after)
 
 
 def open_run(what: str, space: str | None, study: str | None) -> Run:

@@ -33,6 +33,8 @@ from cellwright.plugins.metrics import (
 )
 from cellwright.plugins.scoring.limit import Screening
 from cellwright.plugins.strategies.hyperband import Hyperband
+from cellwright.plugins.strategies.population import PopulationBased
+from cellwright.plugins.strategies.schedule import Schedule
 from cellwright.search_spaces import CellwrightError, SearchSpace
 from cellwright.searches.prediction import make_predictor
 from cellwright.searches.reward import check_reward, read_reward
@@ -41,7 +43,8 @@ FILE = "settings.json"
 CHECKPOINTS, WEIGHTS = "checkpoints", "weights"
 # Settings that are lists, and what stands between the parts where they are shown as one text.
 LISTS = {"drop": ",", "objectives": ",", "tune": " "}
-SCHEDULES = {"hyperband": None, "halving": 1}  # brackets that each runs; None for all
+SCHEDULES = ("hyperband", "halving", "pbt")
+POPULATION = 8  # members under pbt, unless the user gives another number
 # What names mean, by number; searches of the first kept no number. Then "nasnet", and the class by
 # its path, was the space that is "nasnet-wide" now, and `Reinforce.book` did not explore.
 EDITION = 2
@@ -79,6 +82,8 @@ class Settings:
     tune: tuple[str, ...] = ()  # hyperparameters, each as the user wrote it
     schedule: str | None = None
     factor: int | None = None
+    population: int | None = None
+    step: int | None = None
     reward: str | None = None  # see `split_reward`
     one_shot: bool = False
     edition: int = EDITION  # no option: a search that goes on keeps its own
@@ -200,11 +205,13 @@ class Settings:
             **self.strategy_arguments,
         )
 
-    def make_schedule(self) -> Hyperband | None:
+    def make_schedule(self) -> Schedule | None:
         """Which children go on to more epochs; None where all are trained alike."""
         if self.schedule is None:
             return None
-        return Hyperband(self.epochs, self.factor or 3, SCHEDULES[self.schedule])
+        if self.schedule == "pbt":
+            return PopulationBased(self.population or POPULATION, self.epochs, self.step or 1)
+        return Hyperband(self.epochs, self.factor or 3, 1 if self.schedule == "halving" else None)
 
     @property
     def fixed_epochs(self) -> int | None:

@@ -17,7 +17,7 @@ class Trial:
 
     ``state`` is ``"complete"``, ``"pruned"`` (by Optuna's pruner, with the metrics of its last
     epoch), ``"failed"``, ``"infeasible"`` (beyond a limit, so not trained) or ``"interrupted"``;
-    ``error`` says why it is not complete.
+    ``error`` says why it is not complete. ``after`` is that of its rung (`Rung`).
     """
 
     number: int
@@ -25,6 +25,7 @@ class Trial:
     state: str
     metrics: dict[str, float] = field(default_factory=dict)
     error: str = ""
+    after: str | None = None
 
     @property
     def reward(self) -> float | None:
@@ -69,14 +70,17 @@ def is_child_of(kept: Mapping[str, Any] | None, trial: Trial, space: SearchSpace
 def run_again(evaluation: Evaluation, trial: Trial) -> tuple[dict[str, float], Any]:
     """Train a trial's child once more, for as many epochs as before, if a schedule set them.
 
+    A child of a population is not trained, but read from the folder of the population's weights.
+
     It begins with fresh weights. In a one-shot search it is therefore another child of the same
     architecture: the weights with which the first one began are gone.
 
     Returns and raises what ``evaluation.run`` does.
     """
     epochs = trial.metrics.get("epochs")
+    epochs = None if epochs is None else int(epochs)
     alone = replace(evaluation, weights=None)
-    return alone.run(trial.params, epochs=None if epochs is None else int(epochs))
+    return alone.run(trial.params, epochs=epochs, after=trial.after)
 
 
 def about_shared_weights(trials: Sequence[Trial]) -> str | None:
