@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from cellwright.plugins import Evaluation, Recipe, load_dataset
+from cellwright.plugins.strategies.schedule import state_of
 from cellwright.plugins.training.augmentation import augment
 from cellwright.plugins.training.checkpoints import Checkpoint
 from cellwright.search_spaces import (
@@ -151,3 +152,62 @@ def test_augmentation_moves_images_by_an_eighth_and_nothing_else():
             found.add(place)
         assert len(found) > expected / 2
         assert how == "shift_flip" or all(flip == 1 for _, _, flip in found)
+
+
+RATES = JointSpace(CELLS, Float("learning_rate", 1e-30, 1e-1, log=True))
+
+
+def weights_of(model):
+    return [np.asarray(variable) for variable in model.trainable_variables]
+
+
+def test_a_child_of_a_population_begins_with_the_weights_of_another(digits, tmp_path):
+    mine = evaluation(digits, 1, RATES, checkpoints=tmp_path)
+    parent = {**PARAMS, "learning_rate": 0.01}
+    first, trained = mine.run(parent, epochs=1, after="")
+    name = state_of(parent, 1, "")
+    frozen = {**PARAMS, "learning_rate": 1e-30}  # so small that nothing moves
+    second, copied = mine.run(frozen, epochs=2, after=name)
+    assert (first["trained_epochs"], second["trained_epochs"]) == (1, 1)
+    for one, other in zip(weights_of(trained), weights_of(copied), strict=True):
+        np.testing.assert_array_equal(one, other)
+    # The parent goes on as if nobody had copied it, and a whole training is the sum of its steps.
+    third, model = mine.run(parent, epochs=2, after=name)
+    whole, straight = evaluation(digits, 2, RATES).run(parent)
+    assert third["val_loss"] == whole["val_loss"]
+    for one, other in zip(weights_of(model), weights_of(straight), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(list(tmp_path.iterdir())) == 3
+    again, _ = mine.run(frozen, epochs=2, after=name)
+    assert (again["trained_epochs"], again["val_loss"]) == (0, second["val_loss"])
+
+
+def test_a_step_that_was_killed_after_its_copy_is_trained_from_there(digits, tmp_path):
+    mine = evaluation(digits, 1, RATES, checkpoints=tmp_path)
+    parent = {**PARAMS, "learning_rate": 0.01}
+    mine.run(parent, epochs=1, after="")
+    name = state_of(parent, 1, "")
+
+    def killed(epoch, metrics):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mine.run(parent, killed, epochs=2, after=name)
+    metrics, _ = mine.run(parent, epochs=2, after=name)
+    whole, _ = evaluation(digits, 2, RATES).run(parent)
+    assert (metrics["trained_epochs"], metrics["val_loss"]) == (1, whole["val_loss"])
+
+
+def test_weights_that_are_not_there_are_said_and_not_replaced(digits, tmp_path, caplog):
+    parent = {**PARAMS, "learning_rate": 0.01}
+    with pytest.raises(ValueError, match="give the evaluation a folder for them"):
+        evaluation(digits, 1, RATES).run(parent, epochs=1, after="")
+    mine = evaluation(digits, 1, RATES, checkpoints=tmp_path)
+    mine.run(parent, epochs=1, after="")
+    with pytest.raises(ChildFailed, match="does not hold the weights that this child goes on from"):
+        mine.run(parent, epochs=2, after="0123456789abcdef")
+    [kept] = tmp_path.iterdir()
+    kept.write_bytes(kept.read_bytes()[:100])
+    with pytest.raises(ChildFailed, match="does not hold the weights"):
+        mine.run(parent, epochs=2, after=state_of(parent, 1, ""))
+    assert "cannot be read" in caplog.text
