@@ -33,6 +33,12 @@ trialCodeDirectory: .
 experimentWorkingDirectory: {working}   # database, logs, and what the tuner has learned
 trialConcurrency: {concurrency}
 maxTrialNumber: {trials}
+{tuner}trainingService:
+  platform: local
+  useActiveGpu: false
+"""
+
+_OUR_TUNER = """\
 tuner:
   className: cellwright.adapters.nni_tuner.StrategyTuner
   codeDirectory: .                      # where a space or strategy of your own is found
@@ -41,9 +47,16 @@ tuner:
     space: {space}
     seed: {seed}                           # null draws one
     {others}
-trainingService:
-  platform: local
-  useActiveGpu: false
+"""
+
+# Without starting points NNI's Gaussian process takes the best of its random points, and does not
+# call SciPy in a way that SciPy has refused since version 1.11.
+_NUMERIC_TUNER = """\
+tuner:
+  name: GP                              # or another of NNI's tuners: the search space is in numbers
+  classArgs:
+    optimize_mode: maximize
+    selection_num_starting_points: 0    # needed with SciPy 1.11 and later
 """
 
 _TRIAL = '''\
@@ -76,6 +89,7 @@ def write_experiment(
     name: str | None = None,
     objectives: Mapping[str, str] | None = None,
     schedule: Mapping[str, Any] | None = None,
+    numeric: bool = False,
     script: str | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
@@ -96,6 +110,8 @@ def write_experiment(
         name: What NNI's web page calls the experiment.
         objectives: For a strategy of several objectives, see `StrategyTuner`.
         schedule: See `StrategyTuner`; children that may go on are kept in ``checkpoints``.
+        numeric: Write the search space in numbers (`nni_numbers`), for NNI's own ``GP`` tuner, to
+            which ``strategy`` and ``seed`` mean nothing.
         script: The text of ``trial.py``, such as `trial_script` gives; ``data``, ``epochs`` and
             ``options`` are then not used.
         overwrite: Replace files that are there.
@@ -104,7 +120,8 @@ def write_experiment(
         The files.
 
     Raises:
-        ValueError: On a space, strategy or number that does not fit; nothing is written.
+        ValueError: On a space, strategy or number that does not fit, or on a schedule or several
+            objectives with ``numeric``; nothing is written.
         FileExistsError: If one of the files exists and ``overwrite`` is False.
     """
     for label, count in (("epochs", epochs), ("trials", trials), ("concurrency", concurrency)):
@@ -119,6 +136,11 @@ def write_experiment(
             "whose tuner has arguments of these names itself"
         )
     make_strategy(strategy, made, seed=seed, objectives=len(objectives or ["default"]), **arguments)
+    if numeric and (schedule or objectives):
+        raise ValueError(
+            "a search space in numbers is for NNI's own tuners, which have no schedule and one "
+            "objective: leave both out"
+        )
     source = str(Path(data).resolve()) if Path(data).exists() else data
     goal = (
         f"objectives: {json.dumps(dict(objectives))}" if objectives else "optimize_mode: maximize"
@@ -126,16 +148,20 @@ def write_experiment(
     others = {"schedule": schedule and dict(schedule), "tune": [*tune]}
     written = {**{name: value for name, value in others.items() if value}, **arguments}
     lines = [goal, *(f"{name}: {_as_yaml(value)}" for name, value in written.items())]
-    config = _CONFIG.format(
-        name=json.dumps(name or f"cellwright {strategy} on {Path(data).name}"),
-        command=json.dumps(f"{_python()} trial.py"),
-        working=WORKING_DIRECTORY,
-        concurrency=concurrency,
-        trials=trials,
+    tuner = _OUR_TUNER.format(
         strategy=json.dumps(strategy),
         space=json.dumps(space),
         seed=json.dumps(seed),
         others="\n    ".join(lines),
+    )
+    searched_by = "GP" if numeric else f"cellwright {strategy}"
+    config = _CONFIG.format(
+        name=json.dumps(name or f"{searched_by} on {Path(data).name}"),
+        command=json.dumps(f"{_python()} trial.py"),
+        working=WORKING_DIRECTORY,
+        concurrency=concurrency,
+        trials=trials,
+        tuner=_NUMERIC_TUNER if numeric else tuner,
     )
     script = script or trial_script(
         space=call("make_space", space, **({"tune": [*tune]} if tune else {})),
@@ -146,7 +172,7 @@ def write_experiment(
     )
     texts = {
         "config.yml": config,
-        "search_space.json": json.dumps(search_space_of(made), indent=2) + "\n",
+        "search_space.json": json.dumps(search_space_of(made, numeric), indent=2) + "\n",
         "trial.py": script,
     }
     return _write(Path(folder), texts, overwrite)

@@ -7,15 +7,26 @@ from typing import Any
 
 import numpy as np
 
+from cellwright.adapters.nni_numbers import in_numbers
 from cellwright.search_spaces import Decision, Float, Int, SearchSpace, SpaceMismatch
 
 
-def search_space_of(space: SearchSpace) -> dict[str, dict[str, Any]]:
+def search_space_of(space: SearchSpace, numeric: bool = False) -> dict[str, dict[str, Any]]:
     """The content of ``search_space.json``: ranges in NNI's types, other decisions as ``choice``.
 
     Conditions are left out, since NNI has none like them; a trial ignores a decision without
     effect.
+
+    Args:
+        space: Its decisions are written.
+        numeric: Write them in numbers alone, for those of NNI's tuners that take nothing else; see
+            `nni_numbers`. Our own tuners do not take this form.
+
+    Raises:
+        ValueError: If names are the same in numbers as without them.
     """
+    if numeric:
+        return in_numbers(space)
     return {decision.name: _entry(decision) for decision in space.decisions}
 
 

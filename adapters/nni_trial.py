@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cellwright.adapters.nni_localhost import allow_localhost
+from cellwright.adapters.nni_numbers import from_numbers
 from cellwright.adapters.nni_record import AFTER, BUDGET, KNOWN, MEMBER, PAST
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.plugins.scoring.rewards import progress
@@ -34,11 +35,12 @@ def run(
     """Run one trial: get an architecture from NNI, train and measure it, and report.
 
     The name of a hyperparameter that the experiment searches beside the architecture says what it
-    is for (`Evaluation`). ``TRIAL_BUDGET``, from a `StrategyTuner` with a schedule or from NNI's
-    own advisors, is the number of epochs to train in all; a child goes on from where it stood if
-    ``evaluation`` has ``checkpoints``, which the schedule of a population needs. Under NNI's own
-    ``PBT`` a trial trains for as many epochs as the recipe says, from the weights that the tuner
-    names. Run by hand, without NNI, it tries a random architecture.
+    is for (`Evaluation`). Decisions may be given as numbers (`nni_numbers`). ``TRIAL_BUDGET``, from
+    a `StrategyTuner` with a schedule or from NNI's own advisors, is the number of epochs to train
+    in all; a child goes on from where it stood if ``evaluation`` has ``checkpoints``, which the
+    schedule of a population needs. Under NNI's own ``PBT`` a trial trains for as many epochs as the
+    recipe says, from the weights that the tuner names. Run by hand, without NNI, it tries a random
+    architecture.
 
     Args:
         evaluation: Trains and measures the child.
@@ -101,7 +103,7 @@ def _given(
     if not isinstance(given, Mapping):
         raise RuntimeError("NNI gave this trial no parameters; see its nnimanager.log")
     names = set(space.names)
-    given = {**fixed, **given}
+    given = from_numbers(space, {**fixed, **given})
     params = space.read(given)
     others = {k: v for k, v in given.items() if k not in names}
     known = others.pop(KNOWN, None)

@@ -182,14 +182,29 @@ def nni_init(
     folder: Annotated[Path, typer.Argument(help="Where to write the experiment.")],
     concurrency: Annotated[int, typer.Option(min=1, help="Trials at a time.")] = 2,
     overwrite: Annotated[bool, typer.Option(help="Replace existing files.")] = False,
+    numeric: Annotated[
+        bool,
+        typer.Option(
+            "--numeric",
+            help="Write the search space in numbers, for those of NNI's own tuners that take "
+            "nothing else (GP, Metis), and name GP in config.yml.",
+        ),
+    ] = False,
     settings: Settings,
 ) -> None:
     """Write an NNI experiment: config.yml, search space and trial script, ready to run."""
     if settings.predict is not None:
         raise CellwrightError("--predict is for `cellwright search --host nni`: leave it out here")
+    if numeric and settings.strategy != "auto":
+        raise CellwrightError(
+            "--numeric is for NNI's own tuners, and our strategies do not take numbers: leave out "
+            f"--numeric, or {'--objectives' if settings.objectives else '--strategy'}"
+        )
+    if numeric and settings.schedule is not None:
+        raise CellwrightError("--numeric is for NNI's own tuners, which take no --schedule")
     settings = replace(settings, host="nni", concurrency=concurrency)
     driver, settings, evaluation = _prepare(folder, settings)
-    for file in driver.write(folder, settings, evaluation, overwrite=overwrite):
+    for file in driver.write(folder, settings, evaluation, overwrite=overwrite, numeric=numeric):
         console.print(f"wrote {file}", highlight=False)
     console.print(f"next: nnictl create --config {folder / 'config.yml'}", highlight=False)
 

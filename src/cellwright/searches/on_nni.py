@@ -73,9 +73,17 @@ def search(
 
 
 def write(
-    folder: Path, settings: Settings, evaluation: Evaluation, *, overwrite: bool
+    folder: Path,
+    settings: Settings,
+    evaluation: Evaluation,
+    *,
+    overwrite: bool,
+    numeric: bool = False,
 ) -> list[Path]:
     """Write the experiment of ``settings`` with a trial script that stands for itself.
+
+    Args:
+        numeric: See `write_experiment`.
 
     Raises:
         CellwrightError: If a part of ``evaluation`` cannot be written as Python.
@@ -93,7 +101,7 @@ def write(
         name, arguments = split_reward(settings.reward)
         made["reward"] = call("make_reward", name, **arguments)
     script = trial_script(**_arguments_of(evaluation, made))
-    return _write(folder, settings, script=script, overwrite=overwrite)
+    return _write(folder, settings, script=script, overwrite=overwrite, numeric=numeric)
 
 
 def _arguments_of(evaluation: Evaluation, made: Mapping[str, str | None]) -> dict[str, str]:
