@@ -8,19 +8,29 @@ tests/adapters/test_nni_experiment.py.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from cellwright.plugins import Evaluation, Recipe, load_dataset, make_strategy
+from cellwright.plugins import (
+    Evaluation,
+    LossReward,
+    PopulationBased,
+    Recipe,
+    load_dataset,
+    make_strategy,
+)
 from cellwright.plugins.strategies.hyperband import Hyperband
-from cellwright.search_spaces import Float, JointSpace, MLPSpace
+from cellwright.search_spaces import Float, JointSpace, MLPSpace, NASNetSpace
 
 NETWORKS = MLPSpace(nodes=(4, 8), activations=("relu",), length=2)
 SPACE = JointSpace(NETWORKS, Float("learning_rate", 1e-3, 1e-1, log=True, levels=3))
 LEVELS = SPACE.decisions[-1].choices
 SCHEDULE = Hyperband(2, 2)  # 2 trials of 1 epoch, 1 of 2; 2 of 2
+POPULATION = PopulationBased(2, 2, fraction=0.5)  # 2 members, and 2 steps of 1 epoch
 TRIALS = 3
 STRATEGIES = ["random", "evolution", "reinforce", "ppo", "predictor", "local"]
 
@@ -51,6 +61,18 @@ def noting_rates(evaluation: Evaluation, rates: list[float]) -> Evaluation:
 
 def ours(name: str, space: Any = SPACE) -> Any:
     return make_strategy(name, space, seed=0)
+
+
+def check_population(folder: Any) -> None:
+    """Both members' second steps went on from the weights of the better one's first."""
+    histories = []
+    for path in folder.glob("*.npz"):
+        with np.load(path) as file:
+            histories.append(json.loads(str(file["history"]))["val_loss"])
+    first = [history for history in histories if len(history) == 1]
+    second = [history for history in histories if len(history) == 2]
+    assert (len(first), len(second)) == (2, 2)
+    assert [history[:1] for history in second] == [min(first)] * 2
 
 
 # Optuna.
@@ -127,6 +149,17 @@ def test_our_schedule_in_optuna(evaluation: Evaluation, tmp_path: Any) -> None:
     study = optuna_study(sampler, kept, SCHEDULE.trials)
     spent = sum(trial.user_attrs["trained_epochs"] for trial in study.trials)
     assert spent == SCHEDULE.epochs
+
+
+def test_our_population_in_optuna(evaluation: Evaluation, tmp_path: Any) -> None:
+    pytest.importorskip("optuna")
+    from cellwright.adapters.optuna_sampler import StrategySampler
+
+    sampler = StrategySampler(ours("evolution"), schedule=POPULATION)
+    by_loss = replace(evaluation, checkpoints=tmp_path, reward=LossReward())
+    study = optuna_study(sampler, by_loss, POPULATION.trials)
+    assert [trial.user_attrs["trained_epochs"] for trial in study.trials] == [1] * 4
+    check_population(tmp_path)
 
 
 def test_who_chooses_what_in_optuna(evaluation: Evaluation) -> None:
@@ -282,6 +315,29 @@ def test_our_schedule_in_keras_tuner(way: Any, evaluation: Evaluation, tmp_path:
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_our_population_in_keras_tuner(way: Any, evaluation: Evaluation, tmp_path: Any) -> None:
+    kt = pytest.importorskip("keras_tuner")
+    from cellwright.adapters.keras_oracle import StrategyOracle
+
+    goal = kt.Objective("val_loss", "min")
+    oracle = StrategyOracle(
+        goal, POPULATION.trials, strategy=ours("evolution"), schedule=POPULATION
+    )
+    folder = tmp_path / "p" / "children"  # where the hypermodel keeps them by itself
+    way(oracle, replace(evaluation, checkpoints=folder), tmp_path)
+    check_population(folder)
+
+
+def test_an_evaluation_without_a_folder_for_a_population_is_refused(evaluation: Evaluation) -> None:
+    pytest.importorskip("keras_tuner")
+    from cellwright.adapters.keras_oracle import StrategyOracle
+
+    oracle = StrategyOracle("val_accuracy", 4, strategy=ours("evolution"), schedule=POPULATION)
+    with pytest.raises(ValueError, match="give the evaluation a folder for them"):
+        evaluation_search(oracle, evaluation, "p")
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("space", [NETWORKS, SPACE])
 def test_who_chooses_what_in_keras_tuner(
     space: Any, way: Any, evaluation: Evaluation, tmp_path: Any
@@ -385,6 +441,21 @@ def test_nnis_population_based_training(
     assert states == [f"{member}/{step}/child.npz" for member in range(2) for step in range(3)]
 
 
+def test_our_population_in_nni(evaluation: Evaluation, experiment: Any, tmp_path: Any) -> None:
+    pytest.importorskip("nni")
+    from cellwright.adapters.nni_tuner import StrategyTuner
+
+    schedule = {"population": 2, "max_epochs": 2, "fraction": 0.5}
+    goal = {"val_loss": "minimize"}
+    tuner = StrategyTuner("evolution", SPACE, seed=0, schedule=schedule, objectives=goal)
+    running = experiment(tuner, nni_space())
+    folder = tmp_path / "children"
+    kept = replace(evaluation, checkpoints=folder)
+    found = [running.trial(kept).metrics for _ in range(POPULATION.trials)]
+    assert [metrics["trained_epochs"] for metrics in found] == [1] * 4
+    check_population(folder)
+
+
 def test_our_schedule_in_nni(evaluation: Evaluation, experiment: Any, tmp_path: Any) -> None:
     pytest.importorskip("nni")
     from cellwright.adapters.nni_tuner import StrategyTuner
@@ -423,3 +494,59 @@ def test_nnis_own_hyperband_does_not_run(evaluation: Evaluation) -> None:
 
     with pytest.raises(TypeError):
         Recoverable().is_created_in_previous_exp("0-2_0_0")  # an id as the advisor makes them
+
+
+# NNI's tuners that take nothing but numbers: all of them that can be imported here.
+
+
+def numeric_tuner(name: str, **arguments: Any) -> Any:
+    pytest.importorskip("nni")
+    if name == "GP":
+        from nni.algorithms.hpo.gp_tuner import GPTuner
+
+        return GPTuner(cold_start_num=2, selection_num_warm_up=200, **arguments)
+    from nni.algorithms.hpo.metis_tuner import MetisTuner
+
+    return MetisTuner(cold_start_num=2, **arguments)
+
+
+def numbers() -> Any:
+    from cellwright.adapters.nni_space import search_space_of
+
+    return search_space_of(SPACE, numeric=True)
+
+
+def test_nnis_gaussian_process_in_numbers(evaluation: Evaluation, experiment: Any) -> None:
+    """Without starting points, as `cellwright nni-init --numeric` writes it."""
+    tuner = numeric_tuner("GP", selection_num_starting_points=0)
+    running = experiment(tuner, numbers())
+    for _ in range(4):
+        trial = running.trial(evaluation)
+        assert set(trial.given) == set(numbers())
+        assert trial.final["default"] == trial.metrics["reward"] == trial.metrics["val_accuracy"]
+        SPACE.validate(trial.final["architecture"])
+    assert tuner._space.len() == 4  # the last two are the Gaussian process's own
+
+
+@pytest.mark.parametrize("name", ["GP", "Metis"])
+def test_what_scipy_refuses_of_nnis_tuners(
+    name: str, evaluation: Evaluation, experiment: Any
+) -> None:
+    """They work in numbers while they draw at random; what follows fails in NNI's own code."""
+    tuner = numeric_tuner(name)
+    running = experiment(tuner, numbers())
+    for _ in range(2):
+        assert running.trial(evaluation).metrics["val_accuracy"] >= 0
+    # scipy/scipy#17590, in SciPy 1.11: change docs/nni.md when this passes.
+    with pytest.raises(ValueError, match="'x0' must only have one dimension"):
+        tuner.generate_parameters(2)
+
+
+def test_text_is_why_they_need_numbers() -> None:
+    from cellwright.adapters.nni_space import search_space_of
+
+    words = search_space_of(NASNetSpace(blocks=1))
+    with pytest.raises(ValueError, match="supports only numerical values"):
+        numeric_tuner("GP").update_search_space(words)
+    with pytest.raises(RuntimeError, match="only support numerical choice"):
+        numeric_tuner("Metis").update_search_space(words)
