@@ -26,7 +26,8 @@ from cellwright.adapters.nni_experiment import (
     read_trials,
     write_experiment,
 )
-from cellwright.plugins import make_space, make_strategy
+from cellwright.plugins import Recipe, make_space, make_strategy
+from cellwright.plugins.scoring.evaluation import divide
 from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace, SpaceMismatch
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nni"
@@ -355,6 +356,74 @@ def test_children_trained_on_digits(nnictl: Nnictl) -> None:
     best = json.loads((nnictl.folder / "best" / "best.json").read_text())
     assert best["metrics"]["reward"] == max(trial.value or 0 for trial in trials)
     assert (nnictl.folder / "best" / "best.keras").exists()
+
+
+def test_the_example_of_population_based_training_is_one_that_nni_takes() -> None:
+    import yaml
+    from nni.algorithms.hpo.pbt_tuner import PBTTuner
+    from nni.experiment.config import ExperimentConfig
+
+    ExperimentConfig.load(EXAMPLE / "pbt.yml").canonical_copy()
+    config = yaml.safe_load((EXAMPLE / "pbt.yml").read_text())
+    tuner = PBTTuner(**config["tuner"]["classArgs"], all_checkpoint_dir="weights")
+    tuner.update_search_space(json.loads((EXAMPLE / "pbt_search_space.json").read_text()))
+    [given] = tuner.generate_multiple_parameters([0], st_callback=print)
+    recipe, _ = divide({n: given[n] for n in ("learning_rate", "batch_size")}, Recipe(), SPACE)
+    assert (recipe.learning_rate, recipe.batch_size) == tuple(given.values())[:2]
+    assert set(given) == {
+        "learning_rate", "batch_size", "load_checkpoint_dir", "save_checkpoint_dir",
+    }  # fmt: skip
+
+
+def finals(nnictl: Nnictl) -> list[dict[str, Any]]:
+    """What the trials of any tuner of NNI's own reported, in the order of their parameter ids."""
+    jobs = sorted(nnictl.rest("trial-jobs"), key=lambda job: job["sequenceId"])
+    assert [job["status"] for job in jobs] == ["SUCCEEDED"] * len(jobs)
+    return [json.loads(json.loads(job["finalMetricData"][0]["data"])) for job in jobs]
+
+
+@pytest.mark.slow
+def test_nnis_population_based_training_as_the_example_has_it(nnictl: Nnictl) -> None:
+    """Two members of the example's population, two steps each, on a smaller network."""
+    pytest.importorskip("keras", reason="Keras is not installed")
+    for file in EXAMPLE.glob("pbt*"):
+        text = file.read_text().replace("population_size: 4", "population_size: 2")
+        text = text.replace("fraction: 0.25", "fraction: 0.5").replace(
+            '"filters": 8', '"filters": 2'
+        )
+        text = text.replace("maxTrialNumber: 12", "maxTrialNumber: 4").replace(
+            "epochs=2", "epochs=1"
+        )
+        (nnictl.folder / file.name).write_text(text)
+    nnictl("create", "--config", "pbt.yml", "--port", str(nnictl.port))
+    nnictl.wait(lambda: nnictl.status() == "DONE", 540)
+    assert [final["trained_epochs"] for final in finals(nnictl)] == [1.0] * 4
+    states = (nnictl.folder / "experiments" / nnictl.id() / "checkpoint").rglob("child.npz")
+    assert sorted("/".join(path.parts[-3:-1]) for path in states) == ["0/0", "0/1", "1/0", "1/1"]
+
+
+@pytest.mark.slow
+def test_nnis_gaussian_process_searches_our_space_in_numbers(nnictl: Nnictl) -> None:
+    pytest.importorskip("keras", reason="Keras is not installed")
+    words = [
+        "nni-init", ".", "--numeric", "--data", "wine", "--space", "mlp", "--epochs", "1",
+        "--tune", "learning_rate=1e-3..1e-1:log", "--trials", "4", "--concurrency", "1",
+    ]  # fmt: skip
+    subprocess.run(
+        [sys.executable, "-c", "from cellwright.command_line.app import main; main()", *words],
+        cwd=nnictl.folder, env=nnictl.environment, check=True, timeout=120,
+    )  # fmt: skip
+    config = nnictl.folder / "config.yml"
+    quick = "maximize\n    cold_start_num: 2\n    selection_num_warm_up: 200\n"
+    config.write_text(config.read_text().replace("maximize\n", quick))
+    nnictl("create", "--config", "config.yml", "--port", str(nnictl.port))
+    nnictl.wait(lambda: nnictl.status() == "DONE", 540)
+    space = make_space("mlp", ["learning_rate=1e-3..1e-1:log"])
+    found = finals(nnictl)
+    assert len(found) == 4
+    for final in found:
+        space.validate(space.read(final["architecture"]))
+        assert final["default"] == final["val_accuracy"]
 
 
 @pytest.mark.slow
