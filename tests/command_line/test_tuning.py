@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellwright.plugins import Hyperband, RandomSearch, load_dataset, make_strategy
+from cellwright.plugins import (
+    Hyperband,
+    PopulationBased,
+    RandomSearch,
+    load_dataset,
+    make_strategy,
+)
+from cellwright.plugins.strategies.schedule import Attempt, draws_of
 from cellwright.search_spaces import CellwrightError, JointSpace
 from cellwright.searches.folder import continue_or_start, read_settings
 from cellwright.searches.settings import Settings
@@ -253,3 +260,99 @@ def test_nni_init_refuses_what_a_script_cannot_hold(home, tmp_path):
     late = replace(evaluation, deadline=123.5)
     on_nni.write(tmp_path / "experiment", settings, late, overwrite=False)
     assert "deadline=123.5," in (tmp_path / "experiment" / "trial.py").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host", ["optuna", "keras-tuner", "nni"])
+def test_population_based_training_in_every_host(cellwright, home, host, monkeypatch):
+    """The same members, step by step; they go on after a stop, and each child can be had again."""
+    pytest.importorskip(host.replace("-", "_"))
+    path = os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)  # of NNI's trials
+    out = f"population-{host}"
+    options = ("search", *TINY, *TUNED, "--strategy", "random", "--host", host, "--out", out,
+               "--schedule", "pbt", "--epochs", 3, "--population", 2)  # fmt: skip
+    printed, code = cellwright(home, *options, "--trials", 3)
+    assert code == 0, printed
+    printed, code = cellwright(home, *options)
+    assert code == 0, printed
+    assert "continuing after 3 trials" in printed
+    rows = table(home / out)
+    assert [float(row["epochs"]) for row in rows] == [1, 1, 2, 2, 3, 3]
+    assert [float(row["trained_epochs"]) for row in rows] == [1] * 6
+    assert len(list((home / out / "checkpoints").glob("*.npz"))) == 6
+    space = read_settings(home / out).make_space()
+    schedule, strategy = PopulationBased(2, 3), RandomSearch(space, seed=0)
+    attempts = []
+    for number, row in enumerate(rows):
+        rung = schedule.next(attempts, space, draws_of(0, number))
+        params = strategy.ask(number)
+        if rung.past is not None:
+            params = {**attempts[rung.past].params, **(rung.changes or {})}
+        assert {name: row[name] for name in params} == {n: str(x) for n, x in params.items()}
+        reward, held = float(row["reward"]), (rung.bracket, rung.epochs, rung.after, params)
+        attempts.append(Attempt(number, rung.past, True, reward, *held))
+        strategy.tell(number, space.decode(space.encode(params)), reward)
+    worse = next(n for n in (2, 3) if not is_best(rows, n))
+    exported, code = cellwright(home, "export", out, "--trial", worse, "--to", "keras")
+    assert code == 0, exported
+    assert "is read from its weights in" in exported
+    accuracy = f"{float(rows[worse]['val_accuracy']):.4f}"
+    assert exported.count(accuracy) == 2  # of the child, and in the search
+
+
+def is_best(rows, number):
+    return max(rows, key=lambda row: float(row["reward"])) is rows[number]
+
+
+@pytest.mark.slow
+def test_a_step_that_ctrl_c_interrupts_is_run_again(cellwright, home):
+    options = ("search", *TINY[:-1], "tuning_space:STOPPED", *TUNED, "--strategy", "random",
+               "--schedule", "pbt", "--epochs", 2, "--population", 2,
+               "--out", "halted")  # fmt: skip
+    (home / "stop").write_text("3")  # the first that goes on; one more is built before the search
+    printed, code = cellwright(home, *options)
+    assert code == 130, printed
+    printed, code = cellwright(home, *options)
+    assert code == 0, printed
+    rows = table(home / "halted")
+    assert [row["state"] for row in rows] == ["complete"] * 2 + ["interrupted"] + ["complete"] * 2
+    complete = [row for row in rows if row["state"] == "complete"]
+    assert [float(row["epochs"]) for row in complete] == [1, 1, 2, 2]
+    assert [float(row["trained_epochs"]) for row in complete] == [1] * 4
+    names = read_settings(home / "halted").make_space().names
+    assert [rows[2][name] for name in names] == [rows[3][name] for name in names]
+
+
+def test_nni_init_writes_a_population(cellwright, home):
+    pytest.importorskip("nni")
+    import yaml
+
+    options = ("--data", "wine", "--space", "mlp", *TUNED[:2], "--schedule", "pbt", "--epochs", 9,
+               "--population", 5, "--step", 3)  # fmt: skip
+    printed, code = cellwright(home, "nni-init", "members", *options)
+    assert code == 0, printed
+    config = yaml.safe_load((home / "members" / "config.yml").read_text())
+    schedule = config["tuner"]["classArgs"]["schedule"]
+    assert PopulationBased(**schedule) == PopulationBased(5, 9, step=3)
+    assert config["maxTrialNumber"] == 15
+    assert "checkpoints" in (home / "members" / "trial.py").read_text()
+    from cellwright.adapters.nni_experiment import check_experiment
+
+    check_experiment(home / "members")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--strategy", "evolution"), "leave out --numeric, or --strategy"),
+        (("--objectives", "val_accuracy,parameters"), "leave out --numeric, or --objectives"),
+        (("--schedule", "hyperband"), "which take no --schedule"),
+    ],
+)
+def test_numbers_are_not_for_our_own_strategies(cellwright, home, options, message):
+    pytest.importorskip("nni")
+    printed, code = cellwright(home, "nni-init", "wrong", *TINY, "--numeric", *options)
+    assert code == 1
+    assert message in " ".join(printed.split())
+    assert not (home / "wrong").exists()
