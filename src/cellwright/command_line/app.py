@@ -195,13 +195,18 @@ def nni_init(
     """Write an NNI experiment: config.yml, search space and trial script, ready to run."""
     if settings.predict is not None:
         raise CellwrightError("--predict is for `cellwright search --host nni`: leave it out here")
-    if numeric and settings.strategy != "auto":
-        raise CellwrightError(
-            "--numeric is for NNI's own tuners, and our strategies do not take numbers: leave out "
-            f"--numeric, or {'--objectives' if settings.objectives else '--strategy'}"
-        )
-    if numeric and settings.schedule is not None:
-        raise CellwrightError("--numeric is for NNI's own tuners, which take no --schedule")
+    if numeric:
+        ours = {
+            "--objectives": settings.objectives,
+            "--strategy": settings.strategy != "auto",
+            "--strategy-arg": settings.strategy_arg,
+            "--schedule": settings.schedule,
+        }
+        if option := next((name for name, given in ours.items() if given), None):
+            raise CellwrightError(
+                "--numeric is for NNI's own tuners, and our strategies and schedules do not take "
+                f"numbers: leave out --numeric, or {option}"
+            )
     settings = replace(settings, host="nni", concurrency=concurrency)
     driver, settings, evaluation = _prepare(folder, settings)
     for file in driver.write(folder, settings, evaluation, overwrite=overwrite, numeric=numeric):

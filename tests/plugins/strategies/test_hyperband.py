@@ -1,5 +1,8 @@
 """The schedule of Hyperband, against the book's figures and Keras Tuner's own oracle."""
 
+import math
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,3 +120,38 @@ def test_keras_tuner_itself_takes_the_same_steps():
         oracle.end_trial(trial)
         attempts.append(Attempt(int(trial.trial_id), rung.past, True, score))
     assert len(attempts) == TEN.trials
+
+
+DOCS = Path(__file__).parents[3] / "docs" / "hyperparameters.md"
+
+
+def of_the_paper(most, factor):
+    """(trials, epochs) by algorithm 1 of Li et al. (2018); ``most`` is a power of ``factor``."""
+    last = round(math.log(most, factor))
+    return [
+        [
+            (math.ceil((last + 1) / (s + 1) * factor**s) // factor**i, most // factor ** (s - i))
+            for i in range(s + 1)
+        ]
+        for s in range(last, -1, -1)
+    ]
+
+
+def test_the_table_of_the_paper_beside_ours_is_as_the_guide_prints_it():
+    rows = [line for line in DOCS.read_text("utf-8").splitlines() if line.startswith("| s = ")]
+    printed = [[cell.strip() for cell in row.split("|")[1:4]] for row in rows]
+    for column, brackets in ((1, of_the_paper(81, 3)), (2, hyperband_brackets(81, 3))):
+        written = [", ".join(f"{n} x {r}" for n, r in bracket) for bracket in brackets]
+        assert [row[column] for row in printed] == written
+    assert [row[0] for row in printed] == [f"s = {s}" for s in range(4, -1, -1)]
+    assert [bracket[0][0] for bracket in of_the_paper(81, 3)] == [81, 34, 15, 8, 5]
+    assert [(5 // (s + 1)) * 3**s for s in range(4, -1, -1)] == [81, 27, 9, 6, 5]  # other copies
+
+
+def test_the_books_144_epochs_and_our_120_are_the_same_trials():
+    told = sum(trials * epochs for bracket in TEN.plan for trials, epochs in bracket)
+    assert (told, TEN.epochs, TEN.trials) == (144, 120, 30)
+    text = DOCS.read_text("utf-8")
+    assert "12 x 2 + 4 x 4 + 2 x 10, 6 x 4 + 2 x 10 and 4 x 10" in text
+    assert told == (12 * 2 + 4 * 4 + 2 * 10) + (6 * 4 + 2 * 10) + 4 * 10
+    assert TEN.epochs == (12 * 2 + 4 * 2 + 2 * 6) + (6 * 4 + 2 * 6) + 4 * 10

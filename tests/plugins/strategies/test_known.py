@@ -85,3 +85,19 @@ def test_only_what_was_scored_alike_counts_where_it_is_known_by_what():
     assert found("a", "b", "a") == 1
     assert found("a", None) == 0
     assert found(None, "b") == 0
+
+
+def test_in_a_population_only_the_same_training_answers():
+    """Equal hyperparameters and epochs are not enough where the weights before them differ."""
+    params = SPACE.decode([0] * len(SPACE.names))
+    trials = [
+        Measured(0, params, 4, {"reward": 0.5}, after="one"),
+        Measured(1, params, 4, {"reward": 0.6}, after="other"),
+        Measured(2, params, 4, {"reward": 0.7}),
+    ]
+    for number, after in enumerate(("one", "other", None)):
+        found = find_known(SPACE, params, 4, trials, after=after)
+        assert found is not None
+        assert found.number == number
+    assert find_known(SPACE, params, 4, trials, after="third") is None
+    assert find_known(SPACE, params, 4, trials[:2]) is None
