@@ -72,7 +72,7 @@ def usual_reward(classes: int | None) -> Reward:
 
 
 def progress(metrics: Mapping[str, float]) -> float:
-    """The number by which a host compares running children after an epoch, the larger the better.
+    """The number by which a host compares running children by epoch, the larger the better.
 
     It is the reward so far (`Evaluation.run`), and comparable with the final one. Where the reward
     weighs what only a whole training gives, it is validation accuracy, or the negative of the
