@@ -192,8 +192,8 @@ def find_metric(text: str, declared: Iterable[Metric] = (), option: str = "--met
 def mistaken(names: Iterable[str], direction: str) -> str:
     """What is wrong with a goal, in words; empty if nothing is, or its metric is not known.
 
-    A score that is to fall, or a loss that is to rise, is hardly ever meant: a host
-    may minimise unless it is told otherwise. Costs are left out, since one may search for large networks.
+    A score that is to fall, or a loss that is to rise, is hardly ever meant: a host may minimise
+    unless it is told otherwise. Costs are left out, since one may search for large networks.
 
     Args:
         names: Of the metric that is the goal, or of all that have its value.
