@@ -348,7 +348,6 @@ def test_nni_init_writes_a_population(cellwright, home):
         (("--strategy", "evolution"), "leave out --numeric, or --strategy"),
         (("--objectives", "val_accuracy,parameters"), "leave out --numeric, or --objectives"),
         (("--schedule", "hyperband"), "leave out --numeric, or --schedule"),
-        (("--strategy-arg", "signal=0.5"), "leave out --numeric, or --strategy-arg"),
     ],
 )
 def test_numbers_are_not_for_our_own_strategies(cellwright, home, options, message):

@@ -199,7 +199,6 @@ def nni_init(
         ours = {
             "--objectives": settings.objectives,
             "--strategy": settings.strategy != "auto",
-            "--strategy-arg": settings.strategy_arg,
             "--schedule": settings.schedule,
         }
         if option := next((name for name, given in ours.items() if given), None):
