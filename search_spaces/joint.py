@@ -101,6 +101,10 @@ class JointSpace(SearchSpace):
         network, others = self.split(params)
         return {**self.architecture.describe(network), "hyperparameters": others}
 
+    def in_short(self, params: Mapping[str, Any]) -> str:
+        """The architecture as one text of a line or two, without the hyperparameters."""
+        return self.architecture.in_short(self._network(params))
+
     def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
         """Pictures of the architecture."""
         return self.architecture.figures(self._network(params), model)

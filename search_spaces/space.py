@@ -319,6 +319,14 @@ class SearchSpace:
         live = zip(self.names, self.active(params), strict=True)
         return [f"{name}: {params[name]}" for name, active in live if active]
 
+    def in_short(self, params: Mapping[str, Any]) -> str:
+        """The architecture as one text of a line or two, for a table or a trial's note.
+
+        Raises:
+            InvalidArchitecture: If ``params`` is no point of this space.
+        """
+        return "; ".join(line.strip() for line in self.words(params))
+
     def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
         """Pictures of the architecture by name; none for a plain categorical space.
 

@@ -28,6 +28,13 @@ class Block:
     operation_2: str
     combination: str = "add"
 
+    def in_short(self) -> str:
+        """The block without the word "state", such as ``sep_3x3(1) add identity(0)``."""
+        return (
+            f"{self.operation_1}({self.input_1}) {self.combination} "
+            f"{self.operation_2}({self.input_2})"
+        )
+
     def __str__(self) -> str:
         return (
             f"{self.operation_1} of state {self.input_1} {self.combination} "
@@ -134,6 +141,13 @@ class Genotype:
                 *(f"  block {k}: {block}" for k, block in enumerate(cell.blocks, start=1)),
             )
         ] + repaired * self.repair
+
+    def in_short(self) -> str:
+        """A line for each cell: its blocks in order, each operation with its hidden state."""
+        return "\n".join(
+            f"{kind}: " + "; ".join(block.in_short() for block in cell.blocks)
+            for kind, cell in (("normal", self.normal), ("reduction", self.reduction))
+        )
 
     def build(
         self,

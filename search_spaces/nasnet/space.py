@@ -152,6 +152,10 @@ class NASNetSpace(GenotypeSpace):
         )
         return self.decode([index for blocks in ordered for block in blocks for index in block])
 
+    def in_short(self, params: Mapping[str, Any]) -> str:
+        """A line for each cell: its blocks in order, each operation with its hidden state."""
+        return self.genotype(params).in_short()
+
     def genotype(self, params: Mapping[str, Any]) -> Genotype:
         """The two cells that ``params`` describe, their concatenation lists included."""
         self.validate(params)
