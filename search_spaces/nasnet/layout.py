@@ -51,9 +51,14 @@ def used_states(cell: Cell) -> set[int]:
 
 
 def lay_out(cell: Cell) -> tuple[list[list[Item]], list[Hop]]:
-    """The layers from the bottom to the top, ordered so that few edges cross, and the hops."""
-    layers, hops = _layers(cell)
-    return _ordered(layers, hops), hops
+    """The layers from the bottom to the top, and the hops.
+
+    Few edges cross and, as far as that allows, the blocks of a layer stand in their order. Either
+    input may stand on the left.
+    """
+    (inputs, *others), hops = _layers(cell)
+    orders = [_ordered([list(first), *map(list, others)], hops) for first in (inputs, inputs[::-1])]
+    return min(orders, key=lambda layers: _disorder(layers, hops)), hops
 
 
 def _layers(cell: Cell) -> tuple[list[list[Item]], list[Hop]]:
@@ -89,15 +94,15 @@ def _layers(cell: Cell) -> tuple[list[list[Item]], list[Hop]]:
 
 def _ordered(layers: list[list[Item]], hops: Sequence[Hop]) -> list[list[Item]]:
     """Barycentre sweeps up and down, the best order kept, then swaps of neighbours."""
-    best, fewest = layers, _crossings(layers, hops)
+    best, least = layers, _disorder(layers, hops)
     current = layers
     for sweep in range(SWEEPS):
         upwards = sweep % 2 == 0
         current = [list(layer) for layer in current]
         for layer in current[1:] if upwards else reversed(current[1:-1]):
             _sort(layer, current, hops, upwards)
-        if (count := _crossings(current, hops)) < fewest:
-            best, fewest = current, count
+        if (found := _disorder(current, hops)) < least:
+            best, least = current, found
     return _swapped([list(layer) for layer in best], hops)
 
 
@@ -113,18 +118,25 @@ def _sort(layer: list[Item], layers: list[list[Item]], hops: Sequence[Hop], upwa
 
 
 def _swapped(layers: list[list[Item]], hops: Sequence[Hop]) -> list[list[Item]]:
-    fewest = _crossings(layers, hops)
+    least = _disorder(layers, hops)
     improved = True
-    while improved and fewest:
+    while improved and least > (0, 0):
         improved = False
         for layer in layers[1:]:
             for i in range(len(layer) - 1):
                 layer[i], layer[i + 1] = layer[i + 1], layer[i]
-                if (count := _crossings(layers, hops)) < fewest:
-                    fewest, improved = count, True
+                if (found := _disorder(layers, hops)) < least:
+                    least, improved = found, True
                 else:
                     layer[i], layer[i + 1] = layer[i + 1], layer[i]
     return layers
+
+
+def _disorder(layers: list[list[Item]], hops: Sequence[Hop]) -> tuple[int, int]:
+    """How many pairs of hops cross, and how many pairs of blocks stand in reverse order."""
+    numbers = [[item.number for item in layer if item.kind == "block"] for layer in layers]
+    reverse = sum(a > b for blocks in numbers for a, b in combinations(blocks, 2))
+    return _crossings(layers, hops), reverse
 
 
 def _crossings(layers: list[list[Item]], hops: Sequence[Hop]) -> int:

@@ -23,6 +23,11 @@ from cellwright.command_line.pictures.charts import (
     rolling_mean,
     save_figures,
 )
+from cellwright.command_line.pictures.report_pictures import (
+    draw_distribution,
+    draw_importances,
+    draw_predictions,
+)
 
 NAN = math.nan
 
@@ -139,6 +144,45 @@ def test_a_search_without_a_result_says_so(name: str) -> None:
     (text,) = figure.axes[0].texts
     assert text.get_text() == ("no trials yet" if name == "none" else "no trial has finished")
     assert line(figure, "mean") is None
+
+
+@pytest.mark.parametrize(
+    ("trials", "words"),
+    [(2, "mean so far"), (20, "mean so far"), (21, "mean of the last 20 trials")],
+)
+def test_the_legend_claims_no_more_trials_than_there_are(trials: int, words: str) -> None:
+    figure = draw_search([k / trials for k in range(trials)])
+    mean = line(figure, "mean")
+    assert mean is not None
+    assert mean.get_label() == words
+
+
+def test_every_picture_of_a_report_has_a_title_and_names_its_axes() -> None:
+    pairs = [(0.1, 0.2), (0.3, 0.25), (0.4, 0.6)]
+    figures = [
+        draw_distribution([0.1, 0.2, 0.9], label="val_loss"),
+        draw_importances([("width", 0.7), ("depth", 0.2)]),
+        draw_predictions(pairs, 1.0, label="latency (ms)"),
+        draw_predictions(pairs, None, title="$5 predicted"),
+    ]
+    titles = [figure.axes[0].get_title() for figure in figures]
+    assert titles == [
+        "Distribution of the rewards",
+        "What mattered",
+        "Predicted and measured rewards (Spearman's rank correlation 1.00)",
+        "$5 predicted",
+    ]
+    labels = [(f.axes[0].get_xlabel(), f.axes[0].get_ylabel()) for f in figures]
+    assert labels == [
+        ("val_loss", "number of trials"),
+        ("share of the rewards' variance, in per cent", ""),
+        ("predicted latency (ms)", "measured latency (ms)"),
+        ("predicted reward", "measured reward"),
+    ]
+    for figure in figures:
+        figure.draw_without_rendering()
+        box = figure.axes[0].title.get_window_extent()
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
 
 
 def test_the_curves_are_those_of_the_rewards() -> None:

@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cellwright.command_line.pictures.charts import save_figures
 from cellwright.plugins.data.preparation import Preparation
+from cellwright.search_spaces import MLPSpace
 
 keras = pytest.importorskip("keras")
 pytest.importorskip("optuna")
@@ -359,6 +361,14 @@ def test_a_table_is_searched(run, flowers, host):
     model = keras.models.load_model(flowers / host / "best.keras")
     features = prepared.transform(prepared.read([["0.1", "red", ""], [2.0, "green", 1.0]]))
     assert model.predict(features, verbose=0).shape == (2, 2)
+    # The picture of the layers tells the features and classes of the model that was built.
+    params = json.loads((flowers / host / "best.json").read_text())["params"]
+    told, bare = (MLPSpace().figures(params, shown) for shown in (model, None))
+    drawn = (flowers / host / "pictures" / "layers.png").read_bytes()
+    assert save_figures(told, flowers / "told")[0].read_bytes() == drawn
+    assert save_figures(bare, flowers / "bare")[0].read_bytes() != drawn
+    run(flowers, "show", host)
+    assert (flowers / host / "pictures" / "layers.png").read_bytes() == drawn
 
 
 @pytest.mark.slow

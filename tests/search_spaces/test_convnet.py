@@ -1,6 +1,7 @@
 """Convolutional networks layer by layer: the space, the genotype, the builder, the picture."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -298,8 +299,36 @@ def test_picture_has_every_layer_and_connection(depth):
     assert len(lines) == len([gid for gid in gids if gid.startswith("edge")])
 
 
+@pytest.mark.parametrize("depth", [6, 15])
+def test_edges_of_different_layers_run_in_lanes_of_their_own(depth):
+    space = ConvNetSpace(layers=depth)
+    params = space.sample(np.random.default_rng(depth))
+    genotype = space.genotype(params)
+    axes = space.figures(params)["network"].axes[0]
+    boxes = {patch.get_gid(): patch for patch in axes.patches if not isinstance(patch, PathPatch)}
+    lanes, ports = {}, []
+    for edge in (patch for patch in axes.patches if isinstance(patch, PathPatch)):
+        source, target = re.fullmatch(r"edge-(.+)-to-(.+)", edge.get_gid()).groups()
+        source = "image" if source == "image" else f"layer-{source}"
+        (start, *_, end) = edge.get_path().vertices
+        for box, (x, y) in ((boxes[source], start), (boxes[target], end)):
+            assert box.get_x() - 1e-9 <= x <= box.get_x() + box.get_width() + 1e-9
+            assert box.get_y() - 1e-9 <= y <= box.get_y() + box.get_height() + 1e-9
+        ports.append((target, round(end[1], 6), round(end[0], 6)))
+        right = max(x for x, _ in edge.get_path().vertices)
+        if right > start[0]:
+            lanes.setdefault(source, set()).add(round(right, 6))
+    assert len(set(ports)) == len(ports)  # no two edges end at one point
+    assert all(len(places) == 1 for places in lanes.values())
+    assert len({place for places in lanes.values() for place in places}) == len(lanes)
+    notes = [text.get_text().replace("\n", " ") for text in axes.texts]
+    for layer in genotype.layers:
+        read = ", ".join(map(str, sorted(layer.reads))) or "image"
+        assert f"reads {read}" in notes
+
+
 def test_picture_of_a_model_says_its_shapes():
     figure = BY_HAND.figures(BY_HAND.build((8, 8, 3), 10))["network"]
     words = {text.get_text() for text in figure.axes[0].texts}
     assert {"8 × 8 × 3", "4 × 8 × 4", "8 × 8 × 5", "3 × 4 × 6", "4 × 8 × 2", "10"} <= words
-    assert "3:  3×5 conv, 6, stride 3×2" in words
+    assert "3:  3×5 conv, 6 filters, stride 3×2" in words

@@ -275,6 +275,16 @@ def test_pictures_are_as_wide_as_promised() -> None:
     assert draw_cell(book_cell(0, blocks=12), title="").get_size_inches()[0] * 150 > 1600
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_blocks_stand_in_their_order_whichever_input_they_read(first: int) -> None:
+    """Blocks 1 and 2 read one input, block 3 the other: it is drawn on the side of block 3."""
+    inputs = " ".join(map(str, [first] * 4 + [1 - first] * 2))
+    _, boxes, _ = drawn_parts(make("identity " * 6, inputs))
+    blocks = [boxes[f"block-{number}"].x0 for number in (1, 2, 3)]
+    assert blocks == sorted(blocks)
+    assert boxes[f"input-{first}"].x0 < boxes[f"input-{1 - first}"].x0
+
+
 def test_passing_lines_are_shared() -> None:
     """State 0 passes the first layer once, whatever it is read for above."""
     cell = make("identity " * 6, "0 0 2 0 2 0", (0, 3, 4))

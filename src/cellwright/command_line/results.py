@@ -57,12 +57,15 @@ def write_results(
             (folder / name).unlink(missing_ok=True)
         metrics, model = run_again(replace(evaluation, limit=None), best)
         keep_best(folder)(best.params, metrics, model)
-    genotype = folder / "genotype.json"
+    genotype, told = folder / "genotype.json", json.dumps(space.describe(best.params), indent=1)
+    as_before = genotype.exists() and genotype.read_text(encoding="utf-8") == told + "\n"
     with atomic_write(genotype) as file:
-        file.write(json.dumps(space.describe(best.params), indent=1) + "\n")
+        file.write(told + "\n")
     kept_files = ("best.keras", "best.json", "preparation.json")
     files += [folder / name for name in kept_files if (folder / name).exists()]
-    return [*files, genotype, *_draw(folder, settings, space, trials, best, against)]
+    drawn = _draw(folder, settings, space, trials, best, against)
+    child = _draw_child(folder, space, best, evaluation, as_before)
+    return [*files, genotype, *drawn, *child]
 
 
 def write_preparation(folder: Path, data: Dataset) -> None:
@@ -133,7 +136,9 @@ def _draw(
         )
     }
     if finished := [reward for reward in rewards if reward is not None]:
-        figures["distribution"] = draw_distribution(finished, label=label)
+        figures["distribution"] = draw_distribution(
+            finished, label=label, title=f"Distribution of the rewards, {title}"
+        )
     known = None if settings.cost is None else settings.metric(settings.cost)
     fronts = {"front": known, f"front against {against and against.name}": against}
     figures |= {
@@ -153,6 +158,21 @@ def _draw(
         chosen = front(trials, quality, known)
         children = draw_children(space, chosen, quality=quality, cost=known)
         figures |= {} if children is None else {"front children": children}
-    if best is not None:
-        figures |= space.figures(best.params)
+    return save_figures(figures, folder / "pictures")
+
+
+def _draw_child(
+    folder: Path, space: SearchSpace, best: Trial, evaluation: Evaluation | None, as_before: bool
+) -> list[Path]:
+    """Draw the best child, with its shapes where the framework that builds it is at hand anyway.
+
+    Without an ``evaluation``, the pictures of the same child stay as they are.
+    """
+    from cellwright.command_line.pictures.charts import picture_files, save_figures
+
+    model = None if evaluation is None else evaluation.build(best.params)
+    figures = space.figures(best.params, model)
+    files = picture_files(figures, folder / "pictures")
+    if as_before and model is None and all(file.exists() for file in files):
+        return files
     return save_figures(figures, folder / "pictures")

@@ -10,7 +10,7 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ FONT = "DejaVu Sans"  # comes with matplotlib, so pictures are the same on every
 POINTS, MEAN, BEST, INK = "#7A869A", "#004488", "#DDAA33", "#333333"
 FAILED = "#BB5566"
 LARGEST = 1e300
+KINDS = ("png", "svg")
 
 
 def draw_search(
@@ -131,15 +132,25 @@ def save_figures(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
     Raises:
         ValueError: If a name holds no letter or digit, or two names give the same file.
     """
-    stems = [_stem(name) for name in figures]
-    if len(set(stems)) < len(stems):
-        raise ValueError(f"the names {list(figures)} give the files {stems}; make them differ")
+    files = picture_files(figures, folder)
     folder.mkdir(parents=True, exist_ok=True)
+    twice = [figure for figure in figures.values() for _ in KINDS]
     return [
-        _write(_bytes(figure, kind), folder / f"{stem}.{kind}")
-        for stem, figure in zip(stems, figures.values(), strict=True)
-        for kind in ("png", "svg")
+        _write(_bytes(figure, file.suffix[1:]), file)
+        for file, figure in zip(files, twice, strict=True)
     ]
+
+
+def picture_files(names: Iterable[str], folder: Path) -> list[Path]:
+    """The files that `save_figures` writes for figures of these names.
+
+    Raises:
+        ValueError: If a name holds no letter or digit, or two names give the same file.
+    """
+    stems = [_stem(name) for name in names]
+    if len(set(stems)) < len(stems):
+        raise ValueError(f"the names {list(names)} give the files {stems}; make them differ")
+    return [folder / f"{stem}.{kind}" for stem in stems for kind in KINDS]
 
 
 def _finite(reward: float | None) -> float:
@@ -186,7 +197,7 @@ def _curves(axes: Axes, values: Sequence[float], window: int) -> None:
         record = best_so_far(values)
         axes.step(trials, record, where="post", color=BEST, linewidth=2, label="best so far")
         mean = rolling_mean(values, window)
-        text = f"mean of the last {window} trials"
+        text = f"mean of the last {window} trials" if len(values) > window else "mean so far"
         axes.plot(trials, mean, color=MEAN, linewidth=2.2, zorder=2.2, label=text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,15 +14,25 @@ from matplotlib.ticker import MaxNLocator
 from cellwright.command_line.pictures.charts import BEST, DPI, FONT, INK, MEAN, POINTS, SIZE
 
 
-def draw_distribution(rewards: Sequence[float], *, label: str = "reward") -> Figure:
+def draw_distribution(
+    rewards: Sequence[float],
+    *,
+    label: str = "reward",
+    title: str = "Distribution of the rewards",
+) -> Figure:
     """Draw how many trials reached which reward, with the median and the best.
+
+    Args:
+        rewards: Of the finished trials; higher is better.
+        label: Name of the reward, with its unit if it has one, for the axis.
+        title: Text above the picture.
 
     Raises:
         ValueError: If there are no rewards.
     """
     if not rewards:
         raise ValueError("rewards must hold at least one value")
-    figure, axes = _plain(label, "trials")
+    figure, axes = _plain(title, label, "number of trials")
     counts, _, _ = axes.hist(rewards, bins=min(40, max(5, len(rewards) // 5)), color=POINTS)
     for value, name, colour in (
         (float(np.median(rewards)), "median", MEAN),
@@ -34,12 +45,15 @@ def draw_distribution(rewards: Sequence[float], *, label: str = "reward") -> Fig
     return figure
 
 
-def draw_importances(shares: Sequence[tuple[str, float]], *, most: int = 20) -> Figure:
+def draw_importances(
+    shares: Sequence[tuple[str, float]], *, most: int = 20, title: str = "What mattered"
+) -> Figure:
     """Draw the decisions' shares of the rewards' variance as bars, the largest on top.
 
     Args:
         shares: Names and shares, the largest first; those after ``most`` are left out.
         most: Number of bars at most, at least 1.
+        title: Text above the picture.
 
     Raises:
         ValueError: If there are no shares.
@@ -48,8 +62,8 @@ def draw_importances(shares: Sequence[tuple[str, float]], *, most: int = 20) -> 
         raise ValueError("shares must hold at least one decision")
     shown = shares[:most]
     more = f" (the first {most} of {len(shares)} decisions)" if len(shares) > most else ""
-    figure, axes = _plain(f"share of the rewards' variance, in per cent{more}", "")
-    figure.set_size_inches(SIZE[0], 1.4 + 0.24 * len(shown))
+    figure, axes = _plain(title, f"share of the rewards' variance, in per cent{more}", "")
+    figure.set_size_inches(SIZE[0], 1.7 + 0.24 * len(shown))
     places = range(len(shown))
     axes.barh(places, [100 * share for _, share in shown], color=MEAN)
     axes.set_yticks(places, [name for name, _ in shown], family=FONT, size=9)
@@ -60,14 +74,19 @@ def draw_importances(shares: Sequence[tuple[str, float]], *, most: int = 20) -> 
 
 
 def draw_predictions(
-    pairs: Sequence[tuple[float, float]], correlation: float | None, *, label: str = "reward"
+    pairs: Sequence[tuple[float, float]],
+    correlation: float | None,
+    *,
+    label: str = "reward",
+    title: str = "Predicted and measured rewards",
 ) -> Figure:
     """Draw predicted against measured rewards, a point for each trial.
 
     Args:
         pairs: Predicted and measured reward of each trial, at least one.
-        correlation: Spearman's, for the title; None leaves it out.
-        label: Name of the reward, for the axes.
+        correlation: Spearman's, which follows the title; None leaves it out.
+        label: Name of the reward, with its unit if it has one, for the axes.
+        title: Text above the picture.
 
     Raises:
         ValueError: If there are no pairs.
@@ -75,20 +94,21 @@ def draw_predictions(
     if not pairs:
         raise ValueError("pairs must hold at least one prediction")
     predicted, measured = np.array(pairs).T
-    figure, axes = _plain(f"predicted {label}", f"measured {label}")
+    known = "" if correlation is None else f" (Spearman's rank correlation {correlation:.2f})"
+    figure, axes = _plain(title + known, f"predicted {label}", f"measured {label}")
     axes.plot(predicted, measured, "o", color=POINTS, alpha=0.7, markeredgewidth=0)
     ends = [float(np.min(pairs)), float(np.max(pairs))]
     axes.plot(ends, ends, "--", color=INK, linewidth=1, label="predicted = measured")
-    if correlation is not None:
-        axes.set_title(f"Spearman {correlation:.2f}", size=12, weight="bold", family=FONT)
     _legend(figure)
     return figure
 
 
-def _plain(x_label: str, y_label: str) -> tuple[Figure, Axes]:
+def _plain(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
     layout = ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.08)
     figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white", layout=layout)
     axes = figure.add_subplot()
+    heading = textwrap.fill(title, 90)
+    axes.set_title(heading, size=13, weight="bold", pad=12, family=FONT, parse_math=False)
     axes.set_xlabel(x_label, size=11, family=FONT, parse_math=False)
     axes.set_ylabel(y_label, size=11, family=FONT, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
