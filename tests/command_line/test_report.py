@@ -1,11 +1,14 @@
 """`cellwright report`: runs of Optuna and Keras Tuner that scripts made, and what is told of them.
 
-Runs of the command line are in test_search.py, those of NNI in contract/test_hosts.py.
+Runs of the command line are in test_search.py, those of NNI in contract/test_hosts.py and, as a
+search that is kept here, below.
 """
 
 import csv
 import json
+import shutil
 from functools import partial
+from pathlib import Path
 
 import keras_tuner
 import numpy as np
@@ -204,6 +207,22 @@ def test_a_keras_tuner_project(report, tmp_path):
     best = oracle.get_best_trials(1)[0]
     assert out.startswith(f"1. trial {int(best.trial_id)}, reward {-best.score:.4f}")
     assert (tmp_path / "told" / "distribution.svg").exists()
+
+
+def test_a_search_by_nni(report, tmp_path):
+    """One of `cellwright search --host nni`, kept as version 0.1.0 left it."""
+    pytest.importorskip("nni")
+    kept = Path(__file__).parents[1] / "fixtures" / "before_rooms" / "runs" / "nni"
+    shutil.copytree(kept, tmp_path / "kept")
+    code, out, err = report(tmp_path / "kept", "--top", 2, "--out", tmp_path / "told")
+    assert code == 0, err
+    with (kept / "trials.csv").open() as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: -float(row["reward"]))
+    for place, row in enumerate(rows[:2], start=1):
+        assert f"{place}. trial {row['trial']}, reward {float(row['reward']):.4f}" in out
+    assert f"{len(rows)} trials" in out
+    for name in ("trials", "distribution"):
+        assert imread(tmp_path / "told" / f"{name}.png").std() > 0.02
 
 
 def test_what_is_no_run_or_of_another_space_is_refused(report, tmp_path):

@@ -26,8 +26,9 @@ pytest.importorskip("keras")
 MODULE = """
 import os
 from pathlib import Path
-from cellwright.search_spaces import NASNetSpace
+from cellwright.search_spaces import MLPSpace, NASNetSpace
 
+LAYERS = MLPSpace(nodes=(2, 16), activations=("relu",), length=2)
 SPACE = NASNetSpace(blocks=1, operations=("identity", "max_3x3", "avg_3x3"))
 
 class Stopped(NASNetSpace):
@@ -143,6 +144,8 @@ def test_the_books_controller_searches_in_every_host(cellwright, home, host, mon
         asked = strategy.ask(number)
         assert {name: row[name] for name in asked} == {n: str(x) for n, x in asked.items()}
         strategy.tell(number, asked, float(row["reward"]))
+    for name in ("search", "normal_cell", "reduction_cell"):
+        assert (home / f"book-{host}" / "pictures" / f"{name}.png").exists()
     printed, code = cellwright(home, *search, *given[:4], "--trials", 4)
     assert code == 1
     assert "--strategy-arg was 'baseline={window: 5} units=4' and is now 'units=4'" in printed
@@ -185,6 +188,29 @@ def test_hyperparameters_and_a_schedule_in_every_host(cellwright, home, host, mo
     exported, code = cellwright(home, "export", host, "--trial", 0, "--to", "keras")
     assert code == 0, exported
     assert "in the search it was" in exported or "trained again" not in exported
+
+
+@pytest.mark.parametrize(
+    "host", ["optuna", "keras-tuner", pytest.param("nni", marks=pytest.mark.slow)]
+)
+def test_successive_halving_in_every_host(cellwright, home, host, monkeypatch):
+    """The better of two goes on with its weights, and no other bracket follows."""
+    pytest.importorskip(host.replace("-", "_"))
+    path = os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)  # of NNI's trials
+    out = f"halving-{host}"
+    printed, code = cellwright(
+        home, "search", "--data", "data.npz", "--space", "tuning_space:LAYERS", "--host", host,
+        "--strategy", "random", "--schedule", "halving", "--epochs", 2, "--factor", 2, "--out", out,
+    )  # fmt: skip
+    assert code == 0, printed
+    rows = table(home / out)
+    assert [float(row["epochs"]) for row in rows] == [1, 1, 2]
+    assert [float(row["trained_epochs"]) for row in rows] == [1, 1, 1]
+    better = max(rows[:2], key=lambda row: float(row["reward"]))
+    assert rows[0]["layer/1"] != rows[1]["layer/1"]
+    assert rows[2]["layer/1"] == better["layer/1"]
+    assert (home / out / "pictures" / "search.png").exists()
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Every cell of the two tables of docs/hyperparameters.md, with real children.
+"""The searches of docs/sources.md, and "Who chooses what" of docs/hyperparameters.md, trained.
 
 One test a cell: the host's own classes, and the objective, tuner or trial that we ship
 (`optuna_trial.run`, `EvaluationTuner` or `NASNetHyperModel`, `nni_trial.run`), on a slice of
