@@ -16,7 +16,8 @@ from cellwright.adapters.optuna_sampler import NASNetRLSampler, suggest
 from cellwright.plugins import Reinforce
 from cellwright.search_spaces import NASNetSpace
 
-SPACE = NASNetSpace()
+SPACE = NASNetSpace(blocks=1)
+EACH = 10  # trials of a process
 POSTGRESQL = os.environ.get(
     "CELLWRIGHT_TEST_POSTGRESQL", "postgresql+psycopg2://postgres@127.0.0.1:5432/test"
 )
@@ -30,10 +31,12 @@ from cellwright.adapters.optuna_sampler import NASNetRLSampler, suggest
 from cellwright.search_spaces import NASNetSpace
 kind, where, name, trials = sys.argv[1:]
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-space = NASNetSpace()
+space = NASNetSpace(blocks=1)
 study = optuna.load_study(
     study_name=name, storage=open_storage(kind, where), sampler=NASNetRLSampler(space, seed=5)
 )
+print("ready", flush=True)
+sys.stdin.readline()
 study.optimize(lambda trial: score(suggest(trial, space)), n_trials=int(trials))
 """
 
@@ -85,15 +88,22 @@ def test_four_processes_lose_nothing_and_agree_with_one(kind, where):
         environment = os.environ | {"PYTHONPATH": os.path.dirname(__file__)}
         workers = [
             subprocess.Popen(
-                [sys.executable, "-c", WORKER, kind, where, name, "30"], env=environment
-            )
+                [sys.executable, "-c", WORKER, kind, where, name, str(EACH)],
+                env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
             for _ in range(4)
         ]
-        assert [worker.wait(timeout=500) for worker in workers] == [0] * 4
+        assert [worker.stdout.readline() for worker in workers] == ["ready\n"] * 4
+        for worker in workers:  # none begins before the others can
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+        for worker in workers:
+            worker.communicate(timeout=500)
+        assert [worker.returncode for worker in workers] == [0] * 4
 
         trials = study.get_trials()
-        assert Counter(t.state for t in trials) == {TrialState.COMPLETE: 120}
-        assert [t.number for t in trials] == list(range(120))
+        assert Counter(t.state for t in trials) == {TrialState.COMPLETE: 4 * EACH}
+        assert [t.number for t in trials] == list(range(4 * EACH))
 
         joined = optuna.load_study(
             study_name=name,
@@ -104,6 +114,6 @@ def test_four_processes_lose_nothing_and_agree_with_one(kind, where):
         alone = Reinforce(SPACE, seed=5)
         for trial in sorted(trials, key=lambda t: (t.datetime_complete, t.number)):
             alone.tell(trial.number, trial.params, trial.value)
-        assert proposed == alone.ask(120)
+        assert proposed == alone.ask(4 * EACH)
     finally:
         optuna.delete_study(study_name=name, storage=study._storage)
