@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,31 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _settled() -> None:
+    """The same for what the files before have imported or made and kept."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run each test in an empty folder, so that no test reads or leaves files in the checkout."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def untraced() -> Iterator[None]:
+    """Let TensorFlow run each step of a training at once, instead of making a graph of it first,
+    which takes longer than all steps of a small child. It is for tests that train children and
+    whose subject is what happens around the training."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

@@ -8,6 +8,11 @@ import numpy as np
 import pytest
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _untraced(untraced):
+    """Children of this folder are trained step by step."""
+
+
 @pytest.fixture(scope="session")
 def cellwright():
     """A function that runs ``cellwright`` in a folder, in this process: what it prints, in one

@@ -112,6 +112,11 @@ class Experiment:
         return trial
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _untraced(untraced: None) -> None:
+    """Children of this folder are trained step by step."""
+
+
 @pytest.fixture
 def experiment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Experiment]:
     """Makes an `Experiment` of (tuner, space as NNI writes it, assessor=None)."""
