@@ -21,7 +21,9 @@ OPTIONS = ("--strategy", "climber", "--space", "bottleneck", "--meter", "layers"
            "--filters", "2")  # fmt: skip
 SCRIPT = """
 import sys
+import tensorflow
 from cellwright.command_line.app import main
+tensorflow.config.run_functions_eagerly(True)  # a child of one step is no worth a graph
 for command in open("commands"):
     sys.argv = ["cellwright", *command.split()]
     try:
