@@ -26,10 +26,12 @@ pytest.importorskip("keras")
 MODULE = """
 import os
 from pathlib import Path
-from cellwright.search_spaces import MLPSpace, NASNetSpace
+from cellwright.search_spaces import MLPSpace, NASNetSpace, Skeleton
 
 LAYERS = MLPSpace(nodes=(2, 16), activations=("relu",), length=2)
-SPACE = NASNetSpace(blocks=1, operations=("identity", "max_3x3", "avg_3x3"))
+SMALL = {"blocks": 1, "operations": ("identity", "max_3x3", "avg_3x3"),
+         "skeleton": Skeleton.book(reductions=0)}
+SPACE = NASNetSpace(**SMALL)
 
 class Stopped(NASNetSpace):
     '''Ctrl-C while the child of a trial is built, if there is a file that says which.'''
@@ -44,7 +46,7 @@ class Stopped(NASNetSpace):
                 raise KeyboardInterrupt
         return super().build(*arguments, **options)
 
-STOPPED = Stopped(blocks=1, operations=("identity", "max_3x3", "avg_3x3"))
+STOPPED = Stopped(**SMALL)
 """
 TUNED = ("--tune", "learning_rate=1e-4..1e-2:log", "--tune", "augmentation=none,shift")
 TINY = ("--filters", 2, "--data", "data.npz", "--space", "tuning_space:SPACE")
@@ -54,7 +56,7 @@ PLAIN = Settings("optuna", "random", "nasnet", "digits", 4, 9, 16, 1e-3, 2, 0, N
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, write_digits):
-    """60 digits of 3 classes, and a space of one block."""
+    """60 digits of 3 classes, and a space of one cell of one block."""
     home = tmp_path_factory.mktemp("tuning")
     write_digits(home / "data.npz")
     (home / "tuning_space.py").write_text(MODULE)
