@@ -1,14 +1,19 @@
 """A search of the command line that Optuna drives."""
 
+import pytest
+
 from cellwright.searches import on_optuna
 from cellwright.searches.folder import read_settings
 from cellwright.searches.settings import Settings
 
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
+
 def test_every_child_is_trained_to_its_end_as_in_the_other_hosts(tmp_path):
     """Optuna's default pruner would end the worse half of the children after the fifth."""
     settings = Settings(
-        host="optuna", strategy="random", space="mlp", data="digits", trials=14, epochs=3,
+        host="optuna", strategy="random", space="mlp", data="wine", trials=14, epochs=3,
         batch_size=512, learning_rate=1e-3, filters=None, seed=0, storage=None, concurrency=1,
     )  # fmt: skip
     settings.save(tmp_path)
