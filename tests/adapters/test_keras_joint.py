@@ -14,6 +14,7 @@ from cellwright.plugins import RegularizedEvolution, load_dataset
 from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.search_spaces import Decision, Float, Int, JointSpace, NASNetSpace, SpaceMismatch
 
+pytestmark = pytest.mark.usefixtures("untraced")
 CELLS = NASNetSpace(blocks=1, operations=("identity", "max_3x3"))
 JOINT = JointSpace(
     CELLS,
@@ -141,8 +142,8 @@ def train(folder, digits, oracle, space=JOINT, tuner=kt.Tuner):
         project_name="p",
     )
     tuner.search(
-        digits.x_train[:256],
-        digits.y_train[:256],
+        digits.x_train[:64],
+        digits.y_train[:64],
         epochs=1,
         validation_data=(digits.x_val[:64], digits.y_val[:64]),
         verbose=0,
