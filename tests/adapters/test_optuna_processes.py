@@ -89,8 +89,11 @@ def test_four_processes_lose_nothing_and_agree_with_one(kind, where):
         workers = [
             subprocess.Popen(
                 [sys.executable, "-c", WORKER, kind, where, name, str(EACH)],
-                env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            )  # fmt: skip
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
             for _ in range(4)
         ]
         assert [worker.stdout.readline() for worker in workers] == ["ready\n"] * 4

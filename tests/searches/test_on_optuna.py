@@ -6,7 +6,6 @@ from cellwright.searches import on_optuna
 from cellwright.searches.folder import read_settings
 from cellwright.searches.settings import Settings
 
-
 pytestmark = pytest.mark.usefixtures("untraced")
 
 
