@@ -12,9 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from optuna import Study, Trial
+from optuna.artifacts._protocol import ArtifactStore
+from optuna.samplers import BaseSampler, PartialFixedSampler
+from optuna.storages import BaseStorage
 from optuna.storages.journal._file import LOCK_FILE_SUFFIX
 from optuna.study.study import _SYSTEM_ATTR_METRIC_NAMES
 from optuna.trial import FrozenTrial, TrialState
+
+__all__ = ["ArtifactStore"]  # what every store of ``optuna.artifacts`` is
 
 
 def trials_of(
@@ -69,9 +74,34 @@ def note_in_study(study: Study, name: str, value: Any) -> None:
     study._storage.set_study_system_attr(study._study_id, name, value)
 
 
-def is_enqueued(trial: FrozenTrial) -> bool:
-    """Whether a user gave the trial some of its parameters by ``Study.enqueue_trial``."""
-    return "fixed_params" in trial.system_attrs
+def enqueued_in(trial: Trial | FrozenTrial) -> dict[str, Any]:
+    """The parameters that a user gave the trial by ``Study.enqueue_trial``.
+
+    Those of a ``Trial`` may be changed before they are suggested.
+    """
+    if isinstance(trial, Trial):
+        given = trial._fixed_params
+    else:
+        given = trial.system_attrs.get("fixed_params")
+    return given if isinstance(given, dict) else {}
+
+
+def innermost_sampler(study: Study) -> BaseSampler:
+    """The study's sampler, or the one in a ``PartialFixedSampler``."""
+    sampler = study.sampler
+    while isinstance(sampler, PartialFixedSampler):
+        sampler = sampler._base_sampler
+    return sampler
+
+
+def put_back(study: Study, trial: FrozenTrial) -> None:
+    """Let a trial that has just begun wait for the next run of the study, as if enqueued."""
+    study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+
+
+def storage_of(study: Study) -> BaseStorage:
+    """The study's storage, for parts of Optuna that ask for it."""
+    return study._storage
 
 
 def identity_of(study: Study) -> tuple[Any, int]:

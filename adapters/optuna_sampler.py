@@ -10,11 +10,10 @@ thread, ``add_trial``, or a run that crashed.
 
 from __future__ import annotations
 
-import bisect
+import functools
 import threading
 import zlib
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,30 +22,44 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from cellwright.adapters.optuna_picture import keep_picture_of_best
 from cellwright.adapters.optuna_private import (
+    ArtifactStore,
+    enqueued_in,
     identity_of,
-    is_enqueued,
     metric_names_of,
     note_in_trial,
+    put_back,
     stored_trial,
     trials_of,
 )
-from cellwright.adapters.optuna_study import (
-    check_directions,
+from cellwright.adapters.optuna_record import Record, fitted, reward_of
+from cellwright.adapters.optuna_space import (
+    check_choices,
     check_space,
     claim,
+    distribution_of,
+    part_of,
+)
+from cellwright.adapters.optuna_study import (
+    check_directions,
+    is_new,
     metrics_of,
     params_of,
-    part_of,
-    reward_of,
     seed_of,
     signs_of,
-    told_of,
+    warn_once,
 )
-from cellwright.adapters.optuna_suggest import RUNG, distribution_of, known_trial, rung_of, suggest
-from cellwright.plugins import Strategy, Told, make_strategy
+from cellwright.adapters.optuna_suggest import (
+    ARCHITECTURE,
+    RUNG,
+    known_trial,
+    rung_of,
+    suggest,
+)
+from cellwright.plugins import Strategy, Told, make_space, make_strategy
 from cellwright.plugins.strategies.schedule import Attempt, Rung, Schedule, draws_of
-from cellwright.search_spaces import NASNetSpace, Params, SearchSpace
+from cellwright.search_spaces import InvalidArchitecture, SearchSpace
 
 __all__ = [
     "NASNetEvolutionSampler",
@@ -60,13 +73,18 @@ __all__ = [
 
 
 class StrategySampler(BaseSampler):
-    """Lets a strategy choose the architecture, and an Optuna sampler everything else.
+    """Lets a strategy choose the architecture, and an Optuna sampler everything else::
+
+        study = optuna.create_study(direction="maximize", sampler=StrategySampler("auto"))
+        study.optimize(lambda trial: train(suggest(trial, NASNetSpace())), n_trials=100)
 
     A finished trial counts with its value, and a pruned one with its last intermediate value, both
     in the study's direction; so report what the objective returns in the end, as `optuna_trial.run`
     does. A trial that failed, was pruned before its first report, or has a value that is not finite
     counts as a failed child. One that broke a constraint counts as worse than all others, and the
-    worse the further it is beyond. Trials without any decision of the space are ignored.
+    worse the further it is beyond. Trials without any decision of the space are ignored, so that a
+    study which has begun without one can take this sampler. A trial with only some of the decisions
+    is left out with a warning.
 
     The direction is the study's, and Optuna minimises unless ``create_study`` is told otherwise. If
     a study minimises what `optuna_trial.run`, ``Study.set_metric_names`` or a trial's user
@@ -82,8 +100,13 @@ class StrategySampler(BaseSampler):
     the user attributes ``predicted`` and ``predicted_std``, in the study's direction.
 
     Args:
-        strategy: Decides on the space's parameters. If it was given no seed, it takes one that
-            follows from the study's first trial and is the same in every process.
+        strategy: Decides on the space's parameters: a registered name (``"auto"``,
+            ``"evolution"``, ``"reinforce"``, ...), ``"module:attribute"``, or a `Strategy`, which
+            has its own space and seed. If it was given no seed, it takes one that follows from the
+            study's first trial and is the same in every process. One that is given by name is made
+            for as many objectives as the study has.
+        space: A space or its name; the book's (`NASNetSpace`) if None. Give the same to `suggest`.
+        seed: 0 or above; the same seed and results give the same trials.
         independent_sampler: Samples the parameters that are not in the space (a learning rate,
             say), relative sampling included. By default they are drawn at random, from the seed
             and the trial number.
@@ -91,27 +114,55 @@ class StrategySampler(BaseSampler):
             child, or one that goes on for more epochs, with the parameters of an earlier trial,
             some of which a population changes. ``schedule.trials`` trials are one pass. The
             objective returns the value at the end of its rung, and prunes nothing.
+        artifact_store: One of ``optuna.artifacts``. Pictures of each trial that is the best so far
+            are kept in it, as artifacts of the trial (`keep_picture`).
+        arguments: Those of a strategy that is given by name, such as ``exploration=0.1``.
 
     Raises:
-        ValueError: If ``schedule`` cannot schedule the children of the strategy's space.
-        SpaceMismatch: At the first suggestion, if the study holds trials of another space.
-        ValueError: At the first suggestion, if the study and the strategy differ in their number
-            of objectives.
+        ValueError: On an argument that does not fit; the message says which one.
+        SpaceMismatch: When a trial begins (`check`), if the study holds trials of another space.
+        ValueError: When a trial begins, if the study and the strategy differ in their number of
+            objectives.
     """
 
     def __init__(
         self,
-        strategy: Strategy,
+        strategy: Strategy | str,
         *,
+        space: SearchSpace | str | None = None,
+        seed: int | None = None,
         independent_sampler: BaseSampler | None = None,
         schedule: Schedule | None = None,
+        artifact_store: ArtifactStore | None = None,
+        **arguments: Any,
     ) -> None:
-        if not isinstance(strategy, Strategy):
-            raise TypeError(
-                f"strategy must be a Strategy such as Reinforce(NASNetSpace()), got {strategy!r}"
+        make = None
+        if isinstance(strategy, str):
+            make = functools.partial(
+                make_strategy, strategy, make_space(space), seed=seed, **arguments
             )
+            strategy = make()
+        elif not isinstance(strategy, Strategy):
+            raise TypeError(
+                'strategy must be a name such as "auto", or a Strategy such as '
+                f"Auto(NASNetSpace()); got {strategy!r}"
+            )
+        elif space is not None or seed is not None or arguments:
+            raise ValueError("a Strategy brings its own space, seed and arguments: give only it")
+        self._begin(strategy, make, independent_sampler, schedule, artifact_store)
+
+    def _begin(
+        self,
+        strategy: Strategy,
+        make: functools.partial[Strategy] | None,
+        independent_sampler: BaseSampler | None,
+        schedule: Schedule | None,
+        artifact_store: ArtifactStore | None,
+    ) -> None:
         self.strategy = strategy
+        self._make = make  # if it was given by name
         self._others = independent_sampler
+        self._artifact_store = artifact_store
         if schedule is not None:
             schedule.check(strategy.space)
         self.schedule = schedule
@@ -124,16 +175,43 @@ class StrategySampler(BaseSampler):
         self._bound: tuple[Any, int] | None = None
         self._forget_study()
 
+    def __repr__(self) -> str:
+        others = {
+            "independent_sampler": self._others and type(self._others).__name__,
+            "schedule": self.schedule,
+            "artifact_store": self._artifact_store and type(self._artifact_store).__name__,
+        }
+        given = [f", {name}={value}" for name, value in others.items() if value is not None]
+        return f"{type(self).__name__}({self.strategy!r}{''.join(given)})"
+
     def __getstate__(self) -> dict[str, Any]:
         """The arguments, without the lock and the study: samplers are sent to worker processes."""
         return {
             "strategy": self.strategy,
+            "make": self._make,
             "independent_sampler": self._others,
             "schedule": self.schedule,
+            "artifact_store": self._artifact_store,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        StrategySampler.__init__(self, **state)
+        self._begin(**state)
+
+    def check(self, study: Study) -> None:
+        """Check that this sampler can search in a study, and change nothing.
+
+        Optuna calls no sampler before a trial has begun. If a study does not fit, the trial is
+        therefore put back when it begins: it waits for the next run, and has not failed. Call this
+        before ``study.optimize`` if not even that is to happen.
+
+        Raises:
+            SpaceMismatch: If the study holds trials of another space, or a decision with other
+                choices.
+            ValueError: If the study and the strategy differ in their number of objectives.
+        """
+        self._for(study)
+        check_space(study, self.strategy.space)
+        check_choices(study, self.strategy.space, trials_of(study))
 
     def reseed_rng(self) -> None:
         """Reseed the sampler of other parameters; a strategy's draws depend on no shared state."""
@@ -141,6 +219,11 @@ class StrategySampler(BaseSampler):
             self._others.reseed_rng()
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        try:
+            self._bind(study)
+        except ValueError:
+            put_back(study, trial)
+            raise
         if self._others is not None:
             self._others.before_trial(study, trial)
 
@@ -157,6 +240,10 @@ class StrategySampler(BaseSampler):
             metrics = metrics_of(trial)
             alike = [[name for name, x in metrics.items() if x == value] for value in values]
             check_directions(study, alike)
+        whole = state != TrialState.FAIL and self._says_what(study, trial)
+        if whole and state == TrialState.COMPLETE and self._artifact_store is not None:
+            space, store = self.strategy.space, self._artifact_store
+            keep_picture_of_best(study, trial, values or (), space, store)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -170,18 +257,19 @@ class StrategySampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        self.strategy.check_objectives(len(study.directions))
+        self._bind(study)
+        fixed = self._fixed(study, trial, search_space)
         with self._lock:
-            self._bind(study)
-            self.strategy.follow(self._record(study))
+            self.strategy.follow(self._told(study))
             if self.schedule is not None:
                 rung = self._begin_rung(study, trial)
                 if rung.past is not None:
                     again = _carried_on(study, rung)
                     return {name: value for name, value in again.items() if name in search_space}
-            proposed = self.strategy.ask(trial.number, self._running(study, trial))
+            running = self._record.running(study, trial)
+            proposed = self.strategy.ask(trial.number, running, fixed)
             expected = self.strategy.predict(proposed)
-        if expected is not None and not is_enqueued(trial):
+        if expected is not None and not enqueued_in(trial):
             for name, value in expected.notes(signs_of(study)[0]).items():
                 note_in_trial(study, trial, name, value)
         params = {name: value for name, value in proposed.items() if name in search_space}
@@ -199,7 +287,7 @@ class StrategySampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        self.strategy.check_objectives(len(study.directions))
+        self._bind(study)
         if self.schedule is not None:
             rung = rung_of(stored_trial(study, trial))
             carried = {} if rung is None or rung.past is None else _carried_on(study, rung)
@@ -207,7 +295,6 @@ class StrategySampler(BaseSampler):
                 return carried[param_name]
         sampler = self._others
         if sampler is None:
-            self._bind(study)
             words = (self.strategy.seed, trial.number, zlib.crc32(param_name.encode()))
             sampler = RandomSampler(seed=int(np.random.SeedSequence(words).generate_state(1)[0]))
         return sampler.sample_independent(study, trial, param_name, param_distribution)
@@ -241,59 +328,85 @@ class StrategySampler(BaseSampler):
         of_rung = (rung.bracket, rung.epochs, rung.after)
         return Attempt(trial.number, rung.past, ended, reward, *of_rung, params)
 
+    def _fixed(
+        self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Decisions that are not open in this trial: enqueued, suggested before (as in a trial that
+        is run again), or withheld by a sampler around this one, as by ``PartialFixedSampler``."""
+        space = self.strategy.space
+        given = {**enqueued_in(trial), **trial.params}
+        if study.sampler is not self:
+            for name in self._distributions.keys() - search_space.keys() - given.keys():
+                given[name] = study.sampler.sample_independent(
+                    study, trial, name, self._distributions[name]
+                )
+        found = {}
+        for decision in space.decisions:
+            if decision.name in given:
+                try:
+                    found[decision.name] = decision.nearest(given[decision.name])
+                except InvalidArchitecture:
+                    continue  # Optuna refuses it when it is suggested
+        return found
+
+    def _says_what(self, study: Study, trial: FrozenTrial) -> bool:
+        """Note the trial's architecture, unless `suggest` has; a warning if there is none."""
+        space = self.strategy.space
+        try:
+            params, _ = fitted(part_of(trial, space), space)
+            if not params:
+                words = f"asked for none of the {len(space.decisions)} decisions"
+                remedy = (
+                    "call suggest(trial, space) in the objective (from cellwright import suggest), "
+                    "and build the network of what it returns"
+                )
+                if is_new(study, words):
+                    warn_once(
+                        study,
+                        f"trial {trial.number} {words} of {space!r}, so that no architecture is "
+                        f"searched: {remedy}",
+                    )
+            if not params or space.missing(params):
+                return False
+            if ARCHITECTURE not in trial.user_attrs:
+                note_in_trial(study, trial, ARCHITECTURE, space.in_short(params))
+        except Exception as error:  # what is raised here would end the study
+            warn_once(study, f"trial {trial.number} has no architecture to show: {error!r}")
+            return False
+        return True
+
     def _bind(self, study: Study) -> None:
-        """Begin with a study: check its space, and set a seed where the user gave none."""
+        """Begin with a study: check that it fits, and set a seed where the user gave none."""
         bound = identity_of(study)
         if self._bound == bound:
             return
         with self._lock:
-            noted = check_space(study, self.strategy.space)
+            self.check(study)
             check_directions(study, [[name] for name in metric_names_of(study)])
             self._forget_study()
-            self._noted = noted
             if not self.strategy.seeded:
                 self.strategy.reseed(seed_of(study))
             self._bound = bound
 
+    def _for(self, study: Study) -> None:
+        """Have a strategy of as many objectives as the study, or say that there is none."""
+        objectives = len(study.directions)
+        if self._make is not None and self.strategy.objectives != objectives:
+            given = "objectives" in self._make.keywords
+            self.strategy = self._make(**({} if given else {"objectives": objectives}))
+        self.strategy.check_objectives(objectives)
+
     def _forget_study(self) -> None:
         self._noted = False  # whether the study says which space it is of
-        self._read: set[int] = set()  # numbers of the trials that are in the record or ignored
-        self._settled = 0  # every trial before this number has been read
-        self._keys: list[tuple[datetime, int]] = []
-        self._told: list[Told] = []
+        self._record = Record(self.strategy.space)
 
-    def _record(self, study: Study) -> list[Told]:
-        """The study's finished trials in the order of their ends, each read once."""
-        signs = signs_of(study)
-        trials = trials_of(study, cached=True)
-        while self._settled < len(trials) and self._settled in self._read:
-            self._settled += 1
-        for trial in trials[self._settled :]:
-            if trial.number in self._read or not trial.state.is_finished():
-                continue
-            told = told_of(trial, self.strategy.space, signs)
-            self._read.add(trial.number)
-            if told is not None:
-                key = (trial.datetime_complete or datetime.min, trial.number)
-                place = bisect.bisect(self._keys, key)
-                self._keys.insert(place, key)
-                self._told.insert(place, told)
-        if self._told and not self._noted:  # as by an objective that does without `suggest`
+    def _told(self, study: Study) -> list[Told]:
+        """The study's finished trials, as the strategy is told them."""
+        told = self._record.update(study)
+        if told and not self._noted:  # as by an objective that does without `suggest`
             claim(study, self.strategy.space)
             self._noted = True
-        return self._told
-
-    def _running(self, study: Study, asking: FrozenTrial) -> list[Params]:
-        """Architectures of the other running trials, if they have been suggested in full."""
-        space = self.strategy.space
-        trials = trials_of(study, cached=True)[self._settled :]
-        return [
-            part_of(trial, space)
-            for trial in trials
-            if trial.state == TrialState.RUNNING
-            and trial.number != asking.number
-            and not space.missing(part_of(trial, space))
-        ]
+        return told
 
 
 def _carried_on(study: Study, rung: Rung) -> dict[str, Any]:
@@ -309,24 +422,19 @@ class _NamedSampler(StrategySampler):
 
     def __init__(
         self,
-        space: SearchSpace | None = None,
+        space: SearchSpace | str | None = None,
         seed: int | None = None,
-        *,
-        independent_sampler: BaseSampler | None = None,
         **arguments: Any,
     ) -> None:
-        strategy = make_strategy(self._strategy, space or NASNetSpace(), seed=seed, **arguments)
-        super().__init__(strategy, independent_sampler=independent_sampler)
+        super().__init__(self._strategy, space=space, seed=seed, **arguments)
 
 
 class NASNetRLSampler(_NamedSampler):
     """`Reinforce` on the book's NASNet cells, as a sampler.
 
     Args:
-        space: ``NASNetSpace()`` by default.
-        seed: 0 or above; the same seed and results give the same trials.
-        independent_sampler: See `StrategySampler`.
-        arguments: Further arguments of `Reinforce`.
+        space, seed: See `StrategySampler`.
+        arguments: The others of `StrategySampler`, and those of `Reinforce`.
     """
 
     _strategy = "cellwright.plugins:Reinforce"
@@ -336,8 +444,8 @@ class NASNetEvolutionSampler(_NamedSampler):
     """`RegularizedEvolution` on the book's NASNet cells, as a sampler.
 
     Args:
-        space, seed, independent_sampler: See `NASNetRLSampler`.
-        arguments: Further arguments of `RegularizedEvolution`.
+        space, seed: See `StrategySampler`.
+        arguments: The others of `StrategySampler`, and those of `RegularizedEvolution`.
     """
 
     _strategy = "cellwright.plugins:RegularizedEvolution"

@@ -2,43 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from optuna import Trial
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.trial import FrozenTrial, TrialState
 
-from cellwright.adapters.optuna_private import stored_trial, trials_of
-from cellwright.adapters.optuna_study import claim, metrics_of
+from cellwright.adapters.optuna_private import (
+    enqueued_in,
+    innermost_sampler,
+    stored_trial,
+    trials_of,
+)
+from cellwright.adapters.optuna_space import check_same, claim
+from cellwright.adapters.optuna_study import metrics_of, warn_of_trials
 from cellwright.plugins.strategies.known import SCORED_BY, Measured, find_known
 from cellwright.plugins.strategies.schedule import Rung
-from cellwright.search_spaces import Decision, Float, Int, Params, SearchSpace, Value
+from cellwright.plugins.strategies.strategy import Strategy
+from cellwright.search_spaces import (
+    Decision,
+    Float,
+    Int,
+    InvalidArchitecture,
+    Params,
+    SearchSpace,
+    SpaceMismatch,
+    Value,
+)
 
+ARCHITECTURE = "architecture"  # user attribute of a trial: `SearchSpace.in_short`
 KEPT = f"cellwright:{SCORED_BY}"  # system attribute of a trial
 RUNG = "rung"  # user attribute of a trial that is part of a schedule
+_logger = logging.getLogger(__name__)
+_unreadable: set[tuple[int, str]] = set()  # trials and their rungs of which it has been said
 
 
 def suggest(trial: Trial, space: SearchSpace) -> Params:
     """Suggest every decision of ``space``; works with any Optuna sampler.
 
     A `Float` or `Int` becomes a float or int parameter of its whole range. A decision whose
-    conditions do not hold is not suggested, and is not among what is returned.
+    conditions do not hold is not suggested, and is not among what is returned. The trial's user
+    attribute ``architecture`` says in a line or two what was suggested.
+
+    A value that was enqueued and lies outside of a range is taken at the nearest point, with a
+    warning.
 
     Raises:
-        SpaceMismatch: If the study holds trials of another space; nothing is changed then.
+        SpaceMismatch: If the study holds trials of another space, or its sampler is one of ours and
+            searches another. The study is not changed then, but for this trial, which fails;
+            ``Study.optimize`` ends, even if it was told to ``catch`` errors.
+        InvalidArchitecture: If a value was enqueued that is not among the choices, or is no number.
+            Optuna allows no such values either, and this trial fails.
     """
-    claim(trial.study, space)
+    try:
+        strategy = getattr(innermost_sampler(trial.study), "strategy", None)
+        if isinstance(strategy, Strategy):
+            check_same(space, strategy.space)
+        claim(trial.study, space)
+    except SpaceMismatch:
+        _stop(trial)
+        raise
+    _fit_enqueued(trial, space)
     params: Params = {}
     for decision in space.decisions:
         if decision.applies(params):
             params[decision.name] = _suggest(trial, decision)
+    trial.set_user_attr(ARCHITECTURE, space.in_short(params))
     return params
+
+
+def _stop(trial: Trial) -> None:
+    """Let ``Study.optimize`` end with this trial: every further one would fail alike."""
+    with contextlib.suppress(RuntimeError):  # a trial that was asked for by hand
+        trial.study.stop()
+
+
+def _fit_enqueued(trial: Trial, space: SearchSpace) -> None:
+    """Move enqueued values into their ranges, before Optuna stores them as they are."""
+    enqueued, moved = enqueued_in(trial), []
+    for decision in space.decisions:
+        if decision.name not in enqueued:
+            continue
+        value = enqueued[decision.name]
+        try:
+            decision.read(value)
+        except InvalidArchitecture:
+            try:
+                enqueued[decision.name] = decision.nearest(value)
+            except InvalidArchitecture as error:
+                raise InvalidArchitecture(
+                    f"trial {trial.number} was enqueued with {error}. Optuna takes no other value "
+                    "either, and this trial fails: enqueue another"
+                ) from None
+            moved.append(f"{decision.name} = {value!r} as {enqueued[decision.name]!r}")
+    if moved:
+        what = "was enqueued with a value that is not allowed, and takes the nearest that is"
+        warn_of_trials(trial.study, {trial.number: ", ".join(moved)}, what)
 
 
 def _suggest(trial: Trial, decision: Decision) -> Value:
@@ -50,26 +111,44 @@ def _suggest(trial: Trial, decision: Decision) -> Value:
     return cast(Value, trial.suggest_categorical(decision.name, decision.choices))
 
 
-def distribution_of(decision: Decision) -> BaseDistribution:
-    """A decision as Optuna's own parameter."""
-    if isinstance(decision, Float):
-        return FloatDistribution(decision.low, decision.high, log=decision.log)
-    if isinstance(decision, Int):
-        return IntDistribution(int(decision.low), int(decision.high), log=decision.log)
-    return CategoricalDistribution(decision.choices)
-
-
 def rung_of(trial: Trial | FrozenTrial) -> Rung | None:
     """How a sampler's schedule wants a trial trained: for ``rung_of(trial).epochs`` in all. In a
     population, give ``rung_of(trial).after`` to `Evaluation.run` as well.
 
     Call it after `suggest`. It is None for a trial outside of the schedule, such as one that was
-    enqueued with all its parameters; train that one for as long as you like.
+    enqueued with all its parameters; train that one for as long as you like. A note that cannot be
+    read is named in a warning, and counts as none.
     """
     if isinstance(trial, Trial):
         trial = stored_trial(trial.study, trial)
     given = trial.user_attrs.get(RUNG)
-    return None if given is None else Rung(**given)
+    if given is None:
+        return None
+    try:
+        return _read_rung(given, trial.number)
+    except (TypeError, ValueError) as error:
+        if (trial.number, str(given)) not in _unreadable:
+            _unreadable.add((trial.number, str(given)))
+            _logger.warning(
+                "The user attribute %r of trial %d cannot be read and is left out: %r (%s)",
+                RUNG,
+                trial.number,
+                given,
+                error,
+            )
+        return None
+
+
+def _read_rung(given: Any, number: int) -> Rung:
+    rung = Rung(**given)
+    counts = [rung.bracket, rung.round, rung.epochs, rung.initial_epoch]
+    if not all(isinstance(count, int) and count >= 0 for count in counts):
+        raise ValueError("bracket, round and epochs must be whole numbers")
+    if rung.past is not None and not (isinstance(rung.past, int) and 0 <= rung.past < number):
+        raise ValueError("past must be the number of an earlier trial")
+    if not isinstance(rung.changes, Mapping | None) or not isinstance(rung.after, str | None):
+        raise ValueError("changes must be a mapping, and after a text")
+    return rung
 
 
 def known_trial(

@@ -83,6 +83,15 @@ class Decision:
         """
         return self.choices[self.index(value)]
 
+    def nearest(self, value: Any) -> Value:
+        """The allowed value that is nearest to what a user gave: a number outside of a range counts
+        as the range's end, text as the number that it says. Where nothing is near, it is `read`.
+
+        Raises:
+            InvalidArchitecture: If nothing is near: another choice, what is no number, NaN.
+        """
+        return self.read(value)
+
     def applies(self, params: Mapping[str, Any]) -> bool:
         """Whether it has an effect, given the values in ``params`` of what it depends on.
 
@@ -136,6 +145,17 @@ class _Range(Decision):
         return min(
             range(len(self.choices)), key=lambda i: abs(self._place(self.choices[i]) - place)
         )
+
+    def nearest(self, value: Any) -> Value:
+        """See `Decision.nearest`."""
+        try:
+            return self.read(value)
+        except InvalidArchitecture:
+            number = _number(value)
+            if math.isnan(number):
+                raise
+        bounded = min(max(number, self.low), self.high)
+        return self.read(round(bounded) if isinstance(self, Int) else bounded)
 
     def _place(self, value: Any) -> float:
         return math.log(value) if self.log else float(value)
@@ -204,6 +224,16 @@ class Int(_Range):
 
     def _rounded(self, value: float) -> Value:
         return round(value)
+
+
+def _number(value: Any) -> float:
+    """NaN for what is no number, and says none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | np.number):
+        return math.nan
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def _values(given: Any) -> tuple[Value, ...]:

@@ -14,6 +14,10 @@ from cellwright.plugins.strategies.arguments import check_integer, check_number
 class Baseline(ABC):
     """Turns rewards, one after another, into advantages."""
 
+    def __repr__(self) -> str:
+        given = {name: x for name, x in vars(self).items() if not name.startswith("_")}
+        return f"{type(self).__name__}({', '.join(f'{n}={x!r}' for n, x in given.items())})"
+
     @abstractmethod
     def advantage(self, reward: float) -> float:
         """``reward`` less the baseline, which also takes the reward in."""

@@ -36,6 +36,8 @@ def check_strategy(make: MakeStrategy, space: SearchSpace | None = None) -> None
         check_bad_results,
         check_no_network_twice,
         check_what_runs,
+        check_what_is_fixed,
+        check_penalties,
         check_small_space,
     ):
         check(make, space)
@@ -124,6 +126,42 @@ def check_what_runs(make: MakeStrategy, space: SearchSpace) -> None:
         )
     keys = {space.key(params) for params in running}
     _require(len(keys) == len(running), "two workers were given the same network")
+
+
+def check_what_is_fixed(make: MakeStrategy, space: SearchSpace) -> None:
+    """It proposes new networks that have what is fixed in one trial, and forgets that again."""
+    strategy = make(space, 1)
+    for told in _run(make(space, 1), space, 40):
+        strategy.tell(*told)
+    rng = np.random.default_rng(0)
+    fixed = {name: value for name, value in space.sample(rng).items() if rng.random() < 0.5}
+    for number in range(40, 50):
+        alone = strategy.ask(number)
+        params = strategy.ask(number, fixed=fixed)
+        _require(fixed.items() <= params.items(), f"{params} lacks what is fixed: {fixed}")
+        _require(not strategy.knows(params), "a known network was proposed where a part is fixed")
+        _require(strategy.ask(number) == alone, "what was fixed has an effect later")
+        strategy.tell(number, params, _reward(strategy, space, params))
+
+
+def check_penalties(make: MakeStrategy, space: SearchSpace) -> None:
+    """A value that stands for a bad child, however large, overflows nothing."""
+    penalties = (-1.7e308, -1e300, -1e9, 1.7e308)
+    with np.errstate(over="raise", invalid="raise"):
+        strategy = make(space, 0)
+        for number in range(30):
+            params = strategy.ask(number)
+            reward = _reward(strategy, space, params)
+            if number % 3 == 0:
+                penalty = penalties[number // 3 % len(penalties)]
+                several = isinstance(reward, tuple)
+                reward = (penalty,) * strategy.objectives if several else penalty
+            strategy.tell(number, params, reward)
+        expected = strategy.predict(params)
+        _require(
+            expected is None or bool(np.isfinite(expected).all()),
+            f"after a penalty it expects {expected}",
+        )
 
 
 def check_small_space(make: MakeStrategy, space: SearchSpace) -> None:

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cellwright.plugins.strategies.strategy import NOTES
-from cellwright.search_spaces import Float, Int, Params, SearchSpace
+from cellwright.search_spaces import Float, Int, InvalidArchitecture, Params, SearchSpace
 
 REPEAT_OF = "repeat_of"  # among the metrics of a trial that was answered: number of the earlier one
 SCORED_BY = "scored_by"  # under which a host keeps a trial's `Evaluation.fingerprint`
@@ -78,7 +78,7 @@ def find_known(
         after: The new trial's, as in `Measured`.
 
     Raises:
-        InvalidArchitecture: If a value is not allowed in ``space``.
+        InvalidArchitecture: If a value of the new trial is not allowed in ``space``.
     """
     wanted = _hyperparameters(space, params)
     if wanted is None:
@@ -91,11 +91,27 @@ def find_known(
             and not trial.metrics.get("cut")
             and "shared_layers" not in trial.metrics
             and (None in (scored_by, trial.scored_by) or scored_by == trial.scored_by)
-            and _hyperparameters(space, trial.params) == wanted
-            and space.key(_decisions(space, trial.params)) == network
+            and _is_same(space, trial.params, wanted, network)
         ):
             return trial
     return None
+
+
+def _is_same(
+    space: SearchSpace,
+    params: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    network: tuple[int, ...],
+) -> bool:
+    """Whether an earlier trial has these hyperparameters and this network; one with a value that
+    ``space`` does not allow has not."""
+    try:
+        return (
+            _hyperparameters(space, params) == wanted
+            and space.key(_decisions(space, params)) == network
+        )
+    except InvalidArchitecture:
+        return False
 
 
 def _decisions(space: SearchSpace, params: Mapping[str, Any]) -> Params:

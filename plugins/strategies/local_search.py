@@ -39,7 +39,7 @@ class LocalSearch(Strategy):
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
         for choice in rng.permutation(len(self._around)):
-            params = {**self.space.decode(self._around[choice]), **self.space.scheduled(number)}
+            params = {**self.space.decode(self._around[choice]), **self._settled(number)}
             if self._is_new(params):
                 return params
         return self.space.sample(rng)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -68,7 +68,12 @@ class ParetoReinforce(Strategy):
         self._forget()
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
-        return self._controllers[number % len(self._controllers)]._propose(number, rng)
+        controller = self._controllers[number % len(self._controllers)]
+        controller._fixed = self._fixed
+        return controller._propose(number, rng)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {**super()._arguments(), **self._options}
 
     def _learn(self, indices: tuple[int, ...], reward: tuple[float, ...]) -> None:
         values = np.array(reward)

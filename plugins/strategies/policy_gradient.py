@@ -100,6 +100,11 @@ class PolicyGradient(Strategy):
         self._options = chosen
         self._forget()
 
+    def _arguments(self) -> dict[str, Any]:
+        options = dict(self._options)
+        changed = {n: x for n, x in options.items() if x != self._defaults.get(n)}
+        return {**super()._arguments(), **changed}
+
     @abstractmethod
     def _update(self, actions: Indices, advantages: Array, active: Mask) -> None:
         """Improve the policy by one batch.
@@ -116,6 +121,10 @@ class PolicyGradient(Strategy):
         self.controller.changed()
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
+        if self._fixed:  # the other actions are drawn knowing what is fixed
+            one = self._stream(number).random((1, len(self.space.decisions)))
+            (drawn,) = self.controller.sample(one, self._given([number]))
+            return self.space.decode(drawn.tolist())
         group = number // _GROUP
         if group not in self._sampled:
             numbers = range(group * _GROUP, (group + 1) * _GROUP)
@@ -124,9 +133,9 @@ class PolicyGradient(Strategy):
         return self.space.decode(self._sampled[group][number % _GROUP].tolist())
 
     def _given(self, numbers: Sequence[int]) -> Indices | None:
-        """What the space's schedule settles, so that the other actions are drawn knowing it."""
-        scheduled = [self.space.scheduled(number) for number in numbers]
-        if not any(scheduled):
+        """What is not open in these trials, so that the other actions are drawn knowing it."""
+        not_open = [self._settled(number) for number in numbers]
+        if not any(not_open):
             return None
         return np.array(
             [
@@ -134,7 +143,7 @@ class PolicyGradient(Strategy):
                     d.index(settled[d.name]) if d.name in settled else -1
                     for d in self.space.decisions
                 ]
-                for settled in scheduled
+                for settled in not_open
             ]
         )
 

@@ -97,7 +97,7 @@ class PredictorGuided(Strategy):
         if self._scored < self.initial:
             return better_of_two(self.space, rng, self.signal)
         model = self._fitted()
-        candidates = self._candidates(model, self.space.scheduled(number), rng)
+        candidates = self._candidates(model, self._settled(number), rng)
         if rng.random() < 0.5:
             values = model.process.draw(self._features(candidates), rng)
             candidates = candidates[_best_first(values)]
@@ -156,24 +156,24 @@ class PredictorGuided(Strategy):
             chosen = np.sort(np.concatenate([best, others[len(best) - self.most :]]))
         return np.array([self._keys[i] for i in chosen], dtype=np.intp), rewards[chosen]
 
-    def _candidates(self, model: _Model, scheduled: Params, rng: np.random.Generator) -> Indices:
+    def _candidates(self, model: _Model, settled: Params, rng: np.random.Generator) -> Indices:
         """Candidates evolved over a few rounds, all different, the most promising first."""
         drawn = rng.integers(self._sizes, size=(_CANDIDATES // 2, len(self._sizes)))
         pool = np.concatenate([model.best, self._children(model.best, rng), drawn])
-        pool = self._fixed(pool, scheduled)
+        pool = self._with(settled, pool)
         merits = self._merits(model, pool)
         for _ in range(_ROUNDS):
             parents = pool[_best_first(merits)[:_PARENTS]]
-            children = self._fixed(self._children(parents, rng), scheduled)
+            children = self._with(settled, self._children(parents, rng))
             pool = np.concatenate([pool, children])
             merits = np.concatenate([merits, self._merits(model, children)])
         distinct = {candidate.tobytes(): candidate for candidate in pool[_best_first(merits)]}
         return np.array(list(distinct.values())[:_FINALISTS])
 
-    def _fixed(self, candidates: Indices, scheduled: Params) -> Indices:
+    def _with(self, settled: Params, candidates: Indices) -> Indices:
         for place, decision in enumerate(self.space.decisions):
-            if decision.name in scheduled:
-                candidates[:, place] = decision.index(scheduled[decision.name])
+            if decision.name in settled:
+                candidates[:, place] = decision.index(settled[decision.name])
         return candidates
 
     def _merits(self, model: _Model, candidates: Indices) -> Array:

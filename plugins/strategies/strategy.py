@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import secrets
 from abc import ABC, abstractmethod
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cellwright.plugins.strategies.arguments import check_integer
-from cellwright.plugins.strategies.outcome import Range, Rewards, Told, lesson
+from cellwright.plugins.strategies.outcome import Range, Rewards, Told, is_large, lesson
 from cellwright.search_spaces import Params, SearchSpace
 
 # How often `ask` draws anew when a network is already known, and how many mutations it then tries
@@ -78,16 +79,41 @@ class Strategy(ABC):
         self.seed = _checked(secrets.randbits(63) if seed is None else seed)
         self._history: list[Told] = []
         self._range = Range()
+        self._large = False  # whether a reward in the history may be a penalty
         self._keys: list[tuple[int, ...]] = []  # of the history's networks, in its order
         self._known: set[tuple[int, ...]] = set()
         self._running: set[tuple[int, ...]] = set()
+        self._fixed: Params = {}
+
+    def __repr__(self) -> str:
+        """The class, the space, the seed, and the arguments that are not the default."""
+        seed = f"seed={self.seed}" + ("" if self.seeded else " (drawn)")
+        given = [f"{name}={value!r}" for name, value in self._arguments().items()]
+        return f"{type(self).__name__}({', '.join([repr(self.space), seed, *given])})"
+
+    def _arguments(self) -> dict[str, Any]:
+        """Arguments that differ from their defaults, as far as attributes of their names hold
+        them."""
+        parameters = inspect.signature(type(self)).parameters.values()
+        return {
+            one.name: getattr(self, one.name)
+            for one in parameters
+            if one.name not in ("space", "seed")
+            and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+            and repr(getattr(self, one.name, one.default)) != repr(one.default)
+        }
 
     @property
     def history(self) -> tuple[Told, ...]:
         """Everything told, in order. Beside its arguments this is a strategy's whole state."""
         return tuple(self._history)
 
-    def ask(self, number: int, running: Iterable[Mapping[str, Any]] = ()) -> Params:
+    def ask(
+        self,
+        number: int,
+        running: Iterable[Mapping[str, Any]] = (),
+        fixed: Mapping[str, Any] | None = None,
+    ) -> Params:
         """The architecture to try as trial ``number`` (0 or above).
 
         A network that has been told or is running is not proposed again. If a few draws give no
@@ -97,18 +123,44 @@ class Strategy(ABC):
         Args:
             number: The trial's number.
             running: Architectures that other workers are training at this moment.
+            fixed: Decisions that are not open in this trial, and their values: what is proposed
+                has them, and is a new network among those that have them.
+
+        Raises:
+            InvalidArchitecture: If ``fixed`` holds a value that is not allowed.
         """
         rng = np.random.default_rng((self.seed, number))
         self._running = {self.space.key(params) for params in running}
-        scheduled = self.space.scheduled(number)
+        self._fixed = self._as_choices(fixed or {})
+        settled = self._settled(number)
         for _ in range(_DRAWS):
-            params = {**self._propose(number, rng), **scheduled}
+            params = {**self._propose(number, rng), **settled}
             if self._is_new(params):
                 return params
         for _ in range(_MUTATIONS):
-            params = self.space.mutate(params, rng)
+            params = self._mutated(params, rng)
             if self._is_new(params):
                 break
+        return params
+
+    def _as_choices(self, fixed: Mapping[str, Any]) -> Params:
+        """Fixed values as choices: of a range, the level that is nearest."""
+        return {
+            decision.name: decision.choices[decision.index(fixed[decision.name])]
+            for decision in self.space.decisions
+            if decision.name in fixed
+        }
+
+    def _settled(self, number: int) -> Params:
+        """Decisions that are not open in trial ``number``, and their values."""
+        return {**self.space.scheduled(number), **self._fixed}
+
+    def _mutated(self, params: Params, rng: np.random.Generator) -> Params:
+        """A mutation among what is not fixed; ``params`` if next to nothing is free."""
+        for _ in range(_MUTATIONS):
+            mutated = {**self.space.mutate(params, rng), **self._fixed}
+            if mutated != params or not self._fixed:
+                return mutated
         return params
 
     def _is_new(self, params: Params) -> bool:
@@ -226,21 +278,27 @@ class Strategy(ABC):
         self._history.clear()
         self._keys.clear()
         self._known.clear()
-        self._range = Range()
+        self._range, self._large = Range(), False
         self._forget()
 
     def _take(self, results: Sequence[Told]) -> None:
-        """Take in new results. What is learned from children beyond a limit depends on the worst
-        and the best reward. If these change, everything is learned anew, so that the state still
-        follows from the history alone."""
-        seen = self._range.over(results)
-        known = self._history
-        if seen != self._range and any(told.excess for told in known):
+        """Take in new results. What is learned from penalties and from children beyond a limit
+        depends on the worst and the best reward. If that changes, everything is learned anew, so
+        that the state still follows from the history alone."""
+        known, large = self._history, self._large or any(map(is_large, results))
+        seen = Range().over([*known, *results]) if large else self._range.over(results)
+        if seen != self._range and any(self._learns_otherwise(told, seen) for told in known):
             results = [*known, *results]
             self._reset()
-        self._range = seen
+        self._range, self._large = seen, large
         for told in results:
             self._book(told)
+
+    def _learns_otherwise(self, told: Told, seen: Range) -> bool:
+        """Whether a result that is known teaches something else once the range is ``seen``."""
+        return bool(told.excess or is_large(told)) and (
+            lesson(told, self._range, self.objectives) != lesson(told, seen, self.objectives)
+        )
 
     def _book(self, told: Told) -> None:
         indices = self.space.encode(told.params)

@@ -17,7 +17,6 @@ from cellwright.search_spaces import (
     Int,
     JointSpace,
     SearchSpace,
-    SpaceMismatch,
 )
 
 CELLS = SearchSpace(Decision(f"cell/{i}", ("a", "b", "c", "d")) for i in range(5))
@@ -91,12 +90,16 @@ def test_numbers_of_others_are_learned_and_known():
     assert known_trial(trial, JOINT).number == 0
 
 
-def test_a_study_of_the_architecture_alone_is_not_one_of_all():
+def test_trials_of_the_architecture_alone_are_no_trials_of_all(caplog):
     study = study_with(StrategySampler(RandomSearch(CELLS, seed=0)))
     study.optimize(lambda trial: float(suggest(trial, CELLS)["cell/0"] == "a"), n_trials=2)
     study.sampler = StrategySampler(RandomSearch(JOINT, seed=0))
-    with pytest.raises(SpaceMismatch, match="learning_rate"):
-        study.optimize(objective, n_trials=1)
+    study.optimize(objective, n_trials=2)
+    assert [told.number for told in study.sampler.strategy.history] == [2]
+    (said,) = caplog.messages
+    assert "trial 0 holds only some decisions" in said
+    assert "without learning_rate, clustering" in said
+    assert "trial 1 holds" in said
 
 
 def learning(params, epochs):

@@ -25,7 +25,10 @@ PARTS = {
     "notes_in_study": [(BaseStorage, "get_study_system_attrs", ["study_id"])],
     "metric_names_of": [(optuna.study.study, "_SYSTEM_ATTR_METRIC_NAMES", None)],
     "note_in_study": [(BaseStorage, "set_study_system_attr", ["study_id", "key", "value"])],
-    "is_enqueued": [(optuna.trial.FrozenTrial, "system_attrs", None)],
+    "enqueued_in": [(optuna.trial.FrozenTrial, "system_attrs", None)],
+    "innermost_sampler": [],  # an attribute of an object: see the tests below
+    "put_back": [(BaseStorage, "set_trial_state_values", ["trial_id", "state"])],
+    "storage_of": [],
     "identity_of": [],  # attributes of an object: see the tests below
     "lock_of": [(journal_file, "LOCK_FILE_SUFFIX", None)],
 }
@@ -33,7 +36,7 @@ PRIVATE = re.compile(
     r"\._(storage|study_id|trial_id|get_trials|cached_all_trials|thread_local)\b"
     r"|\b(from|import)\s+optuna[\w.]*\._"
     r"|\boptuna(\.\w+)*\._\w"
-    r"|\b[sg]et_(study|trial)_system_attrs?\b|\bLOCK_FILE_SUFFIX\b|\bfixed_params\b"
+    r"|\b[sg]et_(study|trial)_system_attrs?\b|\bLOCK_FILE_SUFFIX\b|\bfixed_params\b|\._(fixed_params|base_sampler)\b"
 )
 
 
@@ -121,7 +124,40 @@ def test_what_is_stored_is_read_again(storage):
         assert (stored.number, stored.user_attrs) == (3, {"rung": {"epochs": 3}})
     complete = optuna_private.trials_of(again, [TrialState.COMPLETE])
     assert [trial.number for trial in complete] == [0, 1, 2]
-    assert [optuna_private.is_enqueued(trial) for trial in trials] == [True, False, False, False]
+    enqueued = [optuna_private.enqueued_in(trial) for trial in trials]
+    assert enqueued == [{"x": 0.5}, {}, {}, {}]
+
+
+def test_an_enqueued_value_may_be_changed_before_it_is_suggested(storage):
+    study = optuna.create_study(storage=storage)
+    study.enqueue_trial({"x": 5})
+    trial = study.ask()
+    optuna_private.enqueued_in(trial)["x"] = 1
+    assert trial.suggest_float("x", 0, 1) == 1
+    assert study.trials[0].params == {"x": 1}
+
+
+def test_a_trial_that_is_put_back_is_run_next(storage):
+    study = optuna.create_study(study_name="s", storage=storage)
+    study.enqueue_trial({"x": 0.5})
+    for number in (0, 1):  # enqueued, and new
+        for _ in range(2):
+            assert study.ask().number == number
+            optuna_private.put_back(study, study.trials[number])
+            again = optuna.load_study(study_name="s", storage=storage)
+            assert again.trials[number].state == TrialState.WAITING
+        again.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    assert [trial.state for trial in again.trials] == [TrialState.COMPLETE] * 2
+    assert again.trials[0].params == {"x": 0.5}
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_the_sampler_inside_those_that_fix_parameters_is_found():
+    inner = optuna.samplers.RandomSampler()
+    sampler = optuna.samplers.PartialFixedSampler({"x": 1}, inner)
+    sampler = optuna.samplers.PartialFixedSampler({"y": 1}, sampler)
+    assert optuna_private.innermost_sampler(optuna.create_study(sampler=sampler)) is inner
+    assert optuna_private.innermost_sampler(optuna.create_study(sampler=inner)) is inner
 
 
 def test_a_study_is_told_from_every_other(storage):

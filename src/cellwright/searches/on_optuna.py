@@ -70,7 +70,8 @@ def search(
         load_if_exists=True,
     )
     strategy = settings.make_strategy(evaluation.space)
-    study.sampler = StrategySampler(strategy, schedule=settings.make_schedule())
+    study.sampler = sampler = StrategySampler(strategy, schedule=settings.make_schedule())
+    sampler.check(study)
     if settings.storage is None:  # nobody else works on the embedded storage
         _release_abandoned(study)
     keep = keep_best(folder)

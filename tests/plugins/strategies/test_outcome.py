@@ -1,4 +1,6 @@
-"""What strategies make of children beyond a limit."""
+"""What strategies make of children beyond a limit, and of penalties."""
+
+import sys
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from cellwright.plugins import (
     Reinforce,
     Told,
 )
-from cellwright.plugins.strategies.outcome import Range, lesson
+from cellwright.plugins.strategies.outcome import Range, excess_of, lesson
 from cellwright.search_spaces import Decision, SearchSpace
 
 NARROW = SearchSpace(Decision(f"layer/{i}", (1, 2, 4, 8)) for i in range(12))
@@ -126,3 +128,100 @@ def test_an_excess_that_is_none_is_refused(excess):
     with pytest.raises(ValueError, match="0 beside a reward"):
         strategy.tell(0, strategy.ask(0), 0.5, 0.5)
     assert not strategy.history
+
+
+# --- Penalties ---------------------------------------------------------------------------------
+
+
+def seen_of(*rewards):
+    return Range().over([Told(n, {}, reward) for n, reward in enumerate(rewards)])
+
+
+@pytest.mark.parametrize("penalty", [-1e6, -1e9, -1e300, -sys.float_info.max])
+def test_a_penalty_is_no_part_of_the_range_and_counts_as_a_little_worse_than_the_worst(penalty):
+    seen = seen_of(0.5, penalty, 0.9, 0.7)
+    assert seen == ((0.5,), (0.9,))
+    assert 0.1 < lesson(Told(1, {}, penalty), seen) < 0.5
+    assert lesson(Told(0, {}, 0.5), seen) == 0.5
+
+
+def test_larger_penalties_count_as_worse():
+    penalties = [-1e6, -1e7, -1e9, -1e100, -1e300]
+    seen = seen_of(0.5, 0.7, 0.8, 0.9, *penalties)
+    learned = [lesson(Told(0, {}, penalty), seen) for penalty in penalties]
+    assert learned == sorted(learned, reverse=True)
+    assert len(set(learned)) == len(learned)
+
+
+def test_a_value_that_is_as_far_off_above_counts_as_a_little_better_than_the_best():
+    assert 0.9 < lesson(Told(0, {}, 1e300), seen_of(0.5, 1e300, 0.9, 0.6)) < 1.3
+
+
+@pytest.mark.parametrize(
+    "rewards",
+    [
+        (0.1, -999_999.0, 0.9),  # below a million
+        (-2e6, -5e6, -9e9, -3e7),  # parameters, of which some networks have many
+        (1e8, 1e8, 1e13),
+        (1e-9, 1e5),
+    ],
+)
+def test_ordinary_rewards_are_learned_as_they_are(rewards):
+    seen = seen_of(*rewards)
+    assert seen == ((min(rewards),), (max(rewards),))
+    assert [lesson(Told(0, {}, reward), seen) for reward in rewards] == list(rewards)
+
+
+def test_of_several_objectives_each_has_its_own_penalties():
+    seen = seen_of((0.5, -1e300), (0.9, -3.0), (-1e9, -4.0), (0.8, -3.5))
+    assert seen == ((0.5, -4.0), (0.9, -3.0))
+    first, second = lesson(Told(0, {}, (0.5, -1e300)), seen, 2)
+    assert first == 0.5
+    assert -5 < second < -4
+
+
+def test_where_there_are_penalties_only_they_are_small_numbers():
+    seen = seen_of(-1e300, -1e301)
+    assert -1 < lesson(Told(0, {}, -1e301), seen) < lesson(Told(0, {}, -1e300), seen) < 0
+
+
+def test_penalties_do_not_end_the_learning():
+    """A controller that met penalties of a billion learns as it would without them. Before they
+    were bounded, the last ones were no better than random ones."""
+    space = SearchSpace([Decision(f"d{i}", ("a", "b", "c")) for i in range(20)])
+
+    def share(penalty):
+        found = []
+        for seed in range(2):
+            strategy = Reinforce(space, seed=seed)
+            for number in range(240):
+                params = strategy.ask(number)
+                score = sum(value == "a" for value in params.values()) / 20
+                strategy.tell(number, params, penalty if number in (5, 60) else score)
+                found += [score] * (number >= 200)
+        return np.mean(found)
+
+    assert share(-1e9) > 0.9 * share(None)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rewards=st.lists(
+        st.one_of(st.floats(-5, 5), st.sampled_from([-1e300, -1e9, 2e6, -3e7])), max_size=30
+    ),
+    cut=st.integers(0, 30),
+)
+def test_with_penalties_too_a_strategy_stands_at_the_same_place(rewards, cut):
+    rng = np.random.default_rng(0)
+    record = [Told(n, NARROW.sample(rng), reward) for n, reward in enumerate(rewards)]
+    one_by_one, in_two = (Reinforce(NARROW, seed=2, batch=3, units=4) for _ in range(2))
+    for told in record:
+        one_by_one.tell(*told)
+    in_two.follow(record[:cut])
+    in_two.follow(record)
+    assert one_by_one.ask(50) == in_two.ask(50)
+
+
+@pytest.mark.parametrize("given", ["much", None, [1], float("nan"), -1, float("inf")])
+def test_an_excess_that_a_record_holds_damaged_is_none(given):
+    assert excess_of({"infeasible": given}) == 0.0

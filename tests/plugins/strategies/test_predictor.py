@@ -137,7 +137,8 @@ def test_results_that_are_all_alike_leave_it_searching(reward):
     if reward is None:
         assert expected is None
     else:
-        assert expected.mean == pytest.approx(reward)
+        # Nothing is known of the unit where there are penalties only.
+        assert expected.mean == pytest.approx(reward if reward > -1e300 else -1, abs=0.01)
         assert np.isfinite(expected.std)
 
 

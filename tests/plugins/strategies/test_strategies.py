@@ -19,11 +19,18 @@ from cellwright.plugins import (
     RandomSearch,
     RegularizedEvolution,
     Reinforce,
+    RollingWindow,
     make_strategy,
 )
 from cellwright.plugins.strategies.checks import check_strategy
 from cellwright.plugins.strategies.ppo import clipped_weights
-from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace
+from cellwright.search_spaces import (
+    Decision,
+    Float,
+    InvalidArchitecture,
+    NASNetSpace,
+    SearchSpace,
+)
 
 BOOK = NASNetSpace()
 FIFTY = SearchSpace(BOOK.decisions)  # the same decisions without their symmetries
@@ -370,3 +377,32 @@ def test_any_results_leave_a_strategy_that_answers(results, name):
     again = STRATEGIES[name](BOOK, seed=0)
     again.follow(strategy.history)
     assert again.ask(3) == strategy.ask(3)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "text"),
+    [
+        (RandomSearch(FIFTY, seed=3), "seed=3)"),
+        (RandomSearch(FIFTY, seed=3, objectives=2), "seed=3, objectives=2)"),
+        (RegularizedEvolution(FIFTY, seed=3, population=9), "seed=3, population=9, initial=9)"),
+        (PPO(FIFTY, seed=3, epochs=5, batch=4), "seed=3, epochs=5, batch=4)"),
+        (ParetoReinforce(FIFTY, seed=3, units=6), "seed=3, units=6)"),
+        (
+            Reinforce(FIFTY, seed=3, baseline=RollingWindow(9)),
+            "seed=3, baseline=RollingWindow(size=9, start=(0.1,)))",
+        ),
+    ],
+)
+def test_a_strategy_says_what_it_is(strategy, text):
+    assert repr(strategy) == f"{type(strategy).__name__}({FIFTY!r}, {text}"
+
+
+def test_a_fixed_decision_must_be_allowed():
+    with pytest.raises(InvalidArchitecture, match="choose one of"):
+        RandomSearch(FIFTY, seed=0).ask(0, fixed={FIFTY.names[0]: "z"})
+
+
+def test_of_a_fixed_number_the_nearest_level_is_proposed():
+    space = SearchSpace([Decision("a", (1, 2)), Float("rate", 1e-4, 1e-2, log=True)])
+    for make in STRATEGIES.values():
+        assert make(space, seed=0).ask(0, fixed={"rate": 0.0031})["rate"] == 0.00316228

@@ -1,0 +1,180 @@
+"""Which space an Optuna study is of: its decisions as Optuna's parameters, and the study's note."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optuna import Study, Trial
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import FrozenTrial
+
+from cellwright.adapters.optuna_private import note_in_study, notes_in_study, trials_of
+from cellwright.adapters.optuna_study import is_new, warn_once
+from cellwright.search_spaces import (
+    Decision,
+    Float,
+    Int,
+    JointSpace,
+    Params,
+    SearchSpace,
+    SpaceMismatch,
+)
+from cellwright.search_spaces.identity import (
+    Comparison,
+    brief,
+    compare,
+    old_fingerprint,
+    renewed,
+)
+
+# Study system attributes: the `old_fingerprint` of the space searched, and its identity in brief,
+# as MySQL has little room for an attribute.
+_SPACE, _IDENTITY = "cellwright:space", "cellwright:identity"
+_logger = logging.getLogger(__name__)
+
+
+def distribution_of(decision: Decision) -> BaseDistribution:
+    """A decision as Optuna's own parameter."""
+    if isinstance(decision, Float):
+        return FloatDistribution(decision.low, decision.high, log=decision.log)
+    if isinstance(decision, Int):
+        return IntDistribution(int(decision.low), int(decision.high), log=decision.log)
+    return CategoricalDistribution(decision.choices)
+
+
+def part_of(trial: Trial | FrozenTrial, space: SearchSpace) -> Params:
+    """The decisions of the space that a trial holds; only some while it is being suggested."""
+    return {name: trial.params[name] for name in space.names if name in trial.params}
+
+
+def claim(study: Study, space: SearchSpace) -> None:
+    """Note in the study which space it is of, unless it already holds another.
+
+    A study that has begun without any of the space's decisions is taken: Optuna allows new
+    parameters, and strategies leave its earlier trials alone.
+
+    Raises:
+        SpaceMismatch: If the study is noted as of another space, or a trial holds a decision with
+            other choices.
+    """
+    if not check_space(study, space):
+        check_choices(study, space, trials_of(study))
+        _note(study, space)
+
+
+def check_same(space: SearchSpace, searched: SearchSpace) -> None:
+    """Check that an objective suggests the networks that the study's sampler searches.
+
+    Raises:
+        SpaceMismatch: If it does not.
+    """
+    if space is searched:
+        return
+    found = compare(_architecture_of(space), _architecture_of(searched).identity())
+    if found.different:
+        raise SpaceMismatch(
+            f"the objective suggests {space!r}, and the study's sampler searches {searched!r}: "
+            f"{found.different}. Give both the same space, as in "
+            'StrategySampler("auto", space=space) and suggest(trial, space)'
+        )
+
+
+def check_choices(study: Study, space: SearchSpace, trials: Sequence[FrozenTrial]) -> None:
+    """Refuse a study in which a decision stands with other choices: Optuna allows a parameter the
+    same choices only, and would fail each trial from now on.
+
+    Raises:
+        SpaceMismatch: Naming the decision and the trial.
+    """
+    for decision in space.decisions:
+        mine = distribution_of(decision)
+        for trial in trials:
+            theirs = trial.distributions.get(decision.name)
+            if theirs is not None and not _compatible(theirs, mine):
+                raise SpaceMismatch(
+                    f"trial {trial.number} of study {study.study_name!r} is of another search "
+                    f"space: it holds {decision.name!r} as {theirs}, and here it is {mine}. Optuna "
+                    "allows a parameter no other choices within a study. Start a new study "
+                    "(another study_name), or search the space that it was made with"
+                )
+
+
+def _compatible(one: BaseDistribution, other: BaseDistribution) -> bool:
+    """Whether Optuna takes both for one parameter of a study; a range may change."""
+    if isinstance(one, CategoricalDistribution) or isinstance(other, CategoricalDistribution):
+        return one == other
+    return type(one) is type(other) and getattr(one, "log", None) == getattr(other, "log", None)
+
+
+def check_space(study: Study, space: SearchSpace) -> bool:
+    """Whether the study is noted as of ``space``; an error if it is noted as of another.
+
+    What could not be compared, or only may matter, is said once and noted as it is now; see
+    `renewed` for what is not noted, so that a later process says it again.
+    """
+    compared = _compared(study, space)
+    if compared is None:
+        return False
+    noted, found = compared
+    if found.different:
+        raise SpaceMismatch(
+            f"study {study.study_name!r} was made with another search space than {space!r}: "
+            f"{found.different}. Start a new study (another study_name), or search the space that "
+            "it was made with"
+        )
+    if found.doubtful and is_new(study, found.doubtful):
+        _logger.warning(
+            "Study %r may have been made with another search space than %r: %s. Its trials are "
+            "taken as trials of this space, which is noted in the study from now on",
+            study.study_name,
+            space,
+            found.doubtful,
+        )
+        _note(study, space, noted)
+    return True
+
+
+def _compared(
+    study: Study, space: SearchSpace
+) -> tuple[Mapping[str, Any] | str, Comparison] | None:
+    """What the study notes of its space, and how that differs from ``space``; None without a note.
+
+    A note that is damaged, or written by a version that notes something else, is named and left
+    out.
+    """
+    notes = notes_in_study(study)
+    for name in (_IDENTITY, _SPACE):
+        noted = notes.get(name)
+        if noted is None:
+            continue
+        try:
+            if name == _IDENTITY and "decisions" not in {**noted}:
+                raise KeyError("decisions")
+            return noted, compare(_architecture_of(space), noted)
+        except (TypeError, KeyError, AttributeError, ValueError):
+            warn_once(
+                study,
+                f"the note {name!r} is damaged, or of another version ({str(noted)[:80]!r}). It is "
+                f"left out, and the study is taken as one of {space!r}",
+            )
+    return None
+
+
+def _note(study: Study, space: SearchSpace, noted: Mapping[str, Any] | str | None = None) -> None:
+    searched = _architecture_of(space)
+    identity = searched.identity() if noted is None else renewed(searched, noted)
+    notes = {_IDENTITY: brief(identity), _SPACE: old_fingerprint(searched)}
+    for name, note in notes.items():
+        note_in_study(study, name, note)
+
+
+def _architecture_of(space: SearchSpace) -> SearchSpace:
+    """The space of networks: a strategy may search it alone, and the host the rest."""
+    return space.architecture if isinstance(space, JointSpace) else space
