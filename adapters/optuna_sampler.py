@@ -33,7 +33,8 @@ from cellwright.adapters.optuna_private import (
     stored_trial,
     trials_of,
 )
-from cellwright.adapters.optuna_record import Record, fitted, reward_of
+from cellwright.adapters.optuna_record import Record, fitted
+from cellwright.adapters.optuna_rung import begin_rung, carried_on, rung_of
 from cellwright.adapters.optuna_space import (
     check_choices,
     check_space,
@@ -45,20 +46,13 @@ from cellwright.adapters.optuna_study import (
     check_directions,
     is_new,
     metrics_of,
-    params_of,
     seed_of,
     signs_of,
     warn_once,
 )
-from cellwright.adapters.optuna_suggest import (
-    ARCHITECTURE,
-    RUNG,
-    known_trial,
-    rung_of,
-    suggest,
-)
+from cellwright.adapters.optuna_suggest import ARCHITECTURE, known_trial, suggest
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
-from cellwright.plugins.strategies.schedule import Attempt, Rung, Schedule, draws_of
+from cellwright.plugins.strategies.schedule import Schedule
 from cellwright.search_spaces import InvalidArchitecture, SearchSpace
 
 __all__ = [
@@ -262,9 +256,9 @@ class StrategySampler(BaseSampler):
         with self._lock:
             self.strategy.follow(self._told(study))
             if self.schedule is not None:
-                rung = self._begin_rung(study, trial)
+                rung = begin_rung(study, trial, self.schedule, self.strategy)
                 if rung.past is not None:
-                    again = _carried_on(study, rung)
+                    again = carried_on(study, rung)
                     return {name: value for name, value in again.items() if name in search_space}
             running = self._record.running(study, trial)
             proposed = self.strategy.ask(trial.number, running, fixed)
@@ -290,7 +284,7 @@ class StrategySampler(BaseSampler):
         self._bind(study)
         if self.schedule is not None:
             rung = rung_of(stored_trial(study, trial))
-            carried = {} if rung is None or rung.past is None else _carried_on(study, rung)
+            carried = {} if rung is None or rung.past is None else carried_on(study, rung)
             if param_name in carried:
                 return carried[param_name]
         sampler = self._others
@@ -298,35 +292,6 @@ class StrategySampler(BaseSampler):
             words = (self.strategy.seed, trial.number, zlib.crc32(param_name.encode()))
             sampler = RandomSampler(seed=int(np.random.SeedSequence(words).generate_state(1)[0]))
         return sampler.sample_independent(study, trial, param_name, param_distribution)
-
-    def _begin_rung(self, study: Study, trial: FrozenTrial) -> Rung:
-        """Decide and store what ``trial`` is to do; if it is run again, that stays as it was."""
-        assert self.schedule is not None
-        before = rung_of(stored_trial(study, trial))
-        if before is not None:
-            return before
-        signs = signs_of(study)
-        attempts = [
-            self._attempt(other, rung, signs)
-            for other in trials_of(study, cached=True)
-            if (rung := rung_of(other)) is not None
-        ]
-        draws = draws_of(self.strategy.seed, trial.number)
-        rung = self.schedule.next(attempts, self.strategy.space, draws)
-        note_in_trial(study, trial, RUNG, rung.noted())
-        return rung
-
-    def _attempt(self, trial: FrozenTrial, rung: Rung, signs: Sequence[float]) -> Attempt:
-        """A trial of the schedule, which did or does what ``rung`` says."""
-        ended, reward = trial.state.is_finished(), reward_of(trial, signs)
-        if rung.after is None:
-            return Attempt(trial.number, rung.past, ended, reward)
-        if trial.state != TrialState.COMPLETE:
-            reward = None  # what was pruned has left no weights
-        space = self.strategy.space
-        params = None if reward is None else space.read(part_of(trial, space))
-        of_rung = (rung.bracket, rung.epochs, rung.after)
-        return Attempt(trial.number, rung.past, ended, reward, *of_rung, params)
 
     def _fixed(
         self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
@@ -407,12 +372,6 @@ class StrategySampler(BaseSampler):
             claim(study, self.strategy.space)
             self._noted = True
         return told
-
-
-def _carried_on(study: Study, rung: Rung) -> dict[str, Any]:
-    """The parameters of a trial that goes on from another."""
-    assert rung.past is not None
-    return {**params_of(study, rung.past), **(rung.changes or {})}
 
 
 class _NamedSampler(StrategySampler):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from optuna import Study
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from cellwright.adapters.optuna_private import identity_of, trials_of
 from cellwright.plugins.metrics import mistaken
+from cellwright.plugins.strategies.arguments import check_integer
 from cellwright.plugins.strategies.strategy import NOTES
 
 _MOST = 10  # trials that one warning names
@@ -70,11 +71,6 @@ def check_directions(study: Study, objectives: Sequence[Sequence[str]]) -> None:
             )
 
 
-def params_of(study: Study, number: int) -> dict[str, Any]:
-    """All parameters of another trial."""
-    return trials_of(study, cached=True)[number].params
-
-
 def signs_of(study: Study) -> list[float]:
     """The sign by which each objective is multiplied so that more is better."""
     return [-1.0 if d == StudyDirection.MINIMIZE else 1.0 for d in study.directions]
@@ -95,3 +91,46 @@ def seed_of(study: Study) -> int:
     first = min(trials_of(study), key=lambda t: t.number)
     text = f"{study.study_name}/{first.datetime_start}"
     return zlib.crc32(text.encode()) << 32 | zlib.crc32(text[::-1].encode())
+
+
+def main_params(
+    study: Study, most: int = 6, *, target: Callable[[FrozenTrial], float] | None = None
+) -> list[str]:
+    """The parameters of a study that are worth a plot: those on which its values depend most.
+
+    A cell has fifty decisions, of which Optuna's plots draw every one. With this they draw a few::
+
+        optuna.visualization.plot_param_importances(study, params=main_params(study))
+        optuna.visualization.plot_parallel_coordinate(study, params=main_params(study))
+
+    Importances are Optuna's own (``optuna.importance.get_param_importances``), of all parameters: a
+    learning rate is among them if it matters. A parameter that had one value in all trials is not.
+
+    Args:
+        study: With at least two complete trials, of one space or several.
+        most: How many to name at most, at least 1.
+        target: What the importances are of, as in Optuna's plots; needed for one of several
+            objectives, where Optuna otherwise weighs them together.
+
+    Returns:
+        Names, the most important first.
+
+    Raises:
+        ValueError: If ``most`` is below 1, or there are too few complete trials.
+    """
+    from optuna.importance import get_param_importances  # takes a while to load
+
+    check_integer("most", most)
+    complete = trials_of(study, (TrialState.COMPLETE,))
+    values: dict[str, set[Any]] = {}
+    for trial in complete:
+        for name, value in trial.params.items():
+            values.setdefault(name, set()).add(value)
+    several = [name for name, found in values.items() if len(found) > 1]
+    if not several:
+        raise ValueError(
+            f"study {study.study_name!r} has {len(complete)} complete trials, and no parameter has "
+            "had two values in them: run more trials first"
+        )
+    found = get_param_importances(study, params=several, target=target)
+    return sorted(found, key=lambda name: -found[name])[:most]

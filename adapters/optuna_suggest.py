@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import cast
 
 from optuna import Trial
 from optuna.trial import FrozenTrial, TrialState
@@ -13,13 +12,12 @@ from optuna.trial import FrozenTrial, TrialState
 from cellwright.adapters.optuna_private import (
     enqueued_in,
     innermost_sampler,
-    stored_trial,
     trials_of,
 )
+from cellwright.adapters.optuna_rung import rung_of
 from cellwright.adapters.optuna_space import check_same, claim
 from cellwright.adapters.optuna_study import metrics_of, warn_of_trials
 from cellwright.plugins.strategies.known import SCORED_BY, Measured, find_known
-from cellwright.plugins.strategies.schedule import Rung
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import (
     Decision,
@@ -34,9 +32,6 @@ from cellwright.search_spaces import (
 
 ARCHITECTURE = "architecture"  # user attribute of a trial: `SearchSpace.in_short`
 KEPT = f"cellwright:{SCORED_BY}"  # system attribute of a trial
-RUNG = "rung"  # user attribute of a trial that is part of a schedule
-_logger = logging.getLogger(__name__)
-_unreadable: set[tuple[int, str]] = set()  # trials and their rungs of which it has been said
 
 
 def suggest(trial: Trial, space: SearchSpace) -> Params:
@@ -46,8 +41,8 @@ def suggest(trial: Trial, space: SearchSpace) -> Params:
     conditions do not hold is not suggested, and is not among what is returned. The trial's user
     attribute ``architecture`` says in a line or two what was suggested.
 
-    A value that was enqueued and lies outside of a range is taken at the nearest point, with a
-    warning.
+    A value that was enqueued, or fixed by ``PartialFixedSampler``, and lies outside of a range is
+    taken at the nearest point, with a warning.
 
     Raises:
         SpaceMismatch: If the study holds trials of another space, or its sampler is one of ours and
@@ -64,11 +59,17 @@ def suggest(trial: Trial, space: SearchSpace) -> Params:
     except SpaceMismatch:
         _stop(trial)
         raise
-    _fit_enqueued(trial, space)
+    moved = _fit_enqueued(trial, space)
     params: Params = {}
     for decision in space.decisions:
         if decision.applies(params):
-            params[decision.name] = _suggest(trial, decision)
+            value = _suggest(trial, decision)  # out of range if it was given to PartialFixedSampler
+            params[decision.name] = nearest = decision.nearest(value)
+            if nearest != value:
+                moved.append(f"{decision.name} = {value!r} as {nearest!r}")
+    if moved:
+        what = "was given a value that is not allowed, and takes the nearest that is"
+        warn_of_trials(trial.study, {trial.number: ", ".join(moved)}, what)
     trial.set_user_attr(ARCHITECTURE, space.in_short(params))
     return params
 
@@ -79,8 +80,9 @@ def _stop(trial: Trial) -> None:
         trial.study.stop()
 
 
-def _fit_enqueued(trial: Trial, space: SearchSpace) -> None:
-    """Move enqueued values into their ranges, before Optuna stores them as they are."""
+def _fit_enqueued(trial: Trial, space: SearchSpace) -> list[str]:
+    """Move enqueued values into their ranges, before Optuna stores them as they are; in words,
+    which ones."""
     enqueued, moved = enqueued_in(trial), []
     for decision in space.decisions:
         if decision.name not in enqueued:
@@ -97,9 +99,7 @@ def _fit_enqueued(trial: Trial, space: SearchSpace) -> None:
                     "either, and this trial fails: enqueue another"
                 ) from None
             moved.append(f"{decision.name} = {value!r} as {enqueued[decision.name]!r}")
-    if moved:
-        what = "was enqueued with a value that is not allowed, and takes the nearest that is"
-        warn_of_trials(trial.study, {trial.number: ", ".join(moved)}, what)
+    return moved
 
 
 def _suggest(trial: Trial, decision: Decision) -> Value:
@@ -109,46 +109,6 @@ def _suggest(trial: Trial, decision: Decision) -> Value:
         low, high = int(decision.low), int(decision.high)
         return trial.suggest_int(decision.name, low, high, log=decision.log)
     return cast(Value, trial.suggest_categorical(decision.name, decision.choices))
-
-
-def rung_of(trial: Trial | FrozenTrial) -> Rung | None:
-    """How a sampler's schedule wants a trial trained: for ``rung_of(trial).epochs`` in all. In a
-    population, give ``rung_of(trial).after`` to `Evaluation.run` as well.
-
-    Call it after `suggest`. It is None for a trial outside of the schedule, such as one that was
-    enqueued with all its parameters; train that one for as long as you like. A note that cannot be
-    read is named in a warning, and counts as none.
-    """
-    if isinstance(trial, Trial):
-        trial = stored_trial(trial.study, trial)
-    given = trial.user_attrs.get(RUNG)
-    if given is None:
-        return None
-    try:
-        return _read_rung(given, trial.number)
-    except (TypeError, ValueError) as error:
-        if (trial.number, str(given)) not in _unreadable:
-            _unreadable.add((trial.number, str(given)))
-            _logger.warning(
-                "The user attribute %r of trial %d cannot be read and is left out: %r (%s)",
-                RUNG,
-                trial.number,
-                given,
-                error,
-            )
-        return None
-
-
-def _read_rung(given: Any, number: int) -> Rung:
-    rung = Rung(**given)
-    counts = [rung.bracket, rung.round, rung.epochs, rung.initial_epoch]
-    if not all(isinstance(count, int) and count >= 0 for count in counts):
-        raise ValueError("bracket, round and epochs must be whole numbers")
-    if rung.past is not None and not (isinstance(rung.past, int) and 0 <= rung.past < number):
-        raise ValueError("past must be the number of an earlier trial")
-    if not isinstance(rung.changes, Mapping | None) or not isinstance(rung.after, str | None):
-        raise ValueError("changes must be a mapping, and after a text")
-    return rung
 
 
 def known_trial(

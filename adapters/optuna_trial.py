@@ -11,8 +11,9 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from cellwright.adapters.optuna_private import keep_in_trial, note_in_trial
+from cellwright.adapters.optuna_rung import RUNG, rung_of
 from cellwright.adapters.optuna_study import check_directions, metrics_of, warn_once
-from cellwright.adapters.optuna_suggest import KEPT, RUNG, known_trial, measured, rung_of, suggest
+from cellwright.adapters.optuna_suggest import KEPT, known_trial, measured, suggest
 from cellwright.plugins.scoring.evaluation import Evaluation, Report
 from cellwright.plugins.training.best_child import Keep
 from cellwright.plugins.training.recipe import Recipe

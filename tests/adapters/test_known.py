@@ -75,7 +75,7 @@ def test_optuna_books_no_score_under_another_number(trainings):
 def test_optuna_trains_what_only_a_trial_without_metrics_knows(trainings):
     from optuna.trial import create_trial
 
-    from cellwright.adapters.optuna_suggest import distribution_of
+    from cellwright.adapters.optuna_space import distribution_of
     from cellwright.adapters.optuna_trial import run
 
     study = optuna_study(ONE)

@@ -398,6 +398,18 @@ def test_new_networks_are_proposed_among_what_is_left_free(strategy, way):
     assert len({tuple(sorted(trial.params.items())) for trial in study.trials}) >= trials - 1
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_fixed_number_out_of_range_is_taken_at_the_nearest_point(caplog):
+    study = study_of(space=JOINT)
+    study.sampler = PartialFixedSampler({"rate": 0.5, "layers": 3}, study.sampler)
+    study.optimize(joint_objective, n_trials=3)
+    assert [trial.value for trial in study.trials] == [0.01] * 3
+    assert {told.params["rate"] for told in study.sampler._base_sampler.strategy.history} == {0.01}
+    assert "trial 2 was given a value that is not allowed" in caplog.text
+    assert "rate = 0.5 as 0.01" in caplog.text
+
+
 def test_a_predictor_proposes_what_is_best_among_what_is_left_free():
     """The best with d0 fixed is another network than the best of all."""
     space = SearchSpace([Decision(f"d{i}", ("a", "b", "c")) for i in range(7)])

@@ -14,8 +14,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from cellwright.adapters.optuna_private import lock_of, note_in_trial
+from cellwright.adapters.optuna_rung import rung_of
 from cellwright.adapters.optuna_sampler import StrategySampler
-from cellwright.adapters.optuna_suggest import rung_of
 from cellwright.adapters.optuna_trial import run, run_again
 from cellwright.plugins import Evaluation, make_space
 from cellwright.plugins.metrics import Metric, find_metric
