@@ -33,24 +33,21 @@ from cellwright.adapters.optuna_private import (
     stored_trial,
     trials_of,
 )
-from cellwright.adapters.optuna_record import Record, fitted
+from cellwright.adapters.optuna_record import Record
 from cellwright.adapters.optuna_rung import begin_rung, carried_on, rung_of
 from cellwright.adapters.optuna_space import (
     check_choices,
     check_space,
     claim,
     distribution_of,
-    part_of,
 )
 from cellwright.adapters.optuna_study import (
     check_directions,
-    is_new,
     metrics_of,
     seed_of,
     signs_of,
-    warn_once,
 )
-from cellwright.adapters.optuna_suggest import ARCHITECTURE, known_trial, suggest
+from cellwright.adapters.optuna_suggest import known_trial, note_architecture, suggest
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
 from cellwright.plugins.strategies.schedule import Schedule
 from cellwright.search_spaces import InvalidArchitecture, SearchSpace
@@ -234,9 +231,9 @@ class StrategySampler(BaseSampler):
             metrics = metrics_of(trial)
             alike = [[name for name, x in metrics.items() if x == value] for value in values]
             check_directions(study, alike)
-        whole = state != TrialState.FAIL and self._says_what(study, trial)
-        if whole and state == TrialState.COMPLETE and self._artifact_store is not None:
-            space, store = self.strategy.space, self._artifact_store
+        space, store = self.strategy.space, self._artifact_store
+        whole = state != TrialState.FAIL and note_architecture(study, trial, space)
+        if whole and state == TrialState.COMPLETE and store is not None:
             keep_picture_of_best(study, trial, values or (), space, store)
 
     def infer_relative_search_space(
@@ -313,32 +310,6 @@ class StrategySampler(BaseSampler):
                 except InvalidArchitecture:
                     continue  # Optuna refuses it when it is suggested
         return found
-
-    def _says_what(self, study: Study, trial: FrozenTrial) -> bool:
-        """Note the trial's architecture, unless `suggest` has; a warning if there is none."""
-        space = self.strategy.space
-        try:
-            params, _ = fitted(part_of(trial, space), space)
-            if not params:
-                words = f"asked for none of the {len(space.decisions)} decisions"
-                remedy = (
-                    "call suggest(trial, space) in the objective (from cellwright import suggest), "
-                    "and build the network of what it returns"
-                )
-                if is_new(study, words):
-                    warn_once(
-                        study,
-                        f"trial {trial.number} {words} of {space!r}, so that no architecture is "
-                        f"searched: {remedy}",
-                    )
-            if not params or space.missing(params):
-                return False
-            if ARCHITECTURE not in trial.user_attrs:
-                note_in_trial(study, trial, ARCHITECTURE, space.in_short(params))
-        except Exception as error:  # what is raised here would end the study
-            warn_once(study, f"trial {trial.number} has no architecture to show: {error!r}")
-            return False
-        return True
 
     def _bind(self, study: Study) -> None:
         """Begin with a study: check that it fits, and set a seed where the user gave none."""

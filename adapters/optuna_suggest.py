@@ -6,17 +6,19 @@ import contextlib
 from collections.abc import Sequence
 from typing import cast
 
-from optuna import Trial
+from optuna import Study, Trial
 from optuna.trial import FrozenTrial, TrialState
 
 from cellwright.adapters.optuna_private import (
     enqueued_in,
     innermost_sampler,
+    note_in_trial,
     trials_of,
 )
+from cellwright.adapters.optuna_record import fitted
 from cellwright.adapters.optuna_rung import rung_of
-from cellwright.adapters.optuna_space import check_same, claim
-from cellwright.adapters.optuna_study import metrics_of, warn_of_trials
+from cellwright.adapters.optuna_space import check_same, claim, part_of
+from cellwright.adapters.optuna_study import is_new, metrics_of, warn_of_trials, warn_once
 from cellwright.plugins.strategies.known import SCORED_BY, Measured, find_known
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import (
@@ -109,6 +111,33 @@ def _suggest(trial: Trial, decision: Decision) -> Value:
         low, high = int(decision.low), int(decision.high)
         return trial.suggest_int(decision.name, low, high, log=decision.log)
     return cast(Value, trial.suggest_categorical(decision.name, decision.choices))
+
+
+def note_architecture(study: Study, trial: FrozenTrial, space: SearchSpace) -> bool:
+    """Say what a trial that is about to end suggested, unless `suggest` has said it; a warning if
+    that is nothing.
+
+    Returns:
+        Whether it suggested a whole architecture. Nothing is raised: it would end the study.
+    """
+    try:
+        params, _ = fitted(part_of(trial, space), space)
+        if not params:
+            words = f"asked for none of the {len(space.decisions)} decisions"
+            if is_new(study, words):
+                warn_once(
+                    study,
+                    f"trial {trial.number} {words} of {space!r}, so that no architecture is "
+                    "searched: call suggest(trial, space) in the objective (from cellwright import "
+                    "suggest), and build the network of what it returns",
+                )
+        whole = bool(params) and not space.missing(params)
+        if whole and ARCHITECTURE not in trial.user_attrs:
+            note_in_trial(study, trial, ARCHITECTURE, space.in_short(params))
+    except Exception as error:
+        warn_once(study, f"trial {trial.number} has no architecture to show: {error!r}")
+        return False
+    return whole
 
 
 def known_trial(

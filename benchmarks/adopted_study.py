@@ -61,7 +61,7 @@ def best_of(sampler: BaseSampler, seed: int, trials: int = 100) -> float:
     study.optimize(foreign, n_trials=5)
     study.sampler = sampler
     study.optimize(make_objective(seed), n_trials=trials)
-    return max(trial.values[0] for trial in study.get_trials(deepcopy=False)[5:])
+    return max(float(trial.values[0]) for trial in study.trials[5:])
 
 
 def main() -> None:

@@ -1,9 +1,12 @@
 """The examples for Optuna, as a user runs them."""
 
 import difflib
+import functools
 from pathlib import Path
 
 import pytest
+
+import cellwright
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "optuna"
 BEFORE, AFTER = EXAMPLES / "before.py", EXAMPLES / "after.py"
@@ -18,8 +21,12 @@ def test_example_finds_a_cell(run_script):
 
 
 @pytest.mark.parametrize("script", [BEFORE, AFTER])
-def test_a_script_of_a_users_own_runs_before_and_after(script, run_script):
+def test_a_script_of_a_users_own_runs_before_and_after(script, run_script, monkeypatch):
+    """With cells of one block, to be quick."""
     pytest.importorskip("tensorflow")
+    small = functools.partial(cellwright.NASNetSpace, blocks=1)
+    for module in (cellwright, cellwright.search_spaces):
+        monkeypatch.setattr(module, "NASNetSpace", small)
     printed = run_script(script, 1)
     assert float(printed.split("best validation accuracy: ")[1].split()[0]) > 0.2
 

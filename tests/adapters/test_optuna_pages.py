@@ -119,7 +119,7 @@ def test_the_main_parameters_are_those_that_matter_and_plots_take_them():
     bars = optuna.visualization.plot_param_importances(study, params=names)
     assert set(bars.data[0].y) == set(names)
     lines = optuna.visualization.plot_parallel_coordinate(study, params=names)
-    assert all(name[:12] in lines.to_json() for name in names)
+    assert len(lines.layout.xaxis.ticktext) == 6  # the value and five parameters
 
 
 def test_the_main_parameters_of_a_study_that_began_without_us():
