@@ -175,6 +175,8 @@ class StrategySampler(BaseSampler):
         given = [f", {name}={value}" for name, value in others.items() if value is not None]
         return f"{type(self).__name__}({self.strategy!r}{''.join(given)})"
 
+    __str__ = __repr__  # Optuna's gives the class alone
+
     def __getstate__(self) -> dict[str, Any]:
         """The arguments, without the lock and the study: samplers are sent to worker processes."""
         return {

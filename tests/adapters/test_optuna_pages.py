@@ -1,5 +1,9 @@
 """What Optuna's own pages and plots show: pictures as artifacts, the main parameters."""
 
+import runpy
+import shutil
+from pathlib import Path
+
 import optuna
 import pytest
 from optuna.artifacts import FileSystemArtifactStore, download_artifact, get_all_artifact_meta
@@ -8,8 +12,16 @@ from optuna.samplers import TPESampler
 from cellwright.adapters.optuna_picture import keep_picture
 from cellwright.adapters.optuna_sampler import StrategySampler, suggest
 from cellwright.adapters.optuna_study import main_params
-from cellwright.search_spaces import Decision, MLPSpace, NASNetSpace, SearchSpace
+from cellwright.search_spaces import (
+    CellwrightError,
+    Decision,
+    MLPSpace,
+    NASNetSpace,
+    SearchSpace,
+)
+from cellwright.searches.on_optuna import open_run
 
+DOCS = Path(__file__).parents[2] / "docs"
 CELLS = NASNetSpace(blocks=1)
 FIFTY = NASNetSpace()
 
@@ -147,3 +159,36 @@ def test_too_few_trials_for_importances_are_said(n_trials):
         main_params(study)
     with pytest.raises(ValueError, match="most must be at least 1"):
         main_params(study, 0)
+
+
+def test_a_study_that_began_without_us_is_read_as_a_run(tmp_path, caplog):
+    space, storage = MLPSpace(), f"sqlite:///{tmp_path}/s.db"
+    study = optuna.create_study(storage=storage, study_name="s", direction="maximize")
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    study.sampler = StrategySampler("random", space=space, seed=0)
+    study.optimize(lambda trial: len(suggest(trial, space)), n_trials=3)
+    trial = study.ask()
+    trial.suggest_categorical("layer/1", space.decisions[0].choices)
+    study.tell(trial, 1.0)
+    run = open_run(storage, "mlp", None)
+    assert [trial.number for trial in run.trials] == [2, 3, 4]
+    (said,) = caplog.messages
+    assert "trial 5 holds only some decisions" in said
+    with pytest.raises(CellwrightError, match="Give --space"):
+        open_run(storage, "nasnet", None)
+
+
+@pytest.mark.slow
+def test_the_screenshots_of_the_guide_can_be_taken(tmp_path):
+    pytest.importorskip("optuna_dashboard")
+    pytest.importorskip("plotly")
+    script = runpy.run_path(str(DOCS / "screenshots" / "optuna_pages.py"))
+    if shutil.which(script["BROWSER"]) is None:
+        pytest.skip(f"there is no {script['BROWSER']} on this machine")
+    files = script["main"](tmp_path, trials=12)
+    page = (DOCS / "optuna.md").read_text(encoding="utf-8")
+    for file in files:
+        assert file.read_bytes().startswith(b"\x89PNG")
+        assert 20_000 < file.stat().st_size < 300_000
+        assert f"images/{file.name}" in page
+        assert (DOCS / "images" / file.name).stat().st_size < 300_000

@@ -592,7 +592,7 @@ def test_what_is_no_strategy_is_refused(make, message):
     ],
 )
 def test_a_sampler_says_what_it_is(sampler, text):
-    assert repr(sampler) == text
+    assert repr(sampler) == str(sampler) == text
 
 
 def test_a_seed_that_nobody_gave_is_said_to_be_drawn():

@@ -14,8 +14,11 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from cellwright.adapters.optuna_private import lock_of, note_in_trial
+from cellwright.adapters.optuna_record import Odd, fitted, told_of
 from cellwright.adapters.optuna_rung import rung_of
 from cellwright.adapters.optuna_sampler import StrategySampler
+from cellwright.adapters.optuna_space import part_of
+from cellwright.adapters.optuna_study import signs_of
 from cellwright.adapters.optuna_trial import run, run_again
 from cellwright.plugins import Evaluation, make_space
 from cellwright.plugins.metrics import Metric, find_metric
@@ -217,12 +220,18 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
         find_metric(f"value_{k}:{direction.name.lower()}")
         for k, direction in enumerate(loaded.directions)
     ]
-    told = [
-        _with_values(trial_of(trial), trial, declared)
-        for trial in loaded.trials
-        if trial.state.is_finished()
-    ]
-    return run_of(study, make_space(space), told, declared)
+    searched, odd = make_space(space), Odd()
+    ended = [trial for trial in loaded.trials if trial.state.is_finished()]
+    ours = [trial for trial in ended if told_of(trial, searched, signs_of(loaded), odd) is not None]
+    told = [_with_values(trial_of(trial), trial, declared) for trial in ours or ended]
+    if ours:  # else none is of the space, and all are refused
+        odd.report(loaded)
+        parts = [fitted(part_of(trial, searched), searched)[0] for trial in ours]
+        told = [
+            replace(trial, params={**trial.params, **part})
+            for trial, part in zip(told, parts, strict=True)
+        ]
+    return run_of(study, searched, told, declared)
 
 
 def _with_values(told: Trial, trial: FrozenTrial, declared: Sequence[Metric]) -> Trial:
