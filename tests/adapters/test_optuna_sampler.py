@@ -564,7 +564,7 @@ def test_a_strategy_by_name_has_as_many_objectives_as_the_study(strategy, direct
         (lambda: StrategySampler(SPACE), 'name such as "auto", or a Strategy'),
         (lambda: StrategySampler(RandomSearch), 'name such as "auto", or a Strategy'),
         (lambda: StrategySampler("atuo"), "Did you mean 'auto'"),
-        (lambda: StrategySampler("auto", space="nosnat"), "Did you mean 'nasnet'"),
+        (lambda: StrategySampler("auto", space="nasnett"), "Did you mean 'nasnet'"),
         (lambda: StrategySampler("auto", population=3), "the arguments are"),
         (lambda: StrategySampler("auto", seed=-1), "seed"),
         (lambda: StrategySampler(RandomSearch(SPACE), seed=1), "brings its own"),
@@ -580,9 +580,9 @@ def test_what_is_no_strategy_is_refused(make, message):
     ("sampler", "text"),
     [
         (
-            StrategySampler("evolution", space=SPACE, seed=3, population=6),
+            StrategySampler("evolution", space=SPACE, seed=3, population=60),
             "StrategySampler(RegularizedEvolution(SearchSpace(8 decisions, 6.55e+04 points), "
-            "seed=3, population=6))",
+            "seed=3, population=60))",
         ),
         (
             NASNetRLSampler(seed=4, independent_sampler=optuna.samplers.TPESampler(), units=8),
