@@ -102,7 +102,7 @@ def declare(hp: Any, space: SearchSpace) -> None:
             _declare(target, decision)
         [wanted] = fresh.space
         found = held.get(decision.name, wanted)
-        if _content(found) != _content(wanted):
+        if content(found) != content(wanted):
             raise SpaceMismatch(
                 f"{decision.name} is declared as {found!r}, and the space gives it {wanted!r}; to "
                 "fix a decision, use a space with that one choice"
@@ -118,7 +118,7 @@ def _declare(hp: Any, decision: Decision) -> None:
         hp.Choice(decision.name, list(decision.choices))
 
 
-def _content(parameter: Any) -> Any:
+def content(parameter: Any) -> Any:
     """The values that a hyperparameter can take; its default does not count."""
     config = parameter.get_config()
     return type(parameter), [

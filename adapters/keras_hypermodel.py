@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner as kt
-from keras_tuner.src.engine.objective import DefaultObjective
 from keras_tuner.src.engine.tuner_utils import TunerCallback
 
 from cellwright.adapters.keras_decisions import architecture
+from cellwright.adapters.keras_inputs import as_searched, check_inputs, named
+from cellwright.adapters.keras_objective import (
+    CheckObjective,
+    is_default,
+    metrics_to_come,
+    objectives_of,
+    refuse,
+)
 from cellwright.adapters.keras_results import not_trained, with_sum
 from cellwright.adapters.keras_schedule import AFTER, EPOCHS
 from cellwright.plugins import Limit, Meter, Recipe, Reward, make_space
@@ -22,7 +29,6 @@ from cellwright.plugins.scoring.evaluation import check_hyperparameters, divide
 from cellwright.plugins.scoring.limit import Predictor, Screening
 from cellwright.plugins.scoring.rewards import usual_reward
 from cellwright.plugins.strategies.schedule import state_of
-from cellwright.plugins.training.batches import Batches
 from cellwright.plugins.training.checkpoints import (
     Checkpoint,
     checkpoint_of,
@@ -90,6 +96,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         self.screening = Screening(as_meters(meter), predictor, limit)
         self.screening.check_reward(reward)
         check_hyperparameters(self.space, self.recipe)
+        self._seen: list[Any] = []  # batches whose first has been looked at
         self._history_will_do = (reward, limit, predictor) == (None,) * 3 and not as_meters(meter)
 
     def build(self, hp: Any) -> Any:
@@ -118,16 +125,21 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
             FatalValueError: Before the training, if it will not give the objective. The search
                 ends.
         """
-        callbacks = list(kwargs.get("callbacks") or ())
+        given = named(args, kwargs)
+        callbacks = list(given.get("callbacks") or ())
         oracle, trial = _who_runs(hp, callbacks)
         objective = None if oracle is None else oracle.objective
-        self._check_objective(objective, args, kwargs)
-        kwargs["callbacks"] = [*callbacks, keras.callbacks.TerminateOnNaN()]
+        self._check_objective(objective, model, given, callbacks)
+        given = check_inputs(model, given, self.input_shape, self._seen)
+        given = as_searched(self.space, self._given(hp)[1], given)
+        given["callbacks"] = [*callbacks, keras.callbacks.TerminateOnNaN()]
+        if objective is not None:
+            given["callbacks"].append(CheckObjective(objective, self._stored))
         history: Any = None
 
         def train(model: Any, known: Mapping[str, float]) -> dict[str, float]:
             nonlocal history
-            history = self._train(hp, model, oracle, args, kwargs)
+            history = self._train(hp, model, oracle, given)
             check_losses(history.history)
             return metrics_of(history.history)
 
@@ -141,19 +153,15 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
             return not_trained(error, objective, trial)
         return history if self._history_will_do else with_sum(metrics, objective)
 
-    def _train(
-        self, hp: Any, model: Any, oracle: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Any:
+    def _train(self, hp: Any, model: Any, oracle: Any, given: Mapping[str, Any]) -> Any:
         """Keras's history of the training; under a schedule, of the rung's epochs."""
         network, recipe, options = self._given(hp)
-        args, kwargs = _as_searched(self.space, recipe, args, kwargs)
-        if EPOCHS not in hp.values or "initial_epoch" in kwargs:
-            return model.fit(*args, **kwargs)
+        if EPOCHS not in hp.values or "initial_epoch" in given:
+            return model.fit(**given)
         epochs = hp.values[EPOCHS]
         checkpoint = self._checkpoint(oracle, hp, network, recipe, options)
         before = {} if checkpoint is None else checkpoint.restore(model, epochs)
-        kwargs |= {"epochs": epochs, "initial_epoch": epochs_of(before)}
-        history = model.fit(*args, **kwargs)
+        history = model.fit(**{**given, "epochs": epochs, "initial_epoch": epochs_of(before)})
         if checkpoint is not None and history.history:
             checkpoint.save(model, joined(before, history.history))
         history.history = history.history or before  # a rung that had ended once before
@@ -173,25 +181,39 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         return checkpoint_of(folder, network, dict(options), dataclasses.asdict(recipe))
 
     def _check_objective(
-        self, objective: Any, args: Sequence[Any], given: Mapping[str, Any]
+        self, objective: Any, model: Any, given: Mapping[str, Any], callbacks: Sequence[Any]
     ) -> None:
+        """Refuse an objective that the training will not give, as far as that is known before."""
         if objective is None:
             return
-        held_out = (given.get("validation_data"), given.get("validation_split"))
-        validates = len(args) > 6 or any(part is not None for part in held_out)
-        for one in getattr(objective, "objectives", [objective]):
-            if reason := self._lacks(one, validates):
-                message = f"no value for the objective {one.name!r}: {reason}"
-                raise kt.errors.FatalValueError(message)
+        validates = (
+            given.get("validation_data") is not None or bool(given.get("validation_split"))
+        ) and given.get("validation_freq", 1) == 1
+        names = [one.name for one in objectives_of(objective)]
+        if is_default(objective):
+            reason = 'the oracle needs one, such as objective="val_accuracy"'
+        elif "reward" in names and self._history_will_do:
+            reason = "NASNetHyperModel was given no reward, such as reward=AccuracyReward()"
+        elif {"val_loss", "val_accuracy", "reward"} & set(names) and not validates:
+            reason = "tuner.search was given no validation_data or validation_split"
+        else:
+            to_come = metrics_to_come(model, validates, callbacks)
+            if to_come is not None and (missing := set(names) - (stored := self._stored(to_come))):
+                raise refuse(missing, stored)
+            return
+        raise kt.errors.FatalValueError(f"no value for the objective {names}: {reason}")
 
-    def _lacks(self, objective: Any, validates: bool) -> str:
-        if isinstance(objective, DefaultObjective):
-            return 'the oracle needs one, such as objective="val_accuracy"'
-        if objective.name == "reward" and self._history_will_do:
-            return "NASNetHyperModel was given no reward, such as reward=AccuracyReward()"
-        if objective.name in ("val_loss", "val_accuracy", "reward") and not validates:
-            return "tuner.search was given no validation_data or validation_split"
-        return ""
+    def _stored(self, trained: Iterable[str]) -> set[str]:
+        """Names of the metrics of a trial, from those of its training."""
+        names = set(trained)
+        if self._history_will_do:
+            return names
+        return {
+            *metrics_of({n: [0.0] for n in names}),
+            *self.screening.metrics,
+            "seconds",
+            "reward",
+        }
 
 
 def _who_runs(hp: Any, callbacks: Sequence[Any]) -> tuple[Any, Any]:
@@ -206,19 +228,3 @@ def _who_runs(hp: Any, callbacks: Sequence[Any]) -> tuple[Any, Any]:
             oracle = callback.tuner.oracle
             return getattr(oracle, "_oracle", oracle), callback.trial
     return getattr(hp, "searched_by", None), None  # called by a user's own ``run_trial``
-
-
-def _as_searched(
-    space: SearchSpace, recipe: Recipe, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[Sequence[Any], dict[str, Any]]:
-    """Arguments of ``model.fit``, in which searched hyperparameters replace the user's values."""
-    searched = {decision.name for decision in getattr(space, "hyperparameters", ())}
-    kwargs = dict(kwargs)
-    for name in {"batch_size", "epochs"} & searched:
-        kwargs[name] = getattr(recipe, name)
-    if "augmentation" in searched and recipe.augmentation != "none":
-        x, y = args[0] if args else kwargs.pop("x"), args[1] if len(args) > 1 else kwargs.pop("y")
-        size = kwargs.pop("batch_size", None) or 32  # Keras's own
-        batches = Batches(x, y, dataclasses.replace(recipe, batch_size=size))
-        args, kwargs["shuffle"] = (batches, None, *args[2:]), False
-    return args, kwargs

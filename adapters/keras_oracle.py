@@ -27,24 +27,31 @@ try:
     import keras
     import keras_tuner as kt
     from keras_tuner.engine.trial import TrialStatus
-    from keras_tuner.src.engine.objective import create_objective
 except ImportError as error:
     raise ImportError(
         f"Keras Tuner cannot be imported ({error}): "
         "pip install 'cellwright[keras-tuner,tensorflow]'"
     ) from error
 
+from cellwright.adapters.keras_asked import (
+    Watch,
+    WatchedHyperParameters,
+    nothing_searched,
+    schedule_ignored,
+)
 from cellwright.adapters.keras_decisions import architecture, declare, read_params
+from cellwright.adapters.keras_display import ArchitectureDisplay, ArchitectureTrial, Pictures
 from cellwright.adapters.keras_hypermodel import NASNetHyperModel
+from cellwright.adapters.keras_objective import make_objective, objectives_of
 from cellwright.adapters.keras_project import ProjectOracle
 from cellwright.adapters.keras_record import measured, told_of
-from cellwright.adapters.keras_schedule import attempts, in_their_words
+from cellwright.adapters.keras_schedule import EPOCHS, attempts, in_their_words
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
 from cellwright.plugins.metrics import mistaken
 from cellwright.plugins.strategies.known import find_known
 from cellwright.plugins.strategies.schedule import Schedule, draws_of
 from cellwright.plugins.strategies.strategy import NOTES
-from cellwright.search_spaces import InvalidArchitecture, SearchSpace, SpaceMismatch
+from cellwright.search_spaces import InvalidArchitecture, JointSpace, SearchSpace, SpaceMismatch
 from cellwright.search_spaces.identity import compare, old_fingerprint, renewed
 
 __all__ = [
@@ -115,8 +122,8 @@ class StrategyOracle(ProjectOracle):
         **arguments: Any,
     ) -> None:
         _need_tensorboard()
-        objective = create_objective(list(objective) if isinstance(objective, tuple) else objective)
-        objectives = getattr(objective, "objectives", [objective])  # of a MultiObjective
+        objective = make_objective(objective)
+        objectives = objectives_of(objective)
         if max_trials is not None and max_trials < 1:
             raise ValueError(f"max_trials must be at least 1, or None, got {max_trials}")
         if isinstance(strategy, Strategy) and (space is not None or seed is not None or arguments):
@@ -150,15 +157,27 @@ class StrategyOracle(ProjectOracle):
         )
         self.seed = self._seed_state = self.strategy.seed
         self._decided = frozenset(self.space.names)
+        network = self.space.architecture if isinstance(self.space, JointSpace) else self.space
+        self._in_short = frozenset(network.names)  # of what `in_short` tells
+        self._display = ArchitectureDisplay(oracle=self)
+        self._pictures = Pictures()
+        self._watch = Watch(self._decided | ({EPOCHS} if schedule is not None else set()))
+        self._watched = False  # whether a whole trial has been
         self._told: dict[str, Told] = {}  # by trial id, what `record` made of it
         self._identity = self.space.identity()  # as the project notes it
         self._scored_by: dict[str, str] = {}  # by trial id
         self._doubt = ""  # what makes it uncertain that stored trials are of this very space
 
+    def __repr__(self) -> str:
+        goals = [f"{one.name} ({one.direction})" for one in objectives_of(self.objective)]
+        return (
+            f"{type(self).__name__}({', '.join(goals)}; max_trials={self.max_trials}, "
+            f"strategy={type(self.strategy).__name__}, space={self.space!r}, seed={self.seed}"
+            + (f", schedule={self.schedule!r})" if self.schedule is not None else ")")
+        )
+
     def get_space(self) -> Any:
-        hp = super().get_space()
-        hp.searched_by = self
-        return hp
+        return WatchedHyperParameters.of(super().get_space(), self, self._watch)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Values for a new trial; never IDLE or STOPPED, since a strategy can always propose."""
@@ -225,11 +244,74 @@ class StrategyOracle(ProjectOracle):
         self._scored_by[trial.trial_id] = scored_by
 
     def create_trial(self, tuner_id: str) -> Any:
+        self._watch.on = False
         with self._locked():
             trial = super().create_trial(tuner_id)
-            trial.hyperparameters.searched_by = self
             self._note_prediction(trial)
+            if trial.status == TrialStatus.STOPPED:
+                self._draw_best(at_once=True)
+            hp = WatchedHyperParameters.of(trial.hyperparameters, self, self._watch)
+            trial.hyperparameters = hp
+        self._watch.on = True
         return trial
+
+    def end_trial(self, trial: Any) -> None:
+        """Store a trial that has ended.
+
+        Raises:
+            NothingSearched: If it asked for no decision. It is not counted then.
+            RuntimeError: After too many failures in a row.
+        """
+        self._watch.on = False
+        if trial.status == TrialStatus.COMPLETED and not self._watched:
+            self._check_asked(trial)
+        super().end_trial(trial)
+        if trial.status == TrialStatus.COMPLETED:
+            self._draw_best(at_once=False)
+
+    def _check_asked(self, trial: Any) -> None:
+        asked = self._watch.asked & self._decided
+        if not isinstance(trial.hyperparameters, WatchedHyperParameters):  # run by a worker
+            if not asked:
+                _log.warning(
+                    "the hypermodel that this script builds asks for no decision of %r; unless a "
+                    "fit or run_trial of the workers does, every trial trains the same network",
+                    self.space,
+                )
+        elif not asked:
+            self.take_back(trial.trial_id)
+            raise nothing_searched(trial, self.space)
+        elif EPOCHS in self._watch.names - self._watch.asked:
+            self.take_back(trial.trial_id)
+            raise schedule_ignored(trial, EPOCHS)
+        elif left := read_params(trial.hyperparameters.values, self.space).keys() - asked:
+            _log.warning(
+                "trial %s did not ask for %d of the decisions that have an effect on it, and they "
+                "are searched in vain: %s",
+                trial.trial_id,
+                len(left),
+                ", ".join(sorted(left)[:5]) + (", ..." if len(left) > 5 else ""),
+            )
+        self._watched = True
+
+    def _draw_best(self, *, at_once: bool) -> None:
+        for trial in self.get_best_trials():
+            if trial.status == TrialStatus.COMPLETED:
+                params = read_params(trial.hyperparameters.values, self.space)
+                folder = self._get_trial_dir(trial.trial_id)
+                self._pictures.draw(self.space, params, folder, at_once=at_once)
+
+    def _save_trial(self, trial: Any) -> None:
+        self._show(trial)
+        super()._save_trial(trial)
+
+    def _show(self, trial: Any) -> None:
+        """Have a trial show its architecture as one text, here and in its file."""
+        if not isinstance(trial, ArchitectureTrial):
+            trial.__class__ = ArchitectureTrial  # Keras Tuner makes its own in `create_trial`
+        if trial.hyperparameters.values and not trial.decisions:
+            params = read_params(trial.hyperparameters.values, self.space)
+            trial.show(self.space.in_short(params), self._in_short)
 
     def get_state(self) -> dict[str, Any]:
         notes = {_SPACE: old_fingerprint(self.space), _IDENTITY: self._identity}
@@ -280,8 +362,7 @@ class StrategyOracle(ProjectOracle):
         try:
             declare(self.hyperparameters, self.space)
             for trial in self.trials.values():
-                if trial.hyperparameters.values:  # else its file is missing
-                    read_params(trial.hyperparameters.values, self.space)
+                self._show(trial)
         except (InvalidArchitecture, SpaceMismatch) as error:
             raise self._mismatch(str(error)) from error
 

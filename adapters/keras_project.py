@@ -17,6 +17,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.src import backend, utils
 from keras_tuner.src.engine.oracle import LOCKS, THREADS
 
+from cellwright.adapters.keras_objective import objectives_of, refuse
 from cellwright.plugins.files import atomic_write
 from cellwright.search_spaces import INFEASIBLE, CorruptedState, SpaceMismatch
 
@@ -79,8 +80,17 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
 
     def _check_objective_found(self, metrics: Mapping[str, Any]) -> None:
         """Refuse metrics without the objective, unless a limit kept the child from training."""
-        if INFEASIBLE not in metrics:
-            super()._check_objective_found(metrics)
+        wanted = {one.name for one in objectives_of(self.objective)}
+        if INFEASIBLE not in metrics and not wanted <= metrics.keys():
+            raise refuse(wanted - metrics.keys(), metrics)
+
+    def take_back(self, trial_id: str) -> None:
+        """Have a running trial run again, as if nothing had been found."""
+        with self._locked():
+            trial = self.trials[trial_id]
+            trial.status = TrialStatus.RUNNING  # the tuner has said COMPLETED already
+            _forget_metrics(trial)
+            self._save_trial(trial)
 
     def _check_consecutive_failures(self) -> None:
         """End a search that fails again and again; a child beyond a limit is no such failure."""

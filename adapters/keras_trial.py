@@ -16,7 +16,8 @@ from typing import Any
 import keras
 import keras_tuner as kt
 
-from cellwright.adapters.keras_decisions import check_searched, declare, read_params
+from cellwright.adapters.keras_decisions import architecture, check_searched, read_params
+from cellwright.adapters.keras_objective import objectives_of, refuse
 from cellwright.adapters.keras_oracle import StrategyOracle
 from cellwright.adapters.keras_results import not_trained, with_sum
 from cellwright.adapters.keras_schedule import AFTER, EPOCHS
@@ -24,6 +25,8 @@ from cellwright.plugins.scoring.evaluation import NO_FOLDER, Evaluation
 from cellwright.plugins.strategies.population import PopulationBased
 from cellwright.plugins.training.best_child import Keep
 from cellwright.search_spaces import OverLimit
+
+_AT_THE_END = ("reward", "seconds")  # metrics of a child that its epochs need not have
 
 
 class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
@@ -69,13 +72,15 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
         super().__init__(oracle=oracle, **arguments)
         if isinstance(self.oracle, kt.Oracle):  # in a worker, the chief has declared it
             declared = self.oracle.get_space()
-            declare(declared, evaluation.space)
+            architecture(declared, evaluation.space)
             self.oracle.update_space(declared)
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Run one trial; what ``search`` was given is not used.
 
         Raises:
+            FatalValueError: After the first epoch, if the objective is none of the metrics. The
+                search ends.
             Exception: Whatever made the child fail.
         """
         keras.utils.clear_session()  # forget the last child, or memory grows with every trial
@@ -86,6 +91,7 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
         params, number = read_params(values, self.evaluation.space), int(trial.trial_id)
 
         def report_epoch(epoch: int, metrics: dict[str, float]) -> None:
+            self._check_objective(metrics)
             if self.report is not None:
                 self.report(number, epoch, metrics)
 
@@ -98,6 +104,13 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
         if self.keep is not None:
             self.keep(params, metrics, model)
         return with_sum(metrics, self.oracle.objective)
+
+    def _check_objective(self, metrics: dict[str, float]) -> None:
+        """End the search after the first epoch if it will not give the objective."""
+        names = {one.name for one in objectives_of(self.oracle.objective)}
+        missing = names - {*metrics, *_AT_THE_END}
+        if missing and self.evaluation.train is None:
+            raise refuse(missing, {*metrics, *_AT_THE_END})
 
     def _known(self, trial: Any) -> dict[str, float] | None:
         """The metrics of a trial that answers this one; a worker of a chief cannot look it up."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cellwright.plugins.data.dataset import Dataset, check_classes, split
 from cellwright.plugins.data.files import Part, read_folder, read_npz
+from cellwright.plugins.data.labels import class_labels
 from cellwright.search_spaces import InvalidData
 
 IMAGES = ("digits", "fashion_mnist", "cifar10")
@@ -30,7 +31,7 @@ def load_images(source: str, validation: float, seed: int) -> Dataset:
     else:
         part, held_out = read_npz(path)
     parts = [part] if held_out is None else [part, held_out]
-    labels = [_labels(part) for part in parts]
+    labels = [class_labels(part.y, len(part.x) if np.shape(part.x) else 0) for part in parts]
     images = _images([part.x for part in parts])
     values = np.unique(labels[0])
     names = tuple(str(value) for value in values)
@@ -64,32 +65,6 @@ def _from_keras(source: str) -> Part:
             "Without a network, use digits, a .npz file or a folder of images"
         ) from error
     return Part(x, y)
-
-
-def _labels(part: Part) -> NDArray[Any]:
-    """Labels of shape (number,), as whole numbers, booleans or text."""
-    images, y = np.shape(part.x), np.asarray(part.y)
-    if y.ndim == 2 and y.shape[1] > 1 and images and y.shape[0] == images[0]:
-        raise InvalidData(
-            f"labels of shape {y.shape} look one-hot; give the number of each class, as "
-            "labels.argmax(axis=1) does"
-        )
-    if not images or images[0] == 0 or y.size != images[0]:
-        raise InvalidData(
-            f"there are {images[0] if images else 0} images and {y.size} labels; the numbers must "
-            "agree and be above 0"
-        )
-    y = y.ravel()
-    if y.dtype.kind == "S":
-        return np.char.decode(y, "utf-8", "replace")
-    if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.round(y)).all():
-        return y.astype(np.int64)
-    if y.dtype.kind not in "uibU":
-        raise InvalidData(
-            f"labels must be whole numbers or text, one for each image; got {y.dtype} such as "
-            f"{y[:3].tolist()}"
-        )
-    return y
 
 
 def _positions(labels: NDArray[Any], values: NDArray[Any]) -> NDArray[np.int64]:

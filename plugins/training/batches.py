@@ -23,11 +23,21 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         recipe: Gives the batch size, seed and augmentation.
         epoch: Epoch to begin with, from 0.
         weights: Weight of each example. None weighs all alike.
+        shuffle: Whether each epoch has an order of its own. If not, the examples stay in theirs.
     """
 
-    def __init__(self, x: Any, y: Any, recipe: Recipe, epoch: int = 0, weights: Any = None) -> None:
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        recipe: Recipe,
+        epoch: int = 0,
+        weights: Any = None,
+        *,
+        shuffle: bool = True,
+    ) -> None:
         super().__init__()
-        self.x, self.recipe = x, recipe
+        self.x, self.recipe, self.shuffle = x, recipe, shuffle
         self.others = (y,) if weights is None else (y, weights)
         self.epoch = epoch - 1
         self.on_epoch_end()
@@ -47,6 +57,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self.order = self._order_of(self.epoch)
 
     def _order_of(self, epoch: int) -> Any:
+        if not self.shuffle:
+            return np.arange(len(self.x))
         return np.random.default_rng((self.recipe.seed, epoch)).permutation(len(self.x))
 
     def for_keras(self) -> dict[str, Any]:

@@ -11,5 +11,6 @@ def test_the_example_runs(run_script, tmp_path):
     pytest.importorskip("keras_tuner")
     options = ["--blocks", "1", "--filters", "2", "--epochs", "1", "--trials", "1"]
     printed = run_script(SCRIPT, *options, "--out", tmp_path)
-    assert "normal/1/operation_1" in printed
+    assert "architecture: normal: " in printed
+    assert "normal/1/operation_1" not in printed
     assert len(list(tmp_path.glob("digits/trial_*/trial.json"))) == 1

@@ -241,7 +241,7 @@ def test_an_exception_does_not_leave_the_oracle_locked(tmp_path):
     mine = oracle(seed=1)
     Scored(mine, directory=str(tmp_path), project_name="p")
     trial = mine.create_trial("tuner0")
-    with pytest.raises(ValueError, match="Objective value missing"):
+    with pytest.raises(ValueError, match="no value for the objective 'score': the metrics are acc"):
         mine.update_trial(trial.trial_id, {"accuracy": 0.5})
     other = threading.Thread(
         target=mine.update_trial, args=(trial.trial_id, {"score": 0.5}), daemon=True
@@ -358,6 +358,7 @@ def test_the_objectives_of_a_trial_are_those_of_its_best_step(tmp_path):
     class Steps(kt.engine.base_tuner.BaseTuner):
         def run_trial(self, trial, *args, **kwargs):
             tries.append(trial.trial_id)
+            architecture(trial.hyperparameters, SPACE)
             for step, accuracy in enumerate((0.5, 0.9, 0.7)):
                 latency = math.nan if tries == ["0"] else 20.0 + step / 8
                 metrics = {"accuracy": accuracy, "latency": latency}

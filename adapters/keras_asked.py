@@ -1,0 +1,155 @@
+"""Which decisions of an oracle a hypermodel asks for, by watching the ``hp`` that it is given.
+
+Keras Tuner hands out the values of a trial in one object, and never says whether anyone read them.
+A script whose oracle was exchanged, and nothing else, would train the same network in each trial.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import keras_tuner as kt
+
+from cellwright.adapters.keras_decisions import content
+from cellwright.search_spaces import CellwrightError, SearchSpace, SpaceMismatch
+
+
+class Watch:
+    """Notes which decisions are read while it is ``on``.
+
+    Args:
+        names: Of the decisions.
+    """
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self.names, self.on = names, True
+        self.asked: set[str] = set()
+
+    def note(self, name: str) -> None:
+        if self.on and name in self.names:
+            self.asked.add(name)
+
+
+class WatchedHyperParameters(kt.HyperParameters):  # type: ignore[misc]
+    """Keras Tuner's ``HyperParameters``, which notes what is asked of it.
+
+    Attributes:
+        searched_by: The oracle whose decisions these are.
+        watch: Where it is noted.
+    """
+
+    searched_by: Any
+    watch: Watch
+
+    @classmethod
+    def of(cls, hp: Any, oracle: Any, watch: Watch) -> WatchedHyperParameters:
+        """``hp`` itself, copied."""
+        copied: WatchedHyperParameters = cls.from_config(hp.get_config())
+        copied.values = _Values(copied.values, watch)
+        copied.searched_by, copied.watch = oracle, watch
+        return copied
+
+    def _retrieve(self, hp: Any) -> Any:
+        """What ``hp.Choice``, ``hp.Int`` and their like come to.
+
+        Raises:
+            SpaceMismatch: If a user's hyperparameter has the name of a decision, and other choices.
+                Keras Tuner would answer with the decision's value.
+        """
+        for held in self._hps.get(hp.name, ()) if hp.name in self.watch.names else ():
+            if content(held) != content(hp):
+                raise SpaceMismatch(
+                    f"{hp.name} is a decision of {self.searched_by.space!r}, {held!r}, and is "
+                    f"declared as {hp!r}: give your own hyperparameter another name"
+                )
+        self.watch.note(hp.name)
+        return super()._retrieve(hp)
+
+    def get(self, name: str) -> Any:
+        if not _from_the_library():
+            self.watch.note(self._get_name(name))
+        return super().get(name)
+
+    def __getitem__(self, name: str) -> Any:
+        self.watch.note(self._get_name(name))
+        return super().__getitem__(name)
+
+    def copy(self) -> WatchedHyperParameters:
+        return self.of(self, self.searched_by, self.watch)
+
+
+class _Values(dict[str, Any]):
+    """The values of a trial, which notes each that is read by anyone but Keras Tuner itself."""
+
+    def __init__(self, values: Any, watch: Watch) -> None:
+        super().__init__(values)
+        self.watch = watch
+
+    def __getitem__(self, name: str) -> Any:
+        if not _from_the_library():
+            self.watch.note(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if not _from_the_library():
+            self.watch.note(name)
+        return super().get(name, default)
+
+    def items(self) -> Any:
+        if not _from_the_library():
+            self._note_all()
+        return super().items()
+
+    def values(self) -> Any:
+        if not _from_the_library():
+            self._note_all()
+        return super().values()
+
+    def __iter__(self) -> Iterator[str]:  # so that dict(...) and {**...} ask for each value
+        return super().__iter__()
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(super().items()),)
+
+    def _note_all(self) -> None:
+        for name in self:
+            self.watch.note(name)
+
+
+def _from_the_library() -> bool:
+    """Whether Keras Tuner itself called what calls this: it reads all values when it writes them
+    to a file or for TensorBoard."""
+    caller: str = sys._getframe(2).f_globals.get("__name__", "")
+    return caller.startswith("keras_tuner.src.")
+
+
+_AGAIN = " The trial is not counted, and is run again when the search goes on"
+
+
+class NothingSearched(CellwrightError, kt.errors.FatalRuntimeError):  # type: ignore[misc]
+    """A trial did not ask for what the oracle decides, so that all would be trained alike."""
+
+
+def nothing_searched(trial: Any, space: SearchSpace) -> NothingSearched:
+    """The error that ends a search after such a trial."""
+    own = [hp.name for hp in trial.hyperparameters.space if hp.name not in space.names]
+    return NothingSearched(
+        f"trial {trial.trial_id} asked for none of the {len(space.names)} decisions of {space!r}, "
+        "so every trial would train the same network. Call architecture(hp, space) of "
+        "cellwright.adapters.keras_oracle in build(hp), fit or run_trial, and make the child with "
+        "space.build(...); or give the tuner a NASNetHyperModel."
+        + (f" {own} alone are drawn at random, and no strategy decides on them." if own else "")
+        + _AGAIN
+    )
+
+
+def schedule_ignored(trial: Any, epochs: str) -> NothingSearched:
+    """The error that ends a search whose schedule nobody follows."""
+    return NothingSearched(
+        f"trial {trial.trial_id} did not ask for {epochs!r}, so every rung of the schedule would "
+        f'train for the same epochs. Give model.fit epochs=hp["{epochs}"] in the fit of your '
+        "hypermodel, or give the tuner a NASNetHyperModel, which also goes on from the weights of "
+        "earlier rungs." + _AGAIN
+    )

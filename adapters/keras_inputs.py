@@ -1,0 +1,231 @@
+"""What a user gives ``tuner.search``, checked and changed before a child is trained on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import keras_tuner as kt
+import numpy as np
+
+from cellwright.plugins import Recipe
+from cellwright.plugins.data.labels import check_numbered, check_numbers, check_one_hot
+from cellwright.plugins.training.batches import Batches
+from cellwright.plugins.training.ready_made import (
+    ARRAYS,
+    GENERATOR,
+    augmented,
+    first_of,
+    kind_of,
+    with_batch_size,
+)
+from cellwright.search_spaces import InvalidData, SearchSpace
+
+
+class Refused(InvalidData, kt.errors.FatalValueError):  # type: ignore[misc]
+    """Inputs that no child can be trained on: the search ends before the first training."""
+
+
+def named(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of ``model.fit`` by name.
+
+    Raises:
+        FatalTypeError: If there is no such argument. The search ends.
+    """
+    signature = inspect.signature(keras.Model.fit)
+    try:
+        given: dict[str, Any] = signature.bind(None, *args, **kwargs).arguments
+    except TypeError as error:
+        known = [name for name in signature.parameters if name != "self"]
+        raise kt.errors.FatalTypeError(
+            f"tuner.search hands on to model.fit what it is given: {error}. It knows {known}"
+        ) from error
+    return {name: value for name, value in given.items() if name != "self"}
+
+
+def check_inputs(
+    model: Any, given: Mapping[str, Any], input_shape: Sequence[int], seen: list[Any]
+) -> dict[str, Any]:
+    """Check what a compiled child is to be trained and validated on.
+
+    All labels of arrays are checked, and of ready-made batches the first, once for all trials.
+
+    Args:
+        model: A compiled child.
+        given: Arguments of ``model.fit`` by name.
+        input_shape: (height, width, channels).
+        seen: The batches that were checked before, to which those of this call are added.
+
+    Returns:
+        ``given``, with every generator so that the batch that was looked at is not lost.
+
+    Raises:
+        Refused: With the advice of `load_dataset` on such labels.
+    """
+    given = dict(given)
+    held_out = given.get("validation_data")
+    if isinstance(given.get("y"), list):  # which Keras does not take
+        given["y"] = np.asarray(given["y"])
+    try:
+        x, y = given.get("x"), given.get("y")
+        weights = given.get("sample_weight")
+        given["x"] = _check_part(model, input_shape, seen, x, y, weights, given)
+    except InvalidData as error:
+        raise Refused(f"tuner.search was given what no child can be trained on: {error}") from error
+    try:
+        if isinstance(held_out, tuple | list):
+            x, y = (*held_out, None)[:2]
+            _check_part(model, input_shape, seen, x, y, *held_out[2:3])
+        elif held_out is not None:
+            steps = {"steps_per_epoch": given.get("validation_steps")}
+            held_out = _check_part(model, input_shape, seen, held_out, None, None, steps)
+            given["validation_data"] = held_out
+    except InvalidData as error:
+        raise Refused(f"validation_data is what no child can be validated on: {error}") from error
+    return given
+
+
+def _check_part(
+    model: Any,
+    input_shape: Sequence[int],
+    seen: list[Any],
+    x: Any,
+    y: Any,
+    weights: Any = None,
+    given: Mapping[str, Any] | None = None,
+) -> Any:
+    """Check one part, and return what takes the place of ``x``."""
+    kind, given = kind_of(x), given or {}
+    if kind == ARRAYS:
+        if y is None:
+            raise InvalidData("there are no labels; give images and labels, as two arrays")
+        _check_examples(model, input_shape, x, y, weights)
+        return x
+    if y is not None or weights is not None or given.get("validation_split"):
+        raise InvalidData(
+            f"y, sample_weight and validation_split are for arrays; each batch of a {kind} holds "
+            "images, labels and, if there are any, weights"
+        )
+    if kind == GENERATOR and given.get("steps_per_epoch") is None:
+        raise InvalidData(
+            "the first epoch of the first trial would use the generator up, as no number of steps "
+            "is given: give a generator that never ends, with steps_per_epoch and, for one that "
+            "validates, validation_steps; or arrays, a tf.data.Dataset or a PyDataset"
+        )
+    if any(x is other for other in seen) and kind != GENERATOR:
+        return x
+    batch, again = first_of(x)
+    if not isinstance(batch, tuple | list) or not 2 <= len(batch) <= 3:
+        raise InvalidData(
+            f"a batch of a {kind} must be (images, labels) or (images, labels, weights), got "
+            f"{type(batch).__name__}" + (f" of {len(batch)}" if hasattr(batch, "__len__") else "")
+        )
+    _check_examples(model, input_shape, *batch)
+    seen.append(x)
+    return again
+
+
+def _check_examples(
+    model: Any, input_shape: Sequence[int], x: Any, y: Any, weights: Any = None
+) -> None:
+    if isinstance(x, Mapping) or isinstance(y, Mapping):
+        return  # a network of the user's own, with several inputs or outputs
+    shape, labels = np.shape(x), _array(y)
+    if shape[1:] not in _fitting(tuple(input_shape)):
+        raise InvalidData(
+            f"inputs of shape {shape[1:]} were given, and the hypermodel has "
+            f"input_shape={tuple(input_shape)}; make them agree"
+        )
+    loss, outputs = _loss_of(model), model.output_shape[-1]
+    if loss == "sparse_categorical_crossentropy":
+        check_numbered(labels, shape[0], outputs)
+    elif loss == "categorical_crossentropy":
+        check_one_hot(labels, shape[0], outputs)
+    elif loss in ("mse", "mean_squared_error"):
+        check_numbers(labels, shape[0])
+    if weights is not None and len(weights) != shape[0]:
+        raise InvalidData(f"there are {shape[0]} images and {len(weights)} weights")
+
+
+def _array(y: Any) -> Any:
+    return keras.ops.convert_to_numpy(y) if keras.ops.is_tensor(y) else np.asarray(y)
+
+
+def _fitting(shape: tuple[int, ...]) -> set[tuple[int, ...]]:
+    """Shapes of an example that Keras takes for ``shape``: a last 1 may be there or not."""
+    return {shape, (*shape, 1)} | ({shape[:-1]} if shape[-1:] == (1,) else set())
+
+
+def _loss_of(model: Any) -> str:
+    loss = model.loss
+    return loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
+
+
+def as_searched(space: SearchSpace, recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of ``model.fit``, in which searched hyperparameters replace the user's values.
+
+    Args:
+        space: Whose hyperparameters ``batch_size``, ``epochs`` and ``augmentation`` count here.
+        recipe: Holds the values of this trial.
+        given: The user's arguments by name.
+
+    Raises:
+        Refused: If the batches are ready-made and cannot be changed so.
+    """
+    searched = {decision.name for decision in getattr(space, "hyperparameters", ())}
+    given = dict(given)
+    if "epochs" in searched:
+        given["epochs"] = recipe.epochs
+    try:
+        if "batch_size" in searched:
+            given |= _resized(given, recipe.batch_size)
+        if "augmentation" in searched:
+            given = _changed(given, recipe)
+    except InvalidData as error:
+        raise Refused(str(error)) from error
+    return given
+
+
+def _resized(given: Mapping[str, Any], size: int) -> dict[str, Any]:
+    if kind_of(given["x"]) == ARRAYS:
+        return {"batch_size": size}
+    if given.get("steps_per_epoch") is not None:
+        raise InvalidData(
+            "with steps_per_epoch a searched batch_size would change how many examples an epoch "
+            "has: leave steps_per_epoch out, or search without batch_size"
+        )
+    return {"x": with_batch_size(given["x"], size)}
+
+
+def _changed(given: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    if kind_of(given["x"]) != ARRAYS:
+        # Made in trials without augmentation too, so that what cannot be changed is refused at once
+        x = augmented(given["x"], recipe)
+        return given if recipe.augmentation == "none" else {**given, "x": x}
+    if recipe.augmentation == "none":
+        return given
+    x, y = _array(given["x"]), _array(given["y"])
+    x = x if x.ndim == 4 else x[..., None]
+    weights = given.pop("sample_weight", None)
+    parts = [part if part is None else np.asarray(part) for part in (x, y, weights)]
+    share = given.pop("validation_split", 0) or 0
+    if share and given.get("validation_data") is None:
+        train = math.floor(len(x) * (1 - share))  # as Keras splits: the last are held out
+        held_out = [part[train:] for part in parts if part is not None]
+        given["validation_data"] = tuple(held_out)
+        parts = [part if part is None else part[:train] for part in parts]
+        given.setdefault("validation_batch_size", given.get("batch_size"))
+    recipe = dataclasses.replace(recipe, batch_size=given.pop("batch_size", None) or 32)  # Keras's
+    batches = Batches(
+        parts[0],
+        parts[1],
+        recipe,
+        given.get("initial_epoch", 0),
+        parts[2],
+        shuffle=given.get("shuffle", True),
+    )
+    return {**given, "x": batches, "y": None, "shuffle": False}
