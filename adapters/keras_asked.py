@@ -45,11 +45,12 @@ class WatchedHyperParameters(kt.HyperParameters):  # type: ignore[misc]
 
     @classmethod
     def of(cls, hp: Any, oracle: Any, watch: Watch) -> WatchedHyperParameters:
-        """``hp`` itself, copied."""
-        copied: WatchedHyperParameters = cls.from_config(hp.get_config())
-        copied.values = _Values(copied.values, watch)
-        copied.searched_by, copied.watch = oracle, watch
-        return copied
+        """What takes the place of ``hp``, a copy that nobody else holds."""
+        watched = cls()
+        watched.__dict__.update(vars(hp))
+        watched.values = _Values(hp.values, watch)
+        watched.searched_by, watched.watch = oracle, watch
+        return watched
 
     def _retrieve(self, hp: Any) -> Any:
         """What ``hp.Choice``, ``hp.Int`` and their like come to.
@@ -77,7 +78,7 @@ class WatchedHyperParameters(kt.HyperParameters):  # type: ignore[misc]
         return super().__getitem__(name)
 
     def copy(self) -> WatchedHyperParameters:
-        return self.of(self, self.searched_by, self.watch)
+        return self.of(super().copy(), self.searched_by, self.watch)
 
 
 class _Values(dict[str, Any]):

@@ -77,21 +77,26 @@ def wrapped(text: str) -> str:
 
 
 class Pictures:
-    """Draws the best architecture into its trial's folder, not more often than every 30 s."""
+    """Pictures of architectures, each in its trial's folder."""
 
     def __init__(self) -> None:
         self._last, self._drawn = time.monotonic(), ""
 
-    def draw(self, space: SearchSpace, params: Params, folder: str, *, at_once: bool) -> None:
-        """Write ``folder``/architecture_*.png, if it is time, and it is not the last one drawn.
+    @property
+    def due(self) -> bool:
+        """Whether 30 s have gone by: nobody wants one for each trial of a quick search."""
+        return time.monotonic() > self._last + _PAUSE
+
+    def draw(self, space: SearchSpace, params: Params, folder: str) -> None:
+        """Write ``folder``/architecture_*.png, unless it is the last one drawn.
 
         A space without pictures writes nothing, and remote folders get none. A picture that cannot
         be drawn is a warning.
         """
+        self._last = time.monotonic()
         if self._drawn == folder or "://" in folder:
             return
-        if not at_once and time.monotonic() < self._last + _PAUSE:
-            return
+        self._drawn = folder
         try:
             for name, figure in space.figures(params).items():
                 path = Path(folder) / f"{ARCHITECTURE}_{name.replace(' ', '_')}.png"
@@ -99,4 +104,3 @@ class Pictures:
                     figure.savefig(file, format="png", dpi=150)
         except Exception as error:  # nothing is lost but a picture
             _log.warning("no picture of the architecture in %s: %s", folder, error)
-        self._last, self._drawn = time.monotonic(), folder

@@ -249,7 +249,7 @@ class StrategyOracle(ProjectOracle):
             trial = super().create_trial(tuner_id)
             self._note_prediction(trial)
             if trial.status == TrialStatus.STOPPED:
-                self._draw_best(at_once=True)
+                self._draw_best()
             hp = WatchedHyperParameters.of(trial.hyperparameters, self, self._watch)
             trial.hyperparameters = hp
         self._watch.on = True
@@ -266,8 +266,8 @@ class StrategyOracle(ProjectOracle):
         if trial.status == TrialStatus.COMPLETED and not self._watched:
             self._check_asked(trial)
         super().end_trial(trial)
-        if trial.status == TrialStatus.COMPLETED:
-            self._draw_best(at_once=False)
+        if self._pictures.due:
+            self._draw_best()
 
     def _check_asked(self, trial: Any) -> None:
         asked = self._watch.asked & self._decided
@@ -294,12 +294,11 @@ class StrategyOracle(ProjectOracle):
             )
         self._watched = True
 
-    def _draw_best(self, *, at_once: bool) -> None:
+    def _draw_best(self) -> None:
         for trial in self.get_best_trials():
             if trial.status == TrialStatus.COMPLETED:
                 params = read_params(trial.hyperparameters.values, self.space)
-                folder = self._get_trial_dir(trial.trial_id)
-                self._pictures.draw(self.space, params, folder, at_once=at_once)
+                self._pictures.draw(self.space, params, self._get_trial_dir(trial.trial_id))
 
     def _save_trial(self, trial: Any) -> None:
         self._show(trial)

@@ -4,7 +4,7 @@ import argparse
 
 import keras_tuner
 
-from cellwright import NASNetHyperModel, NASNetRLOracle, NASNetSpace, load_dataset
+from cellwright import NASNetHyperModel, NASNetSpace, StrategyOracle, load_dataset
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--trials", type=int, default=10)
@@ -17,7 +17,7 @@ arguments = parser.parse_args()
 digits = load_dataset("digits")
 space = NASNetSpace(blocks=arguments.blocks)
 tuner = keras_tuner.Tuner(
-    oracle=NASNetRLOracle("val_accuracy", arguments.trials, space=space, seed=0),
+    oracle=StrategyOracle("val_accuracy", arguments.trials, strategy="auto", space=space, seed=0),
     hypermodel=NASNetHyperModel(
         space,
         input_shape=digits.input_shape,

@@ -77,6 +77,7 @@ _HOMES = {
         "NASNetHyperModel",
         "NASNetRLOracle",
         "StrategyOracle",
+        "architecture",
     ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

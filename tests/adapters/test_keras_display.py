@@ -5,6 +5,7 @@ import json
 import keras_tuner as kt
 import pytest
 
+from cellwright.adapters import keras_display
 from cellwright.adapters.keras_oracle import NASNetEvolutionOracle, StrategyOracle, architecture
 from cellwright.search_spaces import Decision, Float, JointSpace, NASNetSpace, SearchSpace
 
@@ -77,6 +78,21 @@ def test_the_picture_of_the_best_lies_in_its_folder(tmp_path):
         f"architecture_{name}_cell.png" for name in ("normal", "reduction")
     ]
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in pictures)
+
+
+def test_a_search_that_is_stopped_has_a_picture_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras_display, "_PAUSE", -1.0)  # seconds
+
+    class Stopped(Counting):
+        def run_trial(self, trial, *args, **kwargs):
+            if trial.trial_id == "2":
+                raise KeyboardInterrupt
+            return super().run_trial(trial)
+
+    mine = StrategyOracle(kt.Objective("score", "max"), 3, strategy="random", space=CELLS, seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        Stopped(mine, directory=str(tmp_path), project_name="p").search(verbose=0)
+    assert {file.parent.name for file in tmp_path.glob("p/*/*.png")} == {"trial_0"}
 
 
 def test_a_picture_that_cannot_be_drawn_ends_no_search(tmp_path, caplog):
