@@ -71,8 +71,11 @@ class ArchitectureDisplay(Display):  # type: ignore[misc]
 
 
 def wrapped(text: str) -> str:
-    return textwrap.fill(
-        f"{ARCHITECTURE}: {text}", _WIDTH, subsequent_indent="    ", break_on_hyphens=False
+    """The architecture as printed: its own lines, and none of them too long."""
+    lines = f"{ARCHITECTURE}: {text}".splitlines()
+    return "\n".join(
+        textwrap.fill(line, _WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+        for line in lines
     )
 
 

@@ -95,7 +95,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         self.reward, self.options = reward, options
         self.screening = Screening(as_meters(meter), predictor, limit)
         self.screening.check_reward(reward)
-        check_hyperparameters(self.space, self.recipe)
+        check_hyperparameters(self.space, self.recipe, self.input_shape)
         self._seen: list[Any] = []  # batches whose first has been looked at
         self._history_will_do = (reward, limit, predictor) == (None,) * 3 and not as_meters(meter)
 

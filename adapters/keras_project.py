@@ -84,6 +84,11 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
         if INFEASIBLE not in metrics and not wanted <= metrics.keys():
             raise refuse(wanted - metrics.keys(), metrics)
 
+    def remaining_trials(self) -> int | None:
+        """How many trials are left, not below 0 where ``max_trials`` is smaller than it was."""
+        left = super().remaining_trials()
+        return None if left is None else max(0, left)
+
     def take_back(self, trial_id: str) -> None:
         """Have a running trial run again, as if nothing had been found."""
         with self._locked():

@@ -93,7 +93,8 @@ class Evaluation:
     train: Train | None = None
 
     def __post_init__(self) -> None:
-        check_hyperparameters(self.space, self._recipe)
+        if self.data is not None:
+            check_hyperparameters(self.space, self._recipe, self.data.input_shape)
         self._screening.check_reward(self.reward)
         if self.weights is not None and not self.space.shares_weights:
             space = self.space.architecture if isinstance(self.space, JointSpace) else self.space
@@ -287,16 +288,23 @@ def _keras_training() -> Train:
     return train
 
 
-def check_hyperparameters(space: SearchSpace, recipe: Recipe) -> None:
+def check_hyperparameters(space: SearchSpace, recipe: Recipe, input_shape: Sequence[int]) -> None:
     """Check that something knows every hyperparameter of a `JointSpace`, and takes its choices.
 
     Raises:
         ValueError: If a hyperparameter is neither a field of the recipe nor an option of
-            ``space.build``, or the recipe refuses one of its choices.
+            ``space.build``, the recipe refuses one of its choices, or what are no images would be
+            augmented.
     """
+    recipes = [recipe]
     for decision in space.hyperparameters if isinstance(space, JointSpace) else ():
         for choice in decision.choices:
-            divide({decision.name: choice}, recipe, space)
+            recipes.append(divide({decision.name: choice}, recipe, space)[0])
+    if len(input_shape) != 3 and any(each.augmentation != "none" for each in recipes):
+        raise ValueError(
+            "augmentation changes images of shape (height, width, channels), and an example has "
+            f'shape {tuple(input_shape)}: leave it out, or at "none"'
+        )
 
 
 def divide(

@@ -227,6 +227,16 @@ def test_what_a_searched_recipe_cannot_change_is_refused(tmp_path, decision, x, 
     assert Count.batches == 0
 
 
+def test_what_are_no_images_is_not_augmented():
+    """Neither by the hypermodel nor by the evaluation of any other host."""
+    space = JointSpace(SPACE, SHIFT)
+    with pytest.raises(ValueError, match=r"augmentation changes images.*shape \(36,\)"):
+        NASNetHyperModel(space, input_shape=(36,), classes=3)
+    rows = X.reshape(32, 36)
+    with pytest.raises(ValueError, match=r"augmentation changes images.*shape \(36,\)"):
+        Evaluation(space, Dataset(rows, Y, rows[:8], Y[:8], ("a", "b", "c")))
+
+
 def test_a_searched_batch_size_makes_the_batches_of_a_stream_anew(tmp_path):
     size = Decision("batch_size", (4,))
     search(tmp_path, stream(), decisions=[size], **HALF)
@@ -328,6 +338,18 @@ def test_a_direction_that_keras_tuner_would_take_for_min_is_refused(way):
         StrategyOracle(kt.Objective("val_accuracy", way), 2, strategy="random", space=SPACE)
     with pytest.raises(ValueError, match="each objective is to be given once"):
         StrategyOracle(["val_loss", "val_loss"], 2, strategy="pareto", space=SPACE)
+
+
+def test_a_search_of_several_trials_brings_no_warning_of_retracing(tmp_path, caplog):
+    tf.config.run_functions_eagerly(False)
+    log = tf.get_logger()
+    log.addHandler(caplog.handler)
+    try:
+        trials = search(tmp_path, X, Y, batch_size=8, epochs=2, trials=6, **HALF)
+    finally:
+        log.removeHandler(caplog.handler)
+    assert [trial.status for trial in trials] == ["COMPLETED"] * 6
+    assert [said for said in caplog.messages if "retracing" in said] == []
 
 
 def test_an_evaluation_is_told_after_the_first_epoch(tmp_path):

@@ -123,6 +123,8 @@ def test_what_ended_after_the_last_save_is_kept(tmp_path):
 
 def test_overwrite_starts_afresh(tmp_path):
     run(tmp_path, 4)
+    fewer = tuner(tmp_path, oracle(2))
+    assert fewer.remaining_trials == 0
     assert run(tmp_path, 4, overwrite=True) == bare(4)
 
 
