@@ -99,6 +99,8 @@ def _check_part(
     given: Mapping[str, Any] | None = None,
 ) -> Any:
     """Check one part, and return what takes the place of ``x``."""
+    if x is None:
+        raise InvalidData("there is no data; give images and labels, as two arrays, or batches")
     kind, given = kind_of(x), given or {}
     if kind == ARRAYS:
         if y is None:
@@ -140,15 +142,21 @@ def _check_examples(
             f"inputs of shape {shape[1:]} were given, and the hypermodel has "
             f"input_shape={tuple(input_shape)}; make them agree"
         )
-    loss, outputs = _loss_of(model), model.output_shape[-1]
-    if loss == "sparse_categorical_crossentropy":
-        check_numbered(labels, shape[0], outputs)
-    elif loss == "categorical_crossentropy":
-        check_one_hot(labels, shape[0], outputs)
-    elif loss in ("mse", "mean_squared_error"):
-        check_numbers(labels, shape[0])
+    if (
+        isinstance(model.output_shape, tuple) and len(model.output_shape) == 2
+    ):  # else a network of the user's own, with other outputs
+        _check_labels(_loss_of(model), labels, shape[0], model.output_shape[-1])
     if weights is not None and len(weights) != shape[0]:
         raise InvalidData(f"there are {shape[0]} images and {len(weights)} weights")
+
+
+def _check_labels(loss: str, labels: Any, number: int, outputs: Any) -> None:
+    if loss == "sparse_categorical_crossentropy":
+        check_numbered(labels, number, outputs)
+    elif loss == "categorical_crossentropy":
+        check_one_hot(labels, number, outputs)
+    elif loss in ("mse", "mean_squared_error"):
+        check_numbers(labels, number)
 
 
 def _array(y: Any) -> Any:

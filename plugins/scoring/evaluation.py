@@ -302,8 +302,8 @@ def check_hyperparameters(space: SearchSpace, recipe: Recipe, input_shape: Seque
             recipes.append(divide({decision.name: choice}, recipe, space)[0])
     if len(input_shape) != 3 and any(each.augmentation != "none" for each in recipes):
         raise ValueError(
-            "augmentation changes images of shape (height, width, channels), and an example has "
-            f'shape {tuple(input_shape)}: leave it out, or at "none"'
+            "augmentation changes images of shape (height, width, channels), and an example "
+            f'has the shape {tuple(input_shape)}: leave it out, or at "none"'
         )
 
 

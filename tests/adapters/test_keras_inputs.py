@@ -130,6 +130,7 @@ def test_labels_of_ready_made_batches_do_so_too(tmp_path, labels, given):
         ((X, Y[:31]), "there are 32 images and 31 labels"),
         ((X, np.zeros((32, 6, 6))), "there are 32 images and 1152 labels"),
         ((X,), "there are no labels"),
+        ((), "there is no data"),
         ((X[:, :5], Y), r"inputs of shape \(5, 6, 1\).*input_shape=\(6, 6, 1\)"),
         ((stream().map(lambda x, y: x),), r"a batch of a tf.data.Dataset must be \(images, labels"),
         ((Rows(), Y), "y, sample_weight and validation_split are for arrays"),
