@@ -103,6 +103,7 @@ def _check_part(
         raise InvalidData("there is no data; give images and labels, as two arrays, or batches")
     kind, given = kind_of(x), given or {}
     if kind == ARRAYS:
+        x = x[0] if isinstance(x, list | tuple) and len(x) == 1 else x  # of one input
         if y is None:
             raise InvalidData("there are no labels; give images and labels, as two arrays")
         _check_examples(model, input_shape, x, y, weights)
@@ -142,10 +143,9 @@ def _check_examples(
             f"inputs of shape {shape[1:]} were given, and the hypermodel has "
             f"input_shape={tuple(input_shape)}; make them agree"
         )
-    if (
-        isinstance(model.output_shape, tuple) and len(model.output_shape) == 2
-    ):  # else a network of the user's own, with other outputs
-        _check_labels(_loss_of(model), labels, shape[0], model.output_shape[-1])
+    outputs = model.output_shape
+    if isinstance(outputs, tuple) and len(outputs) == 2:  # a class or a number for each example
+        _check_labels(_loss_of(model), labels, shape[0], outputs[-1])
     if weights is not None and len(weights) != shape[0]:
         raise InvalidData(f"there are {shape[0]} images and {len(weights)} weights")
 
