@@ -6,14 +6,18 @@ A script whose oracle was exchanged, and nothing else, would train the same netw
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import keras_tuner as kt
 
-from cellwright.adapters.keras_decisions import content
+from cellwright.adapters.keras_decisions import content, read_params
+from cellwright.adapters.keras_schedule import EPOCHS
 from cellwright.search_spaces import CellwrightError, SearchSpace, SpaceMismatch
+
+_log = logging.getLogger(__name__)
 
 
 class Watch:
@@ -126,31 +130,58 @@ def _from_the_library() -> bool:
     return caller.startswith("keras_tuner.src.")
 
 
-_AGAIN = " The trial is not counted, and is run again when the search goes on"
-
-
 class NothingSearched(CellwrightError, kt.errors.FatalRuntimeError):  # type: ignore[misc]
     """A trial did not ask for what the oracle decides, so that all would be trained alike."""
 
 
-def nothing_searched(trial: Any, space: SearchSpace) -> NothingSearched:
-    """The error that ends a search after such a trial."""
+def check_asked(trial: Any, space: SearchSpace, watch: Watch) -> None:
+    """Check that a whole trial asked for decisions, and warn of those that it left out.
+
+    Args:
+        trial: Has ended. One that a worker of a chief has run comes back as a copy, and only a
+            warning can be given of it.
+        space: Of the oracle.
+        watch: Has watched the hypermodel's first build, and the trial.
+
+    Raises:
+        NothingSearched: If it asked for none, or, under a schedule, not for its epochs.
+    """
+    asked = watch.asked & set(space.names)
+    if not isinstance(trial.hyperparameters, WatchedHyperParameters):
+        if not asked:
+            _log.warning(
+                "the hypermodel that this script builds asks for no decision of %r; unless a "
+                "fit or run_trial of the workers does, every trial trains the same network",
+                space,
+            )
+    elif not asked:
+        raise NothingSearched(_nothing(trial, space) + _AGAIN)
+    elif EPOCHS in watch.names - watch.asked:
+        raise NothingSearched(
+            f"trial {trial.trial_id} did not ask for {EPOCHS!r}, so every rung of the schedule "
+            f'would train for the same epochs. Give model.fit epochs=hp["{EPOCHS}"] in the fit of '
+            "your hypermodel, or give the tuner a NASNetHyperModel, which also goes on from the "
+            "weights of earlier rungs." + _AGAIN
+        )
+    elif left := read_params(trial.hyperparameters.values, space).keys() - asked:
+        _log.warning(
+            "trial %s did not ask for %d of the decisions that have an effect on it, and they are "
+            "searched in vain: %s",
+            trial.trial_id,
+            len(left),
+            ", ".join(sorted(left)[:5]) + (", ..." if len(left) > 5 else ""),
+        )
+
+
+_AGAIN = " The trial is not counted, and is run again when the search goes on"
+
+
+def _nothing(trial: Any, space: SearchSpace) -> str:
     own = [hp.name for hp in trial.hyperparameters.space if hp.name not in space.names]
-    return NothingSearched(
+    return (
         f"trial {trial.trial_id} asked for none of the {len(space.names)} decisions of {space!r}, "
         "so every trial would train the same network. Call architecture(hp, space) of "
         "cellwright.adapters.keras_oracle in build(hp), fit or run_trial, and make the child with "
         "space.build(...); or give the tuner a NASNetHyperModel."
         + (f" {own} alone are drawn at random, and no strategy decides on them." if own else "")
-        + _AGAIN
-    )
-
-
-def schedule_ignored(trial: Any, epochs: str) -> NothingSearched:
-    """The error that ends a search whose schedule nobody follows."""
-    return NothingSearched(
-        f"trial {trial.trial_id} did not ask for {epochs!r}, so every rung of the schedule would "
-        f'train for the same epochs. Give model.fit epochs=hp["{epochs}"] in the fit of your '
-        "hypermodel, or give the tuner a NASNetHyperModel, which also goes on from the weights of "
-        "earlier rungs." + _AGAIN
     )

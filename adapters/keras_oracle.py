@@ -34,10 +34,10 @@ except ImportError as error:
     ) from error
 
 from cellwright.adapters.keras_asked import (
+    NothingSearched,
     Watch,
     WatchedHyperParameters,
-    nothing_searched,
-    schedule_ignored,
+    check_asked,
 )
 from cellwright.adapters.keras_decisions import architecture, declare, read_params
 from cellwright.adapters.keras_display import ArchitectureDisplay, ArchitectureTrial, Pictures
@@ -259,40 +259,21 @@ class StrategyOracle(ProjectOracle):
         """Store a trial that has ended.
 
         Raises:
-            NothingSearched: If it asked for no decision. It is not counted then.
+            NothingSearched: If it asked for no decision, or not for the epochs of its rung. It is
+                not counted then.
             RuntimeError: After too many failures in a row.
         """
         self._watch.on = False
         if trial.status == TrialStatus.COMPLETED and not self._watched:
-            self._check_asked(trial)
+            try:
+                check_asked(trial, self.space, self._watch)
+            except NothingSearched:
+                self.take_back(trial.trial_id)
+                raise
+            self._watched = True
         super().end_trial(trial)
         if self._pictures.due:
             self._draw_best()
-
-    def _check_asked(self, trial: Any) -> None:
-        asked = self._watch.asked & self._decided
-        if not isinstance(trial.hyperparameters, WatchedHyperParameters):  # run by a worker
-            if not asked:
-                _log.warning(
-                    "the hypermodel that this script builds asks for no decision of %r; unless a "
-                    "fit or run_trial of the workers does, every trial trains the same network",
-                    self.space,
-                )
-        elif not asked:
-            self.take_back(trial.trial_id)
-            raise nothing_searched(trial, self.space)
-        elif EPOCHS in self._watch.names - self._watch.asked:
-            self.take_back(trial.trial_id)
-            raise schedule_ignored(trial, EPOCHS)
-        elif left := read_params(trial.hyperparameters.values, self.space).keys() - asked:
-            _log.warning(
-                "trial %s did not ask for %d of the decisions that have an effect on it, and they "
-                "are searched in vain: %s",
-                trial.trial_id,
-                len(left),
-                ", ".join(sorted(left)[:5]) + (", ..." if len(left) > 5 else ""),
-            )
-        self._watched = True
 
     def _draw_best(self) -> None:
         for trial in self.get_best_trials():
