@@ -10,6 +10,10 @@ from cellwright.plugins.strategies.population import PopulationBased
 from cellwright.plugins.strategies.schedule import Schedule
 from cellwright.search_spaces import SearchSpace
 
+# Those of `StrategyTuner`, which cannot be imported where NNI is not installed.
+TUNER_ARGUMENTS = (
+    "strategy", "space", "seed", "optimize_mode", "objectives", "schedule", "tune",
+)  # fmt: skip
 _SIGNS = {"maximize": 1.0, "minimize": -1.0}
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cellwright.adapters.nni_init import WORKING_DIRECTORY, check_experiment, write_experiment
+from cellwright.adapters.nni_config import check_experiment, read_config, tuner_arguments
+from cellwright.adapters.nni_init import WORKING_DIRECTORY, write_experiment
 from cellwright.adapters.nni_localhost import allow_localhost
+from cellwright.adapters.nni_moved import has_begun, mend
+from cellwright.adapters.nni_patience import patience
 from cellwright.adapters.nni_record import HISTORY, Record
 from cellwright.plugins.registry import make_space
 from cellwright.search_spaces import CellwrightError, Params
+
+_TRIES, _PAUSE = 3, 10  # starts, and seconds between them
 
 __all__ = [
     "Trial",
@@ -73,7 +76,8 @@ def run_experiment(
 
     Raises:
         ValueError, SpaceMismatch: See `check_experiment`.
-        CellwrightError: If NNI ends the experiment with an error.
+        CellwrightError: If NNI ends the experiment with an error, its tuner's process ends, or it
+            does not start after three tries.
     """
     folder = Path(folder).resolve()
     check_experiment(folder)
@@ -81,11 +85,35 @@ def run_experiment(
     known = {trial.number: trial for trial in read_trials(folder)}
     while True:
         before = len(known)
-        _run(folder, trials, port or free_port(), known, on_trial, announce)
+        _start_and_run(folder, trials, port, known, on_trial, announce)
         # A trial that was running at a stop may be run again under parameters that NNI booked
         # wrongly, and then brings nothing new: NNI has counted enough trials, and we have not.
         if trials is None or not before < len(known) < trials:
             return read_trials(folder)
+
+
+class NotStarted(CellwrightError):
+    """NNI did not start, through no fault of the experiment."""
+
+
+def _start_and_run(
+    folder: Path,
+    trials: int | None,
+    port: int | None,
+    known: dict[int, Trial],
+    on_trial: Callable[[Trial], None] | None,
+    announce: Callable[[str], None],
+) -> None:
+    """`_run`, again after a pause if NNI does not start."""
+    for left in reversed(range(_TRIES)):
+        try:
+            _run(folder, trials, port or free_port(), known, on_trial, announce)
+            return
+        except NotStarted as error:
+            if not left:
+                raise
+            announce(f"{error}; trying again in {_PAUSE} seconds")
+            time.sleep(_PAUSE)
 
 
 def _run(
@@ -111,9 +139,16 @@ def _run(
         # As nnictl does it. `Experiment.resume` needs a list in the home directory instead, which
         # does not move with the folder.
         experiment._action = "resume"
+        for line in mend(earlier, folder):
+            announce(line)
     try:
-        with _patience():
-            experiment.start(port)
+        try:
+            with patience():
+                experiment.start(port)
+        except (OSError, RuntimeError) as error:  # those of requests are OSErrors
+            raise NotStarted(
+                f"NNI's web server did not start ({type(error).__name__}: {error})"
+            ) from error
         announce(
             f"NNI's web page: http://localhost:{port} - it listens on every network interface and "
             "asks for no password"
@@ -128,23 +163,6 @@ def _run(
         experiment.stop()
 
 
-@contextmanager
-def _patience(seconds: int = 60) -> Iterator[None]:
-    """Wait this long for NNI's web server to answer.
-
-    NNI itself waits for 3 seconds, then kills it and ends with "Connection refused". On a busy
-    machine that is too short.
-    """
-    from nni.experiment import launcher
-
-    before = launcher._check_rest_server
-    launcher._check_rest_server = functools.partial(before, retry=seconds)
-    try:
-        yield
-    finally:
-        launcher._check_rest_server = before
-
-
 def read_trials(folder: str | Path) -> list[Trial]:
     """The finished trials of the last experiment of ``folder``, in the order of their results.
 
@@ -153,15 +171,13 @@ def read_trials(folder: str | Path) -> list[Trial]:
 
     Raises:
         CorruptedState, SpaceMismatch: See `Record.load`.
+        ValueError: If the folder's ``config.yml`` is no YAML.
     """
-    import yaml
-
     folder = Path(folder)
     experiment = latest_experiment(folder)
     if experiment is None or not (experiment / "checkpoint" / HISTORY).exists():
         return []
-    config = yaml.safe_load((folder / "config.yml").read_text(encoding="utf-8"))
-    arguments = (config.get("tuner") or {}).get("classArgs") or {}
+    arguments = tuner_arguments(read_config(folder / "config.yml"))
     space = make_space(arguments.get("space"), arguments.get("tune", ()))
     record, _ = Record.load(experiment / "checkpoint", space)
     return [
@@ -181,6 +197,7 @@ def latest_experiment(folder: str | Path) -> Path | None:
     """The folder of the last experiment that NNI made in ``folder``; its name is NNI's id."""
     made = Path(folder, WORKING_DIRECTORY).glob("*/db/nni.sqlite")
     found = [path.parent.parent for path in made if path.parent.parent.name != "_latest"]
+    found = [experiment for experiment in found if has_begun(experiment)]
     return max(found, key=lambda path: (path / "db").stat().st_ctime, default=None)
 
 
@@ -201,9 +218,7 @@ def _watch(
 ) -> None:
     """Report each trial that ends, until the experiment ends."""
     while True:
-        status = experiment.get_status()
-        if status == "ERROR":
-            raise CellwrightError(_why(folder))
+        status, errors = _status(experiment)
         if status in ("DONE", "STOPPED"):
             time.sleep(poll)  # for the last result to reach the tuner
         for trial in read_trials(folder):
@@ -211,15 +226,43 @@ def _watch(
                 known[trial.number] = trial
                 if on_trial is not None:
                     on_trial(trial)
+        if status == "ERROR":
+            raise _failure(folder, errors)
         if status in ("DONE", "STOPPED"):
             return
         time.sleep(poll)
 
 
-def _why(folder: Path) -> str:
-    """The end of the log of NNI's tuner process."""
+def _status(experiment: Any) -> tuple[str, list[str]]:
+    """NNI's word for how the experiment stands, and the errors that it tells of.
+
+    Raises:
+        CellwrightError: If NNI's manager does not answer any more.
+    """
+    from nni.experiment import rest
+
+    try:
+        answer = rest.get(experiment.port, "/check-status", experiment.url_prefix)
+    except OSError as error:
+        raise CellwrightError(
+            f"NNI's manager does not answer any more ({type(error).__name__}: {error}). Nothing "
+            "that was told is lost: run the experiment again to go on"
+        ) from error
+    return str(answer["status"]), [str(text) for text in answer.get("errors", ())]
+
+
+def _failure(folder: Path, errors: Sequence[str]) -> CellwrightError:
+    """What to raise where NNI ended the experiment: its errors, and the end of the tuner's log."""
     experiment = latest_experiment(folder)
     log = experiment / "log" / "dispatcher.log" if experiment else folder
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     last = "\n".join(line for line in text.splitlines() if line.strip())[-2000:]
-    return f"NNI ended the experiment with an error; {log} ends with:\n{last}"
+    what = "; ".join(errors) or "no reason given"
+    if "did not connect" in what and "Traceback" not in last:
+        return NotStarted(
+            "NNI's tuner did not connect in time, as on a machine that is too busy: try again when "
+            "it has less to do"
+        )
+    return CellwrightError(
+        f"NNI ended the experiment with an error: {what}\n{log} ends with:\n{last}"
+    )

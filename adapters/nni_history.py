@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cellwright.plugins.files import atomic_write
+from cellwright.plugins.files import atomic_write, read_json
 from cellwright.plugins.strategies.outcome import Told
 from cellwright.search_spaces import CorruptedState
 
@@ -42,10 +42,10 @@ def load_history(path: str | Path) -> tuple[list[Told], dict[str, Any]]:
         CorruptedState: If it is damaged, or of another format.
     """
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = read_json(Path(path))
         version = document.pop("format")
         history = [_told(entry) for entry in document.pop("history")]
-    except (ValueError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptedState(
             f"{path} is not a whole history ({type(error).__name__}: {error}); move it away to "
             "begin without it, or put back a copy"

@@ -12,16 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cellwright.adapters.nni_arguments import schedule_of
-from cellwright.adapters.nni_space import other_entries, search_space_of
+from cellwright.adapters.nni_arguments import TUNER_ARGUMENTS, schedule_of
+from cellwright.adapters.nni_space import search_space_of
 from cellwright.plugins.files import atomic_write
 from cellwright.plugins.registry import make_space, make_strategy
 
 WORKING_DIRECTORY = "experiments"
-# Those of `StrategyTuner`, which cannot be imported where NNI is not installed.
-TUNER_ARGUMENTS = {
-    "strategy", "space", "seed", "optimize_mode", "objectives", "schedule", "tune",
-}  # fmt: skip
 
 _CONFIG = """\
 # An NNI experiment:  nnictl create --config config.yml
@@ -69,7 +65,8 @@ if __name__ == "__main__":
     evaluation = Evaluation(
 {arguments}
     )
-    run(evaluation, keep=keep_best("best"))  # best/best.keras is the best child so far
+    # best/ holds the best child so far, best.keras, and its pictures.
+    run(evaluation, keep=keep_best("best", evaluation.space))
 '''
 
 
@@ -130,7 +127,7 @@ def write_experiment(
     made = make_space(space, tune)
     schedule_of(schedule, made)
     arguments = dict(arguments or {})
-    if taken := sorted(arguments.keys() & TUNER_ARGUMENTS):
+    if taken := sorted(arguments.keys() & set(TUNER_ARGUMENTS)):
         raise ValueError(
             f"arguments of a strategy must not be called {', '.join(taken)} in an NNI experiment, "
             "whose tuner has arguments of these names itself"
@@ -219,38 +216,6 @@ def _as_yaml(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_as_yaml, value))}]"
     return json.dumps(value)
-
-
-def check_experiment(folder: str | Path) -> None:
-    """Make the tuner of ``config.yml`` and show it ``search_space.json``.
-
-    NNI shows an error in these only in its log files, after it has said that all is well.
-
-    Raises:
-        ValueError: If a class argument does not fit (`StrategyTuner`).
-        SpaceMismatch: If the search space is not the tuner's.
-    """
-    import yaml
-
-    folder = Path(folder)
-    config = yaml.safe_load((folder / "config.yml").read_text(encoding="utf-8"))
-    tuner = config.get("tuner") or {}
-    module, _, attribute = str(tuner.get("className")).rpartition(".")
-    if module != "cellwright.adapters.nni_tuner":
-        return
-    from cellwright.adapters import nni_tuner
-
-    code = str(folder / str(tuner.get("codeDirectory") or "."))
-    sys.path.append(code)
-    try:
-        made = getattr(nni_tuner, attribute)(**(tuner.get("classArgs") or {}))
-    finally:
-        sys.path.remove(code)
-    sent = config.get("searchSpace")
-    if sent is None:
-        path = folder / str(config.get("searchSpaceFile", "search_space.json"))
-        sent = json.loads(path.read_text(encoding="utf-8"))
-    other_entries(made.space, sent)
 
 
 def _python() -> str:

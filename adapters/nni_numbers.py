@@ -25,7 +25,7 @@ def in_numbers(space: SearchSpace) -> dict[str, dict[str, Any]]:
     Raises:
         ValueError: If a decision has the name of another one in numbers.
     """
-    names = {decision.name: _name(decision) for decision in space.decisions}
+    names = {decision.name: name_in_numbers(decision) for decision in space.decisions}
     twice = {name for own, name in names.items() if name != own and name in names}
     if twice:
         raise ValueError(
@@ -42,7 +42,7 @@ def from_numbers(space: SearchSpace, given: Mapping[str, Any]) -> dict[str, Any]
     """
     found = dict(given)
     for decision in space.decisions:
-        name = _name(decision)
+        name = name_in_numbers(decision)
         if name == decision.name or name not in found or name in space.names:
             continue
         if decision.name in found:
@@ -51,7 +51,8 @@ def from_numbers(space: SearchSpace, given: Mapping[str, Any]) -> dict[str, Any]
     return found
 
 
-def _name(decision: Decision) -> str:
+def name_in_numbers(decision: Decision) -> str:
+    """The name of the entry that stands for ``decision``."""
     if not isinstance(decision, Float | Int):
         return f"index:{decision.name}"
     if decision.log:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from cellwright.adapters.nni_narrowed import is_point
 from cellwright.adapters.nni_record import AFTER, BUDGET, KNOWN, MEMBER, PAST, Record
 from cellwright.adapters.nni_space import draw
+from cellwright.plugins.strategies.outcome import Told
 from cellwright.plugins.strategies.schedule import Rung, Schedule, draws_of
 from cellwright.plugins.strategies.strategy import Strategy
-from cellwright.search_spaces import Params
+from cellwright.search_spaces import Params, SearchSpace
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ def propose(
     Args:
         number: The trial's.
         record: What all earlier trials came to.
-        strategy: Decides on the space of ``record``.
+        strategy: Decides on the space of ``record``, or what is left of it.
         schedule: Decides who goes on, and for how long; None without one.
         others: The search space's other entries (`nni_space.other_entries`), drawn at random.
         sign: 1 if the first objective is maximised, -1 if it is minimised.
@@ -44,7 +46,7 @@ def propose(
     rung = None
     if schedule is not None:
         draws = draws_of(strategy.seed, number)
-        rung = schedule.next(record.attempts(), record.space, draws)
+        rung = schedule.next(record.attempts(), strategy.space, draws)
     if rung is not None and rung.past is not None:
         past = {**record.given_to(rung.past), **(rung.changes or {})}
         return _with_known(record, {**past, **_in_our_words(rung)})
@@ -67,11 +69,30 @@ def _with_known(record: Record, given: dict[str, Any]) -> dict[str, Any]:
     return given if known is None else {**given, KNOWN: known}
 
 
+def _told(record: Record, space: SearchSpace) -> list[Told]:
+    """What a strategy on ``space`` learns from: the results in it, with its own levels of ranges.
+
+    The others are of networks that are not searched any more.
+    """
+    if space is record.space:
+        return list(record.told.values())
+    found = []
+    for told in record.told.values():
+        exact = record.params_of(told.number)
+        if is_point(space, exact):
+            found.append(told._replace(params=space.decode(space.encode(exact))))
+    return found
+
+
 def _ask(number: int, record: Record, strategy: Strategy, sign: float) -> Params:
-    space = record.space
+    space = strategy.space
     try:
-        strategy.follow(list(record.told.values()))
-        running = [{name: given[name] for name in space.names} for given in record.running.values()]
+        strategy.follow(_told(record, space))
+        running = [
+            {name: given[name] for name in space.names}
+            for given in record.running.values()
+            if space is record.space or is_point(space, given)
+        ]
         params = space.decode(space.encode(strategy.ask(number, running)))
         expected = strategy.predict(params)
         if expected is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Mapping
@@ -30,6 +31,10 @@ PAST = "goes_on_from"  # under a schedule, the number of the trial that it goes 
 MEMBER = "member"  # in a population, the member whose step it is (`Rung.bracket`)
 AFTER = "after_weights"  # in a population, the name of the weights that it goes on from
 OURS = frozenset({KNOWN, BUDGET, PAST, MEMBER, AFTER})
+
+# Among what a trial reports:
+ARCHITECTURE = "architecture"  # in a line or two, for a reader of NNI's page
+DECISIONS = "decisions"  # the same as JSON text: the page breaks on a value that is an object
 
 # Among a trial's facts:
 IMPORTED = "imported"  # with what hyperparameters, and how long, it was trained is not known
@@ -61,23 +66,25 @@ def read_result(
     """Read a final result as NNI hands it over.
 
     With more than one trial at a time, NNI may book a result under another trial's parameters
-    (microsoft/nni#5726). So the architecture that a trial echoes in its result counts, and
+    (microsoft/nni#5726). So the decisions that a trial echoes in its result count, and
     ``parameters`` only where there is no echo.
 
     Args:
         space: What the tuner searches.
-        value: A number, or a dictionary with the number as ``default`` (NNI's custom), the
-            trial's ``architecture`` and any other metrics; with an ``error``, it is a failure.
+        value: A number, or a dictionary with the number as ``default`` (NNI's custom), the trial's
+            ``decisions`` and any other metrics; with an ``error``, it is a failure. A mapping under
+            ``architecture``, as earlier versions report it, is read as ``decisions``.
         parameters: What NNI says the trial was given.
         signs: The objectives by the names under which trials report them: 1 to maximise, -1 to
             minimise. Usually the only one is ``default``.
 
     Raises:
         InvalidArchitecture: If neither the echo nor ``parameters`` is a point of ``space``.
+        ValueError: If the echo is no JSON.
     """
     report = dict(value) if isinstance(value, Mapping) else {"default": value}
-    given = report.pop("architecture", None)
-    if not isinstance(given, Mapping):
+    given = _echo(report.pop(DECISIONS, None), report.pop(ARCHITECTURE, None))
+    if given is None:
         given = parameters if isinstance(parameters, Mapping) else {}
     given = {name: given[name] for name in space.names if name in given}
     params, exact = space.decode(space.encode(given)), space.read(given)
@@ -296,6 +303,17 @@ class Record:
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptedState(f"{path} is not a whole record of trials: {error}") from error
         return record, facts
+
+
+def _echo(decisions: Any, architecture: Any) -> Mapping[str, Any] | None:
+    """The parameters that a trial says it had; None if it does not say."""
+    if isinstance(decisions, str):
+        try:
+            decisions = json.loads(decisions)
+        except ValueError as error:
+            raise ValueError(f"the {DECISIONS!r} of a result are no JSON: {error}") from error
+    found = (given for given in (decisions, architecture) if isinstance(given, Mapping))
+    return next(found, None)
 
 
 def without_ours(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from cellwright.adapters.nni_narrowed import entry_of, left_of
 from cellwright.adapters.nni_numbers import in_numbers
-from cellwright.search_spaces import Decision, Float, Int, SearchSpace, SpaceMismatch
+from cellwright.search_spaces import SearchSpace, SpaceMismatch
 
 
 def search_space_of(space: SearchSpace, numeric: bool = False) -> dict[str, dict[str, Any]]:
@@ -27,20 +28,7 @@ def search_space_of(space: SearchSpace, numeric: bool = False) -> dict[str, dict
     """
     if numeric:
         return in_numbers(space)
-    return {decision.name: _entry(decision) for decision in space.decisions}
-
-
-def _entry(decision: Decision) -> dict[str, Any]:
-    value: list[Any]
-    if isinstance(decision, Float):
-        kind, value = "loguniform" if decision.log else "uniform", [decision.low, decision.high]
-    elif isinstance(decision, Int) and decision.log:
-        kind, value = "qloguniform", [decision.low, decision.high, 1]
-    elif isinstance(decision, Int):
-        kind, value = "randint", [decision.low, decision.high + 1]  # NNI leaves out the upper one
-    else:
-        kind, value = "choice", list(decision.choices)
-    return {"_type": kind, "_value": value}
+    return {decision.name: entry_of(decision) for decision in space.decisions}
 
 
 def other_entries(space: SearchSpace, search_space: Any) -> dict[str, Any]:
@@ -48,12 +36,12 @@ def other_entries(space: SearchSpace, search_space: Any) -> dict[str, Any]:
 
     Args:
         space: What the tuner searches.
-        search_space: What the experiment sends. It must hold every decision of ``space`` as
-            `search_space_of` writes it, choices in any order; other entries may be of any type that
-            NNI knows.
+        search_space: What the experiment sends: the decisions of ``space``, or what the user left
+            of them (`nni_narrowed.left_of`); other entries may be of any type that NNI knows.
 
     Raises:
-        SpaceMismatch: If a decision is missing or differs, or another entry is malformed.
+        SpaceMismatch: If it holds none of the decisions, or what the space has not, or if another
+            entry is malformed.
     """
     from nni.common.hpo_utils import validate_search_space
 
@@ -62,18 +50,7 @@ def other_entries(space: SearchSpace, search_space: Any) -> dict[str, Any]:
             f"the search space must be an object of names, got {search_space!r}; "
             "`cellwright nni-init DIR` writes one"
         )
-    wrong = [
-        text
-        for name, entry in search_space_of(space).items()
-        if (text := _difference(name, entry, search_space.get(name)))
-    ]
-    if wrong:
-        more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise SpaceMismatch(
-            f"the experiment's search space does not fit {space!r}: {'; '.join(wrong[:3])}{more}. "
-            "Write search_space.json with `cellwright nni-init DIR`, or name the space that it "
-            "was written for in the tuner's classArgs"
-        )
+    left_of(space, search_space)
     names = set(space.names)
     others = {name: entry for name, entry in search_space.items() if name not in names}
     try:
@@ -88,7 +65,8 @@ def other_entries(space: SearchSpace, search_space: Any) -> dict[str, Any]:
 
 
 def draw(entries: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    """One value for each of `other_entries`, as NNI's own random tuner draws it."""
+    """One value for each of `other_entries`, as NNI's own random tuner draws it, but whole numbers
+    as ints (`whole_numbers`)."""
     if not entries:
         return {}
     from nni.algorithms.hpo.random_tuner import suggest
@@ -99,15 +77,13 @@ def draw(entries: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]
     return drawn
 
 
-def _difference(name: str, wanted: Mapping[str, Any], entry: Any) -> str:
-    if entry is None:
-        return f"{name!r} is missing"
-    kind, values = wanted["_type"], wanted["_value"]
-    found: Any = None
-    if isinstance(entry, Mapping) and entry.get("_type") == kind:
-        found = entry.get("_value")
-    # Compared by ==, as JSON may turn 1.0 into 1 on its way through NNI.
-    alike = isinstance(found, list) and len(found) == len(values)
-    if alike and (all(x in found for x in values) if kind == "choice" else found == values):
-        return ""
-    return f"{name!r} must be a {kind} of {values}, got {entry!r}"
+def whole_numbers(value: Any) -> Any:
+    """``value`` with every float that is a whole number as an int.
+
+    NNI's ``quniform`` gives 32.0, while 1.0 in a ``choice`` has become 1 on its way through NNI.
+    """
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {name: whole_numbers(part) for name, part in value.items()}
+    return [whole_numbers(part) for part in value] if isinstance(value, list) else value

@@ -1,11 +1,13 @@
 """What a trial script under NNI calls.
 
-Every final result holds the trial's architecture, and so does every failure, because NNI may have
-given this trial the parameters that it books for another (see `nni_record.read_result`).
+Every final result holds the trial's decisions, and so does every failure, because NNI may have
+given this trial the parameters that it books for another (see `nni_record.read_result`). Beside
+them stands the ``architecture`` in a line or two, which NNI's web page shows as a column.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Mapping
@@ -16,17 +18,33 @@ import numpy as np
 
 from cellwright.adapters.nni_localhost import allow_localhost
 from cellwright.adapters.nni_numbers import from_numbers
-from cellwright.adapters.nni_record import AFTER, BUDGET, KNOWN, MEMBER, PAST
+from cellwright.adapters.nni_record import (
+    AFTER,
+    ARCHITECTURE,
+    BUDGET,
+    DECISIONS,
+    KNOWN,
+    MEMBER,
+    PAST,
+)
+from cellwright.adapters.nni_space import whole_numbers
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.plugins.scoring.rewards import progress
 from cellwright.plugins.strategies.known import REPEAT_OF, SCORED_BY
 from cellwright.plugins.training.best_child import Keep, keep_best
 from cellwright.plugins.training.checkpoints import Checkpoint
 from cellwright.plugins.training.recipe import Recipe
-from cellwright.search_spaces import ChildFailed, OverLimit, Params, SearchSpace
+from cellwright.search_spaces import (
+    ChildFailed,
+    InvalidArchitecture,
+    OverLimit,
+    Params,
+    SearchSpace,
+)
 
 __all__ = ["architecture", "keep_best", "report", "report_failure", "run"]
 _log = logging.getLogger(__name__)
+_searched: list[SearchSpace] = []  # the space of this process's trial, once it is known
 
 
 def run(
@@ -76,7 +94,7 @@ def run(
 
 
 def architecture(space: SearchSpace) -> tuple[Params, dict[str, Any]]:
-    """This trial's architecture, and the hyperparameters beside it.
+    """This trial's architecture, and the hyperparameters beside it, whole numbers as ints.
 
     It is for a trial with its own training loop, which then calls `report` or `report_failure`.
 
@@ -103,9 +121,14 @@ def _given(
     if not isinstance(given, Mapping):
         raise RuntimeError("NNI gave this trial no parameters; see its nnimanager.log")
     names = set(space.names)
-    given = from_numbers(space, {**fixed, **given})
-    params = space.read(given)
-    others = {k: v for k, v in given.items() if k not in names}
+    _searched[:] = [space]
+    try:
+        given = from_numbers(space, {**fixed, **given})
+        params = space.read(given)
+    except InvalidArchitecture as error:
+        report_failure({}, error)
+        raise
+    others = {k: whole_numbers(v) for k, v in given.items() if k not in names}
     known = others.pop(KNOWN, None)
     return params, others, known
 
@@ -138,7 +161,7 @@ def report(params: Mapping[str, Any], metrics: Mapping[str, Any], metric: str = 
         report_failure(params, error)
         raise error
     rest = {name: _plain(x) for name, x in metrics.items()}
-    nni.report_final_result({**rest, "default": float(value), "architecture": dict(params)})
+    nni.report_final_result({**rest, "default": float(value), **_echo(params)})
 
 
 def report_failure(params: Mapping[str, Any], error: BaseException) -> None:
@@ -151,11 +174,24 @@ def report_failure(params: Mapping[str, Any], error: BaseException) -> None:
 
     reason = f"{type(error).__name__}: {error}"[:500]
     known = error.metrics if isinstance(error, OverLimit) else {}
-    final = {**known, "default": None, "error": reason, "architecture": dict(params)}
+    final = {**known, "default": None, "error": reason, **_echo(params)}
     try:
         nni.report_final_result(final)
     except Exception:  # NNI may be gone; `error` is what matters
         _log.exception("the failure cannot be reported")
+
+
+def _echo(params: Mapping[str, Any]) -> dict[str, str]:
+    """What a result says of its trial, for a reader and for the tuner."""
+    if not params:
+        return {}
+    words = {}
+    for space in _searched:
+        try:
+            words = {ARCHITECTURE: space.in_short({**params})}
+        except Exception:  # a space of the user's may have no words; the result counts
+            _log.exception("the architecture cannot be put into words")
+    return {**words, DECISIONS: json.dumps({n: _plain(x) for n, x in params.items()})}
 
 
 def _in_our_words(

@@ -17,9 +17,11 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from nni.tuner import Tuner
 
-from cellwright.adapters.nni_arguments import schedule_of, signs_of
+from cellwright.adapters.nni_arguments import TUNER_ARGUMENTS, schedule_of, signs_of
+from cellwright.adapters.nni_doubts import NothingSearched, sameness, silence
 from cellwright.adapters.nni_history import set_aside
 from cellwright.adapters.nni_localhost import allow_localhost
+from cellwright.adapters.nni_narrowed import Left, is_point, left_of
 from cellwright.adapters.nni_proposal import propose
 from cellwright.adapters.nni_record import (
     HISTORY,
@@ -30,11 +32,13 @@ from cellwright.adapters.nni_record import (
 from cellwright.adapters.nni_space import other_entries
 from cellwright.plugins.metrics import mistaken
 from cellwright.plugins.registry import make_space, make_strategy
+from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import (
     CellwrightError,
     CorruptedState,
     Params,
     SearchSpace,
+    SpaceMismatch,
 )
 
 _log = logging.getLogger(__name__)
@@ -105,34 +109,45 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         self.space = make_space(space, tune)
         self.schedule = schedule_of(schedule, self.space)
         self._make = functools.partial(
-            make_strategy,
-            strategy,
-            self.space,
-            objectives=len(self._signs),
-            **strategy_arguments,
+            _make_strategy, strategy, objectives=len(self._signs), **strategy_arguments
         )
+        self._name = strategy
         self._drawn = seed is None
-        self.strategy = self._make(seed=seed)
+        self.strategy = self._make(self.space, seed=seed)
         self.record = Record(self.space)
         self._numbers: dict[int, int] = {}  # by NNI's parameter id, in this process
         self._again: list[int] = []
         self._rerun: list[Params] = []
         self._resumed = False
         self._checked = False  # whether the direction fits what the trials report
+        self._asked_about = False  # whether the user was asked about results that are all alike
+        self._ended: dict[int, bool] = {}  # whether trials ended well, in this process
         self._others: dict[str, Any] = {}
         self._refusal = ""
         self._lock = threading.RLock()
-        _log.info("%s on %r, seed %d", strategy, self.space, self.strategy.seed)
+        _log.info("%r", self)
+
+    def __repr__(self) -> str:
+        ways = {n: "maximize" if sign > 0 else "minimize" for n, sign in self._signs.items()}
+        goal = f"objectives={ways}"
+        if "default" in ways:
+            goal = f"optimize_mode={self.optimize_mode!r}"
+        return (
+            f"{type(self).__name__}(strategy={self._name!r}, space={self.strategy.space!r}, "
+            f"seed={self.strategy.seed}, {goal})"
+        )
 
     def update_search_space(self, search_space: Any) -> None:
-        """Take the experiment's search space, which must hold this tuner's decisions.
+        """Take the experiment's search space, which may be a part of this tuner's.
 
-        If it does not fit, a new experiment ends with an error (`generate_multiple_parameters`),
-        and a running one keeps the search space that it had.
+        What the user took out of it is never proposed (`nni_narrowed.left_of`). If it does not fit,
+        a new experiment ends with an error (`generate_multiple_parameters`), and a running one
+        keeps the search space that it had.
         """
         with self._lock:
             try:
                 others = other_entries(self.space, search_space)
+                self._search(left_of(self.space, search_space))
             except Exception as error:
                 if self._numbers:
                     _log.error("the search space stays as it was: %s", error)
@@ -152,6 +167,10 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
                 return []
             if self._resumed:
                 self._find_lost(dispatcher)
+            if reason := silence(self.record, self._ended):
+                self._refuse(NothingSearched(reason))
+                self._end_experiment(dispatcher)
+                return []
             proposals = [self._propose(id_) for id_ in parameter_id_list]
             self._save()
             return proposals
@@ -180,6 +199,9 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             alike = [n for n, x in result.facts["metrics"].items() if x == result.facts["default"]]
             self._warn(mistaken(alike, self.optimize_mode), "optimize_mode")
         self.record.report(number, result, trial=kwargs.get("trial_job_id"))
+        if not self._asked_about and (odd := sameness(self.record)):
+            self._asked_about = True
+            _log.warning(odd)
         self._save()
 
     @_hook
@@ -187,6 +209,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         """Book a failure if a trial ended without a report, which may not be the one named."""
         number = self._numbers.get(parameter_id)
         if number is not None:
+            self._ended[number] = success
             self.record.end(number)
             self._save()
 
@@ -231,7 +254,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
                         record.doubt,
                     )
                 if self._drawn:
-                    self.strategy = self._make(seed=facts["seed"])
+                    self.strategy = self._make(self.strategy.space, seed=facts["seed"])
             except FileNotFoundError:
                 _log.warning("there is no %s in %s to resume from", HISTORY, folder)
             except CorruptedState as error:
@@ -241,7 +264,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
                 self._refuse(error)
 
     def _propose(self, parameter_id: int) -> dict[str, Any]:
-        lost = [number for number in self._again if number in self.record.running]
+        lost = [n for n in self._again if n in self.record.running and self._is_left(n)]
         if lost:
             number, *self._again = lost
         else:
@@ -277,6 +300,31 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         self._again = [n for n, given in self.record.running.items() if given not in again]
         self._resumed = False
 
+    def _search(self, left: Left) -> None:
+        """Search what is left of the space from now on."""
+        if not left.notes and self.strategy.space is self.space:
+            return
+        if self._numbers and self.schedule is not None:
+            raise SpaceMismatch(
+                "under a schedule children go on with the parameters that they have, so that a "
+                "search space cannot change while it runs: create a new experiment"
+            )
+        if self.schedule is not None:
+            self.schedule.check(left.space)
+        self.strategy = self._make(left.space, seed=self.strategy.seed)
+        if left.notes:
+            _log.warning(
+                "the experiment's search space narrows %r; %.3g points are left, and no others "
+                "are proposed. It narrows %s",
+                self.space,
+                left.space.size,
+                "; ".join(left.notes),
+            )
+
+    def _is_left(self, number: int) -> bool:
+        """Whether a running trial has parameters that are still searched."""
+        return is_point(self.strategy.space, self.record.running[number])
+
     def _warn(self, wrong: str, argument: str) -> None:
         if wrong:
             _log.warning("%s: change %s in the tuner's classArgs", wrong, argument)
@@ -301,10 +349,26 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             _log.exception("the checkpoint in %s cannot be written", folder)
 
 
+def _make_strategy(name: str, space: SearchSpace, **arguments: Any) -> Strategy:
+    """See `make_strategy`.
+
+    Raises:
+        ValueError: With the names of the class arguments, if it takes no such arguments.
+    """
+    try:
+        return make_strategy(name, space, **arguments)
+    except ValueError as error:
+        if "cannot be made so" not in str(error):
+            raise
+        raise ValueError(
+            f"{error}. The class arguments of the tuner itself are {', '.join(TUNER_ARGUMENTS)}"
+        ) from error
+
+
 class _NamedTuner(StrategyTuner):
     """A class for one strategy; it takes no ``strategy``."""
 
-    _name: ClassVar[str]
+    _named: ClassVar[str]
 
     def __init__(
         self,
@@ -313,7 +377,18 @@ class _NamedTuner(StrategyTuner):
         optimize_mode: str = "maximize",
         **arguments: Any,
     ) -> None:
-        super().__init__(self._name, space, seed, optimize_mode, **arguments)
+        super().__init__(self._named, space, seed, optimize_mode, **arguments)
+
+
+class AutoTuner(_NamedTuner):
+    """`Auto`, the strategy to begin with, on the NASNet cell space.
+
+    Args:
+        space, seed, optimize_mode: See `StrategyTuner`.
+        arguments: The others of `StrategyTuner`, and those of `Auto`.
+    """
+
+    _named = "auto"
 
 
 class NASNetRLTuner(_NamedTuner):
@@ -324,7 +399,7 @@ class NASNetRLTuner(_NamedTuner):
         arguments: The others of `StrategyTuner`, and those of `Reinforce`.
     """
 
-    _name = "reinforce"
+    _named = "reinforce"
 
 
 class NASNetEvolutionTuner(_NamedTuner):
@@ -335,4 +410,4 @@ class NASNetEvolutionTuner(_NamedTuner):
         arguments: The others of `StrategyTuner`, and those of `RegularizedEvolution`.
     """
 
-    _name = "evolution"
+    _named = "evolution"

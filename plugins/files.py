@@ -1,12 +1,14 @@
-"""Files that are never seen half-written, and locks that one process holds at a time."""
+"""Files that are never seen half-written, JSON with the place of its errors, and locks that one
+process holds at a time."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
@@ -45,6 +47,23 @@ def atomic_write_bytes(path: Path) -> Iterator[BinaryIO]:
     """Open a binary file that replaces ``path`` when the block ends; see `atomic_path`."""
     with atomic_path(path) as beside, beside.open("xb") as file:
         yield file
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        ValueError: If it is no JSON: with the file, the line, the column, and what is wrong there.
+        OSError: If it cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path}, line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8: {error}") from error
 
 
 @contextmanager

@@ -218,7 +218,7 @@ class Int(_Range):
     def read(self, value: Any) -> Value:
         """``value`` as an int; see `Decision.read`."""
         number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not number or value != round(value) or not self.low <= value <= self.high:
+        if not number or not self.low <= value <= self.high or value != round(value):
             raise self._refuse(value, "a whole number")
         return int(value)
 
@@ -234,6 +234,19 @@ def _number(value: Any) -> float:
         return float(value)
     except (ValueError, OverflowError):
         return math.nan
+
+
+def as_whole(name: str, value: Any) -> int:
+    """``value`` as an int, which a host may give as 32.0.
+
+    Raises:
+        ValueError: If it is no whole number; ``name`` says what it is.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
+    if not math.isfinite(value) or value != round(value):
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
+    return int(value)
 
 
 def _values(given: Any) -> tuple[Value, ...]:

@@ -237,6 +237,17 @@ class SearchSpace:
         """Hashable identity of the network: `encode` of `canonical`."""
         return self.encode(self.canonical(params))
 
+    def check_input(self, input_shape: Sequence[int], classes: int | None, **options: Any) -> None:
+        """Check, without a framework, that children can be made for this input.
+
+        The arguments are those of `build`.
+
+        Raises:
+            UnbuildableChild: If none can.
+            NotImplementedError: If this space does not say it before it builds one.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say what it can be built for")
+
     def build(
         self,
         params: Mapping[str, Any],

@@ -10,4 +10,5 @@ if __name__ == "__main__":
         recipe=Recipe(epochs=3),
         options={"filters": 8},
     )
-    run(evaluation, keep=keep_best("best"))  # best/best.keras is the best child so far
+    # best/ holds the best child so far, best.keras, and its pictures.
+    run(evaluation, keep=keep_best("best", evaluation.space))

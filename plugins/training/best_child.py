@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cellwright.plugins.files import atomic_path, atomic_write, exclusive_lock
-from cellwright.search_spaces import CorruptedState, Params
+from cellwright.plugins.files import atomic_path, atomic_write, exclusive_lock, read_json
+from cellwright.search_spaces import CorruptedState, Params, SearchSpace
 
 Keep = Callable[[Params, dict[str, float], Any], None]
+_log = logging.getLogger(__name__)
 
 
-def keep_best(folder: str | Path) -> Keep:
+def keep_best(folder: str | Path, space: SearchSpace | None = None) -> Keep:
     """A function of (params, metrics, model), which keeps the model if its reward is the highest.
 
-    ``folder`` then holds ``best.keras``, and ``best.json`` with its ``params`` and ``metrics``.
-    Several processes may keep their children in one folder.
+    ``folder`` then holds ``best.keras``, and ``best.json`` with its ``params`` and ``metrics``;
+    with a ``space``, also the pictures that this one has of the architecture, such as
+    ``normal_cell.png``. Several processes may keep their children in one folder.
     """
 
     def keep(params: Params, metrics: dict[str, float], model: Any) -> None:
@@ -32,8 +35,20 @@ def keep_best(folder: str | Path) -> Keep:
                 model.save(beside)
             with atomic_write(path / "best.json") as file:
                 json.dump({"params": params, "metrics": metrics}, file, indent=1)
+            if space is not None:
+                _draw(path, space, params, model)
 
     return keep
+
+
+def _draw(folder: Path, space: SearchSpace, params: Params, model: Any) -> None:
+    try:
+        network = {name: params[name] for name in space.names if name in params}
+        for name, figure in space.figures(network, model).items():
+            with atomic_path(folder / f"{name.replace(' ', '_')}.png") as beside:
+                figure.savefig(beside, dpi=110, bbox_inches="tight")
+    except Exception:  # the child is kept, and a picture is not worth a failed trial
+        _log.exception("the best child cannot be drawn")
 
 
 def read_best(folder: str | Path) -> Mapping[str, Any] | None:
@@ -46,7 +61,7 @@ def read_best(folder: str | Path) -> Mapping[str, Any] | None:
     if not file.exists():
         return None
     try:
-        best: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        best: Mapping[str, Any] = read_json(file)
         float(best["metrics"]["reward"])
         dict(best["params"])
     except (ValueError, KeyError, TypeError) as error:

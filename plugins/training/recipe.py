@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from cellwright.plugins.training.augmentation import AUGMENTATIONS
+from cellwright.search_spaces.decision import as_whole
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,10 @@ class Recipe:
         patience: Epochs without a lower validation loss after which training ends, at least 1. The
             weights and metrics are those of the epoch with the lowest. None trains all epochs.
 
+    Whole numbers may be given as floats, such as 32.0.
+
     Raises:
-        ValueError: If a value is out of range.
+        ValueError: If a value is out of range, or should be a whole number and is not.
     """
 
     epochs: int = 6
@@ -35,6 +38,9 @@ class Recipe:
     patience: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "patience"):
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, as_whole(name, given))
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import keras
 
-from cellwright.search_spaces.classifier import check_task, main_output
+from cellwright.search_spaces.classifier import main_output
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.convnet.genotype import ConvLayer, ConvNetGenotype
 from cellwright.search_spaces.errors import UnbuildableChild
+from cellwright.search_spaces.task import check_task
 
 
 def build_convnet(

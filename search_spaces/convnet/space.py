@@ -8,6 +8,7 @@ from typing import Any
 from cellwright.search_spaces.convnet.genotype import ConvLayer, ConvNetGenotype
 from cellwright.search_spaces.decision import Decision, Params
 from cellwright.search_spaces.genotype_space import GenotypeSpace
+from cellwright.search_spaces.task import check_task
 
 FILTERS = (24, 36, 48, 64)
 SIZES = (1, 3, 5, 7)
@@ -91,6 +92,10 @@ class ConvNetSpace(GenotypeSpace):
         """All decisions of layers up to the depth, and the depth unless it is scheduled."""
         live = self._live(self.decisions[0].index(params["depth"]))
         return (self.every is None, *(position < live for position in range(1, len(self.names))))
+
+    def check_input(self, input_shape: Sequence[int], classes: int | None, **options: Any) -> None:
+        """See `SearchSpace.check_input`."""
+        check_task(input_shape, classes)
 
     def canonical(self, params: Mapping[str, Any]) -> Params:
         """Give decisions of layers beyond the depth their first choice.

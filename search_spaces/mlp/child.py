@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import keras
 
-from cellwright.search_spaces.classifier import check_features, main_output
+from cellwright.search_spaces.classifier import main_output
 from cellwright.search_spaces.context import Context
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.mlp.genotype import DropoutLayer, MLPGenotype
+from cellwright.search_spaces.task import check_features
 
 
 def build_mlp(

@@ -9,6 +9,7 @@ from cellwright.search_spaces.decision import Decision, Params
 from cellwright.search_spaces.errors import InvalidArchitecture
 from cellwright.search_spaces.genotype_space import GenotypeSpace
 from cellwright.search_spaces.mlp.genotype import DenseLayer, DropoutLayer, MLPGenotype
+from cellwright.search_spaces.task import check_features
 
 NODES = (8, 16, 32, 64, 128, 256, 512)
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "elu")
@@ -95,6 +96,10 @@ class MLPSpace(GenotypeSpace):
         """All decisions up to and including the output layer."""
         live = self._live(self.encode(params))
         return tuple(slot < live for slot in range(len(self.decisions)))
+
+    def check_input(self, input_shape: Sequence[int], classes: int | None, **options: Any) -> None:
+        """See `SearchSpace.check_input`."""
+        check_features(input_shape, classes)
 
     def canonical(self, params: Mapping[str, Any]) -> Params:
         """Give decisions after the output layer their first choice.

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import keras
 
-from cellwright.search_spaces.classifier import check_task, main_output
+from cellwright.search_spaces.classifier import main_output
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.mnasnet.genotype import MnasBlock, MnasNetGenotype, scaled, skip_of
 from cellwright.search_spaces.pooling import average
+from cellwright.search_spaces.task import check_task
 
 
 def build_mnasnet(

@@ -11,6 +11,7 @@ from cellwright.search_spaces.genotype_space import GenotypeSpace
 from cellwright.search_spaces.mnasnet.genotype import SKIPS, MnasBlock, MnasNetGenotype, skip_of
 from cellwright.search_spaces.mnasnet.pieces import build_piece, count_pieces
 from cellwright.search_spaces.pieces import Piece
+from cellwright.search_spaces.task import check_task
 
 # MobileNetV2, around whose blocks the paper searches: layers, filters and first strides.
 LAYERS = (1, 2, 3, 4, 3, 3, 1)
@@ -74,6 +75,10 @@ class MnasNetSpace(GenotypeSpace):
             for number in range(1, len(self.layers) + 1)
             for part, values in CHOICES.items()
         )
+
+    def check_input(self, input_shape: Sequence[int], classes: int | None, **options: Any) -> None:
+        """See `SearchSpace.check_input`."""
+        check_task(input_shape, classes)
 
     def canonical(self, params: Mapping[str, Any]) -> Params:
         """Give decisions without effect the first of the choices that come to the same.

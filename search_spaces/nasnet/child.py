@@ -8,9 +8,7 @@ from typing import Any
 
 import keras
 
-from cellwright.search_spaces.classifier import check_task
 from cellwright.search_spaces.context import Context, Tensor
-from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.nasnet.drop_path import DropPath, Progress, cell_keep
 from cellwright.search_spaces.nasnet.ends import auxiliary_head, head, stem
 from cellwright.search_spaces.nasnet.genotype import Block, Cell, Genotype
@@ -54,7 +52,7 @@ def build_child(
         InvalidArchitecture: On an unknown operation.
     """
     skeleton = (skeleton or Skeleton.book()).change(**fields)
-    _check(input_shape, classes, skeleton)
+    skeleton.check(input_shape, classes)
     paper = skeleton.kind != "book"
     root = Context("", seed, skeleton.momentum, skeleton.epsilon, skeleton.border)
     image = keras.Input(tuple(input_shape), name="image")  # (batch, height, width, channels)
@@ -206,15 +204,3 @@ def _drops(image: Tensor, skeleton: Skeleton) -> Callable[[int], Drop]:
         return drop
 
     return of_cell
-
-
-def _check(input_shape: Sequence[int], classes: int | None, skeleton: Skeleton) -> None:
-    shape = tuple(input_shape)
-    check_task(shape, classes)
-    least = skeleton.least_size
-    if min(shape[:2]) < least:
-        raise UnbuildableChild(
-            f"an image of {shape[0]}x{shape[1]} is too small for {skeleton.reductions} reduction "
-            f"cells{' and the stem' if skeleton.kind == 'imagenet' else ''}, "
-            f"which need at least {least}x{least}; use larger images or fewer reductions"
-        )

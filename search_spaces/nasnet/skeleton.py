@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cellwright.search_spaces.decision import as_whole
 from cellwright.search_spaces.errors import UnbuildableChild
+from cellwright.search_spaces.task import check_task
 
 KINDS = ("book", "cifar", "imagenet")
 POOL_PADDINGS = ("", "same", "zeros")
@@ -92,6 +95,10 @@ class Skeleton:
                 )
         least = {"filters": 1, "repeats": 1, "reductions": 0, "stem_filters": 0}
         for name, bound in {**least, "drop_path_steps": 1}.items():
+            try:
+                object.__setattr__(self, name, as_whole(name, getattr(self, name)))
+            except ValueError as error:
+                raise UnbuildableChild(str(error)) from None
             if getattr(self, name) < bound:
                 raise UnbuildableChild(
                     f"{name} must be at least {bound}, got {getattr(self, name)}"
@@ -109,6 +116,22 @@ class Skeleton:
             )
         if self.auxiliary and self.reductions < 1:
             raise UnbuildableChild("auxiliary needs at least one reduction, got reductions 0")
+
+    def check(self, input_shape: Sequence[int], classes: int | None) -> None:
+        """Check that cells can be stacked so on images of this shape.
+
+        Raises:
+            UnbuildableChild: If they cannot: see `check_task`; or if the image is too small.
+        """
+        shape = tuple(input_shape)
+        check_task(shape, classes)
+        if min(shape[:2]) < self.least_size:
+            raise UnbuildableChild(
+                f"an image of {shape[0]}x{shape[1]} is too small for {self.reductions} reduction "
+                f"cells{' and the stem' if self.kind == 'imagenet' else ''}, "
+                f"which need at least {self.least_size}x{self.least_size}; use larger images or "
+                "fewer reductions"
+            )
 
     @classmethod
     def book(

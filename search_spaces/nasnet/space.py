@@ -173,6 +173,10 @@ class NASNetSpace(GenotypeSpace):
         )
         return Genotype(normal, reduction, operation_set=self.operation_set, repair=self.repair)
 
+    def check_input(self, input_shape: Sequence[int], classes: int | None, **options: Any) -> None:
+        """See `SearchSpace.check_input`."""
+        self._skeleton(options).check(input_shape, classes)
+
     def build(
         self,
         params: Mapping[str, Any],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -41,7 +42,7 @@ from cellwright.searches.folder import (
 )
 from cellwright.searches.hosts import HOSTS, driver_of
 from cellwright.searches.settings import CHECKPOINTS, WEIGHTS, Settings, with_goals
-from cellwright.searches.startup import quiet_tensorflow, try_to_build
+from cellwright.searches.startup import check_input, quiet_tensorflow, try_to_build
 from cellwright.searches.trial import counted, ranked
 
 app = typer.Typer(
@@ -207,13 +208,15 @@ def nni_init(
                 f"numbers: leave out --numeric, or {option}"
             )
     settings = replace(settings, host="nni", concurrency=concurrency)
-    driver, settings, evaluation = _prepare(folder, settings)
+    driver, settings, evaluation = _prepare(folder, settings, check_input)
     for file in driver.write(folder, settings, evaluation, overwrite=overwrite, numeric=numeric):
         console.print(f"wrote {file}", highlight=False)
     console.print(f"next: nnictl create --config {folder / 'config.yml'}", highlight=False)
 
 
-def _prepare(out: Path, settings: Settings) -> tuple[Any, Settings, Evaluation]:
+def _prepare(
+    out: Path, settings: Settings, check: Callable[[Evaluation], None] = try_to_build
+) -> tuple[Any, Settings, Evaluation]:
     """Load the driver, the data and the framework, and refuse what does not fit."""
     with console.status("loading the data and the framework"):
         driver = driver_of(settings.host)
@@ -223,7 +226,7 @@ def _prepare(out: Path, settings: Settings) -> tuple[Any, Settings, Evaluation]:
                 checkpoints=out / CHECKPOINTS, weights=out / WEIGHTS
             )
             settings = with_goals(settings, evaluation)
-            try_to_build(evaluation)
+            check(evaluation)
     return driver, settings, evaluation
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from cellwright.adapters import nni_experiment, nni_trial
+from cellwright.adapters.nni_config import read_config, tuner_arguments
 from cellwright.adapters.nni_init import as_python, call, trial_script, write_experiment
 from cellwright.adapters.nni_record import AFTER, BUDGET
 from cellwright.plugins import Evaluation, make_space
@@ -171,11 +172,8 @@ def trial_of(trial: nni_experiment.Trial, sign: float = 1.0) -> Trial:
 
 def open_run(what: str, space: str | None, study: str | None) -> Run:
     """An experiment whose tuner is one of ours; its configuration names the space."""
-    import yaml
-
     folder = Path(what)
-    config = yaml.safe_load((folder / "config.yml").read_text(encoding="utf-8"))
-    arguments = (config.get("tuner") or {}).get("classArgs") or {}
+    arguments = tuner_arguments(read_config(folder / "config.yml"))
     sign = -1.0 if arguments.get("optimize_mode") == "minimize" else 1.0
     objectives = arguments.get("objectives") or {}
     declared = [find_metric(f"{name}:{direction}") for name, direction in objectives.items()]

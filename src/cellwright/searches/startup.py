@@ -49,6 +49,23 @@ def quiet_tensorflow() -> Iterator[None]:
             os.write(2, b"".join(line for line in aside if not _NOTE.match(line)))
 
 
+def check_input(evaluation: Evaluation) -> None:
+    """As `try_to_build`, but without a framework where the space says what it can be built for, and
+    nothing is measured.
+
+    Raises:
+        CellwrightError: If no child can be built.
+        ModuleNotFoundError: If Keras is needed for the check, and not installed.
+    """
+    data = evaluation.data
+    try:
+        if evaluation.meter is not None:
+            raise NotImplementedError("whether a meter can measure children is known from one")
+        evaluation.space.check_input(data.input_shape, data.classes, **evaluation.options)
+    except NotImplementedError:
+        try_to_build(evaluation)
+
+
 def try_to_build(evaluation: Evaluation, tries: int = 5) -> None:
     """Build and measure a child, so that a search is refused at once if no child fits the images,
     or if the meter cannot measure them.

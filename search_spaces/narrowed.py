@@ -1,0 +1,151 @@
+"""A part of a space: what is left where someone fixes decisions or takes choices away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cellwright.search_spaces.decision import Decision, Float, Int, Params, Value
+from cellwright.search_spaces.joint import JointSpace
+from cellwright.search_spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def narrowed(space: SearchSpace, left: Iterable[Decision]) -> SearchSpace:
+    """The part of ``space`` in which the decisions ``left`` take the place of its own.
+
+    Its points are points of ``space``, and describe the same networks. Which networks are the same
+    is decided by the whole space.
+
+    Args:
+        space: The whole.
+        left: Decisions by the names of some of those of ``space``, whose choices and ranges lie
+            within theirs; see `part_of`.
+
+    Returns:
+        ``space`` itself if ``left`` is empty. A part of a `JointSpace` is one.
+
+    Raises:
+        ValueError: On a name that is not in ``space``.
+    """
+    instead = {decision.name: decision for decision in left}
+    if unknown := sorted(instead.keys() - set(space.names)):
+        raise ValueError(f"{space!r} has no decisions {unknown}")
+    if not instead:
+        return space
+    decisions: list[Decision] = []
+    for decision in space.decisions:
+        decisions.append(_within_reach(instead.get(decision.name, decision), decisions))
+    if not isinstance(space, JointSpace):
+        return _Part(space, decisions)
+    inner = len(space.architecture.decisions)
+    architecture = narrowed(space.architecture, [d for d in decisions[:inner] if d.name in instead])
+    return JointSpace(architecture, *decisions[inner:])
+
+
+def part_of(decision: Decision, values: Iterable[Value]) -> Decision:
+    """The decision among those of its choices, or numbers of its range, that are ``values``.
+
+    Choices keep the order that they have in ``decision``, and numbers of a range are sorted.
+
+    Raises:
+        InvalidArchitecture: If one of the values is not allowed.
+        ValueError: If there are none.
+    """
+    read = [decision.read(value) for value in values]
+    if isinstance(decision, Float | Int):
+        kept = tuple(sorted(set(read)))  # type: ignore[type-var]
+    else:
+        kept = tuple(value for value in decision.choices if value in read)
+    return Decision(decision.name, kept, decision.kind, decision.when)
+
+
+def fixed_in(decision: Decision) -> Decision:
+    """The decision at its first choice, or a number in the middle of its range."""
+    middle = len(decision.choices) // 2 if isinstance(decision, Float | Int) else 0
+    return part_of(decision, [decision.choices[middle]])
+
+
+class _Part(SearchSpace):
+    """See `narrowed`."""
+
+    def __init__(self, whole: SearchSpace, decisions: Iterable[Decision]) -> None:
+        super().__init__(decisions)
+        self.whole = whole
+        self.options = whole.options
+        pairs = zip(self.decisions, whole.decisions, strict=True)
+        self._own = [mine.choices != theirs.choices for mine, theirs in pairs]
+        # An anchor point takes a (False, True) decision for each earlier one, all or nothing.
+        self.anchors = () if any(self._own) else whole.anchors
+
+    def scheduled(self, number: int) -> Params:
+        """What the whole space schedules, as far as it is left."""
+        wanted = self.whole.scheduled(number)
+        left = {decision.name: decision.choices for decision in self.decisions}
+        return {name: value for name, value in wanted.items() if value in left[name]}
+
+    def active(self, params: Mapping[str, Any]) -> tuple[bool, ...]:
+        """As in the whole space."""
+        return self.whole.active(params)
+
+    def canonical(self, params: Mapping[str, Any]) -> Params:
+        """As in the whole space, of which it is a point, but not always one of this part."""
+        return self.whole.canonical(params)
+
+    def key(self, params: Mapping[str, Any]) -> tuple[int, ...]:
+        """As in the whole space, but numbers count by this part's levels of their ranges."""
+        key = self.whole.key(params)
+        active = self.active(params)
+        return tuple(
+            decision.index(params[decision.name]) if on and own and ranged else index
+            for decision, index, on, own, ranged in zip(
+                self.decisions, key, active, self._own, self._ranged, strict=True
+            )
+        )
+
+    @property
+    def _ranged(self) -> list[bool]:
+        return [isinstance(decision, Float | Int) for decision in self.whole.decisions]
+
+    def build(
+        self, params: Mapping[str, Any], input_shape: Any, classes: int | None, **options: Any
+    ) -> Any:
+        """As in the whole space."""
+        return self.whole.build(params, input_shape, classes, **options)
+
+    def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """As in the whole space."""
+        return self.whole.describe(params)
+
+    def words(self, params: Mapping[str, Any]) -> list[str]:
+        """As in the whole space."""
+        return self.whole.words(params)
+
+    def figures(self, params: Mapping[str, Any], model: Any = None) -> dict[str, Figure]:
+        """As in the whole space."""
+        return self.whole.figures(params, model)
+
+
+def _within_reach(decision: Decision, before: Iterable[Decision]) -> Decision:
+    """The decision with conditions on what is left of those before it.
+
+    One whose conditions can no longer hold is fixed, since it has no effect.
+    """
+    left = {earlier.name: earlier.choices for earlier in before}
+    when = {
+        name: tuple(value for value in values if value in left[name])
+        for name, values in decision.when
+    }
+    if not all(when.values()):
+        fixed = fixed_in(decision)
+        return Decision(fixed.name, fixed.choices, fixed.kind)
+    if when == dict(decision.when):
+        return decision
+    if isinstance(decision, Float | Int):
+        return type(decision)(
+            decision.name, decision.low, decision.high, log=decision.log,
+            levels=len(decision.choices), when=when,
+        )  # fmt: skip
+    return Decision(decision.name, decision.choices, decision.kind, when)

@@ -1,0 +1,51 @@
+"""The check of the input and the task that a child network is made for, without a framework."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cellwright.search_spaces.errors import UnbuildableChild
+
+
+def check_task(input_shape: Sequence[int], classes: int | None) -> None:
+    """Check that there are images, and something to learn about them.
+
+    Raises:
+        UnbuildableChild: If ``input_shape`` is not (height, width, channels) of positive integers,
+            or there are fewer than 2 classes.
+    """
+    shape = tuple(input_shape)
+    if len(shape) == 1:
+        raise UnbuildableChild(
+            f"this space makes networks that read images, but the data are a table of {shape[0]} "
+            "features; MLPSpace (--space mlp) is for tables"
+        )
+    if len(shape) != 3 or not _positive(shape):
+        raise UnbuildableChild(
+            f"input_shape must be (height, width, channels) of positive integers, got {shape!r}"
+        )
+    _check_classes(classes)
+
+
+def check_features(input_shape: Sequence[int], classes: int | None) -> None:
+    """Check that there is an input of any fixed shape, and something to learn about it.
+
+    Raises:
+        UnbuildableChild: If ``input_shape`` is empty or holds anything but positive integers, or
+            there are fewer than 2 classes.
+    """
+    shape = tuple(input_shape)
+    if not shape or not _positive(shape):
+        raise UnbuildableChild(
+            f"input_shape must be (features,), or several positive integers, got {shape!r}"
+        )
+    _check_classes(classes)
+
+
+def _positive(shape: tuple[int, ...]) -> bool:
+    return all(isinstance(n, int) and n >= 1 for n in shape)
+
+
+def _check_classes(classes: int | None) -> None:
+    if classes is not None and classes < 2:
+        raise UnbuildableChild(f"classes must be at least 2, or None for regression, got {classes}")
