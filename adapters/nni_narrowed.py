@@ -166,11 +166,7 @@ def _shorter(decision: Decision, low: float, high: float) -> Decision:
         raise ValueError(f"the lower bound, {low}, must be below the upper one, {high}")
     if isinstance(decision, Int) and (low != round(low) or high != round(high)):
         raise ValueError("it is a whole number, and this is not")
-    low, high = decision.read(low), decision.read(high)  # type: ignore[assignment]
-    return type(decision)(
-        decision.name, low, high, log=decision.log, levels=len(decision.choices),
-        when=decision.when,
-    )  # fmt: skip
+    return decision.between(decision.read(low), decision.read(high))
 
 
 def _same(left: Decision, decision: Decision) -> bool:

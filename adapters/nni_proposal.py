@@ -54,8 +54,10 @@ def propose(
     given = {**params, **draw(others, np.random.default_rng((strategy.seed, number, 1)))}
     if rung is not None:
         given |= _in_our_words(rung)
-    # To search the record takes a canonical form for each trial of it.
-    return _with_known(record, given) if strategy.knows(params) else given
+    # To search the record takes a canonical form for each trial of it. In a part of the space, a
+    # strategy may not know a network again by another of its names.
+    narrowed = strategy.space is not record.space
+    return _with_known(record, given) if narrowed or strategy.knows(params) else given
 
 
 def _in_our_words(rung: Rung) -> dict[str, Any]:

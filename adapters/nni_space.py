@@ -74,7 +74,7 @@ def draw(entries: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]
 
     formatted = format_search_space(dict(entries))
     drawn: dict[str, Any] = deformat_parameters(suggest(rng, formatted), formatted)
-    return drawn
+    return {name: whole_numbers(value) for name, value in drawn.items()}
 
 
 def whole_numbers(value: Any) -> Any:

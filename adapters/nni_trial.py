@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from cellwright.adapters.nni_record import (
     PAST,
 )
 from cellwright.adapters.nni_space import whole_numbers
+from cellwright.plugins.registry import make_space
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.plugins.scoring.rewards import progress
 from cellwright.plugins.strategies.known import REPEAT_OF, SCORED_BY
@@ -42,7 +43,7 @@ from cellwright.search_spaces import (
     SearchSpace,
 )
 
-__all__ = ["architecture", "keep_best", "report", "report_failure", "run"]
+__all__ = ["architecture", "build", "keep_best", "report", "report_failure", "run"]
 _log = logging.getLogger(__name__)
 _searched: list[SearchSpace] = []  # the space of this process's trial, once it is known
 
@@ -106,6 +107,37 @@ def architecture(space: SearchSpace) -> tuple[Params, dict[str, Any]]:
     return params, others
 
 
+def build(
+    space: SearchSpace | str,
+    given: Mapping[str, Any],
+    input_shape: Sequence[int],
+    classes: int | None,
+    **options: Any,
+) -> Any:
+    """The child network that a trial's parameters describe, where a script does the rest itself::
+
+        given = nni.get_next_parameter()
+        model = build("nasnet", given, (28, 28, 1), 10, filters=16)
+        model.compile(keras.optimizers.Adam(given["learning_rate"]), ...)
+
+    With more than one trial at a time, give the result to `report`, as `nni_record.read_result`
+    explains.
+
+    Args:
+        space: Which, also by name (`make_space`).
+        given: All parameters of the trial; those that are no decisions of ``space`` are left alone.
+        input_shape, classes, options: See ``space.build``.
+
+    Raises:
+        ValueError: If nothing goes by the name of the space.
+        InvalidArchitecture: If a decision is missing or not allowed.
+        UnbuildableChild: If the network cannot be made for this input.
+    """
+    space = make_space(space)
+    params = _read(space, given)
+    return space.build(space.split(params)[0], input_shape, classes, **options)
+
+
 def _given(
     space: SearchSpace, fixed: Mapping[str, Any]
 ) -> tuple[Params, dict[str, Any], dict[str, Any] | None]:
@@ -121,16 +153,26 @@ def _given(
     if not isinstance(given, Mapping):
         raise RuntimeError("NNI gave this trial no parameters; see its nnimanager.log")
     names = set(space.names)
-    _searched[:] = [space]
-    try:
-        given = from_numbers(space, {**fixed, **given})
-        params = space.read(given)
-    except InvalidArchitecture as error:
-        report_failure({}, error)
-        raise
+    given = {**fixed, **given}
+    params = _read(space, given)
+    given = from_numbers(space, given)
     others = {k: whole_numbers(v) for k, v in given.items() if k not in names}
     known = others.pop(KNOWN, None)
     return params, others, known
+
+
+def _read(space: SearchSpace, given: Mapping[str, Any]) -> Params:
+    """The decisions among the parameters of this process's trial.
+
+    Raises:
+        InvalidArchitecture: If they are of another space; NNI is told so.
+    """
+    _searched[:] = [space]
+    try:
+        return space.read(from_numbers(space, given))
+    except InvalidArchitecture as error:
+        report_failure({}, error)
+        raise
 
 
 def _answers(known: Mapping[str, Any], evaluation: Evaluation) -> bool:

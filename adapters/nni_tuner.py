@@ -108,9 +108,14 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             self._warn(mistaken([name], way), f"objectives.{name}")
         self.space = make_space(space, tune)
         self.schedule = schedule_of(schedule, self.space)
-        self._make = functools.partial(
-            _make_strategy, strategy, objectives=len(self._signs), **strategy_arguments
-        )
+
+        def make(space: SearchSpace, seed: int | None) -> Strategy:
+            objectives = len(self._signs)
+            return _make_strategy(
+                strategy, space, seed=seed, objectives=objectives, **strategy_arguments
+            )
+
+        self._make = make
         self._name = strategy
         self._drawn = seed is None
         self.strategy = self._make(self.space, seed=seed)

@@ -135,6 +135,23 @@ class _Range(Decision):
         choices = [low, *(self._rounded(x) for x in inner[1:-1]), high]
         super().__init__(name, tuple(dict.fromkeys(choices)), "hyperparameter", when or ())
 
+    def between(self, low: Any, high: Any, when: When | None = None) -> Decision:
+        """This range from ``low`` to ``high``, on the same scale and with as many levels.
+
+        Args:
+            low, high: The new bounds.
+            when: The new conditions; by default the same ones.
+
+        Raises:
+            ValueError: If that is no range.
+        """
+        make: Any = type(self)
+        conditions = dict(self.when) if when is None else when
+        made: Decision = make(
+            self.name, low, high, log=self.log, levels=len(self.choices), when=conditions
+        )
+        return made
+
     def index(self, value: Any) -> int:
         """Position of the choice that is nearest to ``value``, on this range's scale.
 
@@ -244,7 +261,7 @@ def as_whole(name: str, value: Any) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         raise ValueError(f"{name} must be a whole number, got {value!r}")
-    if not math.isfinite(value) or value != round(value):
+    if not math.isfinite(value) or value != int(value):
         raise ValueError(f"{name} must be a whole number, got {value!r}")
     return int(value)
 

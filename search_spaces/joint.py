@@ -77,15 +77,6 @@ class JointSpace(SearchSpace):
             **self.architecture.canonical(self._network(params)),
         }
 
-    def key(self, params: Mapping[str, Any]) -> tuple[int, ...]:
-        """The architecture's, and then the hyperparameters; those without effect count as 0."""
-        indices = self.encode(params)
-        active = super().active(params)
-        inner = len(self.architecture.decisions)
-        own = zip(indices[inner:], active[inner:], strict=True)
-        network = self.architecture.key(self._network(params))
-        return (*network, *(index if on else 0 for index, on in own))
-
     def check_input(self, input_shape: Sequence[int], classes: int | None, **options: Any) -> None:
         """The architecture's check."""
         self.architecture.check_input(input_shape, classes, **options)

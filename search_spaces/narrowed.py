@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 def narrowed(space: SearchSpace, left: Iterable[Decision]) -> SearchSpace:
     """The part of ``space`` in which the decisions ``left`` take the place of its own.
 
-    Its points are points of ``space``, and describe the same networks. Which networks are the same
-    is decided by the whole space.
+    Its points are points of ``space``, and describe the same networks.
 
     Args:
         space: The whole.
@@ -56,7 +55,7 @@ def part_of(decision: Decision, values: Iterable[Value]) -> Decision:
     """
     read = [decision.read(value) for value in values]
     if isinstance(decision, Float | Int):
-        kept = tuple(sorted(set(read)))  # type: ignore[type-var]
+        kept = tuple(sorted(set(read)))
     else:
         kept = tuple(value for value in decision.choices if value in read)
     return Decision(decision.name, kept, decision.kind, decision.when)
@@ -75,10 +74,11 @@ class _Part(SearchSpace):
         super().__init__(decisions)
         self.whole = whole
         self.options = whole.options
+        self._ranged = [isinstance(decision, Float | Int) for decision in whole.decisions]
         pairs = zip(self.decisions, whole.decisions, strict=True)
-        self._own = [mine.choices != theirs.choices for mine, theirs in pairs]
+        same = all(mine.choices == theirs.choices for mine, theirs in pairs)
         # An anchor point takes a (False, True) decision for each earlier one, all or nothing.
-        self.anchors = () if any(self._own) else whole.anchors
+        self.anchors = whole.anchors if same else ()
 
     def scheduled(self, number: int) -> Params:
         """What the whole space schedules, as far as it is left."""
@@ -91,23 +91,21 @@ class _Part(SearchSpace):
         return self.whole.active(params)
 
     def canonical(self, params: Mapping[str, Any]) -> Params:
-        """As in the whole space, of which it is a point, but not always one of this part."""
-        return self.whole.canonical(params)
+        """The form of the whole space where that is a point of this part, else ``params``.
 
-    def key(self, params: Mapping[str, Any]) -> tuple[int, ...]:
-        """As in the whole space, but numbers count by this part's levels of their ranges."""
-        key = self.whole.key(params)
-        active = self.active(params)
-        return tuple(
-            decision.index(params[decision.name]) if on and own and ranged else index
-            for decision, index, on, own, ranged in zip(
-                self.decisions, key, active, self._own, self._ranged, strict=True
-            )
-        )
-
-    @property
-    def _ranged(self) -> list[bool]:
-        return [isinstance(decision, Float | Int) for decision in self.whole.decisions]
+        So two names of one network may stay apart, where decisions that could be exchanged have
+        different choices left. Numbers count by this part's levels of their ranges.
+        """
+        plain = self.decode(self.encode(params))
+        active = self.active(plain)
+        found = self.whole.canonical(plain)
+        for mine, on, ranged in zip(self.decisions, active, self._ranged, strict=True):
+            if not on:
+                plain[mine.name] = mine.choices[0]
+            if ranged or not on:
+                found[mine.name] = plain[mine.name]
+        inside = all(found[mine.name] in mine.choices for mine in self.decisions)
+        return found if inside else plain
 
     def build(
         self, params: Mapping[str, Any], input_shape: Any, classes: int | None, **options: Any
@@ -144,8 +142,5 @@ def _within_reach(decision: Decision, before: Iterable[Decision]) -> Decision:
     if when == dict(decision.when):
         return decision
     if isinstance(decision, Float | Int):
-        return type(decision)(
-            decision.name, decision.low, decision.high, log=decision.log,
-            levels=len(decision.choices), when=when,
-        )  # fmt: skip
+        return decision.between(decision.low, decision.high, when)
     return Decision(decision.name, decision.choices, decision.kind, when)

@@ -112,9 +112,9 @@ def test_what_does_not_fit_is_refused_before_a_file_is_written(
 def test_a_search_space_of_another_tuner_is_found_before_nni_starts(tmp_path: Path) -> None:
     write_experiment(tmp_path)
     entries = json.loads((tmp_path / "search_space.json").read_text())
-    del entries["reduction/5/combination"]
+    entries["reduction/5/combinaton"] = entries.pop("reduction/5/combination")
     (tmp_path / "search_space.json").write_text(json.dumps(entries))
-    with pytest.raises(SpaceMismatch, match="'reduction/5/combination' is missing"):
+    with pytest.raises(SpaceMismatch, match="is missing, and 'reduction/5/combinaton' is no"):
         check_experiment(tmp_path)
 
 
@@ -422,7 +422,7 @@ def test_nnis_gaussian_process_searches_our_space_in_numbers(nnictl: Nnictl) -> 
     found = finals(nnictl)
     assert len(found) == 4
     for final in found:
-        space.validate(space.read(final["architecture"]))
+        space.validate(space.read(json.loads(final["decisions"])))
         assert final["default"] == final["val_accuracy"]
 
 

@@ -21,6 +21,7 @@ from cellwright.search_spaces import Decision, InvalidArchitecture, SearchSpace
 
 SPACE = SearchSpace([Decision(f"block/{n}", tuple(range(5))) for n in range(6)])
 PARAMS = {f"block/{n}": n % 5 for n in range(6)}
+ECHO = {"architecture": SPACE.in_short(PARAMS), "decisions": json.dumps(PARAMS)}
 
 HEAD = """
 import math
@@ -109,7 +110,7 @@ report(params, {"reward": np.float32(0.75), "val_accuracy": 0.8, "odd": math.nan
     done = keeper.run(script, tmp_path)
     assert done.returncode == 0, done.stderr
     assert keeper.final == {
-        "reward": 0.75, "val_accuracy": 0.8, "odd": None, "default": 0.75, "architecture": PARAMS,
+        "reward": 0.75, "val_accuracy": 0.8, "odd": None, "default": 0.75, **ECHO,
     }  # fmt: skip
     wrong = dict.fromkeys(SPACE.names, 0)
     result = read_result(SPACE, keeper.final, wrong, {"default": 1.0})
@@ -135,7 +136,7 @@ assert run(Evaluation(space, data=None)) == {"reward": 0.75, "val_accuracy": 0.8
     keeper.shutdown()
     keeper.server_close()
     assert done.returncode == 0, done.stderr
-    assert keeper.final == {**known, "default": 0.75, "architecture": PARAMS}
+    assert keeper.final == {**known, "default": 0.75, **ECHO}
 
 
 def test_parameters_of_another_space_are_refused(tmp_path: Path) -> None:
@@ -187,7 +188,7 @@ def test_run_trains_reports_and_keeps_the_best_child(tmp_path: Path) -> None:
     epochs = [metric["value"] for metric in keeper.metrics if metric["type"] == "PERIODICAL"]
     assert [epoch["default"] for epoch in epochs] == [epoch["val_accuracy"] for epoch in epochs]
     assert len(epochs) == 3
-    assert keeper.final["architecture"] == PARAMS
+    assert keeper.final["decisions"] == ECHO["decisions"]
     assert keeper.final["default"] == keeper.final["val_accuracy"] > 0.5
     assert keeper.final["parameters"] == 64 * 16 + 16 + 16 * 10 + 10
     best = json.loads((tmp_path / "best" / "best.json").read_text())
@@ -199,5 +200,5 @@ def test_a_child_that_raises_fails_its_trial_and_says_so(tmp_path: Path) -> None
     keeper, done = run_alone({"units": 13}, tmp_path)
     assert done.returncode != 0
     assert keeper.final["error"] == "RuntimeError: an exception in user code"
-    assert keeper.final["architecture"] == PARAMS
+    assert keeper.final["decisions"] == ECHO["decisions"]
     assert not (tmp_path / "best").exists()

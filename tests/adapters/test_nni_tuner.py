@@ -18,9 +18,10 @@ from nni.runtime import msg_dispatcher  # noqa: E402
 from nni.runtime.msg_dispatcher import MsgDispatcher  # noqa: E402
 from nni.runtime.tuner_command_channel import CommandType  # noqa: E402
 
-from cellwright.adapters.nni_record import HISTORY, KNOWN  # noqa: E402
+from cellwright.adapters.nni_record import HISTORY, KNOWN, read_result  # noqa: E402
 from cellwright.adapters.nni_space import search_space_of  # noqa: E402
 from cellwright.adapters.nni_tuner import (  # noqa: E402
+    AutoTuner,
     NASNetEvolutionTuner,
     NASNetRLTuner,
     StrategyTuner,
@@ -619,8 +620,11 @@ def test_other_hyperparameters_are_drawn_by_seed_and_number() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"width": None}, "'width' is missing"),
-        ({"width": {"_type": "choice", "_value": [8, 16]}}, "'width' must be a choice of"),
+        (
+            {**dict.fromkeys(SPACE.names), "lr": {"_type": "uniform", "_value": [0, 1]}},
+            "'operation' is missing",
+        ),
+        ({"width": {"_type": "choice", "_value": [8, 128]}}, "'width' must be a choice of"),
         ({"width": {"_type": "randint", "_value": [8, 65]}}, "'width' must be a choice of"),
         ({"lr": {"_type": "uniform", "_value": [1, 0]}}, "must have high > low"),
         ({"lr": 0.1}, "expect a dict"),
@@ -655,3 +659,85 @@ def test_a_search_space_that_comes_later_and_does_not_fit_changes_nothing(
     assert "stays as it was" in caplog.text
     SPACE.validate(experiment.trial())
     assert errors(experiment) == []
+
+
+# A trial script that searches nothing
+
+
+def test_trials_that_end_well_and_never_report_end_the_experiment_with_the_missing_call() -> None:
+    experiment = Experiment(new())
+    experiment.end(*experiment.request())
+    assert experiment.request() != []  # one may have been cancelled, or unlucky
+    experiment.end(1)
+    assert experiment.request() == []
+    [said] = errors(experiment)
+    assert "2 trials have ended, 2 of them with exit status 0" in said
+    assert "nni.get_next_parameter()" in said
+    assert "nni.report_final_result(value)" in said
+
+
+def test_trials_that_crash_before_they_report_end_it_after_five() -> None:
+    experiment = Experiment(new())
+    for _ in range(4):
+        experiment.trial(lambda _: None)
+    assert experiment.request() != []
+    experiment.end(4, "FAILED")
+    assert experiment.request() == []
+    assert "5 trials have ended, all of them with an error" in errors(experiment)[0]
+
+
+def test_silence_after_one_report_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = Experiment(new())
+    experiment.trial()
+    for id_ in range(1, 4):
+        experiment.end(*experiment.request())
+        assert id_ in experiment.given
+    again = resumed(monkeypatch)
+    for _ in range(6):
+        again.end(*again.request())
+    assert again.request() != []
+
+
+def test_results_that_are_all_alike_are_asked_about_once(caplog: pytest.LogCaptureFixture) -> None:
+    experiment = Experiment(new())
+    for _ in range(8):
+        experiment.trial(lambda _: 0.5)
+    asked = [text for text in caplog.messages if "have all reported 0.5" in text]
+    assert len(asked) == 1
+    assert "does the trial script use" in asked[0]
+    caplog.clear()
+    experiment = Experiment(new())
+    for _ in range(8):
+        experiment.trial()
+    assert not [text for text in caplog.messages if "have all" in text]
+
+
+def test_the_first_trials_that_fail_alike_are_told_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    experiment = Experiment(new())
+    for _ in range(6):
+        experiment.trial(lambda _: {"default": None, "error": "UnbuildableChild: too small"})
+    said = [text for text in caplog.messages if "have all failed, and alike" in text]
+    assert said == ["the first 4 trials have all failed, and alike: UnbuildableChild: too small"]
+
+
+def test_a_tuner_says_what_it_is() -> None:
+    tuner = new("evolution", population=5, sample=3)
+    assert repr(tuner) == (
+        "StrategyTuner(strategy='evolution', space=SearchSpace(12 decisions, 2.81e+07 points), "
+        "seed=7, optimize_mode='maximize')"
+    )
+    assert "objectives={'val_accuracy': 'maximize'" in repr(new("pareto", objectives=TRADE))
+    assert repr(AutoTuner(seed=1)).startswith("AutoTuner(strategy='auto', space=NASNetSpace(50 dec")
+    with pytest.raises(ValueError, match="arguments of the tuner itself are strategy, space, seed"):
+        new("evolution", optimise_mode="maximize")
+
+
+def test_an_echo_is_json_text_and_one_that_is_broken_is_named() -> None:
+    params = SPACE.decode([0] * 12)
+    final = {"default": 1.0, "architecture": "in words", "decisions": json.dumps(params)}
+    result = read_result(SPACE, final, {}, {"default": 1.0})
+    assert (result.params, result.facts["metrics"]) == (params, {})
+    with pytest.raises(ValueError, match=r"'decisions' of a result are no JSON: .* column 10"):
+        read_result(SPACE, {**final, "decisions": '{"width": '[:9] + ","}, {}, {"default": 1.0})

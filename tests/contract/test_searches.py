@@ -524,7 +524,7 @@ def test_nnis_gaussian_process_in_numbers(evaluation: Evaluation, experiment: An
         trial = running.trial(evaluation)
         assert set(trial.given) == set(numbers())
         assert trial.final["default"] == trial.metrics["reward"] == trial.metrics["val_accuracy"]
-        SPACE.validate(trial.final["architecture"])
+        SPACE.validate(json.loads(trial.final["decisions"]))
     assert tuner._space.len() == 4  # the last two are the Gaussian process's own
 
 
