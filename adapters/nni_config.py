@@ -9,6 +9,7 @@ from typing import Any
 
 from cellwright.adapters.nni_space import other_entries
 from cellwright.plugins.files import read_json
+from cellwright.search_spaces import SpaceMismatch
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -53,9 +54,10 @@ def check_config(path: Path) -> None:
         SpaceMismatch: If the search space is not the tuner's, or a part of it.
     """
     folder, config = path.parent, read_config(path)
-    sent = config.get("searchSpace")
+    sent, broken = config.get("searchSpace"), None
     if sent is None:
-        sent = _read_search_space(folder / str(config.get("searchSpaceFile", "search_space.json")))
+        name = str(config.get("searchSpaceFile", "search_space.json"))
+        sent, broken = _read_search_space(folder / name)
     arguments = tuner_arguments(config)
     tuner = config.get("tuner") or {}
     module, _, attribute = str(tuner.get("className")).rpartition(".")
@@ -63,6 +65,8 @@ def check_config(path: Path) -> None:
         return
     from cellwright.adapters import nni_tuner
 
+    if tuner.get("codeDirectory") is None:
+        raise ValueError(f"{path}: NNI wants `codeDirectory: .` beside the className of a tuner")
     code = str(folder / str(tuner.get("codeDirectory") or "."))
     sys.path.append(code)
     try:
@@ -72,13 +76,18 @@ def check_config(path: Path) -> None:
         made = kind(**arguments)
     finally:
         sys.path.remove(code)
-    other_entries(made.space, sent)
-
-
-def _read_search_space(path: Path) -> Any:
-    """JSON, or else YAML, as NNI reads it."""
     try:
-        return read_json(path)
+        other_entries(made.space, sent)
+    except SpaceMismatch as error:
+        if broken is None:
+            raise
+        raise SpaceMismatch(f"{broken}; and read as YAML: {error}") from error
+
+
+def _read_search_space(path: Path) -> tuple[Any, ValueError | None]:
+    """JSON, or else YAML, as NNI reads it; and what is wrong with the JSON."""
+    try:
+        return read_json(path), None
     except ValueError as error:
         try:
             found = _read_yaml(path)
@@ -86,7 +95,7 @@ def _read_search_space(path: Path) -> Any:
             raise error from None
         if not isinstance(found, dict):
             raise
-        return found
+        return found, error
 
 
 def _read_yaml(path: Path) -> Any:

@@ -37,7 +37,6 @@ from cellwright.plugins.training.checkpoints import Checkpoint
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import (
     ChildFailed,
-    InvalidArchitecture,
     OverLimit,
     Params,
     SearchSpace,
@@ -46,6 +45,7 @@ from cellwright.search_spaces import (
 __all__ = ["architecture", "build", "keep_best", "report", "report_failure", "run"]
 _log = logging.getLogger(__name__)
 _searched: list[SearchSpace] = []  # the space of this process's trial, once it is known
+_theirs: list[str] = []  # what says that the tuner is one of NNI's own
 
 
 def run(
@@ -165,14 +165,12 @@ def _read(space: SearchSpace, given: Mapping[str, Any]) -> Params:
     """The decisions among the parameters of this process's trial.
 
     Raises:
-        InvalidArchitecture: If they are of another space; NNI is told so.
+        InvalidArchitecture: If they are of another space.
     """
+    plain = from_numbers(space, given)
     _searched[:] = [space]
-    try:
-        return space.read(from_numbers(space, given))
-    except InvalidArchitecture as error:
-        report_failure({}, error)
-        raise
+    _theirs[:] = ["numbers"] if plain.keys() != given.keys() else []
+    return space.read(plain)
 
 
 def _answers(known: Mapping[str, Any], evaluation: Evaluation) -> bool:
@@ -210,9 +208,13 @@ def report_failure(params: Mapping[str, Any], error: BaseException) -> None:
     """Tell the tuner that this architecture failed, and why; the script then raises ``error``.
 
     NNI books the trial as failed because of its exit status. It does not tell the tuner reliably
-    which trial it was, so the trial does.
+    which trial it was, so the trial does. A tuner that takes numbers (`nni_numbers`) is one of
+    NNI's own, which stops for good at a result without a number, and is told nothing.
     """
     import nni
+
+    if _theirs:
+        return
 
     reason = f"{type(error).__name__}: {error}"[:500]
     known = error.metrics if isinstance(error, OverLimit) else {}

@@ -21,13 +21,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from cellwright.adapters.nni_experiment import free_port, run_experiment, write_experiment
 
 IMAGES = Path(__file__).parents[1] / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SIZE = (1280, 800)
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 TRIAL = '''\
 """A trial that trains nothing: its score follows from its decisions."""
 
@@ -49,8 +50,8 @@ report(params, {"reward": accuracy, "val_accuracy": accuracy, "parameters": 9000
 class Page:
     """One tab of a browser, by the DevTools protocol."""
 
-    def __init__(self, address: str) -> None:
-        self._socket = connect(address, max_size=None, proxy=None)
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
         self._sent = 0
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -76,6 +77,11 @@ class Page:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the page never showed what was waited for: {script}")
             time.sleep(0.5)
+
+    def size(self, width: int, height: int) -> None:
+        """Make the page so many pixels large."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
+                  deviceScaleFactor=1, mobile=False)  # fmt: skip
 
     def save(self, file: Path) -> None:
         """Take a picture of the page."""
@@ -106,7 +112,8 @@ def browser() -> Iterator[Page]:
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            yield Page(_address(port))
+            with connect(_address(port), max_size=None, proxy=None) as socket:
+                yield Page(socket)
         finally:
             process.terminate()
             process.wait(timeout=30)
@@ -114,11 +121,10 @@ def browser() -> Iterator[Page]:
 
 def _address(port: int, seconds: float = 60) -> str:
     """The address of the browser's first tab, once it answers."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + seconds
     while True:
         try:
-            with opener.open(f"http://127.0.0.1:{port}/json", timeout=5) as answer:
+            with _OPENER.open(f"http://127.0.0.1:{port}/json", timeout=5) as answer:
                 tabs = [tab for tab in json.loads(answer.read()) if tab["type"] == "page"]
                 if tabs:
                     return str(tabs[0]["webSocketDebuggerUrl"])
@@ -128,23 +134,55 @@ def _address(port: int, seconds: float = 60) -> str:
         time.sleep(0.2)
 
 
+# NNI loads the font of its icons from the internet; without it, each is an empty box.
+HIDE_BOXES = """(() => {
+    if (document.fonts.check('16px FabricMDL2Icons')) return;
+    const style = document.createElement('style');
+    style.textContent = 'i[data-icon-name] {visibility: hidden}';
+    document.head.append(style);
+})()"""
+ROWS = "document.querySelectorAll('.ms-DetailsRow').length"
+# What "Add/Remove columns" remembers: the usual columns, and the text of the architecture.
+COLUMNS = ["sequenceId", "status", "latestAccuracy", "metric/architecture"]
+
+
+def _remember(url: str) -> str:
+    """JavaScript that chooses the columns, as the page's own dialog does."""
+    with _OPENER.open(f"{url}/api/v1/nni/experiment", timeout=30) as answer:
+        key = f"{json.loads(answer.read())['id']}_columns"
+    value = json.dumps(COLUMNS)
+    chosen = {
+        "value": value,
+        "time": int(time.time() * 1000),
+        "expire": 10**7,
+        "isSelectall": False,
+    }
+    return f"localStorage.setItem({json.dumps(key)}, {json.dumps(json.dumps(chosen))})"
+
+
 def take(url: str, images: Path) -> list[Path]:
-    """Take the overview, and the trials with the best one unfolded."""
+    """Take the overview, and the trials with the whole architecture of one of them."""
     images.mkdir(parents=True, exist_ok=True)
     files = [images / "nni_overview.png", images / "nni_trials.png"]
     with browser() as page:
-        page.call("Emulation.setDeviceMetricsOverride", width=SIZE[0], height=SIZE[1],
-                  deviceScaleFactor=1, mobile=False)  # fmt: skip
+        page.size(*SIZE)
         page.call("Page.navigate", url=f"{url}/oview")
-        page.wait("document.querySelectorAll('canvas').length > 0 && "
-                  "document.querySelectorAll('.ms-DetailsRow').length > 0")  # fmt: skip
+        page.wait(f"document.querySelectorAll('canvas').length > 0 && {ROWS} > 0")
+        page.run(HIDE_BOXES)
         time.sleep(3)  # for the animation of its charts
         page.save(files[0])
+        page.run(_remember(url))
+        page.size(SIZE[0], 1000)
         page.call("Page.navigate", url=f"{url}/detail")
-        page.wait("document.querySelectorAll('.ms-DetailsRow').length > 2")
-        page.run("document.querySelector('.ms-DetailsRow i, .ms-DetailsRow svg').closest("
-                 "'button, .cursor, [role=gridcell]').click()")  # fmt: skip
-        time.sleep(3)
+        page.wait(f"{ROWS} > 2 && document.querySelectorAll('canvas').length > 0")
+        page.run(HIDE_BOXES)
+        x, y = page.run(
+            "(() => {const cells = document.querySelectorAll('[data-automation-key=\"metric/"
+            "architecture\"] .ellipsis'); const box = cells[1].getBoundingClientRect();"
+            "return [box.x + 60, box.y + 8]})()"
+        )
+        page.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        time.sleep(3)  # until the page shows the whole text
         page.save(files[1])
     return files
 
@@ -174,7 +212,7 @@ def main() -> None:
             folder,
             strategy="auto",
             trials=given.trials,
-            concurrency=2,
+            concurrency=1,  # or NNI may show a trial under the parameters of another
             name="NASNet cell, 50 decisions",
         )
         Path(folder, "trial.py").write_text(TRIAL, encoding="utf-8")

@@ -64,7 +64,11 @@ def test_a_broken_config_is_reported_with_its_file_and_place(folder: Path) -> No
     file.write_text("tuner:\n  className: cellwright.adapters.nni_tuner.X\n  classArgs: auto\n")
     with pytest.raises(ValueError, match=r"classArgs of the tuner must hold .* got 'auto'"):
         check_experiment(folder)
-    file.write_text("tuner:\n  className: cellwright.adapters.nni_tuner.Auto\n")
+    without = "tuner:\n  className: cellwright.adapters.nni_tuner.Auto\n"
+    file.write_text(without)
+    with pytest.raises(ValueError, match="NNI wants `codeDirectory: "):
+        check_experiment(folder)
+    file.write_text(f"{without}  codeDirectory: .\n")
     with pytest.raises(ValueError, match="there is no tuner 'Auto' in cellwright"):
         check_experiment(folder)
 

@@ -43,6 +43,7 @@ trialConcurrency: 1
 maxTrialNumber: {trials}
 tuner:
   className: {tuner}
+  codeDirectory: .
   classArgs: {{strategy: random, space: "own:SPACE", seed: 1}}
 trainingService: {{platform: local, useActiveGpu: false}}
 """

@@ -125,6 +125,22 @@ def test_a_failure_carries_its_architecture_and_its_reason(keeper: Keeper, tmp_p
     assert "must be a finite number, got inf" in result.facts["error"]
 
 
+def test_nnis_own_tuners_are_told_of_no_failure_which_would_stop_them(tmp_path: Path) -> None:
+    """They raise at a final result without a number, and the experiment then stands still."""
+    pytest.importorskip("nni")
+    from nni.utils import extract_scalar_reward
+
+    with pytest.raises(RuntimeError):
+        extract_scalar_reward({"default": None})
+    keeper = Keeper({f"index:{name}": value for name, value in PARAMS.items()})
+    done = keeper.run("report(params, {'reward': math.inf})", tmp_path)
+    keeper.shutdown()
+    keeper.server_close()
+    assert done.returncode != 0
+    assert "must be a finite number" in done.stderr
+    assert keeper.metrics == []
+
+
 def test_a_known_network_is_reported_without_training(tmp_path: Path) -> None:
     known = {"reward": 0.75, "val_accuracy": 0.8, "repeat_of": 3}
     keeper = Keeper({**PARAMS, "known_result": known})
