@@ -68,10 +68,10 @@ def suggest(trial: Trial, space: SearchSpace) -> Params:
             value = _suggest(trial, decision)  # out of range if it was given to PartialFixedSampler
             params[decision.name] = nearest = decision.nearest(value)
             if nearest != value:
-                moved.append(f"{decision.name} = {value!r} as {nearest!r}")
-    if moved:
+                moved[decision.name] = f"{decision.name} = {value!r} as {nearest!r}"
+    if words := [words for name, words in moved.items() if name in params]:
         what = "was given a value that is not allowed, and takes the nearest that is"
-        warn_of_trials(trial.study, {trial.number: ", ".join(moved)}, what)
+        warn_of_trials(trial.study, {trial.number: ", ".join(words)}, what)
     trial.set_user_attr(ARCHITECTURE, space.in_short(params))
     return params
 
@@ -82,10 +82,10 @@ def _stop(trial: Trial) -> None:
         trial.study.stop()
 
 
-def _fit_enqueued(trial: Trial, space: SearchSpace) -> list[str]:
+def _fit_enqueued(trial: Trial, space: SearchSpace) -> dict[str, str]:
     """Move enqueued values into their ranges, before Optuna stores them as they are; in words,
-    which ones."""
-    enqueued, moved = enqueued_in(trial), []
+    which ones, by their names."""
+    enqueued, moved = enqueued_in(trial), {}
     for decision in space.decisions:
         if decision.name not in enqueued:
             continue
@@ -100,7 +100,7 @@ def _fit_enqueued(trial: Trial, space: SearchSpace) -> list[str]:
                     f"trial {trial.number} was enqueued with {error}. Optuna takes no other value "
                     "either, and this trial fails: enqueue another"
                 ) from None
-            moved.append(f"{decision.name} = {value!r} as {enqueued[decision.name]!r}")
+            moved[decision.name] = f"{decision.name} = {value!r} as {enqueued[decision.name]!r}"
     return moved
 
 

@@ -174,6 +174,14 @@ def test_an_enqueued_value_that_is_near_nothing_fails_its_trial_alone(given, cap
     assert [trial.state for trial in study.trials[1:]] == [TrialState.COMPLETE] * 3
 
 
+def test_an_enqueued_value_without_effect_is_not_warned_of(caplog):
+    space = JointSpace(SPACE, Decision("on", (False, True)), Int("many", 4, 9, when={"on": True}))
+    study = study_of(space=space)
+    study.enqueue_trial({"on": False, "many": 99})
+    study.optimize(lambda trial: len(suggest(trial, space)), n_trials=2)
+    assert caplog.messages == []
+
+
 def test_values_that_the_objective_took_out_of_range_are_told_at_the_nearest_point(caplog):
     """As by an objective without `suggest`, or ``add_trial`` with a wider range."""
     wide = {d.name: CHOICES for d in SPACE.decisions} | {
