@@ -191,7 +191,7 @@ class StrategySampler(BaseSampler):
         self._begin(**state)
 
     def check(self, study: Study) -> None:
-        """Check that this sampler can search in a study, and change nothing.
+        """Check that this sampler can search in a study, without making a trial.
 
         Optuna calls no sampler before a trial has begun. If a study does not fit, the trial is
         therefore put back when it begins: it waits for the next run, and has not failed. Call this
