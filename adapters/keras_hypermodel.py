@@ -23,6 +23,7 @@ from cellwright.adapters.keras_objective import (
 from cellwright.adapters.keras_results import not_trained, with_sum
 from cellwright.adapters.keras_schedule import AFTER, EPOCHS
 from cellwright.plugins import Limit, Meter, Recipe, Reward, make_space
+from cellwright.plugins.interrupts import never_a_failure
 from cellwright.plugins.meters import as_meters
 from cellwright.plugins.scoring.child import check_losses, score
 from cellwright.plugins.scoring.evaluation import check_hyperparameters, divide
@@ -36,7 +37,7 @@ from cellwright.plugins.training.checkpoints import (
     epochs_of,
     joined,
 )
-from cellwright.plugins.training.train import compile_child, metrics_of
+from cellwright.plugins.training.train import Interrupts, compile_child, metrics_of
 from cellwright.search_spaces import OverLimit, Params, SearchSpace
 
 
@@ -124,6 +125,8 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
             OverLimit: Only where no tuner runs the trial, so that the objective is not known.
             FatalValueError: Before the training, if it will not give the objective. The search
                 ends.
+            KeyboardInterrupt: After a batch, on Ctrl-C. The trial is run again when the search
+                goes on.
         """
         given = named(args, kwargs)
         callbacks = list(given.get("callbacks") or ())
@@ -132,7 +135,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         self._check_objective(objective, model, given, callbacks)
         given = check_inputs(model, given, self.input_shape, self._seen)
         given = as_searched(self.space, self._given(hp)[1], given)
-        given["callbacks"] = [*callbacks, keras.callbacks.TerminateOnNaN()]
+        given["callbacks"] = [*callbacks, keras.callbacks.TerminateOnNaN(), Interrupts()]
         if objective is not None:
             given["callbacks"].append(CheckObjective(objective, self._stored))
         history: Any = None
@@ -146,7 +149,8 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         reward = None if self._history_will_do else self.reward or usual_reward(self.classes)
         try:
             network = self._given(hp)[0]
-            metrics, _ = score(network, lambda: model, train, self.screening, reward)
+            with never_a_failure():
+                metrics, _ = score(network, lambda: model, train, self.screening, reward)
         except OverLimit as error:
             if objective is None:
                 raise

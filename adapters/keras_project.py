@@ -30,9 +30,9 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
     """Keras Tuner's oracle, made safe; a subclass implements `populate_space`.
 
     No trial that has ended is lost or run again, whenever the process dies. No exception leaves the
-    oracle locked. A result that is not finite fails its trial, and a retry starts without the old
-    metrics. The trial of a child beyond a limit (`INFEASIBLE` is among its metrics) is FAILED, and
-    is not run again.
+    oracle locked. An interrupt is no failure. A result that is not finite fails its trial, and a
+    retry starts without the old metrics. The trial of a child beyond a limit (`INFEASIBLE` is among
+    its metrics) is FAILED, and is not run again.
     """
 
     trials: dict[str, Any]
@@ -61,7 +61,15 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
             trial.score = math.nan
 
     def end_trial(self, trial: Any) -> None:
+        """Store a trial that has ended.
+
+        Raises:
+            KeyboardInterrupt: If it was interrupted, and what ran it made a failure of that. The
+                trial is not stored as ended, and is run again when the search goes on.
+        """
         trial_id = trial.trial_id
+        if trial.status in (TrialStatus.INVALID, TrialStatus.FAILED) and _interrupted(trial):
+            raise KeyboardInterrupt(f"in trial {trial_id}")
         with self._locked():
             if self.trials[trial_id].metrics.exists(INFEASIBLE):
                 trial.status = TrialStatus.FAILED
@@ -197,6 +205,12 @@ def _trial(state: Mapping[str, Any]) -> Any:
     trial = Trial.from_state(state)
     int(trial.trial_id)  # the trial's number
     return trial
+
+
+def _interrupted(trial: Any) -> bool:
+    """Whether a ``KeyboardInterrupt`` is in the traceback that Keras Tuner keeps of a failure."""
+    lines = (trial.message or "").splitlines()
+    return any(line.partition(":")[0] == "KeyboardInterrupt" for line in lines)
 
 
 def _forget_metrics(trial: Any) -> None:

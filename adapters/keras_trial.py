@@ -21,8 +21,10 @@ from cellwright.adapters.keras_objective import objectives_of, refuse
 from cellwright.adapters.keras_oracle import StrategyOracle
 from cellwright.adapters.keras_results import not_trained, with_sum
 from cellwright.adapters.keras_schedule import AFTER, EPOCHS
+from cellwright.plugins.interrupts import check
 from cellwright.plugins.scoring.evaluation import NO_FOLDER, Evaluation
 from cellwright.plugins.strategies.population import PopulationBased
+from cellwright.plugins.tracking.tracked import Notes, OnTrial, tracking
 from cellwright.plugins.training.best_child import Keep
 from cellwright.search_spaces import OverLimit
 
@@ -47,6 +49,7 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
             at random from their whole ranges. The tuner declares what the oracle lacks.
         keep: Called with the architecture, its metrics and the trained model.
         report: Called with the trial's number, each epoch (from 0) and its metrics.
+        on_trial: Told of each trial that ends (`TrackedTrial`); the evaluation's own if None.
         arguments: Those of ``keras_tuner.Tuner``: ``directory``, ``project_name``, ...
 
     Raises:
@@ -62,6 +65,7 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
         *,
         keep: Keep | None = None,
         report: Callable[[int, int, dict[str, float]], None] | None = None,
+        on_trial: OnTrial | None = None,
         **arguments: Any,
     ) -> None:
         check_searched(getattr(oracle, "space", evaluation.space), evaluation.space)
@@ -69,11 +73,16 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
         if population and evaluation.checkpoints is None:
             raise ValueError(NO_FOLDER)
         self.evaluation, self.keep, self.report = evaluation, keep, report
+        self.tracker = on_trial or evaluation.on_trial
         super().__init__(oracle=oracle, **arguments)
         if isinstance(self.oracle, kt.Oracle):  # in a worker, the chief has declared it
             declared = self.oracle.get_space()
             architecture(declared, evaluation.space)
             self.oracle.update_space(declared)
+
+    def pre_create_trial(self) -> None:
+        super().pre_create_trial()
+        check()  # between two trials, when everything is stored
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Run one trial; what ``search`` was given is not used.
@@ -81,14 +90,20 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
         Raises:
             FatalValueError: After the first epoch, if the objective is none of the metrics. The
                 search ends.
+            KeyboardInterrupt: On Ctrl-C; the same trial is run again when the search goes on.
             Exception: Whatever made the child fail.
         """
         keras.utils.clear_session()  # forget the last child, or memory grows with every trial
-        known = self._known(trial)
-        if known is not None:
-            return known
+        with tracking(self.tracker, self.evaluation.space, int(trial.trial_id)) as notes:
+            return self._run(trial, notes)
+
+    def _run(self, trial: Any, notes: Notes) -> dict[str, float]:
         values = trial.hyperparameters.values
         params, number = read_params(values, self.evaluation.space), int(trial.trial_id)
+        known = self._known(trial)
+        if known is not None:
+            notes.params, notes.metrics = params, known
+            return known
 
         def report_epoch(epoch: int, metrics: dict[str, float]) -> None:
             self._check_objective(metrics)
@@ -97,12 +112,16 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
 
         try:
             metrics, model = self.evaluation.run(
-                params, report_epoch, epochs=values.get(EPOCHS), after=values.get(AFTER)
+                params,
+                report_epoch,
+                epochs=values.get(EPOCHS),
+                after=values.get(AFTER),
+                notes=notes,
             )
         except OverLimit as error:
             return not_trained(error, self.oracle.objective, trial)
         if self.keep is not None:
-            self.keep(params, metrics, model)
+            notes.model = self.keep(params, metrics, model)
         return with_sum(metrics, self.oracle.objective)
 
     def _check_objective(self, metrics: dict[str, float]) -> None:

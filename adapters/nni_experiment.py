@@ -15,6 +15,7 @@ from cellwright.adapters.nni_localhost import allow_localhost
 from cellwright.adapters.nni_moved import has_begun, mend
 from cellwright.adapters.nni_patience import patience
 from cellwright.adapters.nni_record import HISTORY, Record
+from cellwright.plugins.interrupts import check, held_back
 from cellwright.plugins.registry import make_space
 from cellwright.search_spaces import CellwrightError, Params
 
@@ -62,7 +63,9 @@ def run_experiment(
 ) -> list[Trial]:
     """Run the experiment of ``folder`` to its end, or resume the last one that ran there.
 
-    On an exception, Ctrl-C included, the experiment is stopped and can be resumed.
+    On an exception, Ctrl-C included, the experiment is stopped and can be resumed, which tries the
+    trials again that were running. Where this process is killed instead, NNI's run on, and
+    the next call names the one to end.
 
     Args:
         folder: As `write_experiment` leaves it.
@@ -76,12 +79,25 @@ def run_experiment(
 
     Raises:
         ValueError, SpaceMismatch: See `check_experiment`.
-        CellwrightError: If NNI ends the experiment with an error, its tuner's process ends, or it
-            does not start after three tries.
+        CellwrightError: If NNI ends the experiment with an error or still runs it, its tuner's
+            process ends, or it does not start after three tries.
+        KeyboardInterrupt: On Ctrl-C, once the experiment is stopped.
     """
     folder = Path(folder).resolve()
     check_experiment(folder)
+    _check_not_running(folder)
     allow_localhost()
+    with held_back():
+        return _run_to_the_end(folder, trials, port, on_trial, announce)
+
+
+def _run_to_the_end(
+    folder: Path,
+    trials: int | None,
+    port: int | None,
+    on_trial: Callable[[Trial], None] | None,
+    announce: Callable[[str], None],
+) -> list[Trial]:
     known = {trial.number: trial for trial in read_trials(folder)}
     while True:
         before = len(known)
@@ -141,6 +157,7 @@ def _run(
         experiment._action = "resume"
         for line in mend(earlier, folder):
             announce(line)
+    check()
     try:
         try:
             with patience():
@@ -161,6 +178,27 @@ def _run(
         _watch(experiment, folder, known, on_trial)
     finally:
         experiment.stop()
+
+
+def _check_not_running(folder: Path) -> None:
+    """Refuse an experiment whose manager still runs, as after this process was killed.
+
+    Raises:
+        CellwrightError: If it does. Two managers would write to one database.
+    """
+    import psutil
+
+    experiment = latest_experiment(folder)
+    if experiment is None:
+        return
+    mark = ["--experiment-id", experiment.name]
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if any(words[i : i + 2] == mark for i in range(len(words))):
+            raise CellwrightError(
+                f"NNI still runs experiment {experiment.name} of {folder}, as process "
+                f"{process.pid}: end it by `kill {process.pid}`, and give the same command again"
+            )
 
 
 def read_trials(folder: str | Path) -> list[Trial]:
@@ -218,6 +256,7 @@ def _watch(
 ) -> None:
     """Report each trial that ends, until the experiment ends."""
     while True:
+        check()
         status, errors = _status(experiment)
         if status in ("DONE", "STOPPED"):
             time.sleep(poll)  # for the last result to reach the tuner

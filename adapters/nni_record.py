@@ -35,6 +35,7 @@ OURS = frozenset({KNOWN, BUDGET, PAST, MEMBER, AFTER})
 # Among what a trial reports:
 ARCHITECTURE = "architecture"  # in a line or two, for a reader of NNI's page
 DECISIONS = "decisions"  # the same as JSON text: the page breaks on a value that is an object
+INTERRUPTED = "interrupted"  # it was stopped: this is no result, and it is tried again
 
 # Among a trial's facts:
 IMPORTED = "imported"  # with what hyperparameters, and how long, it was trained is not known
@@ -219,6 +220,10 @@ class Record:
     def report(self, number: int, result: Result, trial: str | None = None) -> None:
         """Book what a trial reported, which may be a failure."""
         self.tell(number, result, trial=trial)
+        self._reports.add(trial or str(number))
+
+    def report_interrupted(self, number: int, trial: str | None = None) -> None:
+        """Book that a trial was interrupted: it has reported, and is still to be tried."""
         self._reports.add(trial or str(number))
 
     def end(self, number: int) -> None:

@@ -23,15 +23,18 @@ from cellwright.adapters.nni_record import (
     ARCHITECTURE,
     BUDGET,
     DECISIONS,
+    INTERRUPTED,
     KNOWN,
     MEMBER,
     PAST,
 )
 from cellwright.adapters.nni_space import whole_numbers
+from cellwright.plugins.interrupts import was_interrupted
 from cellwright.plugins.registry import make_space
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.plugins.scoring.rewards import progress
 from cellwright.plugins.strategies.known import REPEAT_OF, SCORED_BY
+from cellwright.plugins.tracking.tracked import Notes, OnTrial, tracking
 from cellwright.plugins.training.best_child import Keep, keep_best
 from cellwright.plugins.training.checkpoints import Checkpoint
 from cellwright.plugins.training.recipe import Recipe
@@ -49,7 +52,10 @@ _theirs: list[str] = []  # what says that the tuner is one of NNI's own
 
 
 def run(
-    evaluation: Evaluation, keep: Keep | None = None, fixed: Mapping[str, Any] | None = None
+    evaluation: Evaluation,
+    keep: Keep | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    on_trial: OnTrial | None = None,
 ) -> dict[str, float]:
     """Run one trial: get an architecture from NNI, train and measure it, and report.
 
@@ -65,18 +71,37 @@ def run(
         evaluation: Trains and measures the child.
         keep: Called with the architecture, its metrics and the trained model, once NNI has them.
         fixed: The architecture, where the experiment searches hyperparameters alone.
+        on_trial: Told of the trial when NNI has its result (`TrackedTrial`, whose number is NNI's
+            sequence number); the evaluation's own if None.
 
     Returns:
         The metrics; their ``reward`` is the final result that NNI has.
 
     Raises:
+        KeyboardInterrupt: If it was interrupted. NNI books a failed trial, and the tuner tries the
+            child again in another one.
         Exception: Whatever made the child fail, so that NNI books a failed trial. The tuner has
             been told why; after an `OverLimit` it also has what was measured.
     """
     params, others, known = _given(evaluation.space, fixed or {})
+    with tracking(on_trial or evaluation.on_trial, evaluation.space, _number()) as notes:
+        return _run(evaluation, keep, fixed or {}, params, others, known, notes)
+
+
+def _run(
+    evaluation: Evaluation,
+    keep: Keep | None,
+    fixed: Mapping[str, Any],
+    params: Params,
+    others: dict[str, Any],
+    known: dict[str, Any] | None,
+    notes: Notes,
+) -> dict[str, float]:
     if known is not None and _answers(known, evaluation):
+        notes.params = {**params, **others}
+        notes.metrics = {name: value for name, value in known.items() if name != SCORED_BY}
         report(params, known)
-        return {name: value for name, value in known.items() if name != SCORED_BY}
+        return notes.metrics
     try:
         others, how = _in_our_words(others, evaluation)
         if "after" in how and fixed:
@@ -84,13 +109,13 @@ def run(
                 "a tuner with the schedule of a population names weights by all parameters: give "
                 f"{sorted(fixed)} to the evaluation, or to the tuner's space, and not as fixed"
             )
-        metrics, model = evaluation.run({**params, **others}, _report_epoch, **how)
+        metrics, model = evaluation.run({**params, **others}, _report_epoch, notes=notes, **how)
     except BaseException as error:
         report_failure(params, error)
         raise
     report(params, {**metrics, SCORED_BY: evaluation.fingerprint})
     if keep is not None:
-        keep(params, metrics, model)
+        notes.model = keep(params, metrics, model)
     return metrics
 
 
@@ -173,6 +198,12 @@ def _read(space: SearchSpace, given: Mapping[str, Any]) -> Params:
     return space.read(plain)
 
 
+def _number() -> int | None:
+    import nni
+
+    return None if nni.get_trial_id() == "STANDALONE" else nni.get_sequence_id()
+
+
 def _answers(known: Mapping[str, Any], evaluation: Evaluation) -> bool:
     """Whether an earlier trial of the same parameters was scored as this one would be."""
     scored_by = known.get(SCORED_BY)
@@ -207,6 +238,8 @@ def report(params: Mapping[str, Any], metrics: Mapping[str, Any], metric: str = 
 def report_failure(params: Mapping[str, Any], error: BaseException) -> None:
     """Tell the tuner that this architecture failed, and why; the script then raises ``error``.
 
+    If it was interrupted, that is what the tuner is told, which then tries it again.
+
     NNI books the trial as failed because of its exit status. It does not tell the tuner reliably
     which trial it was, so the trial does. A tuner that takes numbers (`nni_numbers`) is one of
     NNI's own, which stops for good at a result without a number, and is told nothing.
@@ -219,6 +252,8 @@ def report_failure(params: Mapping[str, Any], error: BaseException) -> None:
     reason = f"{type(error).__name__}: {error}"[:500]
     known = error.metrics if isinstance(error, OverLimit) else {}
     final = {**known, "default": None, "error": reason, **_echo(params)}
+    if was_interrupted(error):
+        final[INTERRUPTED] = True
     try:
         nni.report_final_result(final)
     except Exception:  # NNI may be gone; `error` is what matters

@@ -26,6 +26,7 @@ from cellwright.adapters.nni_proposal import propose
 from cellwright.adapters.nni_record import (
     HISTORY,
     IMPORTED,
+    INTERRUPTED,
     Record,
     read_result,
 )
@@ -191,10 +192,18 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
     def receive_trial_result(
         self, parameter_id: int, parameters: Any, value: Any, **kwargs: Any
     ) -> None:
-        """Book what a trial reported, under the architecture that it says it had."""
+        """Book what a trial reported, under the architecture that it says it had.
+
+        One that was interrupted is no result: it is proposed again, before any other.
+        """
         number = self._numbers.get(parameter_id)
         if number is None:
             _log.warning("a result of the unknown parameter id %r is left out", parameter_id)
+            return
+        if isinstance(value, Mapping) and value.get(INTERRUPTED):
+            _log.warning("trial %d was interrupted, and is proposed again", number)
+            self.record.report_interrupted(number, trial=kwargs.get("trial_job_id"))
+            self._again.append(number)
             return
         result = read_result(self.space, value, parameters, self._signs)
         if result.reward is None:

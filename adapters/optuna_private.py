@@ -7,6 +7,7 @@ fails if one is used anywhere else.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from optuna.artifacts._protocol import ArtifactStore
 from optuna.samplers import BaseSampler, PartialFixedSampler
 from optuna.storages import BaseStorage
 from optuna.storages.journal._file import LOCK_FILE_SUFFIX
+from optuna.study._optimize import _run_trial
 from optuna.study.study import _SYSTEM_ATTR_METRIC_NAMES
 from optuna.trial import FrozenTrial, TrialState
 
@@ -107,6 +109,26 @@ def storage_of(study: Study) -> BaseStorage:
 def identity_of(study: Study) -> tuple[Any, int]:
     """What tells this study from every other, though each hook is given a new object of it."""
     return study._storage, study._study_id
+
+
+def whole_study(study: Study) -> Study:
+    """The study itself, where a hook under a ``HyperbandPruner`` sees only a bracket of it, in
+    which nothing can be enqueued."""
+    return Study(study_name=study.study_name, storage=study._storage)
+
+
+def error_of_objective() -> BaseException | None:
+    """What the objective raised whose trial is being stored; None outside of ``Study.optimize``.
+
+    Optuna tells a sampler that a trial failed, and not why, and fails those that Ctrl-C interrupts.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code is _run_trial.__code__:
+            error: BaseException | None = frame.f_locals.get("func_err")
+            return error
+        frame = frame.f_back
+    return None
 
 
 def lock_of(journal: Path) -> Path:

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from cellwright.adapters.optuna_private import trials_of
 from cellwright.adapters.optuna_space import check_choices, part_of
-from cellwright.adapters.optuna_study import signs_of, warn_of_trials
+from cellwright.adapters.optuna_study import signs_of, warn_of_trials, was_stopped
 from cellwright.plugins.strategies.outcome import Rewards, Told, excess_of
 from cellwright.search_spaces import INFEASIBLE, InvalidArchitecture, Params, SearchSpace
 
@@ -113,7 +113,7 @@ def told_of(
         odd: Takes what the user is to know of it.
     """
     held = part_of(trial, space)
-    if not held:
+    if not held or was_stopped(trial):
         return None
     try:
         params, moved = fitted(held, space)

@@ -1,4 +1,7 @@
-"""A schedule's rungs as a study's trials: what one is to do, and which parameters go on."""
+"""A schedule's rungs as a study's trials: what one is to do, and which parameters go on.
+
+And a trial that is interrupted, with its rung if it has one: another one takes its place.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ from typing import Any
 from optuna import Study, Trial
 from optuna.trial import FrozenTrial, TrialState
 
-from cellwright.adapters.optuna_private import note_in_trial, stored_trial, trials_of
+from cellwright.adapters.optuna_private import note_in_trial, stored_trial, trials_of, whole_study
 from cellwright.adapters.optuna_record import reward_of
 from cellwright.adapters.optuna_space import part_of
-from cellwright.adapters.optuna_study import signs_of
+from cellwright.adapters.optuna_study import AGAIN, INTERRUPTED, place_of, signs_of, was_stopped
 from cellwright.plugins import Strategy
 from cellwright.plugins.strategies.schedule import Attempt, Rung, Schedule, draws_of
+from cellwright.plugins.strategies.strategy import NOTES
 from cellwright.search_spaces import SearchSpace
 
 RUNG = "rung"  # user attribute of a trial that is part of a schedule
@@ -73,7 +77,7 @@ def begin_rung(study: Study, trial: FrozenTrial, schedule: Schedule, strategy: S
         for other in trials_of(study, cached=True)
         if (rung := rung_of(other)) is not None
     ]
-    rung = schedule.next(attempts, strategy.space, draws_of(strategy.seed, trial.number))
+    rung = schedule.next(attempts, strategy.space, draws_of(strategy.seed, place_of(study, trial)))
     note_in_trial(study, trial, RUNG, rung.noted())
     return rung
 
@@ -101,3 +105,21 @@ def _attempt(trial: FrozenTrial, rung: Rung, signs: Sequence[float], space: Sear
         return Attempt(trial.number, rung.past, ended, reward)
     of_rung = (rung.bracket, rung.epochs, rung.after)
     return Attempt(trial.number, rung.past, ended, reward, *of_rung, params)
+
+
+def run_again(study: Study, trial: Trial | FrozenTrial) -> None:
+    """Mark a trial as interrupted, once, and enqueue its parameters for another one.
+
+    What was noted of it goes with them: what its strategy predicted, and under a schedule its rung.
+    Otherwise the schedule would count a failed child, and the new trial would be outside of it.
+    """
+    stored = stored_trial(study, trial)
+    if was_stopped(stored):
+        return
+    attributes = {n: x for n, x in stored.user_attrs.items() if n in (RUNG, *NOTES)}
+    note_in_trial(study, trial, INTERRUPTED, True)
+    if RUNG in attributes:
+        note_in_trial(study, trial, RUNG, None)
+    if stored.params or attributes:
+        attributes[AGAIN] = f"trial {stored.number}"
+        whole_study(study).enqueue_trial(dict(stored.params), user_attrs=attributes)

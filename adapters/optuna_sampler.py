@@ -26,6 +26,7 @@ from cellwright.adapters.optuna_picture import keep_picture_of_best
 from cellwright.adapters.optuna_private import (
     ArtifactStore,
     enqueued_in,
+    error_of_objective,
     identity_of,
     metric_names_of,
     note_in_trial,
@@ -34,7 +35,7 @@ from cellwright.adapters.optuna_private import (
     trials_of,
 )
 from cellwright.adapters.optuna_record import Record
-from cellwright.adapters.optuna_rung import begin_rung, carried_on, rung_of
+from cellwright.adapters.optuna_rung import begin_rung, carried_on, run_again, rung_of
 from cellwright.adapters.optuna_space import (
     check_choices,
     check_space,
@@ -42,13 +43,16 @@ from cellwright.adapters.optuna_space import (
     distribution_of,
 )
 from cellwright.adapters.optuna_study import (
+    AGAIN,
     check_directions,
     metrics_of,
+    place_of,
     seed_of,
     signs_of,
 )
 from cellwright.adapters.optuna_suggest import known_trial, note_architecture, suggest
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
+from cellwright.plugins.interrupts import was_interrupted
 from cellwright.plugins.strategies.schedule import Schedule
 from cellwright.search_spaces import InvalidArchitecture, SearchSpace
 
@@ -72,10 +76,11 @@ class StrategySampler(BaseSampler):
     A finished trial counts with its value, and a pruned one with its last intermediate value, both
     in the study's direction; so report what the objective returns in the end, as `optuna_trial.run`
     does. A trial that failed, was pruned before its first report, or has a value that is not finite
-    counts as a failed child. One that broke a constraint counts as worse than all others, and the
-    worse the further it is beyond. Trials without any decision of the space are ignored, so that a
-    study which has begun without one can take this sampler. A trial with only some of the decisions
-    is left out with a warning.
+    counts as a failed child. One that Ctrl-C interrupted does not count: it is marked with the user
+    attribute ``interrupted``, and another trial tries its child again. One that broke a constraint
+    counts as worse than all others, and the worse the further it is beyond. Trials without any
+    decision of the space are ignored, so that a study which has begun without one can take this
+    sampler. A trial with only some of the decisions is left out with a warning.
 
     The direction is the study's, and Optuna minimises unless ``create_study`` is told otherwise. If
     a study minimises what `optuna_trial.run`, ``Study.set_metric_names`` or a trial's user
@@ -229,6 +234,8 @@ class StrategySampler(BaseSampler):
     ) -> None:
         if self._others is not None:
             self._others.after_trial(study, trial, state, values)
+        if state == TrialState.FAIL and was_interrupted(error_of_objective()):
+            run_again(study, trial)
         if state == TrialState.COMPLETE and values is not None:
             metrics = metrics_of(trial)
             alike = [[name for name, x in metrics.items() if x == value] for value in values]
@@ -260,7 +267,7 @@ class StrategySampler(BaseSampler):
                     again = carried_on(study, rung)
                     return {name: value for name, value in again.items() if name in search_space}
             running = self._record.running(study, trial)
-            proposed = self.strategy.ask(trial.number, running, fixed)
+            proposed = self.strategy.ask(place_of(study, trial), running, fixed)
             expected = self.strategy.predict(proposed)
         if expected is not None and not enqueued_in(trial):
             for name, value in expected.notes(signs_of(study)[0]).items():
@@ -288,7 +295,7 @@ class StrategySampler(BaseSampler):
                 return carried[param_name]
         sampler = self._others
         if sampler is None:
-            words = (self.strategy.seed, trial.number, zlib.crc32(param_name.encode()))
+            words = (self.strategy.seed, place_of(study, trial), zlib.crc32(param_name.encode()))
             sampler = RandomSampler(seed=int(np.random.SeedSequence(words).generate_state(1)[0]))
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
@@ -299,6 +306,8 @@ class StrategySampler(BaseSampler):
         is run again), or withheld by a sampler around this one, as by ``PartialFixedSampler``."""
         space = self.strategy.space
         given = {**enqueued_in(trial), **trial.params}
+        if AGAIN in trial.user_attrs:  # what the strategy proposed before, it proposes again
+            given = {}
         if study.sampler is not self:
             for name in self._distributions.keys() - search_space.keys() - given.keys():
                 given[name] = study.sampler.sample_independent(

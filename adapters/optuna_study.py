@@ -17,6 +17,8 @@ from cellwright.plugins.metrics import mistaken
 from cellwright.plugins.strategies.arguments import check_integer
 from cellwright.plugins.strategies.strategy import NOTES
 
+# User attributes: of a trial that was interrupted, and of the one that tries its child again.
+INTERRUPTED, AGAIN = "interrupted", "tries_again"
 _MOST = 10  # trials that one warning names
 _logger = logging.getLogger(__name__)
 # What this process has said of which study of a storage.
@@ -69,6 +71,18 @@ def check_directions(study: Study, objectives: Sequence[Sequence[str]]) -> None:
                 "it was created with, so create another, by "
                 f'optuna.create_study(direction="{other}", ...)',
             )
+
+
+def was_stopped(trial: FrozenTrial) -> bool:
+    """Whether a trial was interrupted: another one tries its child again, in its place."""
+    return bool(trial.user_attrs.get(INTERRUPTED))
+
+
+def place_of(study: Study, trial: FrozenTrial) -> int:
+    """Which number of the seed's sequence a trial has: its own, less the trials before it that
+    were interrupted, so that the trial that tries a child again stands where the first one did."""
+    earlier = trials_of(study, cached=True)[: trial.number]
+    return trial.number - sum(map(was_stopped, earlier))
 
 
 def signs_of(study: Study) -> list[float]:

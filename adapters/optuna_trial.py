@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import optuna
-from optuna.trial import FrozenTrial
 
-from cellwright.adapters.optuna_private import keep_in_trial, note_in_trial
-from cellwright.adapters.optuna_rung import RUNG, rung_of
+from cellwright.adapters.optuna_private import keep_in_trial
+from cellwright.adapters.optuna_rung import run_again, rung_of
 from cellwright.adapters.optuna_study import check_directions, metrics_of, warn_once
 from cellwright.adapters.optuna_suggest import KEPT, known_trial, measured, suggest
 from cellwright.plugins.scoring.evaluation import Evaluation, Report
+from cellwright.plugins.tracking.tracked import Notes, OnTrial, tracking
 from cellwright.plugins.training.best_child import Keep
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import OverLimit
@@ -29,6 +29,7 @@ def run(
     *,
     keep: Keep | None = None,
     report: Report | None = None,
+    on_trial: OnTrial | None = None,
 ) -> float | tuple[float, ...]:
     """Suggest an architecture, train and measure it, and store all its metrics in the study.
 
@@ -52,14 +53,34 @@ def run(
         objectives: Names of the metrics to return, in the order of the study's directions.
         keep: Called with the architecture, its metrics and the trained model.
         report: Called with each epoch (from 0) and its metrics.
+        on_trial: Told of the trial when it is stored (`TrackedTrial`); the evaluation's own if
+            None.
 
     Returns:
         The value of the objective; a tuple of values if there are several.
 
     Raises:
         TrialPruned: If the child is beyond the limit, or the study's pruner ends its training.
+        KeyboardInterrupt: On Ctrl-C. The trial is marked with the user attribute ``interrupted``,
+            and the study tries the child again before any other.
         Exception: Whatever made the child fail; the user attribute ``error`` then says what.
     """
+    with tracking(on_trial or evaluation.on_trial, evaluation.space, trial.number) as notes:
+        try:
+            return _run(trial, evaluation, objectives, keep, report, notes)
+        except KeyboardInterrupt:
+            run_again(trial.study, trial)
+            raise
+
+
+def _run(
+    trial: optuna.Trial,
+    evaluation: Evaluation,
+    objectives: Sequence[str],
+    keep: Keep | None,
+    report: Report | None,
+    notes: Notes,
+) -> float | tuple[float, ...]:
     check_directions(trial.study, [[name] for name in objectives])
     params = suggest(trial, evaluation.space)
     rung = rung_of(trial)
@@ -67,6 +88,7 @@ def run(
     known = known_trial(trial, evaluation.space, objectives, evaluation.fingerprint)
     if known is not None:
         metrics = measured(known).repeated()
+        notes.params, notes.metrics = params, metrics
         store(trial, metrics, evaluation)
         return _values(metrics, objectives)
 
@@ -87,7 +109,9 @@ def run(
 
     try:
         epochs, after = (None, None) if rung is None else (rung.epochs, rung.after)
-        metrics, model = evaluation.run(params, report_epoch, epochs=epochs, after=after)
+        metrics, model = evaluation.run(
+            params, report_epoch, epochs=epochs, after=after, notes=notes
+        )
     except Exception as error:
         trial.set_user_attr("error", f"{type(error).__name__}: {error}")
         if isinstance(error, optuna.TrialPruned):
@@ -98,7 +122,7 @@ def run(
         raise optuna.TrialPruned(str(error)) from error
     store(trial, metrics, evaluation)
     if keep is not None:
-        keep(params, metrics, model)
+        notes.model = keep(params, metrics, model)
     return _values(metrics, objectives)
 
 
@@ -115,20 +139,6 @@ def _report(
         return False
     trial.report(metrics[objective], trained)
     return True
-
-
-def run_again(study: optuna.Study, trial: optuna.Trial | FrozenTrial) -> None:
-    """Enqueue an interrupted trial, so that the study runs it again.
-
-    Under a schedule the new trial takes over its rung. Otherwise the schedule would count a failed
-    child, and the new trial would be outside of it.
-    """
-    rung = rung_of(trial)
-    attributes = {} if rung is None else {RUNG: rung.noted()}
-    if rung is not None:
-        note_in_trial(study, trial, RUNG, None)
-    if trial.params:
-        study.enqueue_trial(dict(trial.params), user_attrs=attributes)
 
 
 def store(

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from cellwright.plugins.registry import *
     from cellwright.plugins.scoring import *
     from cellwright.plugins.strategies import *
+    from cellwright.plugins.tracking import *
     from cellwright.plugins.training import *
 
-_ROOMS = ("strategies", "data", "training", "meters", "scoring", "registry")
+_ROOMS = ("strategies", "data", "training", "meters", "tracking", "scoring", "registry")
 
 
 def __getattr__(name: str) -> Any:

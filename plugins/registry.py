@@ -1,8 +1,8 @@
-"""Names of spaces, strategies, meters and rewards, as in a config file or on a command line.
+"""Names of spaces, strategies, meters, rewards and trackers, in a config file or on a command line.
 
 The built-in ones come through the same door as a stranger's: the entry points of any installed
-package in ``cellwright.spaces``, ``cellwright.strategies``, ``cellwright.meters`` and
-``cellwright.rewards``.
+package in ``cellwright.spaces``, ``cellwright.strategies``, ``cellwright.meters``,
+``cellwright.rewards`` and ``cellwright.trackers``.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ import inspect
 from collections.abc import Collection, Sequence
 from importlib.metadata import entry_points
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 from cellwright.plugins.meters import Meter, as_meters
 from cellwright.plugins.scoring.rewards import Reward
 from cellwright.plugins.strategies.strategy import Strategy
+from cellwright.plugins.tracking.tracked import OnTrial
 from cellwright.search_spaces import JointSpace, SearchSpace, read_hyperparameter
 
-__all__ = ["make_meter", "make_reward", "make_space", "make_strategy"]
+__all__ = ["make_meter", "make_reward", "make_space", "make_strategy", "make_tracker"]
 
 
 def make_space(space: SearchSpace | str | None, tune: Sequence[str] = ()) -> SearchSpace:
@@ -121,6 +123,42 @@ def make_reward(name: str, /, **arguments: Any) -> Reward:
     return reward
 
 
+def make_tracker(
+    text: str, *, folder: str | Path = ".", search: str = "cellwright", space: SearchSpace
+) -> OnTrial:
+    """A tracker as ``"NAME"`` or ``"NAME=WHERE"``, such as ``"mlflow=http://localhost:5000"``.
+
+    A tracker is called with each `TrackedTrial`, and may have a ``close()`` for the end of the
+    search. Its class, or a function that makes one, takes what is given here::
+
+        class Mine:
+            def __init__(self, where=None, *, folder=".", search="cellwright", space=None): ...
+            def __call__(self, trial): ...
+
+    Args:
+        text: A registered name or ``"package.module:attribute"``, and where it is to write.
+        folder: Of the search, for a tracker that is not told where.
+        search: What the search is called.
+        space: What is searched.
+
+    Raises:
+        ValueError: If nothing goes by that name, or it takes other arguments.
+        ModuleNotFoundError: If it needs a package that is not installed.
+    """
+    name, _, where = text.partition("=")
+    if (first := name.partition(":")[0]) in names("trackers") and first != name:
+        raise ValueError(f"write {first}={text.partition(':')[2]}: where it writes follows a =")
+    made = _load("trackers", name)
+    given = {"folder": folder, "search": search, "space": space}
+    try:
+        tracker: OnTrial = made(where or None, **given)
+    except TypeError as error:
+        raise _refusal("tracker", name, made, ["where", *given], error) from error
+    if not callable(tracker):
+        raise ValueError(f"tracker {name!r} gives a {type(tracker).__name__}, which is not called")
+    return tracker
+
+
 def _refusal(
     kind: str, name: str, made: Any, given: Collection[str], error: TypeError
 ) -> ValueError:
@@ -134,7 +172,8 @@ def _refusal(
 
 
 def names(group: str) -> list[str]:
-    """What is installed under ``"spaces"``, ``"strategies"``, ``"meters"`` or ``"rewards"``."""
+    """What is installed under ``"spaces"``, ``"strategies"``, ``"meters"``, ``"rewards"`` or
+    ``"trackers"``."""
     return sorted({entry.name for entry in entry_points(group=f"cellwright.{group}")})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cellwright.plugins.interrupts import check
 from cellwright.plugins.scoring.limit import Screening
 from cellwright.plugins.scoring.rewards import Reward
 from cellwright.search_spaces import CellwrightError, ChildFailed, Params
@@ -46,6 +47,7 @@ def score(
     start = time.perf_counter()
     with _memory():
         known, model = screening.measure(network, build)
+        check()  # before the training, which begins with seconds of tracing
         trained = dict(train(model, known))
     check_losses({name: [value] for name, value in trained.items()})
     metrics = {**trained, **known, "seconds": time.perf_counter() - start}

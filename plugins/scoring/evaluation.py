@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.interrupts import never_a_failure
 from cellwright.plugins.meters import Meter
 from cellwright.plugins.metrics import SHARED
 from cellwright.plugins.scoring.child import score
 from cellwright.plugins.scoring.limit import Limit, Screening
 from cellwright.plugins.scoring.rewards import Reward, usual_reward
 from cellwright.plugins.strategies.schedule import state_of
+from cellwright.plugins.tracking.tracked import Notes, OnTrial, tracking
 from cellwright.plugins.training.checkpoints import Checkpoint, checkpoint_of, descended
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.plugins.training.weight_bank import WeightBank
@@ -69,6 +71,8 @@ class Evaluation:
         deadline: When the training of a child ends at the latest; see `training.train.train`.
         train: A training of your own in place of `training.train.train`. It takes the same
             arguments, without those that are None, and returns the same kind of metrics.
+        on_trial: Told of each trial that ends (`TrackedTrial`), by whichever host runs it: a
+            tracker such as `MLflowTracker`, or any function. What it raises is a warning.
 
     Raises:
         ValueError: If the reward weighs a latency, or the limit is on a metric, that nothing
@@ -91,6 +95,7 @@ class Evaluation:
     predictor: Callable[[Params], float] | None = None
     deadline: float | None = None
     train: Train | None = None
+    on_trial: OnTrial | None = None
 
     def __post_init__(self) -> None:
         if self.data is not None:
@@ -155,11 +160,13 @@ class Evaluation:
         *,
         epochs: int | None = None,
         after: str | None = None,
+        notes: Notes | None = None,
     ) -> tuple[dict[str, float], Any]:
         """Build, measure, train and weigh one child.
 
         What can be known of a child before it is trained is measured first (`measure`), so that a
-        child beyond the limit costs no training.
+        child beyond the limit costs no training. Ctrl-C ends it after a batch, and a second one
+        at once; a training of your own decides this for itself.
 
         Args:
             params: The architecture, and any hyperparameters by name.
@@ -173,6 +180,8 @@ class Evaluation:
             after: Of a trial of `PopulationBased`, the name of the weights that the child goes on
                 from (`Rung.after`); ``""`` for a new child. It leaves its own in `checkpoints`
                 under another name, so that any number of trials can go on from them.
+            notes: Of a host that tells `on_trial` by itself, once it has stored the trial (see
+                `tracking`); otherwise it is told here, without a number.
 
         Returns:
             The metrics (those of the training and of `measure`, ``seconds``, and ``reward``), and
@@ -186,7 +195,28 @@ class Evaluation:
             ChildFailed: If the child cannot be measured, its training diverges or runs out of
                 memory, the weights that it goes on from are not there, or the reward is not a
                 finite number.
+            KeyboardInterrupt: On Ctrl-C, whatever it interrupted: never as a failure of the child.
         """
+        if notes is None:
+            with tracking(self.on_trial, self.space, None) as notes:
+                return self.run(params, report, checkpoint, epochs=epochs, after=after, notes=notes)
+        notes.params = dict(params)
+        try:
+            found = self._run(params, notes.each(report), checkpoint, epochs, after)
+        except BaseException as error:
+            notes.fail(error)
+            raise
+        notes.metrics = found[0]
+        return found
+
+    def _run(
+        self,
+        params: Mapping[str, Any],
+        report: Report | None,
+        checkpoint: Checkpoint | None,
+        epochs: int | None,
+        after: str | None,
+    ) -> tuple[dict[str, float], Any]:
         if self.weights is not None and (checkpoint is not None or epochs is not None):
             raise ValueError(_BANK_OR_CHECKPOINTS)
         network, hyperparameters = self.space.split(params)
@@ -208,7 +238,8 @@ class Evaluation:
             self.weights.keep(model, shared)
             return {**metrics, SHARED: float(len(started))}
 
-        return score(network, lambda: mine._build(network), train, self._screening, reward)
+        with never_a_failure(hold_back=self.train is None):
+            return score(network, lambda: mine._build(network), train, self._screening, reward)
 
     def _train(self, model: Any, how: Mapping[str, Any]) -> dict[str, float]:
         return (self.train or _keras_training())(model, self.data, self._recipe, **how)

@@ -11,25 +11,27 @@ from typing import Any
 from cellwright.plugins.files import atomic_path, atomic_write, exclusive_lock, read_json
 from cellwright.search_spaces import CorruptedState, Params, SearchSpace
 
-Keep = Callable[[Params, dict[str, float], Any], None]
+# What keeps a child; it may say in which file, if it did.
+Keep = Callable[[Params, dict[str, float], Any], Path | None]
 _log = logging.getLogger(__name__)
 
 
 def keep_best(folder: str | Path, space: SearchSpace | None = None) -> Keep:
-    """A function of (params, metrics, model), which keeps the model if its reward is the highest.
+    """A function of (params, metrics, model), which keeps the model if its reward is the highest,
+    and then returns its file.
 
     ``folder`` then holds ``best.keras``, and ``best.json`` with its ``params`` and ``metrics``;
     with a ``space``, also the pictures that this one has of the architecture, such as
     ``normal_cell.png``. Several processes may keep their children in one folder.
     """
 
-    def keep(params: Params, metrics: dict[str, float], model: Any) -> None:
+    def keep(params: Params, metrics: dict[str, float], model: Any) -> Path | None:
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         with exclusive_lock(path / ".best.lock"):
             best = read_best(path)
             if best is not None and best["metrics"]["reward"] >= metrics["reward"]:
-                return
+                return None
             # The model first: a crash in between leaves a better model under an older name.
             with atomic_path(path / "best.keras") as beside:
                 model.save(beside)
@@ -37,6 +39,7 @@ def keep_best(folder: str | Path, space: SearchSpace | None = None) -> Keep:
                 json.dump({"params": params, "metrics": metrics}, file, indent=1)
             if space is not None:
                 _draw(path, space, params, model)
+            return path / "best.keras"
 
     return keep
 

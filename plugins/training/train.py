@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.interrupts import check
 from cellwright.plugins.training.batches import Batches
 from cellwright.plugins.training.checkpoints import Checkpoint, epochs_of, joined
 from cellwright.plugins.training.recipe import Recipe
@@ -76,6 +77,7 @@ def train(
     Raises:
         ChildFailed: As soon as a loss is NaN or infinite, or if the checkpoint is of another
             network.
+        KeyboardInterrupt: After a batch, if a signal was held back (`interrupts.held_back`).
     """
     compile_child(model, recipe)
     before = {} if checkpoint is None else checkpoint.restore(model, recipe.epochs)
@@ -92,7 +94,7 @@ def train(
         epochs=recipe.epochs,
         validation_data=tuple(held_out) if len(data.x_val) else None,
         validation_batch_size=max(recipe.batch_size, 256),
-        callbacks=[watch, *stopping],
+        callbacks=[watch, Interrupts(), *stopping],
         verbose=0,
     ).history
     trained = float(epochs_of(history))
@@ -124,6 +126,16 @@ def metrics_of(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
             np.average(values, weights=range(1, len(values) + 1))
         )
     return metrics
+
+
+class Interrupts(keras.callbacks.Callback):  # type: ignore[misc]
+    """Ends a training after any batch, if a signal was held back (`interrupts.held_back`)."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        check()
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        check()
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]

@@ -100,6 +100,21 @@ def test_an_interrupted_trial_is_run_again_with_its_values(tmp_path, stop_at):
     assert first.tried + second.tried[1:] == bare(8, seed=first.oracle.seed)
 
 
+def test_an_interrupt_that_arrives_as_another_exception_is_no_failure(tmp_path):
+    class Swallowed(Scored):
+        def run_trial(self, trial, *args, **kwargs):
+            try:
+                return super().run_trial(trial, *args, **kwargs)
+            except KeyboardInterrupt as error:  # as where C++ called Python back
+                raise RuntimeError("a callback failed") from error
+
+    first = Swallowed(oracle(6), directory=str(tmp_path), project_name="project")
+    first.stop_at, first.space = 3, SPACE
+    with pytest.raises(KeyboardInterrupt):
+        first.search(verbose=0)
+    assert first.tried[:-1] + run(tmp_path, 6) == bare(6)
+
+
 def test_a_trial_that_died_after_its_result_counts_once(tmp_path):
     mine = oracle(4)
     tuner(tmp_path, mine).save()

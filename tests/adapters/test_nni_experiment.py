@@ -24,11 +24,19 @@ from cellwright.adapters.nni_experiment import (
     free_port,
     latest_experiment,
     read_trials,
+    run_experiment,
     write_experiment,
 )
+from cellwright.adapters.nni_init import WORKING_DIRECTORY
 from cellwright.plugins import Recipe, make_space, make_strategy
 from cellwright.plugins.scoring.evaluation import divide
-from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace, SpaceMismatch
+from cellwright.search_spaces import (
+    CellwrightError,
+    Decision,
+    NASNetSpace,
+    SearchSpace,
+    SpaceMismatch,
+)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nni"
 
@@ -305,6 +313,18 @@ def test_run_experiment_stops_on_ctrl_c_and_resumes(quick: Nnictl) -> None:
     assert len(set(numbers)) == 7
     assert set(numbers) <= set(range(7 + 2))  # one or two may wait, if NNI ran another one again
     check_quick(quick.folder, numbers)
+
+
+def test_an_experiment_that_nni_still_runs_is_refused(tmp_path: Path) -> None:
+    write_experiment(tmp_path, strategy="random", data="digits", trials=1)
+    database = tmp_path / WORKING_DIRECTORY / "abc12345" / "db" / "nni.sqlite"
+    database.parent.mkdir(parents=True)
+    database.touch()
+    program = [sys.executable, "-c", "input()", "main.js", "--experiment-id", "abc12345"]
+    with subprocess.Popen(program, stdin=subprocess.PIPE) as manager:
+        with pytest.raises(CellwrightError, match=f"still runs .* end it by `kill {manager.pid}`"):
+            run_experiment(tmp_path)
+        manager.kill()
 
 
 SLOWED = """

@@ -218,3 +218,32 @@ def test_a_child_that_raises_fails_its_trial_and_says_so(tmp_path: Path) -> None
     assert keeper.final["error"] == "RuntimeError: an exception in user code"
     assert keeper.final["decisions"] == ECHO["decisions"]
     assert not (tmp_path / "best").exists()
+
+
+def test_an_interrupted_trial_says_that_it_is_no_failure(keeper: Keeper, tmp_path: Path) -> None:
+    script = """
+from cellwright.plugins import Evaluation
+from cellwright.plugins.data.dataset import Dataset
+
+class Child:
+    count_params = lambda self: 1
+
+class Space(SearchSpace):
+    def build(self, *arguments, **options):
+        return Child()
+
+def train(*arguments, **options):
+    raise KeyboardInterrupt
+
+images = np.zeros((2, 2), np.float32)
+data = Dataset(images, np.arange(2), images, np.arange(2), ("a", "b"))
+show = lambda trial: open("told", "w").write(f"{trial.number} {trial.state}")
+run(Evaluation(Space(space.decisions), data, train=train, on_trial=show))
+"""
+    head = HEAD.replace("params, others = architecture(space)\n", "")
+    done = keeper.run(script, tmp_path, head)
+    assert "KeyboardInterrupt" in done.stderr
+    # Trackers are told, under NNI's own number.
+    assert (tmp_path / "told").read_text() == "4 interrupted"
+    assert keeper.final["interrupted"] is True
+    assert keeper.final["architecture"] == PARAMS

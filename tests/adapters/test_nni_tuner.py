@@ -526,6 +526,34 @@ def test_what_nni_does_not_run_again_is_proposed_again(monkeypatch: pytest.Monke
         [experiment.given[0], kept, lost])}  # fmt: skip
 
 
+def test_a_trial_that_was_interrupted_is_proposed_again_and_never_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    experiment = Experiment(new())
+    experiment.trial()
+    [stopped] = experiment.request(1)
+    said = {"default": None, "error": "KeyboardInterrupt: ", "interrupted": True}
+    experiment.final(stopped, said)
+    experiment.end(stopped, "FAILED")
+    [again, other] = experiment.request(2)
+    assert experiment.given[again] == experiment.given[stopped]
+    assert experiment.given[other] != experiment.given[stopped]
+    experiment.final(again, 2.0)
+    assert rewards(experiment.tuner) == {0: score(experiment.given[0]), 1: 2.0}
+
+    unbroken = Experiment(new())
+    unbroken.trial()
+    unbroken.request(2)
+    assert list(unbroken.given.values())[1:] == [experiment.given[again], experiment.given[other]]
+
+    # Stopped before it is proposed again: whoever resumes proposes it.
+    [last] = experiment.request(1)
+    experiment.final(last, said)
+    resumed_ = resumed(monkeypatch)
+    given = [resumed_.given[id_] for id_ in resumed_.request(2)]
+    assert experiment.given[last] in given
+
+
 def test_a_trial_that_nni_runs_again_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = Experiment(new())
     failed, good = experiment.request(2)

@@ -10,6 +10,7 @@ from optuna.pruners import HyperbandPruner
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal import _file as journal_file
+from optuna.study import _optimize
 from optuna.trial import TrialState
 
 from cellwright.adapters import optuna_private
@@ -30,6 +31,8 @@ PARTS = {
     "put_back": [(BaseStorage, "set_trial_state_values", ["trial_id", "state"])],
     "storage_of": [],
     "identity_of": [],  # attributes of an object: see the tests below
+    "whole_study": [(optuna.Study, "__init__", ["study_name", "storage"])],
+    "error_of_objective": [(_optimize, "_run_trial", ["study", "func", "catch"])],
     "lock_of": [(journal_file, "LOCK_FILE_SUFFIX", None)],
 }
 PRIVATE = re.compile(

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import signal
 import time
 
 import keras
@@ -293,3 +294,29 @@ def test_scikit_learns_checks_that_train_nothing(kind):
 def test_scikit_learns_checks(kind):
     estimator = kind(epochs=30, refit=False, **TINY)
     check_estimator(estimator, on_skip=None, expected_failed_checks=EXPECTED)
+
+
+class Interrupted(MLPSpace):
+    """Ctrl-C while the second child is built."""
+
+    built = 0
+
+    def build(self, *arguments, **options):
+        Interrupted.built += 1
+        if Interrupted.built == 3:  # the first is a test
+            signal.raise_signal(signal.SIGINT)
+        return super().build(*arguments, **options)
+
+
+@pytest.mark.parametrize("host", ["optuna", "keras-tuner"])
+def test_ctrl_c_ends_fit_and_is_no_failed_child(host, capsys):
+    Interrupted.built = 0
+    space = Interrupted(nodes=(2, 3, 4, 5, 6, 7), activations=("relu", "tanh"), length=2)
+    x, y = load_wine(return_X_y=True)
+    model = CellwrightClassifier(
+        **(TINY | {"max_trials": 3}), space=space, host=host, epochs=1, verbose=1
+    )
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y)
+    assert not hasattr(model, "model_")
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["trial 0"]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.plugins import Dataset, Recipe
+from cellwright.plugins.interrupts import check, held_back
 from cellwright.search_spaces import ChildFailed, Params, SearchSpace
 from cellwright.searches.hosts import driver_of
 from cellwright.searches.settings import Settings
@@ -67,9 +68,16 @@ def find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
     Raises:
         ChildFailed: If no child could be trained, with the reason of the first.
         CellwrightError, ValueError: If the plan does not fit the data; before any training.
+        KeyboardInterrupt: On Ctrl-C, after a batch at the latest; nothing is kept.
     """
+    with held_back():
+        return _find(data, whole, plan)
+
+
+def _find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
     from cellwright.plugins.training.train import train
 
+    check()
     with tempfile.TemporaryDirectory(prefix="cellwright-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         settings = _settings(plan, data, folder)
@@ -77,6 +85,7 @@ def find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
         with quiet_tensorflow():
             evaluation = settings.make_evaluation(data)
         try_to_build(evaluation)
+        check()
         # NNI's trials are processes that read all this from the folder; they need a space's name.
         if plan.host == "nni" and isinstance(plan.space, str):
             data.save(Path(settings.data))

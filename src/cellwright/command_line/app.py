@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -29,7 +31,8 @@ from cellwright.command_line.progress import Display
 from cellwright.command_line.report import report
 from cellwright.command_line.results import write_preparation, write_results
 from cellwright.command_line.show import show
-from cellwright.plugins import Evaluation, LatencyPredictor
+from cellwright.plugins import Evaluation, LatencyPredictor, Trackers
+from cellwright.plugins.interrupts import at_once, held_back
 from cellwright.plugins.registry import names
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
@@ -40,10 +43,10 @@ from cellwright.searches.folder import (
     with_edition,
     with_target,
 )
-from cellwright.searches.hosts import HOSTS, driver_of
+from cellwright.searches.hosts import HOSTS, Driver, driver_of
 from cellwright.searches.settings import CHECKPOINTS, WEIGHTS, Settings, with_goals
 from cellwright.searches.startup import check_input, quiet_tensorflow, try_to_build
-from cellwright.searches.trial import counted, ranked
+from cellwright.searches.trial import Trial, counted, ranked
 
 app = typer.Typer(
     add_completion=False,
@@ -53,10 +56,15 @@ app = typer.Typer(
 )
 
 Out = Annotated[Path, typer.Argument(help="Folder of a search, given to it as --out.")]
+STOPS, STOPPED = (signal.SIGINT, signal.SIGTERM), 130  # and the exit status of a search after one
+_CONTINUES = "stopped; the same command continues"
+_STOPPING = "stopping after this step, to save what there is; Ctrl-C again ends at once"
 # Which extra brings a module that is not there.
 _EXTRAS = {
     **{host.package: name for name, host in HOSTS.items()},
     **{module: "export" for format in FORMATS.values() for module in format.needs},
+    "mlflow": "mlflow",
+    "tensorboard": "tensorboard",
     "keras": "tensorflow",
     "tensorflow": "tensorflow",
 }
@@ -77,17 +85,27 @@ def search(
         typer.Option(help="An Optuna storage URL, in place of a journal file in --out."),
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="With NNI: trials at a time.")] = 1,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Tell this tracker of each trial: mlflow, tensorboard or module:attribute, and "
+            "after a = where it writes, as mlflow=http://localhost:5000; in --out by default. "
+            "Again for each."
+        ),
+    ] = None,
     settings: Settings,
 ) -> None:
     """Search, and leave the best child, a table of all trials and pictures in --out.
 
-    Ctrl-C stops after saving; the same command again continues.
+    Ctrl-C stops after saving, with exit status 130, and so does SIGTERM; the same command again
+    continues, with the child that was in training. A second Ctrl-C ends at once.
     """
     if host not in HOSTS:
         raise CellwrightError(f"--host must be one of {', '.join(HOSTS)}, got {host!r}")
     if storage is not None and host != "optuna":
         raise CellwrightError("--storage is Optuna's; leave it out with another --host")
     settings = replace(settings, host=host, storage=storage, concurrency=concurrency)
+    settings = replace(settings, track=tuple(track or ()))
     settings = with_edition(out, settings)
     if settings.meant_space != settings.space:
         console.print(
@@ -95,14 +113,33 @@ def search(
             f"{settings.meant_space}, and goes on with that",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
+    try:
+        found = _search(out, settings)
+    except KeyboardInterrupt:
+        console.print(f"[yellow]{_CONTINUES}[/]", highlight=False)
+        raise typer.Exit(STOPPED) from None
+    raise typer.Exit(0 if ranked(found) else 1)
+
+
+def _search(out: Path, settings: Settings) -> list[Trial]:
+    """Search and write the results; all trials.
+
+    Raises:
+        KeyboardInterrupt: On Ctrl-C, after all that there is has been written.
+    """
     driver, settings, evaluation = _prepare(out, settings)
-    if isinstance(evaluation.predictor, LatencyPredictor):
+    with held_back(STOPS, _STOPPING, kill=True):
         try:
-            with quiet_tensorflow():
-                fill_table(evaluation.predictor, console)
-        except KeyboardInterrupt:
-            console.print("[yellow]stopped[/]; the same command continues")
-            raise typer.Exit(130) from None
+            return _run(out, driver, settings, evaluation)
+        finally:
+            if isinstance(evaluation.on_trial, Trackers):
+                evaluation.on_trial.close()
+
+
+def _run(out: Path, driver: Driver, settings: Settings, evaluation: Evaluation) -> list[Trial]:
+    if isinstance(evaluation.predictor, LatencyPredictor):
+        with quiet_tensorflow():
+            fill_table(evaluation.predictor, console)
     for note in evaluation.data.notes:
         console.print(f"data: {note}", highlight=False, markup=False, soft_wrap=True)
     with only_search_in(out):
@@ -116,24 +153,22 @@ def search(
                 f"after {number} trial{'' if number == 1 else 's'}" if number else "what stopped"
             )
             console.print(f"continuing {after} in {out}", highlight=False)
-        code = 0
+        stopped = None
         with Display(
             console, settings.trials, settings.fixed_epochs, before, settings.declared
         ) as display:
             try:
                 driver.search(out, settings, evaluation, display.trial, display.epoch)
-            except KeyboardInterrupt:
-                code = 130
+            except KeyboardInterrupt as error:
+                stopped = error
         found = driver.read(out, settings)
-        files = write_results(out, settings, found, None if code else evaluation)
+        files = write_results(out, settings, found, evaluation if stopped is None else None)
     if len(ranked(found)) > 1:
         print_ranking(out, found, settings.declared, most=5)
     print_results(out, settings, found, files)
-    if code:
-        console.print("[yellow]stopped[/]; the same command continues")
-    elif not ranked(found):
-        code = 1
-    raise typer.Exit(code)
+    if stopped is not None:
+        raise stopped
+    return found
 
 
 app.command()(show)
@@ -223,7 +258,7 @@ def _prepare(
         with quiet_tensorflow():
             settings = with_target(out, settings)
             evaluation = settings.make_evaluation(
-                checkpoints=out / CHECKPOINTS, weights=out / WEIGHTS
+                checkpoints=out / CHECKPOINTS, weights=out / WEIGHTS, tracked=out
             )
             settings = with_goals(settings, evaluation)
             check(evaluation)
@@ -249,8 +284,10 @@ def main() -> None:
     """Run the command line; an expected error gives one clear message and exit status 1."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes while it runs
     sys.path.append("")  # where --space and --strategy find the user's modules
+    searches = sys.argv[1:2] == ["search"]
     try:
-        app()
+        with at_once(STOPS, _CONTINUES, STOPPED) if searches else nullcontext():
+            app()
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get(str(error.name).split(".")[0])
         if extra is None:

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cellwright.plugins import LatencyPredictor
+from cellwright.plugins.interrupts import check
 
 
 def fill_table(predictor: LatencyPredictor, console: Console) -> None:
@@ -15,6 +16,7 @@ def fill_table(predictor: LatencyPredictor, console: Console) -> None:
 
     Raises:
         ChildFailed: If something could not be measured.
+        KeyboardInterrupt: After a piece, on Ctrl-C.
     """
     columns = (
         TextColumn("[bold]{task.description}[/]"), MofNCompleteColumn(), BarColumn(bar_width=24),
@@ -23,6 +25,7 @@ def fill_table(predictor: LatencyPredictor, console: Console) -> None:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
 
         def step(number: int, of: int, what: str) -> None:
+            check()
             words = "timing whole children" if what == "child" else "timing pieces"
             if number == 1:
                 console.print(f"{words}: {of}, once per machine, kept in {predictor.path}")

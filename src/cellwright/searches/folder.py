@@ -15,8 +15,9 @@ from cellwright.search_spaces import CellwrightError, CorruptedState
 from cellwright.searches.hosts import HOSTS
 from cellwright.searches.settings import FILE, LISTS, SCHEDULES, Settings, as_told
 
-# A search that goes on may train more children; all else must stay, or the results do not compare.
-_MAY_CHANGE = {"trials", "concurrency"}
+# A search that goes on may train more children and tell others of them. All else must stay, or the
+# results do not compare.
+_MAY_CHANGE = {"trials", "concurrency", "track"}
 _ONE_OF: dict[str, list[str | None]] = {"host": [*HOSTS], "schedule": [None, *SCHEDULES]}
 _KINDS = get_type_hints(Settings)  # of each setting, such as float | None
 # The defaults of settings that older files lack.

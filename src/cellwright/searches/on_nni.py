@@ -152,7 +152,9 @@ def run_trial(folder: str) -> None:
     """Be one trial of the search in ``folder``; NNI starts it."""
     settings = read_settings(Path(folder))
     evaluation = settings.make_evaluation(
-        checkpoints=Path(folder, CHECKPOINTS), weights=Path(folder, WEIGHTS)
+        checkpoints=Path(folder, CHECKPOINTS),
+        weights=Path(folder, WEIGHTS),
+        tracked=Path(folder),
     )
     nni_trial.run(evaluation, keep=keep_best(folder))
 

@@ -13,14 +13,15 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from cellwright.adapters.optuna_private import lock_of, note_in_trial
+from cellwright.adapters.optuna_private import lock_of
 from cellwright.adapters.optuna_record import Odd, fitted, told_of
-from cellwright.adapters.optuna_rung import rung_of
+from cellwright.adapters.optuna_rung import run_again, rung_of
 from cellwright.adapters.optuna_sampler import StrategySampler
 from cellwright.adapters.optuna_space import part_of
-from cellwright.adapters.optuna_study import signs_of
-from cellwright.adapters.optuna_trial import run, run_again
+from cellwright.adapters.optuna_study import INTERRUPTED, signs_of, was_stopped
+from cellwright.adapters.optuna_trial import run
 from cellwright.plugins import Evaluation, make_space
+from cellwright.plugins.interrupts import check
 from cellwright.plugins.metrics import Metric, find_metric
 from cellwright.plugins.training.best_child import keep_best
 from cellwright.search_spaces import INFEASIBLE, CellwrightError, CorruptedState
@@ -83,23 +84,19 @@ def search(
         import keras
 
         keras.utils.clear_session()  # forget the last child, or memory grows with every trial
-        try:
-            return run(
-                trial,
-                evaluation,
-                list(settings.goals),
-                keep=keep,
-                report=lambda epoch, metrics: on_epoch(trial.number, epoch, metrics),
-            )
-        except KeyboardInterrupt:
-            trial.set_user_attr("interrupted", True)
-            run_again(study, trial)
-            raise
+        return run(
+            trial,
+            evaluation,
+            list(settings.goals),
+            keep=keep,
+            report=lambda epoch, metrics: on_epoch(trial.number, epoch, metrics),
+        )
 
     def finished(study: optuna.Study, trial: FrozenTrial) -> None:
         on_trial(trial_of(trial))
 
     while _counted(study) < settings.trials:
+        check()
         study.optimize(objective, n_trials=1, callbacks=[finished], catch=(Exception,))
 
 
@@ -173,7 +170,7 @@ def _broken_line(journal: Path) -> int | None:
 
 def _counted(study: optuna.Study) -> int:
     return sum(
-        trial.state.is_finished() and not trial.user_attrs.get("interrupted")
+        trial.state.is_finished() and not was_stopped(trial)
         for trial in study.get_trials(deepcopy=False)
     )
 
@@ -181,7 +178,6 @@ def _counted(study: optuna.Study) -> int:
 def _release_abandoned(study: optuna.Study) -> None:
     """Trials of a process that was killed run for ever; store them as interrupted, run again."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        note_in_trial(study, trial, "interrupted", True)
         run_again(study, trial)
         study.tell(trial.number, state=TrialState.FAIL)
 
@@ -190,7 +186,7 @@ def trial_of(trial: FrozenTrial) -> Trial:
     """A finished trial of any study, its metrics those of its user attributes."""
     attributes: dict[str, Any] = dict(trial.user_attrs)
     error = str(attributes.pop("error", ""))
-    interrupted = attributes.pop("interrupted", False)
+    interrupted = attributes.pop(INTERRUPTED, False)
     metrics = {name: float(v) for name, v in attributes.items() if isinstance(v, int | float)}
     after = None
     if (rung := rung_of(trial)) is not None:

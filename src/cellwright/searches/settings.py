@@ -16,10 +16,12 @@ from cellwright.plugins import (
     MnasNetReward,
     Reward,
     Strategy,
+    Trackers,
     load_dataset,
     make_meter,
     make_space,
     make_strategy,
+    make_tracker,
 )
 from cellwright.plugins.files import atomic_write
 from cellwright.plugins.meters import metric_of
@@ -42,7 +44,7 @@ from cellwright.searches.reward import check_reward, read_reward
 FILE = "settings.json"
 CHECKPOINTS, WEIGHTS = "checkpoints", "weights"
 # Settings that are lists, and what stands between the parts where they are shown as one text.
-LISTS = {"drop": ",", "objectives": ",", "tune": " "}
+LISTS = {"drop": ",", "objectives": ",", "tune": " ", "track": " "}
 SCHEDULES = ("hyperband", "halving", "pbt")
 POPULATION = 8  # members under pbt, unless the user gives another number
 # What names mean, by number; searches of the first kept no number. Then "nasnet", and the class by
@@ -86,6 +88,7 @@ class Settings:
     step: int | None = None
     reward: str | None = None  # see `split_reward`
     one_shot: bool = False
+    track: tuple[str, ...] = ()  # each as `make_tracker` takes it
     edition: int = EDITION  # no option: a search that goes on keeps its own
     strategy_arg: Mapping[str, Any] = field(default_factory=dict)  # of the strategy, by its names
 
@@ -245,6 +248,7 @@ class Settings:
         measure: bool = True,
         checkpoints: Path | None = None,
         weights: Path | None = None,
+        tracked: Path | None = None,
     ) -> Evaluation:
         """Load the data, unless they are given, and put together how a child is scored.
 
@@ -254,6 +258,7 @@ class Settings:
             checkpoints: Folder where children wait for more epochs, if there is a schedule.
             weights: Folder of the bank of weights, if the search is one-shot. Without it a child
                 begins with fresh weights.
+            tracked: Folder of the search whose trials are told to the trackers of ``track``.
 
         Raises:
             InvalidData: If the data cannot be searched on.
@@ -261,6 +266,7 @@ class Settings:
                 a metric that the children will not have.
             CellwrightError, ValueError, CorruptedState: See `make_predictor`.
         """
+        on_trial = None if tracked is None else self.make_trackers(tracked)
         data = data or self.load_data()  # before the framework: wrong data are refused at once
         from cellwright.plugins import Recipe, WeightBank
 
@@ -298,7 +304,18 @@ class Settings:
             deadline=self.deadline,
             checkpoints=None if self.schedule is None else checkpoints,
             weights=WeightBank(weights) if self.one_shot and weights is not None else None,
+            on_trial=on_trial,
         )
+
+    def make_trackers(self, folder: Path) -> Trackers | None:
+        """Who is told of each trial of the search in ``folder``.
+
+        Raises:
+            ValueError, ModuleNotFoundError: See `make_tracker`.
+        """
+        space, name = self.make_space(), folder.resolve().name
+        made = [make_tracker(text, folder=folder, search=name, space=space) for text in self.track]
+        return Trackers(made) if made else None
 
     def save(self, folder: Path) -> None:
         """Write ``settings.json``."""

@@ -79,7 +79,7 @@ def run_again(evaluation: Evaluation, trial: Trial) -> tuple[dict[str, float], A
     """
     epochs = trial.metrics.get("epochs")
     epochs = None if epochs is None else int(epochs)
-    alone = replace(evaluation, weights=None)
+    alone = replace(evaluation, weights=None, on_trial=None)
     return alone.run(trial.params, epochs=epochs, after=trial.after)
 
 

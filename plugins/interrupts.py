@@ -1,0 +1,176 @@
+"""Ctrl-C and SIGTERM, held back until nothing is lost by them.
+
+Python raises ``KeyboardInterrupt`` between any two instructions. Where C++ called them, as
+TensorFlow does while it traces, or a garbage collector did, the exception is swallowed or comes out
+as another one; in the midst of a host's write it leaves half a record. So a signal only sets a flag
+here, and `check` raises where it is safe to: between two trials and after each batch of a training.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from types import FrameType
+from typing import Any
+
+# What the system does with a signal while nobody has asked for anything else.
+_USUAL: dict[signal.Signals, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
+_came: int | None = None  # the signal that is held back
+_shown = ("", 2)  # what to say when it comes, and the file descriptor to say it on
+_kill = False  # whether a second one ends the process
+_ending = ("", 2, 1)  # the same where it ends the process, and the exit status
+
+
+@contextmanager
+def held_back(
+    signals: Sequence[signal.Signals] = (signal.SIGINT,), say: str = "", *, kill: bool = False
+) -> Iterator[None]:
+    """Hold a signal back that comes in this block until `check` is called, or the block ends.
+
+    A second one does what it usually does, wherever that is: for Ctrl-C, ``KeyboardInterrupt``.
+    Only a signal that does what it usually does is held back: one that is ignored stays ignored,
+    and a handler of somebody else stays as it is. Outside of the main thread, which alone is given
+    signals, nothing is changed. A block inside of another changes nothing about the signals of the
+    outer one.
+
+    Args:
+        signals: Which.
+        say: Written to standard error when the first one comes.
+        kill: Whether the system is to end the process at the second one, which it does in the midst
+            of any operation, and nothing can swallow it. A command may do so; a library, whose
+            caller may be a notebook, may not.
+
+    Raises:
+        KeyboardInterrupt: At the end of the block, if a signal came and no exception ends it.
+    """
+    global _came, _shown, _kill
+    if _came is not None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.getsignal(each) for each in signals}
+    mine = [each for each in signals if before[each] in (_USUAL[each], _end)]
+    if not mine:
+        yield
+        return
+    outer = _shown, _kill
+    with _terminal() as terminal:
+        _shown, _kill = (say, terminal), kill
+        for each in mine:
+            signal.signal(each, _note)
+        try:
+            yield
+            check()
+        finally:
+            for each in mine:
+                signal.signal(each, before[each])
+            _came = None
+            _shown, _kill = outer
+
+
+@contextmanager
+def at_once(signals: Sequence[signal.Signals], say: str, status: int) -> Iterator[None]:
+    """End the process with ``status`` when a signal comes in this block, where nothing is to save.
+
+    Not by an exception, which the frameworks swallow that are imported meanwhile. `held_back` takes
+    the signals over for as long as its block lasts.
+
+    Args:
+        signals: Which; see `held_back` for those that are left alone.
+        say: Written to standard error first.
+        status: Exit status.
+    """
+    global _ending
+    mine = [each for each in signals if signal.getsignal(each) == _USUAL[each]]
+    with _terminal() as terminal:
+        _ending = (say, terminal, status)
+        for each in mine:
+            signal.signal(each, _end)
+        try:
+            yield
+        finally:
+            for each in mine:
+                signal.signal(each, _USUAL[each])
+
+
+@contextmanager
+def never_a_failure(*, hold_back: bool = True) -> Iterator[None]:
+    """Build, measure and train a child in this block: an interrupt is not to look like its failure.
+
+    Args:
+        hold_back: Whether to hold Ctrl-C back meanwhile; something in the block is to `check`.
+
+    Raises:
+        KeyboardInterrupt: In place of an exception that comes from one, or that is raised after a
+            signal was held back, which may have ended a process that measures the child.
+    """
+    with held_back() if hold_back else nullcontext():
+        try:
+            yield
+        except Exception as error:
+            check()
+            if was_interrupted(error):
+                raise KeyboardInterrupt from error
+            raise
+
+
+def check() -> None:
+    """End what is running if a signal was held back.
+
+    Raises:
+        KeyboardInterrupt: If it has.
+    """
+    if _came is not None:
+        raise KeyboardInterrupt(signal.Signals(_came).name)
+
+
+def was_interrupted(error: BaseException | None) -> bool:
+    """Whether ``error`` is a ``KeyboardInterrupt``, or was raised because of one."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+@contextmanager
+def _terminal() -> Iterator[int]:
+    """A file descriptor for standard error as it is now: it may be redirected meanwhile."""
+    try:
+        terminal = os.dup(2)
+    except OSError:  # closed by whoever started this process
+        yield 2
+        return
+    try:
+        yield terminal
+    finally:
+        os.close(terminal)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    text, terminal, status = _ending
+    _say(text, terminal)
+    os._exit(status)
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    global _came
+    _came = number
+    for each, usual in _USUAL.items():
+        if signal.getsignal(each) is _note:
+            signal.signal(each, signal.SIG_DFL if _kill else usual)
+    _say(*_shown)
+
+
+def _say(text: str, terminal: int) -> None:
+    """Write a line past all buffers, as is allowed in the midst of anything."""
+    if text:
+        with suppress(OSError):
+            # A display of progress hides the cursor, and would not bring it back at once.
+            cursor = "\x1b[?25h" if os.isatty(terminal) else ""
+            os.write(terminal, f"{cursor}\n{text}\n".encode())
