@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cellwright.plugins.data.dataset import Dataset, read_saved
 from cellwright.plugins.data.images import IMAGES, load_images
-from cellwright.plugins.data.tables import TABLES, load_table
+from cellwright.plugins.data.tables import TABLES, is_table, load_table
 from cellwright.search_spaces import InvalidData
 
 BUILT_IN = (*IMAGES, *TABLES)
@@ -35,11 +35,12 @@ def load_dataset(
             or ``x`` and ``y`` (``x_val`` and ``y_val`` are used if present, ``x_test`` never is);
             a folder that holds one folder of images for each class; or a table: ``"wine"``,
             ``"breast_cancer"`` or ``"diabetes"`` (bundled with scikit-learn), or the path of a
-            ``.csv`` or ``.tsv`` file with a header line (docs/tables.md).
+            ``.csv`` or ``.tsv`` file with a line of names (also ``.gz``), or of a ``.parquet`` or
+            ``.feather`` file (docs/tables.md).
         validation: Share of each class to hold out, in (0, 1).
         seed: Seed of the split.
-        label: In a CSV file, the name of the column to predict. None takes the last column.
-        drop: In a CSV file, the names of the columns to leave out.
+        label: In a table's file, the name of the column to predict. None takes the last column.
+        drop: In a table's file, the names of the columns to leave out.
         task: For a table, ``"classification"``, ``"regression"``, or ``"auto"`` to decide by the
             label.
         balanced: For a table, whether to weigh the rows so that all classes count alike in
@@ -54,10 +55,10 @@ def load_dataset(
     try:
         if source.endswith(".dataset.npz"):
             return read_saved(path)
-        if source in TABLES or path.suffix.lower() in (".csv", ".tsv"):
+        if source in TABLES or is_table(path):
             return load_table(source, validation, seed, label, drop, task, balanced)
         if label is not None or drop or task != "auto" or balanced:
-            raise InvalidData("label, drop, task and class weights are for tables (.csv)")
+            raise InvalidData("label, drop, task and class weights are for tables (.csv, .parquet)")
         if source in IMAGES or path.is_dir() or path.suffix.lower() == ".npz":
             return load_images(source, validation, seed)
         raise InvalidData(

@@ -1,30 +1,28 @@
-"""Tables to search on: CSV files, and the tables that are bundled with scikit-learn."""
+"""Tables to search on: files, and the tables that are bundled with scikit-learn."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright.plugins.data.csv_file import is_csv, read_csv
 from cellwright.plugins.data.dataset import Dataset, split_rows
-from cellwright.plugins.data.preparation import MISSING, Preparation, Table, read_table
+from cellwright.plugins.data.frame_file import ENDINGS, read_frame
+from cellwright.plugins.data.preparation import Preparation
+from cellwright.plugins.data.table import Given, Table, is_absent, read_table, table_of
+from cellwright.plugins.data.target import Target, balanced_weights, read_target
 from cellwright.search_spaces import InvalidData
 
 TABLES = ("wine", "breast_cancer", "diabetes")
-TASKS = ("auto", "classification", "regression")
-_CLASSES = 20  # at most so many different whole numbers are classes by default
 
 
-class Target(NamedTuple):
-    """What is predicted: class indices into ``class_names``, or numbers if that is None."""
-
-    y: NDArray[Any]
-    class_names: tuple[str, ...] | None
+def is_table(path: Path) -> bool:
+    """Whether the name of a file says that it is a table."""
+    return is_csv(path) or path.suffix.lower() in ENDINGS
 
 
 def load_table(
@@ -44,10 +42,10 @@ def load_table(
     if source in TABLES:
         if label is not None or drop:
             raise InvalidData("its label is fixed, and none of its columns can be left out")
-        table, label, values, notes = _bundled(source)
+        table, label, given, notes = _bundled(source)
     else:
-        table, label, values, notes = _from_csv(Path(source), label, drop)
-    target, said = read_target(values, label, task)
+        table, label, given, notes = _from_file(Path(source), label, drop)
+    target, said = read_target(given.values, label, task, declared=given.text, shown=table.decimals)
     return table_dataset(
         table,
         target,
@@ -118,45 +116,6 @@ def table_dataset(
     )
 
 
-def read_target(values: NDArray[Any], name: str, task: str = "auto") -> tuple[Target, list[str]]:
-    """Decide what a label column asks to predict; return that, and notes for the user.
-
-    Text names classes, and so do whole numbers if at most 20 of them differ; other numbers are
-    predicted as numbers. ``task`` overrides this.
-
-    Raises:
-        InvalidData: If the task is unknown or does not fit, there is only one value, each row is a
-            class of its own, or a number is infinite or NaN.
-    """
-    if task not in TASKS:
-        raise InvalidData(f"task must be one of {', '.join(TASKS)}, got {task!r}")
-    numbers = _as_numbers(values)
-    whole = numbers is not None and bool((numbers == np.round(numbers)).all())
-    kinds = numbers if whole else values.astype(str)
-    assert kinds is not None
-    found, y = np.unique(kinds, return_inverse=True)
-    if task == "regression" and numbers is None:
-        raise InvalidData(f"label {name!r} holds text such as {str(values[0])!r}, not numbers")
-    if len(found) < 2:
-        raise InvalidData(f"label {name!r} has only one value, {found[:1].tolist()}")
-    few = whole and len(found) <= _CLASSES
-    if task == "regression" or (task == "auto" and numbers is not None and not few):
-        assert numbers is not None
-        return Target(numbers, None), [f"label {name!r}: a number is predicted"]
-    if len(found) == len(values):
-        raise InvalidData(
-            f"label {name!r} has {len(found)} values in {len(values)} rows, each once: these are "
-            "no classes. Name another column as the label, or give --task regression for a number"
-        )
-    class_names = tuple(str(int(v)) if whole else str(v) for v in found)
-    note = (
-        f"label {name!r}: {len(found)} classes, "
-        f"the largest with {np.bincount(y).max() / len(y):.1%} of the rows"
-    )
-    more = "; --task regression predicts it as a number" if whole and task == "auto" else ""
-    return Target(y.astype(np.int64), class_names), [note + more]
-
-
 def split_weights(
     weights: NDArray[Any] | None, train: NDArray[Any], held_out: NDArray[Any]
 ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
@@ -170,127 +129,77 @@ def split_weights(
     return first, second
 
 
-def balanced_weights(target: Target) -> NDArray[np.float64] | None:
-    """Weights under which all classes count alike: rows / (classes x rows of the class).
-
-    Raises:
-        InvalidData: If a number is predicted.
-    """
-    if target.class_names is None:
-        raise InvalidData("class weights need classes, but a number is predicted")
-    counts = np.bincount(target.y, minlength=len(target.class_names))
-    weights: NDArray[np.float64] = (len(target.y) / (len(counts) * counts))[target.y]
-    return weights
-
-
-def read_csv(path: Path) -> tuple[dict[str, list[str]], list[str]]:
-    """Read a CSV file with a header line: columns of text by name, and notes for the user.
-
-    The separator is the one among comma, semicolon, tab and bar that occurs most often in the first
-    line. A first column that has no name and numbers the rows is left out.
-
-    Raises:
-        InvalidData: If the file cannot be read, a line has too few or too many cells, a name is
-            given twice, or there are no rows.
-    """
-    if not path.is_file():
-        raise InvalidData("there is no such file")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            text = file.read()
-            if "\0" in text:
-                raise csv.Error("it holds NUL characters, so it is not text")
-            first = text.partition("\n")[0]
-            reader = csv.reader(
-                io.StringIO(text, newline=""), delimiter=max(",;\t|", key=first.count), strict=True
-            )
-            lines = [(reader.line_num, line) for line in reader if any(map(str.strip, line))]
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise InvalidData(f"the file cannot be read as CSV in UTF-8: {error}") from error
-    if not lines or len(lines[0][1]) < 2:
-        raise InvalidData(
-            "a table needs a header line and at least two columns, separated by comma, "
-            f"semicolon, tab or bar; the file begins with {first[:60]!r}"
-        )
-    names = [name.strip() for name in lines.pop(0)[1]]
-    for number, line in lines:
-        if len(line) != len(names):
-            raise InvalidData(f"line {number} has {len(line)} cells, the header {len(names)}")
-    if not lines:
-        raise InvalidData("the table has a header line but no rows")
-    cells = [
-        [cell.strip() for cell in column] for column in zip(*(x for _, x in lines), strict=True)
-    ]
-    return _named(names, cells)
-
-
-def _named(names: list[str], cells: list[list[str]]) -> tuple[dict[str, list[str]], list[str]]:
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
-        raise InvalidData(f"columns must have different names; given twice: {twice[:4]}")
-    notes: list[str] = []
-    if not names[0] and any(cells[0] == [str(i + k) for i in range(len(cells[0]))] for k in (0, 1)):
-        names, cells = names[1:], cells[1:]
-        notes.append("the first column has no name and numbers the rows; it is left out")
-    unnamed = [position for position, name in enumerate(names) if not name]
-    for position in unnamed:
-        names[position] = f"column_{position + 1}"
-        notes.append(f"a column without a name is called {names[position]!r}")
-    return dict(zip(names, cells, strict=True)), notes
-
-
-def _from_csv(
+def _from_file(
     path: Path, label: str | None, drop: Sequence[str]
-) -> tuple[Table, str, NDArray[Any], list[str]]:
+) -> tuple[Table, str, Given, list[str]]:
     """Features, the label's name and values, and notes."""
-    columns, notes = read_csv(path)
-    unknown = [name for name in [*drop, *filter(None, [label])] if name not in columns]
+    source = read_csv(path) if is_csv(path) else read_frame(path)
+    notes = list(source.notes)
+    unknown = [name for name in [*drop, *filter(None, [label])] if name not in source.names]
     if unknown:
-        raise InvalidData(f"there is no column {unknown[0]!r}; the columns are {list(columns)}")
-    kept = {name: cells for name, cells in columns.items() if name not in drop}
+        raise InvalidData(f"there is no column {unknown[0]!r}; the columns are {source.names}")
+    kept = [name for name in source.names if name not in drop]
     if label is None and kept:
-        label = list(kept)[-1]
+        label = kept[-1]
         notes.append(f"no label was named: it is the last column, {label!r}")
     if label not in kept:
         raise InvalidData(f"the label {label!r} cannot be left out")
-    values = np.array(kept.pop(label), dtype=object)
+    kept.remove(label)
     if not kept:
         raise InvalidData("no column is left besides the label")
-    rows, dropped = _usable(list(zip(*kept.values(), values, strict=True)))
-    cells = np.array(list(kept.values()), dtype=object).T
-    return read_table(cells, list(kept)).rows(rows), label, values[rows], notes + dropped
+    table = table_of(kept, [source.column(name) for name in kept])
+    values, declared = source.values(label)
+    rows, dropped = _usable(table, values)
+    return table.rows(rows), label, Given(values[rows], declared), notes + dropped
 
 
-def _usable(rows: list[tuple[str, ...]]) -> tuple[NDArray[np.int64], list[str]]:
-    """Positions of the rows that have a label (their last cell) and do not repeat an earlier row.
+def _usable(table: Table, label: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:
+    """Positions of the rows that have a label and do not repeat an earlier row.
 
     A row on both sides of a split would be memorised in training and then validated on.
     """
-    labelled = [i for i, row in enumerate(rows) if row[-1].lower() not in MISSING]
-    different = list({rows[i]: i for i in reversed(labelled)}.values())[::-1]
+    labelled = np.flatnonzero([not is_absent(value) for value in label])
+    different = first_of_equals([column[labelled] for column in (*table.columns, label)])
+    kept = labelled[different]
     notes = []
-    if len(labelled) < len(rows):
+    if len(labelled) < len(label):
         notes.append(
-            f"{len(rows) - len(labelled)} of {len(rows)} rows have no label and are left out"
+            f"{len(label) - len(labelled)} of {len(label)} rows have no label and are left out"
         )
-    if copies := len(labelled) - len(different):
+    if copies := len(labelled) - len(kept):
         notes.append(f"{copies} of {len(labelled)} rows repeat others and are left out")
-    if len(different) < 2:
-        raise InvalidData(f"{len(different)} rows with a label are left; at least 2 are needed")
-    return np.array(different), notes
+    if len(kept) < 2:
+        raise InvalidData(f"{len(kept)} rows with a label are left; at least 2 are needed")
+    return kept, notes
 
 
-def _as_numbers(values: NDArray[Any]) -> NDArray[np.float64] | None:
-    try:
-        numbers = values.astype(np.float64)
-    except ValueError:
-        return None
-    if not np.isfinite(numbers).all():
-        raise InvalidData("a label is infinite or NaN")
-    return numbers
+def first_of_equals(columns: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+    """Positions of the rows that are unlike all rows before them.
+
+    Rows are compared where their hashes are equal, so that a row is never left out for its hash.
+    """
+    hashes = np.zeros(len(columns[0]), dtype=np.uint64)
+    for column in columns:
+        hashes *= np.uint64(0x9E3779B97F4A7C15)
+        hashes ^= hashes >> np.uint64(29)
+        if column.dtype == np.float64:
+            hashes += np.where(np.isnan(column), 0.5, column + 0.0).view(np.uint64)
+        else:
+            codes = np.fromiter(map(hash, column.tolist()), np.int64, len(column))
+            hashes += codes.view(np.uint64)
+    order = np.argsort(hashes, kind="stable")
+    again = np.flatnonzero(hashes[order][1:] == hashes[order][:-1]) + 1
+    one, other = order[again - 1], order[again]
+    same = np.ones(len(again), dtype=bool)
+    for column in columns:
+        a, b = column[one], column[other]
+        same &= ((a == b) | ((a != a) & (b != b))).astype(bool)
+    different = np.ones(len(hashes), dtype=bool)
+    different[other[same]] = False
+    return np.flatnonzero(different)
 
 
-def _bundled(source: str) -> tuple[Table, str, NDArray[Any], list[str]]:
+def _bundled(source: str) -> tuple[Table, str, Given, list[str]]:
     try:
         from sklearn import datasets
     except ImportError as error:
@@ -302,4 +211,5 @@ def _bundled(source: str) -> tuple[Table, str, NDArray[Any], list[str]]:
     y = found.target
     if source != "diabetes":
         y = np.array(found.target_names, dtype=object)[y]
-    return read_table(found.data, [str(name) for name in found.feature_names]), "target", y, []
+    table = read_table(found.data, [str(name) for name in found.feature_names])
+    return table, "target", Given(y), []

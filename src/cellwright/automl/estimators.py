@@ -22,7 +22,7 @@ from sklearn.utils.validation import (
 from cellwright.automl import saved
 from cellwright.automl.inputs import features, make_dataset
 from cellwright.automl.search import Plan, find
-from cellwright.plugins.data.tables import Target
+from cellwright.plugins.data.target import Target
 from cellwright.search_spaces import SearchSpace
 from cellwright.searches.hosts import HOSTS
 from cellwright.searches.trial import Trial

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from cellwright.plugins import Dataset
 from cellwright.plugins.data.dataset import split_rows
-from cellwright.plugins.data.preparation import Preparation, read_table
-from cellwright.plugins.data.tables import Target, split_weights, table_dataset
+from cellwright.plugins.data.preparation import Preparation
+from cellwright.plugins.data.table import read_table
+from cellwright.plugins.data.tables import split_weights, table_dataset
+from cellwright.plugins.data.target import Target
 from cellwright.search_spaces import InvalidData
 
 

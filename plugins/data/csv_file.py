@@ -1,0 +1,268 @@
+"""Reads a CSV file into columns of text, and knows what programs write beside the data."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from cellwright.plugins.data import numbers
+from cellwright.plugins.data.columns import Cells
+from cellwright.plugins.data.csv_text import Layout, find_layout
+from cellwright.plugins.data.table import Given
+from cellwright.search_spaces import InvalidData
+
+_CHUNK = 20_000  # rows that are held as lists at a time
+_SAMPLE = 50  # rows by which a line of units is told from data
+_TOTALS = frozenset(
+    {"total", "totals", "grand total", "sum", "sums", "overall", "summe", "gesamt", "gesamtsumme",
+     "gesamtergebnis", "insgesamt", "somme", "total général", "totale", "suma", "totaal"}
+)  # fmt: skip
+_INDEX = ("", "unnamed: 0")  # names that pandas and R give the numbers of rows
+
+
+@dataclass
+class Packed:
+    """A column of stripped cells, packed into one text a chunk; it takes a byte or two a letter."""
+
+    chunks: list[str] = field(default_factory=list)
+
+    def add(self, cells: Sequence[str]) -> None:
+        """Append cells."""
+        packed = "\0".join(cells)
+        # Most files have no spaces around their cells, and looking is quicker than stripping.
+        if " " in packed or "\t" in packed or not packed.isascii() or "\n" in packed:
+            packed = "\0".join(map(str.strip, cells))
+        self.chunks.append(packed)
+
+    def cells(self) -> list[str]:
+        """All cells."""
+        return "\0".join(self.chunks).split("\0") if self.chunks else []
+
+    def has(self, text: str) -> bool:
+        """Whether a cell holds ``text``."""
+        return any(f"\0{text}\0" in f"\0{chunk}\0" for chunk in self.chunks if text in chunk)
+
+
+@dataclass
+class CsvFile:
+    """A CSV file in memory.
+
+    Args:
+        columns: The columns by name.
+        lines: For each row, the number of its line in the file, from 1.
+        notes: What a user should know about how it was read.
+    """
+
+    columns: dict[str, Packed]
+    lines: Sequence[int]
+    notes: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return list(self.columns)
+
+    def column(self, name: str) -> Cells:
+        """What the column ``name`` may be."""
+        return Cells(name, self.columns[name].cells, self.where).look()
+
+    def values(self, name: str) -> Given:
+        """The cells of the column ``name`` as text."""
+        return Given(np.array([*self.columns[name].cells(), None], dtype=object)[:-1])
+
+    def where(self, row: int) -> str:
+        """Names a row, counted from 0, as the file's own lines are counted."""
+        return f"row {row + 1} (line {self.lines[row]} of the file)"
+
+
+def is_csv(path: Path) -> bool:
+    """Whether the name of a file is that of a CSV file, which may be gzipped."""
+    return path.name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+
+
+def read_csv(path: Path) -> CsvFile:
+    """Read a CSV file with a line of names.
+
+    The separator is the one among comma, semicolon, tab and bar under which all lines have equally
+    many cells. Left out, with a note: comments before the names, a first column that numbers or
+    names the rows and has no name, a line of units below the names, and a last line of totals.
+
+    Raises:
+        InvalidData: If the file cannot be read, a line has too few or too many cells, a name is
+            given twice, the first line looks like data, or there are no rows.
+    """
+    layout = find_layout(path)
+    errors: list[InvalidData] = []
+    for separator in layout.separators:
+        try:
+            return _read(layout, separator)
+        except InvalidData as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _read(layout: Layout, separator: str) -> CsvFile:
+    try:
+        with layout.open() as file:
+            rows = _rows(itertools.islice(file, layout.skipped, None), layout, separator)
+            return _collect(rows, layout, separator)
+    except (csv.Error, UnicodeError, OSError, EOFError) as error:
+        raise InvalidData(
+            f"the file cannot be read as CSV: {error}; a cell with quotes or line ends must be in "
+            "quotes, and a quote inside it doubled"
+        ) from error
+
+
+def _rows(lines: Iterator[str], layout: Layout, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the number of its line, the names first."""
+    if layout.names is not None:
+        yield layout.skipped, next(csv.reader([layout.names], delimiter=separator))
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    for row in reader:
+        if "".join(row).strip():
+            yield layout.skipped + reader.line_num, row
+
+
+def _collect(rows: Iterator[tuple[int, list[str]]], layout: Layout, separator: str) -> CsvFile:
+    notes = list(layout.notes)
+    _, first = next(rows, (0, []))
+    names = [name.strip() for name in first]
+    head = list(itertools.islice(rows, _SAMPLE))
+    if not head:
+        raise InvalidData("the table has a header line but no rows")
+    width = len(head[0][1])
+    if len(names) < 2 and width < 2:
+        raise InvalidData(
+            "a table needs a header line and at least two columns, separated by comma, "
+            f"semicolon, tab or bar; the file begins with {separator.join(first)[:60]!r}"
+        )
+    if units := _units(names, [row for _, row in head]):
+        notes.append(f"line {head[0][0]} ({units!r}) holds units, not values, and is left out")
+        head = head[1:]
+    if len(names) == width + 1 and not names[-1]:
+        names.pop()  # a separator at the end of the names alone
+    unnamed = len(names) == width - 1
+    numbered = array("q")
+    columns = [Packed() for _ in range(width)]
+    buffer: list[list[str]] = []
+    for line, row in itertools.chain(head, rows):
+        if len(row) != width or not (unnamed or len(names) == width):
+            raise InvalidData(f"line {line} has {len(row)} cells, the header {len(names)}")
+        numbered.append(line)
+        buffer.append(row)
+        if len(buffer) > _CHUNK:
+            _pack(columns, buffer[:-1])
+            del buffer[:-1]
+    if _is_total(columns, buffer):
+        notes.append(
+            f"the last line, {separator.join(buffer[-1])[:60]!r}, holds totals, and is left out"
+        )
+        buffer.pop()
+        numbered.pop()
+    _pack(columns, buffer)
+    if unnamed:
+        names, columns = _without_name(names, columns, numbered[0], width, notes)
+    elif not names[-1] and not any(chunk.strip("\0") for chunk in columns[-1].chunks):
+        names, columns = names[:-1], columns[:-1]  # a separator at the end of all lines
+    _refuse_data(names, columns, separator)
+    return CsvFile(_named(names, columns, notes), numbered, notes)
+
+
+def _pack(columns: list[Packed], rows: list[list[str]]) -> None:
+    for column, cells in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
+        column.add(cells)
+
+
+def _without_name(
+    names: list[str], columns: list[Packed], line: int, width: int, notes: list[str]
+) -> tuple[list[str], list[Packed]]:
+    """Names and columns where there is one name fewer than columns.
+
+    Raises:
+        InvalidData: If it is neither an empty last column nor one of the names of rows.
+    """
+    if not any(chunk.strip("\0") for chunk in columns[-1].chunks):
+        return names, columns[:-1]
+    cells = columns[0].cells()
+    texts = not any(map(numbers.styles_of, cells)) and all(cells)
+    if _numbers_rows(cells) or (texts and len(set(cells)) == len(cells)):
+        notes.append("the first column has no name and tells the rows apart; it is left out")
+        return names, columns[1:]
+    raise InvalidData(
+        f"line {line} has {width} cells, the header {len(names)}. If numbers have decimal commas "
+        "and commas separate the cells, write the numbers in quotes"
+    )
+
+
+def _numbers_rows(cells: list[str]) -> bool:
+    return all(c.isascii() and c.isdigit() for c in cells) and len(set(cells)) == len(cells)
+
+
+def _named(names: list[str], columns: list[Packed], notes: list[str]) -> dict[str, Packed]:
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise InvalidData(f"columns must have different names; given twice: {twice[:4]}")
+    if names[0].lower() in _INDEX and len(names) > 1 and _numbers_rows(columns[0].cells()):
+        notes.append("the first column has no name and numbers the rows; it is left out")
+        names, columns = names[1:], columns[1:]
+    for position, name in enumerate(names):
+        if not name:
+            names[position] = f"column_{position + 1}"
+            notes.append(f"a column without a name is called {names[position]!r}")
+    return dict(zip(names, columns, strict=True))
+
+
+def _refuse_data(names: list[str], columns: list[Packed], separator: str) -> None:
+    """Refuse a first line that looks like data; whole numbers that rise may be names."""
+    found = [name for name in names if numbers.styles_of(name) or numbers.is_infinite(name)]
+    texts = [(n, c) for n, c in zip(names, columns, strict=True) if n and n not in found]
+    whole = all(name.isdigit() and not numbers.has_leading_zero(name) for name in found)
+    rising = whole and all(int(a) < int(b) for a, b in itertools.pairwise(found))
+    again = [column.has(name) for name, column in texts]
+    if (found and (not rising or any(again))) or (not found and again and all(again)):
+        line = separator.join(names)
+        raise InvalidData(
+            f"the first line, {line[:60]!r}, looks like data, not like names: add a line of names"
+        )
+
+
+def _units(names: list[str], rows: list[list[str]]) -> str | None:
+    """The first row, if it has text in every column of numbers, and no text of another column."""
+    if len(rows) < 3:
+        return None
+    cells = [[cell.strip() for cell in row] for row in rows if len(row) == len(rows[0])]
+    first, rest = cells[0], cells[1:]
+    if any(map(_is_number, first)):
+        return None
+    of_numbers = 0
+    for position, cell in enumerate(first):
+        others = [row[position] for row in rest if not numbers.is_missing(row[position])]
+        if others and all(map(_is_number, others)):
+            of_numbers += bool(cell and not numbers.is_missing(cell))
+        elif cell and cell in others:
+            return None
+    return ", ".join(cell for cell in first if cell)[:60] if of_numbers else None
+
+
+def _is_total(columns: list[Packed], buffer: list[list[str]]) -> bool:
+    """Whether the last row names itself a total, and otherwise holds numbers alone."""
+    if len(buffer) < 2:
+        return False
+    last = [cell.strip() for cell in buffer[-1]]
+    words = [i for i, cell in enumerate(last) if cell.lower().rstrip(":") in _TOTALS]
+    others = [cell for i, cell in enumerate(last) if i not in words]
+    if len(words) != 1 or not any(map(_is_number, others)):
+        return False
+    at = words[0]
+    earlier = columns[at].has(last[at]) or any(row[at].strip() == last[at] for row in buffer[:-1])
+    return not earlier and all(_is_number(cell) or numbers.is_missing(cell) for cell in others)
+
+
+def _is_number(cell: str) -> bool:
+    return bool(numbers.styles_of(cell))

@@ -1,0 +1,63 @@
+"""Reads Parquet and Feather files, by pandas and pyarrow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellwright.plugins.data.columns import Cells, Reading
+from cellwright.plugins.data.table import Given, look, series_of
+from cellwright.search_spaces import InvalidData
+
+ENDINGS = (".parquet", ".feather")
+
+
+@dataclass
+class FrameFile:
+    """A file in memory whose columns have types; ``notes`` are what a user should know about it."""
+
+    frame: Any
+    notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return [str(name) for name in self.frame.columns]
+
+    def column(self, name: str) -> Reading | Cells:
+        """What the column ``name`` may be."""
+        return look(name, self.values(name))
+
+    def values(self, name: str) -> Given:
+        """The values of the column ``name``."""
+        return series_of(self.frame[self.frame.columns[self.names.index(name)]])
+
+
+def read_frame(path: Path) -> FrameFile:
+    """Read a Parquet or Feather file.
+
+    Raises:
+        InvalidData: If it cannot be read, pandas or pyarrow is not installed, or it holds no rows.
+    """
+    if not path.is_file():
+        raise InvalidData("there is no such file")
+    try:
+        import pandas
+        import pyarrow  # noqa: F401, which pandas reads these files with
+    except ImportError as error:
+        raise InvalidData(
+            f"{path.suffix} files need pandas and pyarrow: pip install pandas pyarrow"
+        ) from error
+    read = pandas.read_parquet if path.suffix.lower() == ".parquet" else pandas.read_feather
+    try:
+        frame = read(path)
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are ValueErrors
+        raise InvalidData(f"the file cannot be read as {path.suffix[1:]}: {error}") from error
+    if not len(frame):
+        raise InvalidData("the table has no rows")
+    notes: tuple[str, ...] = ()
+    if any(name is not None for name in frame.index.names):
+        frame = frame.reset_index()
+        notes = ("the index of the data frame that was written has a name, and is a column",)
+    return FrameFile(frame, notes)
