@@ -221,18 +221,23 @@ def _infinite(name: str, row: str) -> str:
 def _number(text: str, style: str) -> float | None:
     if numbers.is_missing(text):
         return np.nan
-    return (moments if style in moments.MOMENTS else numbers).parse(text, style)
+    if style in moments.MOMENTS:
+        return moments.parse(text, style)
+    return numbers.parse(text, style)
 
 
-def _texts(cells: Iterable[str]) -> NDArray[Any]:
+def _texts(cells: Sequence[str]) -> NDArray[Any]:
     """Equal texts become one object, and missing ones None."""
-    same: dict[str, str | None] = {}
-    found = []
-    for text in cells:
-        if text not in same:
-            same[text] = None if numbers.is_missing(text) else text
-        found.append(same[text])
-    return np.array([*found, None], dtype=object)[:-1]
+    same = {text: None if numbers.is_missing(text) else text for text in dict.fromkeys(cells)}
+    return as_objects([same[text] for text in cells])
+
+
+def as_objects(values: Sequence[Any]) -> NDArray[Any]:
+    """An array of shape (values,) that holds them as they are, be they lists."""
+    array = np.empty(len(values), dtype=object)
+    for position, value in enumerate(values):
+        array[position] = value
+    return array
 
 
 def _common_moments(texts: Collection[str]) -> list[str]:

@@ -9,10 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from cellwright.plugins.data import numbers
-from cellwright.plugins.data.columns import Cells
+from cellwright.plugins.data.columns import Cells, as_objects
 from cellwright.plugins.data.csv_text import Layout, find_layout
 from cellwright.plugins.data.table import Given
 from cellwright.search_spaces import InvalidData
@@ -74,7 +72,7 @@ class CsvFile:
 
     def values(self, name: str) -> Given:
         """The cells of the column ``name`` as text."""
-        return Given(np.array([*self.columns[name].cells(), None], dtype=object)[:-1])
+        return Given(as_objects(self.columns[name].cells()))
 
     def where(self, row: int) -> str:
         """Names a row, counted from 0, as the file's own lines are counted."""
@@ -125,7 +123,8 @@ def _rows(lines: Iterator[str], layout: Layout, separator: str) -> Iterator[tupl
         yield layout.skipped, next(csv.reader([layout.names], delimiter=separator))
     reader = csv.reader(lines, delimiter=separator, strict=True)
     for row in reader:
-        if "".join(row).strip():
+        # Only a row whose first cell is blank may be blank, and most rows need no look at the rest.
+        if row and (row[0].strip() or "".join(row).strip()):
             yield layout.skipped + reader.line_num, row
 
 
@@ -151,8 +150,9 @@ def _collect(rows: Iterator[tuple[int, list[str]]], layout: Layout, separator: s
     numbered = array("q")
     columns = [Packed() for _ in range(width)]
     buffer: list[list[str]] = []
+    ragged = not (unnamed or len(names) == width)
     for line, row in itertools.chain(head, rows):
-        if len(row) != width or not (unnamed or len(names) == width):
+        if len(row) != width or ragged:
             raise InvalidData(f"line {line} has {len(row)} cells, the header {len(names)}")
         numbered.append(line)
         buffer.append(row)

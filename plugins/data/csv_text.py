@@ -116,7 +116,7 @@ def _encoding(path: Path) -> str:
 
 def _before_names(head: list[str]) -> tuple[int, str, list[str]]:
     """How many lines stand before the names, the separator that one declares, and the comments."""
-    declared, comments = "", []
+    declared, comments = "", list[str]()
     for position, line in enumerate(head):
         text = line.strip("\r\n ")
         found = _SEP.fullmatch(line.rstrip("\r\n"))

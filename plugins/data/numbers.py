@@ -177,24 +177,29 @@ def evidence(texts: Collection[str], styles: Collection[str]) -> str | None:
 
 
 def plain_floats(cells: list[str]) -> NDArray[np.float64] | None:
-    """The numbers of a column of plain numbers, with NaN for empty cells; quick.
+    """The numbers of a column of plain numbers, with NaN for missing cells; quick.
 
     None if any cell is something else, a number of two digits or more begins with a zero, or all
-    are empty: the grammar decides then.
+    are missing: the grammar decides then.
     """
-    joined = "\0".join(cells)
-    if not joined.isascii() or joined.encode().translate(None, b"0123456789eE.+-\0"):
+    absent = {text for text in set(cells) if len(text) < 5 and is_missing(text)}
+    present = [text for text in cells if text not in absent] if absent else cells
+    joined = "\0".join(present)
+    # What these letters make up is a plain number, or no number for Python either.
+    if not present or not joined.isascii() or joined.encode().translate(None, _OF_PLAIN):
         return None
-    if any(start in f"\0{joined}" for start in _ZERO_STARTS) and any(map(has_leading_zero, cells)):
+    if _ZERO_START.search(f"\0{joined}") and any(map(has_leading_zero, present)):
         return None
     try:
-        numbers = np.array(list(map(float, cells)))
+        found = np.array(list(map(float, present)))
     except ValueError:
-        try:
-            numbers = np.array([float(cell or "nan") for cell in cells])
-        except ValueError:
-            return None
-    return None if np.isnan(numbers).all() else numbers
+        return None
+    if not absent:
+        return found
+    numbers = np.full(len(cells), np.nan)
+    numbers[np.array([text not in absent for text in cells])] = found
+    return numbers
 
 
-_ZERO_STARTS = [f"\0{sign}0{digit}" for sign in ("", "+", "-") for digit in "0123456789"]
+_OF_PLAIN = b"0123456789eE.+-\0"
+_ZERO_START = re.compile(r"\x00[+-]?0[0-9]")

@@ -17,6 +17,7 @@ from cellwright.plugins.data.columns import (
     Cells,
     Reading,
     Where,
+    as_objects,
     read_known,
     read_together,
     refuse_infinite,
@@ -121,6 +122,16 @@ def is_absent(value: Any) -> bool:
         return False
 
 
+def absent(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which values are missing."""
+    listed = values.tolist() if values.dtype.kind not in "mM" else list(values)
+    try:
+        known = {value: is_absent(value) for value in set(listed)}
+    except TypeError:  # lists and other values without a hash
+        return np.array([is_absent(value) for value in listed], dtype=bool)
+    return np.array([known[value] for value in listed], dtype=bool)
+
+
 def as_text(value: Any) -> str:
     """A value as a cell: 1.0 and 1 are one, since a missing value turns integers to floats."""
     if isinstance(value, float | np.floating) and float(value).is_integer():
@@ -170,19 +181,7 @@ def series_of(series: Any) -> Given:
 
 
 def _objects(series: Any) -> NDArray[Any]:
-    values = series.to_list()
-    return np.array([*values, None], dtype=object)[:-1] if not _nested(values) else _filled(values)
-
-
-def _nested(values: Sequence[Any]) -> bool:
-    return any(hasattr(value, "__len__") and not isinstance(value, str) for value in values)
-
-
-def _filled(values: Sequence[Any]) -> NDArray[Any]:
-    array = np.empty(len(values), dtype=object)
-    for position, value in enumerate(values):
-        array[position] = value
-    return array
+    return as_objects(series.to_list())
 
 
 def _nothing(rows: int) -> NDArray[Any]:

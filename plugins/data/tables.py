@@ -13,7 +13,7 @@ from cellwright.plugins.data.csv_file import is_csv, read_csv
 from cellwright.plugins.data.dataset import Dataset, split_rows
 from cellwright.plugins.data.frame_file import ENDINGS, read_frame
 from cellwright.plugins.data.preparation import Preparation
-from cellwright.plugins.data.table import Given, Table, is_absent, read_table, table_of
+from cellwright.plugins.data.table import Given, Table, absent, read_table, table_of
 from cellwright.plugins.data.target import Target, balanced_weights, read_target
 from cellwright.search_spaces import InvalidData
 
@@ -158,7 +158,7 @@ def _usable(table: Table, label: NDArray[Any]) -> tuple[NDArray[np.int64], list[
 
     A row on both sides of a split would be memorised in training and then validated on.
     """
-    labelled = np.flatnonzero([not is_absent(value) for value in label])
+    labelled = np.flatnonzero(~absent(label))
     different = first_of_equals([column[labelled] for column in (*table.columns, label)])
     kept = labelled[different]
     notes = []

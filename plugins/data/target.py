@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cellwright.plugins.data import numbers
 from cellwright.plugins.data.columns import Cells
-from cellwright.plugins.data.table import as_text, is_absent
+from cellwright.plugins.data.table import absent, as_text
 from cellwright.search_spaces import InvalidData
 
 TASKS = ("auto", "classification", "regression")
@@ -101,7 +101,9 @@ def balanced_weights(target: Target) -> NDArray[np.float64] | None:
 
 def _cells(values: NDArray[Any], name: str) -> list[str]:
     listed = values.tolist() if values.dtype.kind not in "mM" else list(values.astype(str))
-    _refuse_missing(np.array([is_absent(value) for value in listed], dtype=bool), name, listed)
+    _refuse_missing(absent(values), name, listed)
+    if all(type(value) is str for value in listed):
+        return list(map(str.strip, listed))
     return [repr(v) if isinstance(v, float) and v != round(v, 0) else as_text(v) for v in listed]
 
 
