@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -47,6 +47,17 @@ class SearchSpace:
     options: frozenset[str] | None = None
     identified_by: tuple[str, ...] = ()
     added_facts: Mapping[str, tuple[Any, str]] = {}
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __new__(cls, *arguments: Any, **named: Any) -> Self:
+        made = super().__new__(cls)
+        made._made_with = (arguments, named)
+        return made
+
+    @property
+    def made_with(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What the constructor was given, by position and by name."""
+        return self._made_with
 
     def __init__(self, decisions: Iterable[Decision]) -> None:
         self.decisions = tuple(decisions)

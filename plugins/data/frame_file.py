@@ -47,7 +47,7 @@ def read_frame(path: Path) -> FrameFile:
         import pyarrow  # noqa: F401, which pandas reads these files with
     except ImportError as error:
         raise InvalidData(
-            f"{path.suffix} files need pandas and pyarrow: pip install pandas pyarrow"
+            f"{path.suffix} files need pandas and pyarrow: pip install 'cellwright[tables]'"
         ) from error
     read = pandas.read_parquet if path.suffix.lower() == ".parquet" else pandas.read_feather
     try:

@@ -83,6 +83,13 @@ class Preparation:
     columns: tuple[Column, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """For each column that is not read, the note that says why."""
+        used = {column.name for column in self.columns}
+        starts = tuple(f"column {name!r} " for name in self.names if name not in used)
+        return tuple(note for note in self.notes if note.startswith(starts)) if starts else ()
+
     @classmethod
     def fit(cls, table: Table) -> Preparation:
         """Find the medians, scales and categories of ``table``.

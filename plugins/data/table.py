@@ -275,9 +275,15 @@ def _of_objects(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.array(found, dtype=np.float64)
 
 
+def _shown(value: Any) -> str:
+    return str(value.item() if isinstance(value, np.generic) else value)
+
+
 def _moments(kind: str, numbers: NDArray[np.float64], values: NDArray[Any]) -> Reading:
     there = np.flatnonzero(~np.isnan(numbers))
-    example = f": {values[there[0]]!s} is read as {numbers[there[0]]:.12g}" if len(there) else ""
+    example = (
+        f": {_shown(values[there[0]])} is read as {numbers[there[0]]:.12g}" if len(there) else ""
+    )
     if kind == "M":
         return Reading(numbers, moments.DATES[0], f"holds dates, read as days since 1970{example}")
     note = f"holds times or durations, read as seconds{example}"

@@ -114,7 +114,7 @@ def test_what_is_saved_is_loaded_and_holds_no_pickle(fitted, tmp_path):
     assert loaded.classes_.dtype == fitted.classes_.dtype
     assert loaded.trials_ == fitted.trials_
     assert loaded.get_params()["max_trials"] == 1
-    assert "MLPSpace" in loaded.get_params()["space"]
+    assert loaded.space.identity() == SMALL.identity()
     copied = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(copied.predict_proba(frame), expected)
     assert isinstance(fitted.model_, keras.Model)  # pickling left it as it was
@@ -124,7 +124,7 @@ def test_what_cannot_be_loaded_is_refused(fitted, tmp_path):
     with pytest.raises(CorruptedState, match="holds no CellwrightClassifier"):
         CellwrightClassifier.load(tmp_path)
     fitted.save(tmp_path)
-    with pytest.raises(CorruptedState, match="holds a CellwrightClassifier of format 1"):
+    with pytest.raises(CorruptedState, match="holds a CellwrightClassifier of format 2"):
         CellwrightRegressor.load(tmp_path)
     document = json.loads((tmp_path / "estimator.json").read_text())
     (tmp_path / "estimator.json").write_text(json.dumps({**document, "reader": {}}))

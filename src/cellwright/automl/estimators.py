@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -22,7 +23,10 @@ from sklearn.utils.validation import (
 from cellwright.automl import saved
 from cellwright.automl.inputs import features, make_dataset
 from cellwright.automl.search import Plan, find
-from cellwright.plugins.data.target import Target
+from cellwright.plugins import Dataset
+from cellwright.plugins.data.preparation import Preparation
+from cellwright.plugins.data.table import absent
+from cellwright.plugins.data.target import Target, read_numbers
 from cellwright.search_spaces import SearchSpace
 from cellwright.searches.hosts import HOSTS
 from cellwright.searches.trial import Trial
@@ -75,8 +79,9 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
     def save(self, folder: Any) -> None:
         """Write ``model.keras`` and ``estimator.json`` to ``folder``, without any pickle.
 
-        A ``space`` that was given as an object is written only as its description; set it again
-        before the next `fit`.
+        Raises:
+            TypeError: If a parameter or the classes could not be read again as they are, such as a
+                space of your own that is given as an object; nothing is written then.
         """
         check_is_fitted(self)
         saved.save(self, folder)
@@ -93,12 +98,15 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
 
     def _checked(self, x: Any, *, reset: bool) -> Any:
         """A DataFrame unchanged, anything else as an array, once its columns are checked."""
-        if hasattr(x, "iloc"):
+        if hasattr(x, "columns") and hasattr(x, "shape"):
             validate_data(self, x, reset=reset, skip_check_array=True)
             return x
+        # In a table, columns that `fit` left out may hold anything, and the others are checked
+        # when they are read.
+        table = not reset and isinstance(self._reader, Preparation)
         return validate_data(
-            self, x, reset=reset, dtype=None, ensure_all_finite="allow-nan", allow_nd=True,
-            ensure_min_samples=2 if reset else 1,
+            self, x, reset=reset, dtype=None, ensure_all_finite=False if table else "allow-nan",
+            allow_nd=True, ensure_min_samples=2 if reset else 1,
         )  # fmt: skip
 
     def _search(self, x: Any, target: Target, weights: Any, start: float) -> Self:
@@ -109,6 +117,7 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
         )
         if not len(data.x_val):
             raise ValueError("no class has two rows, one to train on and one to validate on")
+        self._tell(data)
         whole = None
         if self.refit:
             whole, whole_reader = make_dataset(
@@ -126,6 +135,7 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
             data, reader = whole, whole_reader
         self.best_params_, self.model_, self.trials_ = found.params, found.model, found.trials
         self.refitted_ = found.refitted
+        self.notes_ = list(reader.notes) if isinstance(reader, Preparation) else []
         self._reader, self._scale = reader, (data.target_mean, data.target_scale)
         self.n_iter_ = len(found.trials)
         return self
@@ -142,6 +152,17 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
         if not 0 < self.validation_fraction < 1:
             raise ValueError(
                 f"validation_fraction must be between 0 and 1, got {self.validation_fraction}"
+            )
+
+    def _tell(self, data: Dataset) -> None:
+        """Print the notes on a table if asked to, and warn of what is left out, before training."""
+        if data.preparation and data.preparation.notes and self.verbose:
+            print(*data.preparation.notes, sep="\n", flush=True)
+        if data.preparation and (reasons := data.preparation.left_out):
+            warnings.warn(
+                f"{len(reasons)} of {len(data.preparation.names)} columns are left out: "
+                f"{'; '.join(reasons)}",
+                stacklevel=4,
             )
 
     def _show(self, trial: Trial) -> None:
@@ -185,6 +206,8 @@ class CellwrightClassifier(ClassifierMixin, _Cellwright):  # type: ignore[misc]
         best_params_: The winner's architecture.
         trials_: All children, each with number, params, metrics, and the error if it failed.
         n_iter_: Number of children.
+        notes_: How the columns of a table are read, and which are left out; a warning says the
+            latter as well.
         refitted_: Whether the winner was trained on all data; False also if no time was left.
         n_features_in_, feature_names_in_: As in scikit-learn.
 
@@ -271,7 +294,7 @@ class CellwrightRegressor(RegressorMixin, _Cellwright):  # type: ignore[misc]
         """Search and train as `CellwrightClassifier.fit` does; ``y`` is a number for each row."""
         start = time.time()
         x, y, weights = _inputs(self, X, y, sample_weight)
-        x, y, weights = _weighed(x, y.astype(np.float64), weights)
+        x, y, weights = _weighed(x, read_numbers(y, "y"), weights)
         return self._search(x, Target(y, None), weights, start)
 
     def predict(self, X: Any) -> NDArray[np.float64]:
@@ -291,6 +314,11 @@ def _inputs(estimator: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, ND
     x = estimator._checked(x, reset=True)
     y = column_or_1d(y, warn=True)
     assert_all_finite(y, input_name="y")
+    if (missing := absent(y)).any():
+        raise ValueError(
+            f"y holds no value ({y[missing.argmax()]}) in {missing.sum()} of {len(y)} rows, the "
+            f"first of which is row {missing.argmax() + 1}; leave out the rows without one"
+        )
     check_consistent_length(x, y)
     if len(y) < 2:
         raise ValueError(f"at least 2 samples are needed to fit, got {len(y)}")

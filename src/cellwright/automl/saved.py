@@ -11,24 +11,27 @@ from typing import Any
 import numpy as np
 
 from cellwright.automl.inputs import reader_from_json, reader_to_json
+from cellwright.automl.plain import from_plain, to_plain
 from cellwright.plugins.files import atomic_path, atomic_write
 from cellwright.search_spaces import CorruptedState
 from cellwright.searches.trial import Trial
 
-_FORMAT = 1
-_PLAIN = (str, int, float, bool, type(None))
+_FORMAT = 2  # format 1 wrote what is not plain as text, and could not read it again
 
 
 def save(estimator: Any, folder: Any) -> None:
-    """Write ``model.keras`` and ``estimator.json`` into ``folder``, created if need be."""
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path / "model.keras") as beside:
-        estimator.model_.save(beside)
+    """Write ``model.keras`` and ``estimator.json`` into ``folder``, created if need be.
+
+    Raises:
+        TypeError: If a parameter or the classes would not come back as they are; before anything is
+            written.
+    """
     document = {
         "format": _FORMAT,
         "class": type(estimator).__name__,
-        "params": {name: _plain(value) for name, value in estimator.get_params().items()},
+        "params": {
+            name: _saved(name, value) for name, value in estimator.get_params(deep=False).items()
+        },
         "best_params": estimator.best_params_,
         "trials": [asdict(trial) for trial in estimator.trials_],
         "refitted": estimator.refitted_,
@@ -36,11 +39,16 @@ def save(estimator: Any, folder: Any) -> None:
         "scale": estimator._scale,
         "n_features_in": estimator.n_features_in_,
         "feature_names_in": _listed(getattr(estimator, "feature_names_in_", None)),
-        "classes": _listed(getattr(estimator, "classes_", None)),
-        "classes_dtype": str(getattr(getattr(estimator, "classes_", None), "dtype", "")),
+        "classes": _saved("classes_", getattr(estimator, "classes_", None)),
+        "notes": estimator.notes_,
     }
+    text = json.dumps(document, indent=1) + "\n"
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path / "model.keras") as beside:
+        estimator.model_.save(beside)
     with atomic_write(path / "estimator.json") as file:
-        file.write(json.dumps(document, indent=1) + "\n")
+        file.write(text)
 
 
 def load(cls: type, folder: Any) -> Any:
@@ -54,11 +62,16 @@ def load(cls: type, folder: Any) -> Any:
     path = Path(folder)
     try:
         document = json.loads((path / "estimator.json").read_text(encoding="utf-8"))
-        if (document["format"], document["class"]) != (_FORMAT, cls.__name__):
+        if document["format"] not in (1, _FORMAT) or document["class"] != cls.__name__:
             raise ValueError(f"it holds a {document['class']} of format {document['format']}")
-        params = document["params"]
-        if isinstance(params["image_shape"], list):
-            params["image_shape"] = tuple(params["image_shape"])
+        params, classes = document["params"], document["classes"]
+        if document["format"] == 1:
+            if isinstance(params["image_shape"], list):
+                params["image_shape"] = tuple(params["image_shape"])
+            if classes is not None:
+                classes = np.array(classes, dtype=document["classes_dtype"])
+        else:
+            params, classes = {n: from_plain(v) for n, v in params.items()}, from_plain(classes)
         estimator = cls(**params)
         estimator.best_params_ = document["best_params"]
         estimator.trials_ = [Trial(**trial) for trial in document["trials"]]
@@ -69,8 +82,9 @@ def load(cls: type, folder: Any) -> Any:
         estimator.n_features_in_ = document["n_features_in"]
         if document["feature_names_in"] is not None:
             estimator.feature_names_in_ = np.array(document["feature_names_in"], dtype=object)
-        if document["classes"] is not None:
-            estimator.classes_ = np.array(document["classes"], dtype=document["classes_dtype"])
+        if classes is not None:
+            estimator.classes_ = classes
+        estimator.notes_ = document.get("notes", [])
         estimator.model_ = keras.models.load_model(path / "model.keras")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptedState(
@@ -102,14 +116,11 @@ def with_model(state: dict[str, Any]) -> dict[str, Any]:
         return {**state, "model_": keras.models.load_model(file)}
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, dict):  # weights by class, whose keys JSON would turn into text
-        return repr(value)
-    if isinstance(value, tuple | list):
-        return [_plain(part) for part in value]
-    return value if isinstance(value, _PLAIN) else repr(value)
+def _saved(name: str, value: Any) -> Any:
+    try:
+        return to_plain(value)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}; nothing was written") from error
 
 
 def _listed(values: Any) -> list[Any] | None:
