@@ -201,6 +201,13 @@ def read_known(name: str, cells: Sequence[str], style: str, where: Where) -> NDA
     return values
 
 
+def is_style(style: object) -> bool:
+    """Whether ``style`` is one that a column can have been read in."""
+    return isinstance(style, str) and (
+        style in (TEXT, UNUSED, *moments.MOMENTS) or numbers.base_of(style) is not None
+    )
+
+
 def read_together(columns: Iterable[Cells]) -> list[Reading]:
     """Read the columns of one table, where one may tell how another is written."""
     looked = list(columns)

@@ -191,7 +191,8 @@ def _without_name(
         return names, columns[:-1]
     cells = columns[0].cells()
     texts = not any(map(numbers.styles_of, cells)) and all(cells)
-    if _numbers_rows(cells) or (texts and len(set(cells)) == len(cells)):
+    rising = len(cells) > 2 and cells == [str(row) for row in range(1, len(cells) + 1)]
+    if rising or (texts and len(set(cells)) == len(cells)):
         notes.append("the first column has no name and tells the rows apart; it is left out")
         return names, columns[1:]
     raise InvalidData(

@@ -44,14 +44,20 @@ def read_frame(path: Path) -> FrameFile:
         raise InvalidData("there is no such file")
     try:
         import pandas
-        import pyarrow  # noqa: F401, which pandas reads these files with
+        import pyarrow.parquet
     except ImportError as error:
         raise InvalidData(
             f"{path.suffix} files need pandas and pyarrow: pip install 'cellwright[tables]'"
         ) from error
-    read = pandas.read_parquet if path.suffix.lower() == ".parquet" else pandas.read_feather
     try:
-        frame = read(path)
+        if path.suffix.lower() == ".parquet":
+            frame = pandas.read_parquet(path)
+            # Parquet keeps categories of text alone as such; pandas notes the others beside.
+            noted = pyarrow.parquet.read_schema(path).pandas_metadata or {"columns": []}
+            declared = [c["name"] for c in noted["columns"] if c["pandas_type"] == "categorical"]
+            frame = frame.astype({n: "category" for n in declared if n in frame.columns})
+        else:
+            frame = pandas.read_feather(path)
     except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are ValueErrors
         raise InvalidData(f"the file cannot be read as {path.suffix[1:]}: {error}") from error
     if not len(frame):

@@ -157,8 +157,13 @@ def parse(text: str, style: str) -> float | None:
 
 def decimal_of(style: str) -> str:
     """What separates the decimals in a style: ``"."`` or ``","``."""
+    return (base_of(style) or PLAIN)[-2]
+
+
+def base_of(style: str) -> str | None:
+    """A style without its unit; None if it is none of numbers."""
     base = style if style in STYLES else style.rpartition(" ")[0]
-    return base[-2]
+    return base if base in STYLES else None
 
 
 def evidence(texts: Collection[str], styles: Collection[str]) -> str | None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.plugins.data.columns import TEXT, UNUSED
+from cellwright.plugins.data.columns import TEXT, UNUSED, is_style
 from cellwright.plugins.data.numbers import PLAIN
 from cellwright.plugins.data.table import Table, read_table
 from cellwright.search_spaces import CorruptedState, InvalidData
@@ -157,6 +157,9 @@ class Preparation:
                 Column(**{**column, "categories": _tuple(column["categories"])})
                 for column in data["columns"]
             ]
+            unknown = [c.style for c in columns if not is_style(c.style)]
+            if unknown:
+                raise CorruptedState(f"this version knows no style {unknown[0]!r} of columns")
             return cls(tuple(data["names"]), tuple(columns), tuple(data["notes"]))
         except (KeyError, TypeError) as error:
             raise CorruptedState(f"this is not a preparation of a table: {error!r}") from error

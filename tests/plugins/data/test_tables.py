@@ -167,6 +167,12 @@ def test_a_preparation_survives_json_and_gives_finite_features(rows):
 def test_a_damaged_preparation_is_refused():
     with pytest.raises(CorruptedState, match="not a preparation of a table"):
         Preparation.from_json({"names": ["a"]})
+    data = Preparation.fit(read_table([[1.0], [2.0]])).to_json()
+    data["columns"][0]["style"] = "MCMXC"
+    with pytest.raises(CorruptedState, match="knows no style 'MCMXC'"):
+        Preparation.from_json(data)
+    del data["columns"][0]["style"]  # as version 0.1.0 wrote it
+    assert Preparation.from_json(data) == Preparation.fit(read_table([[1.0], [2.0]]))
 
 
 def test_many_categories():
