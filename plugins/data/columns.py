@@ -117,7 +117,7 @@ class Cells:
         style, more = self.styles[0], ""
         decide = self.ambiguous and (style != numbers.PLAIN or "," in shown)
         if style == numbers.PLAIN and self.plain is not None and not decide:
-            return Reading(self.plain, style)
+            return Reading(self.plain, style, self._note_of_plain(shown))
         cells = self.cells()
         if decide:
             style, more = self._decide(cells, shown)
@@ -125,10 +125,20 @@ class Cells:
         values = np.array([table[text] for text in cells], dtype=np.float64)
         refuse_infinite(self.name, values, self.where)
         if style == numbers.PLAIN:
-            return Reading(values, style)
+            return Reading(values, style, self._note_of_plain(shown))
         example = _marked(cells)[0]
         said = f"{_what(style)}{example!r} is read as {table[example]:.12g}{more}"
         return Reading(values, style, said)
+
+    def _note_of_plain(self, shown: Collection[str]) -> str | None:
+        """What to say of numbers such as 1.234, whose point may separate thousands."""
+        if not self.ambiguous or "." in shown:
+            return None
+        example = _marked(self.cells())[0]
+        return (
+            f"holds numbers such as {example!r}, read with decimals; if the point separates "
+            "thousands, leave it out"
+        )
 
     def _decide(self, cells: list[str], shown: Collection[str]) -> tuple[str, str]:
         """The style of numbers such as ``1,234``, by how the other columns are written."""
@@ -162,11 +172,14 @@ class Cells:
             raise InvalidData(_infinite(self.name, self.where(cells.index(infinite))))
         if good <= total / 2:
             return
-        style = max(found, key=lambda name: (found[name], name == numbers.PLAIN))
-        fits = {text for text in present if _number(text, style) is not None}
-        row = next(i for i, text in enumerate(cells) if text in present and text not in fits)
+        bases = [*numbers.STYLES, *moments.MOMENTS]
+        order = sorted(found, key=lambda s: (bases.index(numbers.base_of(s) or s), s))
+        style = max(order, key=found.__getitem__)  # the first of the most frequent
+        fits = [text for text in present if _number(text, style) is not None]
+        unfit = set(present) - set(fits)
+        row = next(i for i, text in enumerate(cells) if text in unfit)
         kind = "numbers" if style not in moments.MOMENTS else f"values in the style {style}"
-        such = "" if style == numbers.PLAIN else f" such as {next(iter(fits))!r}"
+        such = "" if style == numbers.PLAIN else f" such as {fits[0]!r}"
         raise InvalidData(
             f"column {self.name!r} holds {kind}{such}, but {cells[row]!r} in "
             f"{self.where(row)}; correct it, leave the cell empty if the value is unknown, or "

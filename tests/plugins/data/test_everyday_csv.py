@@ -215,7 +215,9 @@ def test_what_is_said_in_front_of_decimals_elsewhere_decides():
     write("a;b;k\n1.234;0,5;x\n2.345;1,25;y\n")
     assert read()[0]["a"] == [1234.0, 2345.0]
     write("a;b;k\n1.234;5;x\n2.345;25;y\n")
-    assert read()[0]["a"] == [1.234, 2.345]
+    columns, notes = read()
+    assert columns["a"] == [1.234, 2.345]
+    assert "'a' holds numbers such as '1.234', read with decimals; if the point" in notes
 
 
 def test_a_label_with_decimal_commas_is_a_number():
