@@ -99,10 +99,11 @@ class Cells:
         """Find out what the cells tell of the decimal separator."""
         if self.styles[0] in moments.MOMENTS:
             return
+        if self.styles[0] == numbers.PLAIN and (decimal := _decimal_of_plain(texts)):
+            self.decimal = decimal
+            return
         marked = [text for text in texts if "," in text or "." in text]
-        if self.styles[0] == numbers.PLAIN:
-            self.decimal = _decimal_of_plain(marked)
-        else:
+        if self.styles[0] != numbers.PLAIN:
             self.decimal = numbers.evidence(marked, self.styles)
         self.ambiguous = bool(marked) and self.decimal is None
 

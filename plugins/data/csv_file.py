@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import itertools
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from cellwright.plugins.data import numbers
 from cellwright.plugins.data.columns import Cells, as_objects
@@ -15,12 +15,13 @@ from cellwright.plugins.data.csv_text import Layout, find_layout
 from cellwright.plugins.data.table import Given
 from cellwright.search_spaces import InvalidData
 
-_CHUNK = 20_000  # rows that are held as lists at a time
+_CHUNK = 1_000  # rows that are held as lists at a time; more are slower
 _SAMPLE = 50  # rows by which a line of units is told from data
 _TOTALS = frozenset(
     {"total", "totals", "grand total", "sum", "sums", "overall", "summe", "gesamt", "gesamtsumme",
      "gesamtergebnis", "insgesamt", "somme", "total général", "totale", "suma", "totaal"}
 )  # fmt: skip
+_AROUND = ("\0 ", " \0", "\t", "\n", "\r", "\f")
 _INDEX = ("", "unnamed: 0")  # names that pandas and R give the numbers of rows
 
 
@@ -33,8 +34,9 @@ class Packed:
     def add(self, cells: Sequence[str]) -> None:
         """Append cells."""
         packed = "\0".join(cells)
-        # Most files have no spaces around their cells, and looking is quicker than stripping.
-        if " " in packed or "\t" in packed or not packed.isascii() or "\n" in packed:
+        # Few files have spaces around their cells, and looking is quicker than stripping.
+        around = f"\0{packed}\0"
+        if not packed.isascii() or any(space in around for space in _AROUND):
             packed = "\0".join(map(str.strip, cells))
         self.chunks.append(packed)
 
@@ -53,13 +55,16 @@ class CsvFile:
 
     Args:
         columns: The columns by name.
-        lines: For each row, the number of its line in the file, from 1.
         notes: What a user should know about how it was read.
+        layout, separator: How it was read.
+        units: Whether the first line below the names is no row.
     """
 
     columns: dict[str, Packed]
-    lines: Sequence[int]
     notes: list[str]
+    layout: Layout
+    separator: str
+    units: bool
 
     @property
     def names(self) -> list[str]:
@@ -75,8 +80,14 @@ class CsvFile:
         return Given(as_objects(self.columns[name].cells()))
 
     def where(self, row: int) -> str:
-        """Names a row, counted from 0, as the file's own lines are counted."""
-        return f"row {row + 1} (line {self.lines[row]} of the file)"
+        """Names a row, counted from 0, as the file's own lines are counted.
+
+        It reads the file again, which takes less than noting the lines of all rows.
+        """
+        with self.layout.open() as file:
+            rows = _rows(file, self.layout, self.separator)
+            line, _ = next(itertools.islice(rows, row + 1 + self.units, None))
+        return f"row {row + 1} (line {line} of the file)"
 
 
 def is_csv(path: Path) -> bool:
@@ -108,8 +119,7 @@ def read_csv(path: Path) -> CsvFile:
 def _read(layout: Layout, separator: str) -> CsvFile:
     try:
         with layout.open() as file:
-            rows = _rows(itertools.islice(file, layout.skipped, None), layout, separator)
-            return _collect(rows, layout, separator)
+            return _collect(file, layout, separator)
     except (csv.Error, UnicodeError, OSError, EOFError) as error:
         raise InvalidData(
             f"the file cannot be read as CSV: {error}; a cell with quotes or line ends must be in "
@@ -117,19 +127,24 @@ def _read(layout: Layout, separator: str) -> CsvFile:
         ) from error
 
 
-def _rows(lines: Iterator[str], layout: Layout, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(file: IO[str], layout: Layout, separator: str) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, each with the number of its line, the names first."""
     if layout.names is not None:
         yield layout.skipped, next(csv.reader([layout.names], delimiter=separator))
+    lines = itertools.islice(file, layout.skipped, None)
     reader = csv.reader(lines, delimiter=separator, strict=True)
     for row in reader:
-        # Only a row whose first cell is blank may be blank, and most rows need no look at the rest.
-        if row and (row[0].strip() or "".join(row).strip()):
+        if not _is_blank(row):
             yield layout.skipped + reader.line_num, row
 
 
-def _collect(rows: Iterator[tuple[int, list[str]]], layout: Layout, separator: str) -> CsvFile:
+def _is_blank(row: list[str]) -> bool:
+    return not row or not (row[0].strip() or "".join(row).strip())
+
+
+def _collect(file: IO[str], layout: Layout, separator: str) -> CsvFile:
     notes = list(layout.notes)
+    rows = _rows(file, layout, separator)
     _, first = next(rows, (0, []))
     names = [name.strip() for name in first]
     head = list(itertools.islice(rows, _SAMPLE))
@@ -141,42 +156,51 @@ def _collect(rows: Iterator[tuple[int, list[str]]], layout: Layout, separator: s
             "a table needs a header line and at least two columns, separated by comma, "
             f"semicolon, tab or bar; the file begins with {separator.join(first)[:60]!r}"
         )
-    if units := _units(names, [row for _, row in head]):
+    units = _units([row for _, row in head])
+    if units:
         notes.append(f"line {head[0][0]} ({units!r}) holds units, not values, and is left out")
-        head = head[1:]
     if len(names) == width + 1 and not names[-1]:
         names.pop()  # a separator at the end of the names alone
-    unnamed = len(names) == width - 1
-    numbered = array("q")
+    if len(names) not in (width, width - 1):
+        raise InvalidData(f"line {head[0][0]} has {width} cells, the header {len(names)}")
     columns = [Packed() for _ in range(width)]
-    buffer: list[list[str]] = []
-    ragged = not (unnamed or len(names) == width)
-    for line, row in itertools.chain(head, rows):
-        if len(row) != width or ragged:
-            raise InvalidData(f"line {line} has {len(row)} cells, the header {len(names)}")
-        numbered.append(line)
-        buffer.append(row)
-        if len(buffer) > _CHUNK:
-            _pack(columns, buffer[:-1])
-            del buffer[:-1]
+    buffer = [row for _, row in head[bool(units) :]]
+    # From here on rows are read without their line numbers, which takes half the time.
+    rest = csv.reader(file, delimiter=separator, strict=True)
+    while True:
+        if set(map(len, buffer)) - {width}:
+            _refuse_ragged(layout, separator, width, len(names))
+        chunk = list(itertools.islice(rest, _CHUNK))
+        if not chunk:
+            break
+        if chunk := [row for row in chunk if (row and row[0]) or not _is_blank(row)]:
+            _pack(columns, buffer)
+            buffer = chunk
     if _is_total(columns, buffer):
         notes.append(
             f"the last line, {separator.join(buffer[-1])[:60]!r}, holds totals, and is left out"
         )
         buffer.pop()
-        numbered.pop()
     _pack(columns, buffer)
-    if unnamed:
-        names, columns = _without_name(names, columns, numbered[0], width, notes)
+    if len(names) < width:
+        names, columns = _without_name(names, columns, head[0][0], width, notes)
     elif not names[-1] and not any(chunk.strip("\0") for chunk in columns[-1].chunks):
         names, columns = names[:-1], columns[:-1]  # a separator at the end of all lines
     _refuse_data(names, columns, separator)
-    return CsvFile(_named(names, columns, notes), numbered, notes)
+    return CsvFile(_named(names, columns, notes), notes, layout, separator, bool(units))
+
+
+def _refuse_ragged(layout: Layout, separator: str, width: int, names: int) -> None:
+    with layout.open() as file:
+        for line, row in itertools.islice(_rows(file, layout, separator), 1, None):
+            if len(row) != width:
+                raise InvalidData(f"line {line} has {len(row)} cells, the header {names}")
 
 
 def _pack(columns: list[Packed], rows: list[list[str]]) -> None:
-    for column, cells in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
-        column.add(cells)
+    if rows:
+        for column, cells in zip(columns, zip(*rows, strict=True), strict=True):
+            column.add(cells)
 
 
 def _without_name(
@@ -233,7 +257,7 @@ def _refuse_data(names: list[str], columns: list[Packed], separator: str) -> Non
         )
 
 
-def _units(names: list[str], rows: list[list[str]]) -> str | None:
+def _units(rows: list[list[str]]) -> str | None:
     """The first row, if it has text in every column of numbers, and no text of another column."""
     if len(rows) < 3:
         return None
@@ -253,7 +277,7 @@ def _units(names: list[str], rows: list[list[str]]) -> str | None:
 
 def _is_total(columns: list[Packed], buffer: list[list[str]]) -> bool:
     """Whether the last row names itself a total, and otherwise holds numbers alone."""
-    if len(buffer) < 2:
+    if len(buffer) + len(columns[0].chunks) < 2:
         return False
     last = [cell.strip() for cell in buffer[-1]]
     words = [i for i, cell in enumerate(last) if cell.lower().rstrip(":") in _TOTALS]

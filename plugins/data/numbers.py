@@ -187,16 +187,23 @@ def plain_floats(cells: list[str]) -> NDArray[np.float64] | None:
     None if any cell is something else, a number of two digits or more begins with a zero, or all
     are missing: the grammar decides then.
     """
-    absent = {text for text in set(cells) if len(text) < 5 and is_missing(text)}
-    present = [text for text in cells if text not in absent] if absent else cells
-    joined = "\0".join(present)
+    joined = "\0".join(cells)
+    blank = "\0\0" in f"\0{joined}\0"
+    absent: set[str] = set()
     # What these letters make up is a plain number, or no number for Python either.
-    if not present or not joined.isascii() or joined.encode().translate(None, _OF_PLAIN):
-        return None
+    if not joined.isascii() or joined.encode().translate(None, _OF_PLAIN) or blank:
+        absent = {text for text in set(cells) if len(text) < 5 and is_missing(text)}
+        present = [text for text in cells if text not in absent]
+        joined = "\0".join(present)
+        odd = not joined.isascii() or joined.encode().translate(None, _OF_PLAIN)
+        if not absent or not present or odd:
+            return None
+    else:
+        present = cells
     if _ZERO_START.search(f"\0{joined}") and any(map(has_leading_zero, present)):
         return None
     try:
-        found = np.array(list(map(float, present)))
+        found = np.fromiter(map(float, present), np.float64, len(present))
     except ValueError:
         return None
     if not absent:

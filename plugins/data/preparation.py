@@ -8,6 +8,7 @@ scikit-learn fits can only be pickled. A test compares the results with those of
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -56,7 +57,7 @@ class Column:
         """Turn values of shape (rows,) into features of shape (rows, features)."""
         if self.categories is not None:
             codes = {text: code for code, text in enumerate(self.categories)}
-            code = np.array([codes.get(text, -1) for text in values.tolist()])
+            code = np.array(list(map(codes.get, values.tolist(), itertools.repeat(-1))))
             found = np.zeros((len(values), len(codes)), dtype=np.float32)
             known = np.flatnonzero(code >= 0)
             found[known, code[known]] = 1

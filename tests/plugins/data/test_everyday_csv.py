@@ -225,3 +225,17 @@ def test_a_label_with_decimal_commas_is_a_number():
     data = load_dataset(write("a;price\n" + rows))
     assert data.class_names is None
     assert 100 < data.target_mean < 140
+
+
+def test_a_file_of_many_chunks_with_blank_lines_and_a_total():
+    rows = [f"{i},{i % 7}.5,{'ab'[i % 2]}" for i in range(3100)]
+    write("\n".join(["n,x,kind", *rows[:2000], "", " , , ", *rows[2000:], "Total,9,", "", ""]))
+    columns, notes = read()
+    assert columns["n"] == list(range(3100))
+    assert "holds totals" in notes
+    write("\n".join(["n,x,kind", *rows[:2000], "", *rows[2000:], "7,oops,a", "8,1"]))
+    with pytest.raises(InvalidData, match="line 3104 has 2 cells, the header 3"):
+        read()
+    write("\n".join(["n,x,kind", *rows[:2000], "", *rows[2000:], "7,oops,a"]))
+    with pytest.raises(InvalidData, match=r"but 'oops' in row 3101 \(line 3103 of the file\)"):
+        read()
