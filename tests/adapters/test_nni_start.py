@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +83,12 @@ def control(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=300,
         check=False,
     )  # fmt: skip
+
+
+def rest(port: str, path: str) -> Any:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"http://localhost:{port}/api/v1/nni/{path}", timeout=20) as answer:
+        return json.loads(answer.read())
 
 
 def wait_for(folder: Path, trials: int, seconds: float = 240) -> None:
@@ -194,16 +202,15 @@ def test_a_script_of_a_users_own_runs_before_and_after(side: str, tmp_path: Path
         done = control(folder, "create", "--config", "config.yml", "--port", port)
         assert done.returncode == 0, done.stdout + done.stderr
         deadline = time.monotonic() + 400
-        words = ("experiment", "status", "--port", port)
-        while "DONE" not in (said := control(folder, *words).stdout):
+        while (said := rest(port, "check-status")["status"]) != "DONE":
+            assert said != "ERROR", rest(port, "check-status")
             assert time.monotonic() < deadline, said
-            time.sleep(3)
-        done = control(folder, "experiment", "export", "-t", "json", "-f", "all.json")
-        found = json.loads((folder / "all.json").read_text())
+            time.sleep(2)
+        jobs = rest(port, "trial-jobs")
     finally:
         control(folder, "stop", "--port", port)
-    assert len(found) == 2, done.stdout + done.stderr
-    for trial in found:
-        assert 0 < float(trial["reward"] if "reward" in trial else trial["value"]) <= 1
+    assert [job["status"] for job in jobs] == ["SUCCEEDED"] * 2
+    for job in jobs:
+        assert 0 < float(json.loads(json.loads(job["finalMetricData"][0]["data"]))) <= 1
     if side == "after":
         assert len(read_trials(folder)) == 2
