@@ -246,4 +246,4 @@ run(Evaluation(Space(space.decisions), data, train=train, on_trial=show))
     # Trackers are told, under NNI's own number.
     assert (tmp_path / "told").read_text() == "4 interrupted"
     assert keeper.final["interrupted"] is True
-    assert keeper.final["architecture"] == PARAMS
+    assert keeper.final["decisions"] == ECHO["decisions"]

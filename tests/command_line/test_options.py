@@ -14,6 +14,7 @@ WITHOUT = {
     "patience": "the estimators set it",
     "deadline": "the estimators set it",
     "edition": "a search that goes on keeps its own",
+    "track": "an option of `search` alone; a trial script is given `on_trial` by hand",
 }
 
 
