@@ -60,7 +60,7 @@ class Peak(threading.Thread):
         self.ended = threading.Event()
 
     def run(self) -> None:
-        while not self.ended.wait(0.005):
+        while not self.ended.wait(0.02):
             self.highest = max(self.highest, resident())
 
 

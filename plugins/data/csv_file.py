@@ -173,7 +173,7 @@ def _collect(file: IO[str], layout: Layout, separator: str) -> CsvFile:
         chunk = list(itertools.islice(rest, _CHUNK))
         if not chunk:
             break
-        if chunk := [row for row in chunk if (row and row[0]) or not _is_blank(row)]:
+        if chunk := [row for row in chunk if (row and row[0].strip()) or not _is_blank(row)]:
             _pack(columns, buffer)
             buffer = chunk
     if _is_total(columns, buffer):
