@@ -19,7 +19,8 @@ _CHUNK = 1_000  # rows that are held as lists at a time; more are slower
 _SAMPLE = 50  # rows by which a line of units is told from data
 _TOTALS = frozenset(
     {"total", "totals", "grand total", "sum", "sums", "overall", "summe", "gesamt", "gesamtsumme",
-     "gesamtergebnis", "insgesamt", "somme", "total général", "totale", "suma", "totaal"}
+     "gesamtergebnis", "insgesamt", "somme", "total général", "totale", "suma", "totaal",
+     "average", "mean", "mittelwert", "durchschnitt", "moyenne"}
 )  # fmt: skip
 _AROUND = ("\0 ", " \0", "\t", "\n", "\r", "\f")
 _INDEX = ("", "unnamed: 0")  # names that pandas and R give the numbers of rows
@@ -162,7 +163,11 @@ def _collect(file: IO[str], layout: Layout, separator: str) -> CsvFile:
     if len(names) == width + 1 and not names[-1]:
         names.pop()  # a separator at the end of the names alone
     if len(names) not in (width, width - 1):
-        raise InvalidData(f"line {head[0][0]} has {width} cells, the header {len(names)}")
+        raise InvalidData(
+            f"line {head[0][0]} has {width} cells, the header {len(names)}: "
+            f"{separator.join(first)[:60]!r}. If lines before the names are no part of the table, "
+            "put a # in front of each"
+        )
     columns = [Packed() for _ in range(width)]
     buffer = [row for _, row in head[bool(units) :]]
     # From here on rows are read without their line numbers, which takes half the time.

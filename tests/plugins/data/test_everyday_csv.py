@@ -190,6 +190,7 @@ def test_totals_in_the_last_line():
         ("sunny,hot,no\nsunny,cool,yes\nrain,hot,no\n", "looks like data"),
         ("price,kind\n1,5,cat\n2,5,dog\n", "line 2 has 3 cells, the header 2. If numbers"),
         ("a;b;c\n1;2;3\n4;5;6;7\n", "line 3 has 4 cells, the header 3"),
+        ("Sales of May\na;b;c\n1;2;3\n", "the header 1: 'Sales of May'. If lines before the names"),
         ("a,b\n1,x\n2,y\n\n3,z,w\n", "line 5 has 3 cells, the header 2"),
         ("d,k\n03/04/2024,a\n05/06/2024,b\n", "none tells whether the day or the month"),
         ("d,k\n13/04/2024,a\n05/26/2024,b\n2/1/2024,c\n", "'05/26/2024' in row 2"),
