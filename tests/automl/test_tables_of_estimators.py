@@ -1,5 +1,6 @@
 """What estimators read, leave out, refuse and save; no search, so that nothing is trained."""
 
+import json
 from types import SimpleNamespace
 
 import keras
@@ -145,6 +146,23 @@ def test_classes_come_back_as_they_were(classes, tmp_path):
     model.save(tmp_path)
     loaded = CellwrightClassifier.load(tmp_path)
     assert loaded.classes_.dtype == model.classes_.dtype
+    assert loaded.predict(x).tolist() == model.predict(x).tolist()
+
+
+def test_what_version_0_1_0_saved_is_loaded(tmp_path):
+    x = RNG.normal(size=(ROWS, 2))
+    model = classifier(class_weight="balanced").fit(x, KINDS)
+    model.save(tmp_path)
+    file = tmp_path / "estimator.json"
+    document = json.loads(file.read_text())
+    earlier = {"format": 1, "classes": [0, 1], "classes_dtype": "int64"}
+    document["params"]["image_shape"] = [2, 1]
+    for column in document["reader"]["table"]["columns"]:
+        del column["style"]
+    del document["notes"]
+    file.write_text(json.dumps({**document, **earlier}))
+    loaded = CellwrightClassifier.load(tmp_path)
+    assert loaded.image_shape == (2, 1)
     assert loaded.predict(x).tolist() == model.predict(x).tolist()
 
 
