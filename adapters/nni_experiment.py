@@ -17,7 +17,7 @@ from cellwright.adapters.nni_patience import patience
 from cellwright.adapters.nni_record import HISTORY, Record
 from cellwright.plugins.interrupts import check, held_back
 from cellwright.plugins.registry import make_space
-from cellwright.search_spaces import CellwrightError, Params
+from cellwright.search_spaces import CellwrightError, Params, SearchSpace
 
 _TRIES, _PAUSE = 3, 10  # starts, and seconds between them
 
@@ -216,7 +216,19 @@ def read_trials(folder: str | Path) -> list[Trial]:
     if experiment is None or not (experiment / "checkpoint" / HISTORY).exists():
         return []
     arguments = tuner_arguments(read_config(folder / "config.yml"))
-    space = make_space(arguments.get("space"), arguments.get("tune", ()))
+    return trials_of(experiment, make_space(arguments.get("space"), arguments.get("tune", ())))
+
+
+def trials_of(experiment: Path, space: SearchSpace) -> list[Trial]:
+    """The finished trials of an experiment whose tuner is one of ours.
+
+    Args:
+        experiment: The folder that NNI made.
+        space: What the tuner searches.
+
+    Raises:
+        CorruptedState, SpaceMismatch: See `Record.load`.
+    """
     record, _ = Record.load(experiment / "checkpoint", space)
     return [
         Trial(
@@ -231,9 +243,10 @@ def read_trials(folder: str | Path) -> list[Trial]:
     ]
 
 
-def latest_experiment(folder: str | Path) -> Path | None:
-    """The folder of the last experiment that NNI made in ``folder``; its name is NNI's id."""
-    made = Path(folder, WORKING_DIRECTORY).glob("*/db/nni.sqlite")
+def latest_experiment(folder: str | Path, working: str = WORKING_DIRECTORY) -> Path | None:
+    """The folder of the last experiment that NNI made in ``folder``, or in its working directory of
+    another name; its own name is NNI's id."""
+    made = Path(folder, working).glob("*/db/nni.sqlite")
     found = [path.parent.parent for path in made if path.parent.parent.name != "_latest"]
     found = [experiment for experiment in found if has_begun(experiment)]
     return max(found, key=lambda path: (path / "db").stat().st_ctime, default=None)

@@ -54,6 +54,12 @@ def part_of(trial: Trial | FrozenTrial, space: SearchSpace) -> Params:
     return {name: trial.params[name] for name in space.names if name in trial.params}
 
 
+def is_claimed(study: Study) -> bool:
+    """Whether the study notes that a space of ours is searched in it."""
+    notes = notes_in_study(study)
+    return _IDENTITY in notes or _SPACE in notes
+
+
 def claim(study: Study, space: SearchSpace) -> None:
     """Note in the study which space it is of, unless it already holds another.
 

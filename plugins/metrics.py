@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,6 +17,15 @@ DIRECTIONS: dict[str, Direction] = {
     "maximize": "maximize",
     "minimize": "minimize",
 }
+
+
+def plain_number(value: float) -> str:
+    """A number without a unit as every command writes it: with four decimals, or with four
+    significant digits where it is closer to 0 than 0.001; from 1000 on, as a whole number."""
+    size = abs(value)
+    if 0 < size < 0.001 or 1e15 <= size < math.inf:
+        return f"{value:.4g}"
+    return f"{value:.4f}" if size < 1000 else f"{value:,.0f}"
 
 
 @dataclass(frozen=True)
@@ -47,20 +57,28 @@ class Metric:
             return self.unit
         return self.title or self._words + (f" ({self.unit})" if self.unit else "")
 
+    def number(self, value: float) -> str:
+        """A value in ``unit``, without the unit's name: what stands in a column under `label`."""
+        if self.unit and (self._counted or self.unit in ("bytes", "s", "layers", "epochs")):
+            return f"{value:,.0f}"
+        if self.unit:
+            return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return plain_number(value)
+
     def write(self, value: float) -> str:
         """A value with its unit, such as ``2.31 ms`` or ``validation accuracy 0.9528``."""
+        number = self.number(value)
         if not self.unit:
-            return f"{self.label} {value:.4f}"
+            return f"{self.label} {number}"
         if self._counted:
-            return f"{value:,.0f} {self.unit.removesuffix('s') if value == 1 else self.unit}"
+            return f"{number} {self.unit.removesuffix('s') if value == 1 else self.unit}"
         if self.name == "seconds":
-            return f"{value:.0f} s"
+            return f"{number} s"
         if self.name == SHARED:
-            return f"{value:.0f} layer{'' if value == 1 else 's'} with shared weights"
+            return f"{number} layer{'' if value == 1 else 's'} with shared weights"
         known = "" if self.name in METRICS else f"{self._words} "
         if self.unit == "bytes":
             return f"{known}{value / 1000:,.1f} kB"
-        number = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
         return f"{known}{number} {self.unit}" + (" predicted" if self.name == PREDICTED else "")
 
     @property

@@ -161,7 +161,7 @@ def test_too_few_trials_for_importances_are_said(n_trials):
         main_params(study, 0)
 
 
-def test_a_study_that_began_without_us_is_read_as_a_run(tmp_path, caplog):
+def test_a_study_that_began_without_us_is_read_as_a_run(tmp_path):
     space, storage = MLPSpace(), f"sqlite:///{tmp_path}/s.db"
     study = optuna.create_study(storage=storage, study_name="s", direction="maximize")
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
@@ -171,9 +171,9 @@ def test_a_study_that_began_without_us_is_read_as_a_run(tmp_path, caplog):
     trial.suggest_categorical("layer/1", space.decisions[0].choices)
     study.tell(trial, 1.0)
     run = open_run(storage, "mlp", None)
-    assert [trial.number for trial in run.trials] == [2, 3, 4]
-    (said,) = caplog.messages
-    assert "trial 5 holds only some decisions" in said
+    assert [trial.number for trial in run.trials] == [0, 1, 2, 3, 4, 5]
+    assert [bool(trial.params) for trial in run.trials] == [False, False, True, True, True, False]
+    assert [set(run.trials[k].others) for k in (0, 2, 5)] == [{"x"}, set(), {"layer/1"}]
     with pytest.raises(CellwrightError, match="Give --space"):
         open_run(storage, "nasnet", None)
 

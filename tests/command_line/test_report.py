@@ -7,6 +7,8 @@ search that is kept here, below.
 import csv
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -62,22 +64,28 @@ def test_an_optuna_study(direction, report, tmp_path):
     study = optimise(f"sqlite:///{tmp_path}/study.db", direction=direction)
     code, out, err = report(f"sqlite:///{tmp_path}/study.db", "--space", "mlp", "--top", 2)
     assert code == 0, err
-    assert out.startswith(f"1. trial {study.best_trial.number}, reward {abs(study.best_value):.4f}")
+    assert out.startswith(f"1. trial {study.best_trial.number}, value {study.best_value:.4f}")
+    assert f"value: best {study.best_value:.4f}, " in out
     best = {name: study.best_params[name] for name in SPACE.names}
     assert SPACE.words(best)[0] in out
     assert "23 trials, 1 more failed" in out
     assert "predicted against measured: Spearman" in out
     assert out.index("layer/1") < out.index("layer/2")
-    folder = tmp_path / "runs" / "mine-report"
+    folder = tmp_path / "mine-report"
     for name in ("trials", "distribution", "importances", "predictions"):
         assert imread(folder / f"{name}.png").std() > 0.02
     with (folder / "trials.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["state"] for row in rows].count("failed") == 1
     with (folder / "importances.csv").open() as file:
-        [first, second] = csv.DictReader(file)
-    assert (first["decision"], second["decision"]) == ("layer/1", "layer/2")
-    assert float(first["share"]) > 0.5 > float(second["share"])
+        first, *rest = csv.DictReader(file)
+    assert (first["decision"], {one["decision"] for one in rest}) == (
+        "layer/1",
+        {"layer/2", "rate"},
+    )
+    assert float(first["share"]) > 0.5 > max(float(one["share"]) for one in rest)
+    assert (float(first["effect"]) > 0) == (direction == "maximize")
+    assert [row["rate"] for row in rows] == [str(t.params["rate"]) for t in study.trials]
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
@@ -103,12 +111,16 @@ def test_pruned_trials_are_counted_and_keep_what_they_had_reached(direction, rep
     code, out, err = report(url, "--space", "mlp")
     assert code == 0, err
     assert "9 trials, 3 more were pruned\n" in out
-    with (tmp_path / "runs" / "mine-report" / "trials.csv").open() as file:
+    for number in (3, 7, 11):
+        assert (
+            f"trial {number} {study.trials[number].value:.4f}" in out[out.index("when pruned:") :]
+        )
+    with (tmp_path / "mine-report" / "trials.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["trial"]) for row in rows if row["state"] == "pruned"] == [3, 7, 11]
     for row in rows:
-        assert float(row["reward"]) == sign * study.trials[int(row["trial"])].value
-    picture = (tmp_path / "runs" / "mine-report" / "trials.svg").read_text()
+        assert float(row["value"]) == study.trials[int(row["trial"])].value
+    picture = (tmp_path / "mine-report" / "trials.svg").read_text()
     assert "pruned (3 of 12)" in picture
     assert "failed" not in picture
     code, out, err = report(url, "--space", "mlp", "--metric", "val_loss")
@@ -127,11 +139,12 @@ def test_a_journal_with_two_studies_and_another_metric(report, tmp_path):
     code, out, err = report(file, *arguments)
     assert code == 0, err
     found = json.loads(out)
-    rewards = [trial["metrics"]["reward"] for trial in found["best"]]
-    assert rewards == sorted(rewards, reverse=True)
-    assert rewards[0] == -found["best"][0]["metrics"]["val_loss"] < 0
+    losses = [trial["metrics"]["val_loss"] for trial in found["best"]]
+    assert losses == sorted(losses)
+    assert losses[0] > 0
+    assert found["judged_by"] == {"val_loss": "minimize"}
     assert found["files"] == []
-    assert not (tmp_path / "runs").exists()
+    assert not list(tmp_path.glob("*report*"))
 
 
 METRICS = [{"latency_int8_ms": 9.0, "f1": 0.2, "f1_macro": 0.2, "my_score": 3.0},
@@ -205,7 +218,7 @@ def test_a_keras_tuner_project(report, tmp_path):
     code, out, err = report(tmp_path / "tuned", "--space", "mlp", "--out", tmp_path / "told")
     assert code == 0, err
     best = oracle.get_best_trials(1)[0]
-    assert out.startswith(f"1. trial {int(best.trial_id)}, reward {-best.score:.4f}")
+    assert out.startswith(f"1. trial {int(best.trial_id)}, validation loss {best.score:.4f}")
     assert (tmp_path / "told" / "distribution.svg").exists()
 
 
@@ -225,11 +238,225 @@ def test_a_search_by_nni(report, tmp_path):
         assert imread(tmp_path / "told" / f"{name}.png").std() > 0.02
 
 
+def test_an_experiment_of_a_tuner_of_nnis_own(report, tmp_path):
+    """As NNI keeps it: the checkpoint of our tuner is taken away, and a trial stopped early."""
+    pytest.importorskip("nni")
+    kept = Path(__file__).parents[1] / "fixtures" / "before_rooms" / "runs" / "nni"
+    [made] = (kept / "experiment" / "experiments").glob("*/db/nni.sqlite")
+    folder = shutil.copytree(made.parents[1], tmp_path / "kept")
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    with closing(sqlite3.connect(folder / "db" / "nni.sqlite")) as opened, opened:
+        opened.execute(
+            "update TrialJobEvent set event = 'EARLY_STOPPED' where event = 'SUCCEEDED' and "
+            "trialJobId = (select trialJobId from TrialJobEvent where sequenceId = 1)"
+        )
+    code, out, err = report(folder, "--space", "mlp")
+    assert code == 0, err
+    with (kept / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    best, stopped = float(rows[0]["reward"]), float(rows[1]["reward"])
+    assert out.startswith(f"1. trial 0, default {best:.4f}\n  8 relu > 16 elu > output\n")
+    assert "3 trials, 1 more were pruned" in out
+    assert f"default when pruned: trial 1 {stopped:.4f}" in out
+    assert (folder / "report" / "trials.svg").exists()
+
+
 def test_what_is_no_run_or_of_another_space_is_refused(report, tmp_path):
     code, _, err = report(tmp_path)
     assert code == 1
     assert "is no run" in err
-    optimise(f"sqlite:///{tmp_path}/study.db", trials=2)
-    code, _, err = report(f"sqlite:///{tmp_path}/study.db")
+    url = f"sqlite:///{tmp_path}/study.db"
+    optimise(url, trials=2)
+    for arguments in ([], ["--space", "mnasnet"]):
+        code, _, err = report(url, *arguments)
+        assert code == 1
+        assert (
+            "--space with the name of the one that was searched; the decisions are those of mlp"
+            in err
+        )
+
+
+def of_user(trial):
+    """As users write them: a learning rate, early stopping, and a loss to minimise."""
+    params = suggest(trial, SPACE)
+    rate = trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True)
+    momentum = trial.suggest_float("momentum", 0, 1) if rate < 0.01 else None
+    trial.set_user_attr("val_accuracy", score(params) / 10)
+    trial.set_user_attr("stopped_early", True)
+    trial.set_user_attr("note", "mine")
+    loss = 2 + abs(np.log10(rate) + 2.5) - score(params) / 10
+    trial.report(loss + 1, 1)
+    if trial.number == 4:
+        raise optuna.TrialPruned
+    if trial.number == 5:
+        raise ValueError("broken on purpose")
+    return loss + 0 * (momentum or 0)
+
+
+@pytest.fixture
+def a_study(tmp_path):
+    """A function that makes a study by TPE, of as many trials, which minimises."""
+
+    def make(trials, objective=of_user, **options):
+        file = str(tmp_path / "of_user.journal")
+        study = optuna.create_study(
+            storage=JournalStorage(JournalFileBackend(file)),
+            sampler=optuna.samplers.TPESampler(seed=0),
+            study_name="a/b",
+            **options,
+        )
+        study.optimize(objective, n_trials=trials, catch=(ValueError,))
+        return file, study
+
+    return make
+
+
+def test_hyperparameters_of_the_user_are_parameters_and_no_metrics(report, a_study, tmp_path):
+    url, study = a_study(30)
+    code, out, err = report(url, "--space", "mlp", "--json", "--out", tmp_path / "told")
+    assert code == 0, err
+    found = json.loads(out)
+    best = found["best"][0]
+    assert best["trial"] == study.best_trial.number
+    assert best["params"] == study.best_params
+    assert best["metrics"] == {
+        "value": study.best_value,
+        "val_accuracy": study.best_trial.user_attrs["val_accuracy"],
+    }
+    assert any("learning_rate" in line for line in best["words"])
+    first = found["importances"][0]
+    assert first["decision"] == "learning_rate"
+    assert first["effect"] < 0
+    low, high = map(float, first["best"].split(" to "))
+    assert low <= 10**-2.5 * 1.5
+    assert high >= 10**-2.5 / 1.5
+    assert {one["decision"] for one in found["importances"]} == set(study.best_params) | {
+        "momentum"
+    }
+    [pruned] = found["pruned"]
+    assert (pruned["trial"], pruned["metrics"]["value"]) == (4, study.trials[4].value)
+    with (tmp_path / "told" / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row, trial in zip(rows, study.trials, strict=True):
+        assert {name: row[name] for name in trial.params} == {
+            n: str(x) for n, x in trial.params.items()
+        }
+    assert {rows[4]["state"], rows[5]["state"]} == {"pruned", "failed"}
+    code, _, err = report(url, "--space", "mlp", "--metric", "learning_rate")
     assert code == 1
-    assert "--space" in err
+    assert "there are ['val_accuracy', 'value']" in err
+
+
+def test_three_trials_are_too_few_to_say_what_mattered(report, a_study, tmp_path):
+    url, _ = a_study(3)
+    code, out, err = report(url, "--space", "mlp")
+    assert code == 0, err
+    assert "too few to tell which choices mattered: 3 complete trials, and it takes 10" in out
+    assert (tmp_path / "a_b-report" / "trials.csv").exists()
+    assert not list((tmp_path / "a_b-report").glob("importances.png"))
+
+
+def test_several_objectives_have_a_front_and_their_own_importances(report, a_study, tmp_path):
+    def objective(trial):
+        params = suggest(trial, SPACE)
+        rate = trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True)
+        return abs(np.log10(rate) + 2.5), SPACE.encode(params)[0]
+
+    url, study = a_study(24, objective, directions=["minimize", "maximize"])
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        study.set_metric_names(["val_loss", "size"])
+    code, out, err = report(url, "--space", "mlp", "--json", "--out", tmp_path / "told")
+    assert code == 0, err
+    found = json.loads(out)
+    assert set(found["front"]) == {trial.number for trial in study.best_trials}
+    assert found["judged_by"] == {"val_loss": "minimize", "size": "maximize"}
+    assert found["importances"]["val_loss"][0]["decision"] == "learning_rate"
+    assert found["importances"]["size"][0]["decision"] == "layer/1"
+    assert found["best"][0]["metrics"]["val_loss"] == min(t.values[0] for t in study.trials)
+    for name in ("front", "trials_val_loss", "distribution_size", "importances_size"):
+        assert imread(tmp_path / "told" / f"{name}.png").std() > 0.02
+    code, out, err = report(url, "--space", "mlp", "--metric", "size", "--top", 1)
+    assert code == 0, err
+    assert out.startswith(f"1. trial {max(study.trials, key=lambda t: t.values[1]).number}, size ")
+    assert f"front: {len(found['front'])} trials" in out
+
+
+def test_a_study_of_the_users_own_parameters_alone(report, a_study):
+    def objective(trial):
+        x = trial.suggest_float("x", -5, 5)
+        trial.suggest_categorical("optimizer", ["adam", None])
+        return {3: 1.7e308, 4: float("inf")}.get(trial.number, 1 + x * x)
+
+    url, study = a_study(20, objective)
+    code, out, err = report(url)
+    assert code == 0, err
+    assert "no trial holds an architecture of a known space" in out
+    assert out.index(f"1. trial {study.best_trial.number}, value {study.best_value:.4f}") > 0
+    assert f"x {study.best_params['x']:.4g}" in out
+    assert "2 trials with a value far from all others" in out
+    table = out[out.index("share of variance") :]
+    assert " x " in table
+    assert " optimizer " in table
+
+
+def test_trials_without_an_architecture_stand_beside_those_with_one(report, tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    study = optimise(url, trials=3)
+    rate = optuna.distributions.FloatDistribution(0, 1)
+    study.add_trial(
+        optuna.trial.create_trial(value=9.0, params={"rate": 0.5}, distributions={"rate": rate})
+    )
+    code, out, err = report(url, "--space", "mlp")
+    assert code == 0, err
+    assert out.startswith("1. trial 3, value 9.0000\n  rate 0.5\n2. trial")
+
+
+def test_a_run_without_a_complete_trial_says_how_its_trials_ended(report, a_study):
+    def objective(trial):
+        trial.suggest_float("x", 0, 1)
+        if trial.number:
+            raise optuna.TrialPruned
+        raise ValueError("broken on purpose")
+
+    url, _ = a_study(3, objective)
+    code, _, err = report(url)
+    assert code == 1
+    assert "has no complete trial yet: 1 failed, 2 pruned" in err
+
+
+def test_a_keras_tuner_project_of_the_users_own_parameters(report, tmp_path):
+    class Tuner(keras_tuner.Tuner):
+        def run_trial(self, trial, *args, **kwargs):
+            hp = trial.hyperparameters
+            rate = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")
+            hp.Boolean("norm")
+            return {"val_loss": abs(np.log10(rate) + 2.5), "my_score": 1.0}
+
+    oracle = keras_tuner.oracles.RandomSearchOracle(
+        keras_tuner.Objective("val_loss", "min"), 14, seed=1
+    )
+    Tuner(oracle=oracle, directory=str(tmp_path), project_name="tuned").search(verbose=0)
+    code, out, err = report(tmp_path / "tuned")
+    assert code == 0, err
+    best = oracle.get_best_trials(1)[0]
+    first = f"1. trial {int(best.trial_id)}, validation loss {best.score:.4f}"
+    assert first in out
+    assert "learning_rate" in out[out.index(first) :].splitlines()[1]
+    table = out[out.index("share of variance") :]
+    assert table.index("learning_rate") < table.index("norm")
+    assert (tmp_path / "tuned" / "report" / "importances.svg").exists()
+
+
+def test_a_keras_tuner_project_of_two_objectives(report, tmp_path):
+    kept = Path(__file__).parents[1] / "fixtures" / "before_rooms" / "keras_tuner" / "pareto"
+    shutil.copytree(kept, tmp_path / "kept")
+    code, out, err = report(tmp_path / "kept", "--space", "mlp", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["judged_by"] == {"score_0": "maximize", "score_1": "minimize"}
+    values = {t["trial"]: (t["metrics"]["score_0"], t["metrics"]["score_1"]) for t in found["best"]}
+    assert set(values) <= set(found["front"])
+    assert sorted(values.values(), reverse=True) == list(values.values())
+    assert [pair[1] for pair in values.values()] == sorted(
+        (p[1] for p in values.values()), reverse=True
+    )

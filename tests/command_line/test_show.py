@@ -1,14 +1,19 @@
-"""`cellwright show` of genotypes: what it prints, draws and refuses."""
+"""`cellwright show` of genotypes: what it prints, draws and refuses; and of a search, what it and
+`best` tell in short."""
 
+import csv
 import json
+import shutil
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from matplotlib.image import imread
 
 from cellwright.command_line.networks import build_network
+from cellwright.plugins.metrics import METRICS
 from cellwright.search_spaces import (
     GENOTYPES,
     ConvNetSpace,
@@ -172,3 +177,25 @@ def test_the_cifar_networks_of_the_papers(show):
     assert (nasnet["repeats"], nasnet["parameters"]) == (6, 3_383_786)
     amoebanet = json.loads(show("amoebanet-a", "--skeleton", "cifar", "--json")[1])
     assert (amoebanet["filters"], amoebanet["trainable"]) == (36, 3_218_266)
+
+
+def test_a_search_lists_architectures_in_short_and_best_its_metrics(command, tmp_path):
+    """With every metric written alike in the two commands."""
+    kept = Path(__file__).parents[1] / "fixtures" / "before_rooms" / "runs" / "optuna"
+    shutil.copytree(kept, tmp_path / "kept")
+    with (kept / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    code, shown, err = command("show", "kept")
+    assert code == 0, err
+    space = MLPSpace()
+    for row in rows:
+        params = {name: row[name] for name in space.names}
+        assert f"trial {row['trial']}  {space.in_short(params)}" in shown
+    code, told, err = command("best", "kept")
+    assert code == 0, err
+    best = max(rows, key=lambda row: float(row["reward"]))
+    for name in ("val_accuracy", "val_loss", "loss", "parameters"):
+        assert METRICS[name].write(float(best[name])) in told
+    line = next(line for line in shown.splitlines() if line.startswith(f"│     {best['trial']} │"))
+    for name in ("reward", "val_accuracy", "parameters"):
+        assert f" {METRICS[name].number(float(best[name]))} │" in line

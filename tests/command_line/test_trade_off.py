@@ -276,7 +276,7 @@ def test_a_report_says_what_was_beyond_the_limit_whatever_it_judges_by(
     assert f"{beyond} more were beyond the limit and not trained" in printed
     if metric == "parameters":
         least = min(float(row["parameters"]) for row in rows)
-        assert f"best {-least:.4f}" in printed
+        assert f"parameters: best {least:,.0f}," in printed
 
 
 @pytest.mark.parametrize("host", ["keras-tuner", pytest.param("nni", marks=pytest.mark.slow)])

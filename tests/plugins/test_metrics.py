@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cellwright.plugins import CommandMeter, Limit, LiteRTLatency, MnasNetReward, make_meter
 from cellwright.plugins.meters import as_meters, metric_of
-from cellwright.plugins.metrics import METRICS, Metric, beside_reward, find_metric
+from cellwright.plugins.metrics import METRICS, Metric, beside_reward, find_metric, plain_number
 from cellwright.plugins.registry import names
 from cellwright.plugins.scoring.limit import Screening
 from cellwright.search_spaces import CellwrightError
@@ -142,3 +142,13 @@ def test_only_a_cost_can_be_limited_or_have_a_target():
     reward = MnasNetReward(5, latency="throughput")
     with pytest.raises(ValueError, match="more of 'throughput' is better: leave the target out"):
         Evaluation(NASNetSpace(), load_dataset("digits"), reward=reward, meter=Throughput())
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(0.9, "0.9000"), (0.0, "0.0000"), (-1.5, "-1.5000"), (0.00012345, "0.0001234"),
+     (3e-7, "3e-07"), (1234.5, "1,234"), (1e300, "1e+300"), (float("inf"), "inf")],
+)  # fmt: skip
+def test_a_plain_number_is_written_alike_everywhere(value, written):
+    assert plain_number(value) == written
+    assert Metric("my_score", "", "maximize").write(value) == f"my score {written}"

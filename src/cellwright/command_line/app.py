@@ -203,7 +203,7 @@ def best(
         print(json.dumps(found[0] if top is None else found, indent=1))
         return
     for place, trial in enumerate(trials, start=1):
-        print_trial(space, trial, "best: " if top is None else f"{place}. ")
+        print_trial(space, trial, "best: " if top is None else f"{place}. ", metrics=True)
     print_model(out, trials[0])
 
 

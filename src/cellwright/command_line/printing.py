@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,14 @@ from rich.table import Table
 
 from cellwright.command_line.networks import Network
 from cellwright.command_line.trade_off import about_target
-from cellwright.plugins.metrics import METRICS, SHARED, Metric, beside_reward
+from cellwright.plugins.metrics import (
+    METRICS,
+    SHARED,
+    Metric,
+    beside_reward,
+    known_metric,
+    plain_number,
+)
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import SearchSpace, costs, depth
 from cellwright.searches.settings import Settings
@@ -46,14 +54,61 @@ def print_results(out: Path, settings: Settings, trials: list[Trial], files: lis
     console.print(f"in {out}", highlight=False)
 
 
-def print_trial(space: SearchSpace, trial: Trial, prefix: str = "") -> None:
-    """A trial's reward, and its architecture in words."""
-    reward = trial.state if trial.reward is None else f"reward {trial.reward:.4f}"
+def print_trial(
+    space: SearchSpace | None,
+    trial: Trial,
+    prefix: str = "",
+    *,
+    by: Sequence[Metric] = (METRICS["reward"],),
+    metrics: bool = False,
+) -> None:
+    """A trial's value, its architecture in words, and its other hyperparameters.
+
+    Args:
+        space: What was searched; None if trials hold no architecture.
+        trial: Of any run.
+        prefix: Stands before the number of the trial.
+        by: The metrics that trials are judged by.
+        metrics: Whether all other metrics are told too.
+    """
+    judged = [metric.name for metric in by]
+    known = [m.write(trial.metrics[m.name]) for m in by if m.name in trial.metrics]
+    told = trial.state if trial.state != "complete" or not known else ", ".join(known)
     if trial.metrics.get(SHARED):
-        reward += f", {METRICS[SHARED].write(trial.metrics[SHARED])}"
-    console.print(f"[bold]{prefix}trial {trial.number}, {reward}[/]")
-    for line in space.words(trial.params):
+        told += f", {METRICS[SHARED].write(trial.metrics[SHARED])}"
+    console.print(f"[bold]{prefix}trial {trial.number}, {escape(told)}[/]")
+    for line in words(space, trial):
         console.print(f"  {line}", highlight=False, markup=False)
+    others = [metric for metric in told_of(trial.metrics) if metric.name not in [*judged, SHARED]]
+    if metrics and others:
+        for line in _filled([metric.write(trial.metrics[metric.name]) for metric in others]):
+            console.print(f"  {line}", highlight=False, markup=False)
+
+
+def words(space: SearchSpace | None, trial: Trial) -> list[str]:
+    """The architecture of a trial in words, and a line of its other hyperparameters."""
+    lines = list(space.words(trial.params)) if space is not None and trial.params else []
+    return lines + _filled([f"{name} {as_written(x)}" for name, x in trial.others.items()])
+
+
+def _filled(parts: Sequence[str], width: int = 76) -> list[str]:
+    """Lines of parts, each of which stays in one piece."""
+    text = "  ".join(part.replace(" ", "\u00a0") for part in parts)
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\u00a0", " ") for line in lines]
+
+
+def as_written(value: Any) -> str:
+    """A hyperparameter; a number that is not whole has four significant digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def told_of(names: Iterable[str]) -> list[Metric]:
+    """Metrics by their names, in the order of tables; those that are not known follow."""
+    there = set(names)
+    order = [name for name in METRICS if name in there]
+    order += sorted(there - set(METRICS))
+    return [known_metric(name) or Metric(name, "", "maximize") for name in order]
 
 
 def print_model(out: Path, trial: Trial) -> None:
@@ -63,7 +118,8 @@ def print_model(out: Path, trial: Trial) -> None:
         return
     how = ""
     if SHARED in trial.metrics and SHARED not in kept["metrics"]:
-        how = f", trained again from fresh weights: reward {kept['metrics']['reward']:.4f}"
+        reward = kept["metrics"]["reward"]
+        how = f", trained again from fresh weights: {METRICS['reward'].write(reward)}"
     elif trial.metrics.get(SHARED):
         how = ", as the search trained it: it began with weights that earlier children had trained"
     console.print(f"model: {model}  (keras.models.load_model){how}", highlight=False)
@@ -77,38 +133,47 @@ def print_ranking(
     title = f"{number} trial{'' if number == 1 else 's'} in {out}"
     if len(found) > most:
         title = f"the best {most} of {title}"
-    table = Table(title=title, title_justify="left")
     shown = beside_reward({name for trial in trials for name in trial.metrics}, declared)
-    for name in ("trial", "reward", *(metric.label for metric in shown)):
-        table.add_column(name, justify="right")
-    for trial in found[:most]:
-        values = (_number(trial.metrics.get(metric.name)) for metric in shown)
-        table.add_row(str(trial.number), f"{trial.reward:.4f}", *values)
-    console.print(table)
+    console.print(trial_table(title, found[:most], [METRICS["reward"], *shown]))
+
+
+def print_short(space: SearchSpace, trials: Sequence[Trial]) -> None:
+    """The architectures of trials, each in a line or two (`SearchSpace.in_short`)."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for trial in trials:
+        table.add_row(f"trial {trial.number}", escape(space.in_short(trial.params)))
+    console.print(table, highlight=False)
 
 
 def print_front(trials: list[Trial], quality: Metric, cost: Metric) -> None:
     """The trials of a front, in the order of `front`: none is beaten in one metric for nothing."""
-    shown = {metric.name: metric.label for metric in (cost, quality)}
     shared = (SHARED,) if about_shared_weights(trials) else ()
-    shown |= {n: METRICS[n].label for n in ("parameters", "reward", *shared) if n not in shown}
-    table = Table(title=f"front: {quality.label} against {cost.label}", title_justify="left")
-    for name in ("trial", *shown.values()):
-        table.add_column(name, justify="right")
+    names = {name for trial in trials for name in trial.metrics}
+    more = [METRICS[n] for n in ("parameters", "reward", *shared) if n in names or n == SHARED]
+    shown = [cost, quality, *(m for m in more if m.name not in (cost.name, quality.name))]
+    title = f"front: {quality.label} against {cost.label}"
+    console.print(trial_table(title, trials, shown))
+
+
+def trial_table(title: str, trials: Sequence[Trial], shown: Sequence[Metric]) -> Table:
+    """A row for each trial with these metrics."""
+    table = Table(title=escape(title) or None, title_justify="left")
+    for name in ("trial", *(metric.label for metric in shown)):
+        table.add_column(escape(name), justify="right")
     for trial in trials:
-        table.add_row(str(trial.number), *(_number(trial.metrics.get(name)) for name in shown))
-    console.print(table)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+        values = [(metric, trial.metrics.get(metric.name)) for metric in shown]
+        cells = ("" if value is None else metric.number(value) for metric, value in values)
+        table.add_row(str(trial.number), *cells)
+    return table
 
 
 def print_network(network: Network, layers: bool) -> None:
     """What a network costs, in all and by cell or block, or by layer."""
     shape = "x".join(map(str, network.model.input_shape[1:]))
     told = {**network.told, "image": shape, "classes": network.model.outputs[0].shape[-1]}
-    told = {k: f"{v:.4f}" if isinstance(v, float) else v for k, v in told.items()}
+    told = {k: plain_number(v) if isinstance(v, float) else v for k, v in told.items()}
     console.print(f"[bold]{escape(network.name)}[/]", highlight=False)
     console.print("  ".join(f"{k}\u00a0{v}" for k, v in told.items()), highlight=False)
     for name, value in _sizes(network.model).items():

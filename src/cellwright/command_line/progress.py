@@ -23,7 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from cellwright.plugins.metrics import METRICS, Metric, beside_reward
+from cellwright.plugins.metrics import METRICS, Metric, beside_reward, plain_number
 from cellwright.searches.trial import Trial, best_trial, counted
 
 
@@ -103,7 +103,7 @@ class Display:
     def epoch(self, number: int, epoch: int, metrics: dict[str, float]) -> None:
         """Show that an epoch (from 0) of trial ``number`` has ended."""
         accuracy = metrics.get("val_accuracy")
-        shown = "" if accuracy is None else f" at {accuracy:.4f}"
+        shown = "" if accuracy is None else f" at {plain_number(accuracy)}"
         of = "" if self.epochs is None else f"/{self.epochs}"
         fields: dict[str, Any] = {"epoch": f"epoch {epoch + 1}{of}{shown}"}
         passed = time.monotonic() - self.progress.tasks[self.task].fields["since"]
@@ -117,7 +117,7 @@ class Display:
         best = best_trial(list(self.seen.values()))
         return {
             "completed": counted(self.seen.values()),
-            "best": "" if best is None else f"best {best.metrics['reward']:.4f}",
+            "best": "" if best is None else f"best {plain_number(best.metrics['reward'])}",
             "epoch": "",
             "each": self._seconds(),
             "since": time.monotonic(),

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import math
 import statistics
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from cellwright.command_line.printing import console, print_trial
-from cellwright.command_line.results import write_table
-from cellwright.plugins.files import atomic_write
-from cellwright.plugins.metrics import split_direction
-from cellwright.search_spaces import CellwrightError
-from cellwright.searches.analysis import Importance, importances, rank_correlation
+from cellwright.command_line.printing import (
+    as_written,
+    console,
+    print_trial,
+    trial_table,
+    words,
+)
+from cellwright.command_line.report_files import write_report
+from cellwright.plugins.metrics import Metric, plain_number
+from cellwright.search_spaces import INFEASIBLE, CellwrightError
+from cellwright.searches.findings import Findings, find
+from cellwright.searches.run import Run
 from cellwright.searches.runs import open_run
-from cellwright.searches.trial import Run, Trial, about_shared_weights, ranked
+from cellwright.searches.trial import Trial, about_shared_weights, ranked
+
+_MOST = 10  # rows of a table, and pruned trials that are named
 
 
 def report(
@@ -48,7 +58,10 @@ def report(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for tables and pictures; runs/NAME-report by default."),
+        typer.Option(
+            help="Folder for tables and pictures; by default report in the run's own folder, or "
+            "NAME-report beside the file of a study."
+        ),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print only JSON; write files only with --out.")
@@ -59,135 +72,149 @@ def report(
     It takes any run of any host, made by this command line or by a script.
     """
     run = open_run(what, space=space, study=study, metric=metric)
-    best = ranked(run.trials)
-    if not best:
-        raise CellwrightError(f"{what} has no complete trial yet")
-    mattered = importances(run.space, [(t.params, t.metrics["reward"]) for t in best])
-    folder = out or Path("runs") / f"{run.name}-report"
-    files = [] if as_json and out is None else _write(folder, run, best, mattered, metric)
+    found = find(run)
+    if not found.best:
+        raise CellwrightError(f"{what} has no complete trial yet{_ended(run)}")
+    folder = out or run.folder
+    files = [] if as_json and out is None else _write(folder, run, found)
     if as_json:
-        print(json.dumps(_as_json(run, best[:top], mattered, files), indent=1))
+        print(json.dumps(_as_json(run, found, top, files), indent=1))
         return
-    for place, trial in enumerate(best[:top], start=1):
-        print_trial(run.space, trial, f"{place}. ")
-    if mattered:
-        console.print(_importance_table(mattered))
-    for line in _summary(run, best):
-        console.print(line, highlight=False)
-    console.print("results:", ", ".join(f.name for f in files), highlight=False)
-    console.print(f"in {folder}", highlight=False)
+    if run.space is None:
+        console.print(
+            "no trial holds an architecture of a known space: the parameters are shown as they are "
+            "(--space names a space of your own)"
+        )
+    for place, trial in enumerate(found.best[:top], start=1):
+        print_trial(run.space, trial, f"{place}. ", by=found.judges)
+    if found.front:
+        number = f"{len(found.front)} trial{'' if len(found.front) == 1 else 's'}"
+        title = f"front: {number} that no other beats in all objectives"
+        if len(found.front) > _MOST:
+            title += f" (the first {_MOST})"
+        console.print(title, highlight=False)
+        console.print(trial_table("", found.front[:_MOST], run.objectives))
+    for judge in found.judges:
+        _print_importances(found, judge)
+    for line in _summary(run, found):
+        console.print(line, highlight=False, markup=False)
+    console.print("results:", ", ".join(f.name for f in files), highlight=False, markup=False)
+    console.print(f"in {folder}", highlight=False, markup=False)
 
 
-def _predicted(trials: Sequence[Trial]) -> list[Trial]:
-    return [trial for trial in trials if "predicted" in trial.metrics]
+def _write(folder: Path, run: Run, found: Findings) -> list[Path]:
+    try:
+        return write_report(folder, run, found)
+    except PermissionError as error:
+        raise CellwrightError(
+            f"the report cannot be written: {error}. Give a folder of your own with --out"
+        ) from error
 
 
-def _correlation(trials: Sequence[Trial]) -> float | None:
-    """Spearman's rank correlation of predicted and measured rewards."""
-    known = _predicted(trials)
-    return rank_correlation(
-        [t.metrics["predicted"] for t in known], [t.metrics["reward"] for t in known]
-    )
+def _ended(run: Run) -> str:
+    """How the trials of a run without a complete one ended, and why the last one failed."""
+    states = Counter(trial.state for trial in run.trials)
+    why = next((f" ({t.error})" for t in reversed(run.trials) if t.error), "")
+    return (": " + ", ".join(f"{n} {state}" for state, n in states.items()) + why) if states else ""
 
 
-def _summary(run: Run, best: Sequence[Trial]) -> list[str]:
-    rewards = [trial.metrics["reward"] for trial in best]
-    beyond = sum(trial.state == "infeasible" for trial in run.trials)
-    pruned = sum(trial.state == "pruned" for trial in run.trials)
-    lost = len(run.trials) - len(best) - beyond - pruned
+def _summary(run: Run, found: Findings) -> list[str]:
+    states = Counter(trial.state for trial in run.trials)
+    beyond, pruned = states["infeasible"], states["pruned"]
+    lost = states["failed"] + states["interrupted"]
+    complete = states["complete"]
+    untrained = all(INFEASIBLE in t.metrics for t in run.trials if t.state == "infeasible")
     lines = [
-        f"{len(best)} trials"
+        f"{complete} trial{'' if complete == 1 else 's'}"
         + (f", {pruned} more were pruned" if pruned else "")
         + (f", {lost} more failed or were interrupted" if lost else "")
-        + (f", {beyond} more were beyond the limit and not trained" if beyond else ""),
-        f"reward: best {rewards[0]:.4f}, median {statistics.median(rewards):.4f}, "
-        f"worst {rewards[-1]:.4f}",
+        + (f", {beyond} more were beyond the limit" if beyond else "")
+        + (" and not trained" if beyond and untrained else "")
     ]
-    correlation = _correlation(best)
-    if correlation is not None:
-        number = len(_predicted(best))
-        lines.append(f"predicted against measured: Spearman {correlation:.2f} over {number} trials")
+    for metric in found.judges:
+        values = [trial.metrics[metric.name] for trial in ranked(run.trials, metric)]
+        lines.append(
+            f"{metric.label}: best {metric.number(values[0])}, median "
+            f"{metric.number(statistics.median(values))}, worst {metric.number(values[-1])}"
+        )
+        lines += _pruned(run, metric)
+    if found.correlation is not None:
+        lines.append(
+            f"predicted against measured: Spearman {found.correlation:.2f} over "
+            f"{len(found.predicted)} trials"
+        )
     if (shared := about_shared_weights(run.trials)) is not None:
         lines.append(shared)
     return lines
 
 
-def _importance_table(mattered: Sequence[Importance], most: int = 10) -> Table:
-    more = f" (the first {most} of {len(mattered)})" if len(mattered) > most else ""
-    table = Table(title=f"which choices mattered{more}", title_justify="left")
+def _pruned(run: Run, metric: Metric) -> list[str]:
+    """What pruned trials had reached."""
+    reached = [t for t in run.trials if t.state == "pruned" and metric.name in t.metrics]
+    if not reached:
+        return []
+    told = [f"trial {t.number} {metric.number(t.metrics[metric.name])}" for t in reached[:_MOST]]
+    more = [f"and {len(reached) - _MOST} more"] if len(reached) > _MOST else []
+    return [f"{metric.label} when pruned: {', '.join([*told, *more])}"]
+
+
+def _print_importances(found: Findings, metric: Metric) -> None:
+    """The table of what mattered, or why there is none."""
+    mattered, several = found.importances[metric.name], len(found.judges) > 1
+    if not mattered:
+        name = f"{metric.label}: " if several else ""
+        console.print(f"{name}{found.why_none[metric.name]}", highlight=False, markup=False)
+        return
+    more = f" (the first {_MOST} of {len(mattered)})" if len(mattered) > _MOST else ""
+    title = f"which choices mattered{f' for {metric.label}' if several else ''}{more}"
+    table = Table(title=escape(title), title_justify="left")
     table.add_column("decision", no_wrap=True)
     for name in ("share of variance", "best choice", "adds", "trials"):
         table.add_column(name, justify="right")
-    for one in mattered[:most]:
-        share, effect = f"{one.share:.1%}", f"{one.effect:+.4f}"
-        table.add_row(one.decision, share, str(one.best), effect, str(one.trials))
-    return table
+    for one in mattered[:_MOST]:
+        effect = f"{'+' if one.effect >= 0 else '-'}{plain_number(abs(one.effect))}"
+        best = escape(as_written(one.best))
+        table.add_row(escape(one.decision), f"{one.share:.1%}", best, effect, str(one.trials))
+    console.print(table)
+    if hint := found.hints[metric.name]:
+        console.print(hint, highlight=False)
 
 
-def _write(
-    folder: Path,
-    run: Run,
-    best: Sequence[Trial],
-    mattered: Sequence[Importance],
-    metric: str | None,
-) -> list[Path]:
-    from cellwright.command_line.pictures.charts import draw_search, save_figures
-    from cellwright.command_line.pictures.report_pictures import (
-        draw_distribution,
-        draw_importances,
-        draw_predictions,
-    )
-
-    folder.mkdir(parents=True, exist_ok=True)
-    label = "reward" if metric is None else split_direction(metric)[0]
-    label += ", with shared weights" if about_shared_weights(run.trials) else ""
-    rewards = [trial.metrics["reward"] for trial in best]
-    figures: dict[str, Any] = {
-        "trials": draw_search(
-            [t.reward for t in run.trials],
-            pruned=[t.pruned_at for t in run.trials],
-            label=label,
-            title=run.name,
-        ),
-        "distribution": draw_distribution(rewards, label=label),
+def _as_json(run: Run, found: Findings, top: int, files: Sequence[Path]) -> dict[str, Any]:
+    several = len(found.judges) > 1
+    importances = {
+        name: [asdict(one) for one in mattered] for name, mattered in found.importances.items()
     }
-    if mattered:
-        figures["importances"] = draw_importances([(one.decision, one.share) for one in mattered])
-    if len(known := _predicted(best)) >= 3:
-        pairs = [(t.metrics["predicted"], t.metrics["reward"]) for t in known]
-        figures["predictions"] = draw_predictions(pairs, _correlation(best), label=label)
-    return [
-        write_table(folder / "trials.csv", run.trials, run.space),
-        _write_importances(folder / "importances.csv", mattered),
-        *save_figures(figures | run.space.figures(best[0].params), folder),
-    ]
-
-
-def _write_importances(path: Path, mattered: Sequence[Importance]) -> Path:
-    with atomic_write(path) as file:
-        writer = csv.DictWriter(file, list(Importance.__dataclass_fields__))
-        writer.writeheader()
-        writer.writerows(asdict(one) for one in mattered)
-    return path
-
-
-def _as_json(
-    run: Run, best: Sequence[Trial], mattered: Sequence[Importance], files: Sequence[Path]
-) -> dict[str, Any]:
-    return {
+    told = {
         "name": run.name,
         "trials": len(run.trials),
-        "complete": len(ranked(run.trials)),
-        "best": [
-            {
-                "trial": trial.number,
-                "metrics": trial.metrics,
-                "params": trial.params,
-                "words": run.space.words(trial.params),
-            }
-            for trial in best
-        ],
-        "importances": [asdict(one) for one in mattered],
-        "prediction_rank_correlation": _correlation(ranked(run.trials)),
+        "complete": sum(trial.state == "complete" for trial in run.trials),
+        "judged_by": {metric.name: metric.direction for metric in found.judges},
+        "best": [_trial(run, trial) for trial in found.best[:top]],
+        "front": [trial.number for trial in found.front],
+        "pruned": [_trial(run, trial) for trial in run.trials if trial.state == "pruned"],
+        "failed": {t.number: t.error for t in run.trials if t.state == "failed"},
+        "importances": importances if several else next(iter(importances.values())),
+        "no_importances": {name: why for name, why in found.why_none.items() if why},
+        "prediction_rank_correlation": found.correlation,
         "files": [str(file) for file in files],
     }
+    return {name: _finite(value) for name, value in told.items()}
+
+
+def _trial(run: Run, trial: Trial) -> dict[str, Any]:
+    return {
+        "trial": trial.number,
+        "metrics": trial.metrics,
+        "params": {**trial.params, **trial.others},
+        "words": words(run.space, trial),
+    }
+
+
+def _finite(value: Any) -> Any:
+    """A value for JSON, which has no infinity: it becomes a text."""
+    if isinstance(value, Mapping):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -86,20 +86,24 @@ def write_preparation(folder: Path, data: Dataset) -> None:
         file.write(json.dumps(facts, indent=1) + "\n")
 
 
-def write_table(path: Path, trials: Sequence[Trial], space: SearchSpace) -> Path:
-    """Write a row for each trial: number, state, metrics, error, and every decision."""
+def write_table(path: Path, trials: Sequence[Trial], space: SearchSpace | None) -> Path:
+    """Write a row for each trial: number, state, metrics, error, every decision, and every other
+    hyperparameter."""
     measured = {name for trial in trials for name in trial.metrics}
     present = [name for name in METRICS if name in measured]
     present += sorted(measured - set(METRICS))
+    decisions = () if space is None else space.names
+    others = [n for n in dict.fromkeys(n for t in trials for n in t.others) if n not in decisions]
     with atomic_write(path) as file:
         writer = csv.writer(file)
-        writer.writerow(["trial", "state", *present, "error", *space.names])
+        writer.writerow(["trial", "state", *present, "error", *decisions, *others])
         for trial in trials:
+            params = {**trial.others, **trial.params}
             writer.writerow(
                 [trial.number, trial.state]
                 + [trial.metrics.get(name, "") for name in present]
                 + [" ".join(trial.error.split())]
-                + [trial.params.get(name, "") for name in space.names]
+                + [params.get(name, "") for name in (*decisions, *others)]
             )
     return path
 

@@ -17,6 +17,7 @@ from cellwright.command_line.printing import (
     print_network,
     print_ranking,
     print_results,
+    print_short,
 )
 from cellwright.command_line.results import write_results
 from cellwright.plugins.metrics import SHARED, split_direction
@@ -27,7 +28,9 @@ from cellwright.searches.front import front, measured, quality_of
 from cellwright.searches.hosts import driver_of
 from cellwright.searches.settings import as_text
 from cellwright.searches.startup import quiet_tensorflow
-from cellwright.searches.trial import best_trial
+from cellwright.searches.trial import best_trial, ranked
+
+_MOST = 10  # trials that are listed
 
 
 def show(
@@ -121,7 +124,8 @@ def _show_search(out: Path, against: str | None) -> None:
         None if name is None else settings.metric(name, "--against" if against else "--objectives")
     )
     files = write_results(out, settings, trials, against=cost if against else None)
-    print_ranking(out, trials, settings.declared)
+    print_ranking(out, trials, settings.declared, _MOST)
+    print_short(settings.make_space(), ranked(trials)[:_MOST])
     if cost is not None:
         print_front(front(trials, quality, cost), quality, cost)
     told = (f"{name}\u00a0{value}" for name, value in as_text(settings).items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cellwright.plugins.metrics import Metric
+from cellwright.plugins.metrics import Metric, plain_number
 from cellwright.searches.front import QUALITY, measured
 from cellwright.searches.settings import Settings
 from cellwright.searches.trial import Trial, best_trial
@@ -50,7 +50,8 @@ def _price(best: Trial, cost: Metric, trials: Sequence[Trial]) -> list[str]:
     top = max(seen, key=lambda t: (t.metrics[QUALITY.name], -t.metrics[cost.name]))
     lost = top.metrics[QUALITY.name] - best.metrics[QUALITY.name]
     if lost > 0:
-        return [f"it costs {lost:.4f} of accuracy: the most accurate child is {_told(top, cost)}"]
+        most = f"the most accurate child is {_told(top, cost)}"
+        return [f"it costs {plain_number(lost)} of accuracy: {most}"]
     return ["no child that was trained is more accurate"]
 
 

@@ -79,7 +79,8 @@ def trained_child(
     name = "val_accuracy"
     if name in metrics and name in trial.metrics:
         announce(
-            f"{METRICS[name].write(metrics[name])}; in the search it was {trial.metrics[name]:.4f}"
+            f"{METRICS[name].write(metrics[name])}; in the search it was "
+            + METRICS[name].number(trial.metrics[name])
             + ("" if alone else ", with shared weights")
         )
     return path

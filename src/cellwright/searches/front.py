@@ -1,4 +1,4 @@
-"""The front of a search: the trials that no other beats in two metrics."""
+"""The front of a search: the trials that no other beats in two metrics or more."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOSS = METRICS["val_loss"]
 
 def measured(trials: Sequence[Trial], *names: str) -> list[Trial]:
     """The complete trials that have all these metrics."""
-    return [t for t in trials if t.reward is not None and all(n in t.metrics for n in names)]
+    return [t for t in trials if t.state == "complete" and all(n in t.metrics for n in names)]
 
 
 def quality_of(trials: Sequence[Trial]) -> Metric:
@@ -38,3 +38,13 @@ def front(trials: Sequence[Trial], quality: Metric, cost: Metric) -> list[Trial]
     best = [found[index] for index in non_dominated(values)] if found else []
     distinct = {(t.metrics[quality.name], t.metrics[cost.name]): t for t in reversed(best)}
     return sorted(distinct.values(), key=lambda t: -cost.sign * t.metrics[cost.name])
+
+
+def not_beaten(trials: Sequence[Trial], objectives: Sequence[Metric]) -> list[Trial]:
+    """The complete trials that no other dominates in all objectives, in the order of ``trials``.
+
+    Trials that are equal in all of them are all among these.
+    """
+    found = measured(trials, *(metric.name for metric in objectives))
+    values = [[m.sign * trial.metrics[m.name] for m in objectives] for trial in found]
+    return [found[index] for index in non_dominated(values)] if found else []

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from cellwright.plugins.scoring.evaluation import Evaluation
+from cellwright.searches.run import Run
 from cellwright.searches.settings import Settings
 from cellwright.searches.startup import quiet_tensorflow
-from cellwright.searches.trial import Run, Trial
+from cellwright.searches.trial import Trial
 
 OnTrial = Callable[[Trial], None]
 OnEpoch = Callable[[int, int, dict[str, float]], None]
@@ -93,8 +94,8 @@ HOSTS = {
     "nni": Host(
         "NNI",
         "nni",
-        lambda what: Path(what, "config.yml").is_file(),
-        "the folder of an NNI experiment (with config.yml)",
+        lambda what: any(Path(what, f).is_file() for f in ("config.yml", "db/nni.sqlite")),
+        "the folder of an NNI experiment (with config.yml or db/nni.sqlite)",
     ),
     "keras-tuner": Host(
         "Keras Tuner",

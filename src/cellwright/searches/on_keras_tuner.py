@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras_tuner as kt
+import numpy as np
 
 from cellwright.adapters.keras_decisions import read_params
 from cellwright.adapters.keras_oracle import StrategyOracle
 from cellwright.adapters.keras_schedule import AFTER, EPOCHS
 from cellwright.adapters.keras_trial import EvaluationTuner
-from cellwright.plugins import Evaluation, make_space
-from cellwright.plugins.metrics import find_metric
+from cellwright.plugins import Evaluation
+from cellwright.plugins.metrics import Metric, find_metric
 from cellwright.plugins.training.best_child import keep_best
-from cellwright.search_spaces import INFEASIBLE, Params
+from cellwright.search_spaces import INFEASIBLE, CorruptedState, Params
 from cellwright.searches.hosts import OnEpoch, OnTrial
+from cellwright.searches.run import Run, name_of_values, split_params
 from cellwright.searches.settings import Settings
-from cellwright.searches.trial import Run, Trial, run_of
+from cellwright.searches.trial import Trial
 
 PROJECT = "keras_tuner"
+_MOST = 8  # metrics among which the objectives of a project are looked for
 _STATES = {"COMPLETED": "complete", "FAILED": "failed", "INVALID": "failed"}
 
 
@@ -100,24 +104,62 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
 
     Raises:
         CellwrightError: If its trials are of another space.
+        CorruptedState: If the record of a trial cannot be read.
     """
-    folder, found, higher = Path(what), [], set[str]()
+    folder, found, scores, higher = Path(what), [], [], set[str]()
     for file in sorted(folder.glob("trial_*/trial.json")):
-        trial = kt.engine.trial.Trial.load(str(file))
-        told = trial_of(trial, dict(trial.hyperparameters.values))
+        trial = _load(file)
+        if trial.status not in _STATES:  # still running
+            continue
+        told = trial_of(trial, _decided(trial))
         if told.state == "complete":
-            reward = _keras_reward(trial, told.metrics)
-            told = replace(told, metrics={**told.metrics, "reward": reward})
+            scores.append((told, trial.score))
         # Keras Tuner writes "min" also of a metric that it knows nothing about.
         higher |= {n for n, kept in trial.metrics.metrics.items() if kept.direction == "max"}
         found.append(told)
+    found.sort(key=lambda trial: trial.number)
     declared = [find_metric(f"{name}:max") for name in sorted(higher)]
-    return run_of(folder.name, make_space(space), found, declared)
+    objectives = _objectives(scores, declared)
+    made, trials = split_params(folder.name, space, found)
+    judge = objectives[0] if len(objectives) == 1 else None
+    return Run(folder.name, made, trials, declared, objectives, judge)
 
 
-def _keras_reward(trial: Any, metrics: dict[str, float]) -> float:
-    """The score, of the sign of the metric that it is; the project does not say which that is."""
-    for name, value in metrics.items():
-        if value == trial.score:
-            return value if trial.metrics.metrics[name].direction != "min" else -value
-    return float(trial.score)
+def _load(file: Path) -> Any:
+    try:
+        return kt.engine.trial.Trial.load(str(file))
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptedState(
+            f"{file} is damaged and Keras Tuner cannot read it: {error!r}. Mend it, or move the "
+            f"folder {file.parent} away to leave the trial out"
+        ) from error
+
+
+def _decided(trial: Any) -> dict[str, Any]:
+    """The hyperparameters of a trial, without what Keras Tuner keeps there for its own use."""
+    values = trial.hyperparameters.values
+    return {name: value for name, value in values.items() if not name.startswith("tuner/")}
+
+
+def _objectives(scores: Sequence[tuple[Trial, float]], declared: Sequence[Metric]) -> list[Metric]:
+    """What was searched for, which a project does not say: the metric that is equal to the score in
+    every trial, or those of which the score is the sum; none if there are no such metrics."""
+    trials, values = [trial for trial, _ in scores], [score for _, score in scores]
+    name = name_of_values(values, trials, "")
+    upward = {metric.name for metric in declared}
+    if name:
+        return [find_metric(f"{name}:{'max' if name in upward else 'min'}")]
+    names = sorted(set.intersection(*(set(trial.metrics) for trial in trials))) if trials else []
+    if not 2 <= len(names) <= _MOST or len(trials) < len(names):
+        return []
+    table = np.array([[trial.metrics[name] for name in names] for trial in trials])
+    # What is maximised counts negatively in Keras Tuner's sum of several objectives.
+    fits = [
+        signs
+        for signs in itertools.product((0, 1, -1), repeat=len(names))
+        if np.allclose(table @ signs, values, rtol=1e-9)
+    ]
+    if len(fits) != 1:
+        return []
+    pairs = zip(names, fits[0], strict=True)
+    return [find_metric(f"{name}:{'min' if sign > 0 else 'max'}") for name, sign in pairs if sign]

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
 from cellwright.adapters import nni_experiment, nni_trial
 from cellwright.adapters.nni_config import read_config, tuner_arguments
-from cellwright.adapters.nni_init import as_python, call, trial_script, write_experiment
-from cellwright.adapters.nni_record import AFTER, BUDGET
+from cellwright.adapters.nni_database import DATABASE, read_jobs
+from cellwright.adapters.nni_init import (
+    WORKING_DIRECTORY,
+    as_python,
+    call,
+    trial_script,
+    write_experiment,
+)
+from cellwright.adapters.nni_record import AFTER, BUDGET, HISTORY, without_ours
 from cellwright.plugins import Evaluation, make_space
-from cellwright.plugins.metrics import find_metric
+from cellwright.plugins.metrics import Metric, find_metric
 from cellwright.plugins.training.best_child import keep_best
 from cellwright.search_spaces import INFEASIBLE, CellwrightError
 from cellwright.searches.folder import read_settings
 from cellwright.searches.hosts import OnEpoch, OnTrial
 from cellwright.searches.reward import split_reward
+from cellwright.searches.run import Run, name_of_values, split_params
 from cellwright.searches.settings import CHECKPOINTS, WEIGHTS, Settings
-from cellwright.searches.trial import Run, Trial
+from cellwright.searches.trial import Trial
 
 EXPERIMENT = "experiment"
 
@@ -159,26 +167,86 @@ def run_trial(folder: str) -> None:
     nni_trial.run(evaluation, keep=keep_best(folder))
 
 
-def trial_of(trial: nni_experiment.Trial, sign: float = 1.0) -> Trial:
-    """A trial of an experiment, whose value is the reward times ``sign``."""
+def trial_of(trial: nni_experiment.Trial) -> Trial:
+    """A trial of an experiment of ours, whose value is the reward."""
+    told = _told(trial)
+    if told.state != "complete" or trial.value is None:
+        return told
+    return replace(told, metrics={**told.metrics, "reward": trial.value})
+
+
+def _told(trial: nni_experiment.Trial) -> Trial:
+    """A trial with the metrics that it reported beside its value."""
     metrics = dict(trial.metrics)
     if BUDGET in trial.others:
         metrics["epochs"] = float(trial.others[BUDGET])
-    after = trial.others.get(AFTER)
-    if trial.value is None:
+    state = "complete"
+    if trial.error or (trial.value is None and not metrics):
         state = "infeasible" if INFEASIBLE in metrics else "failed"
-        return Trial(trial.number, trial.params, state, metrics, trial.error, after)
-    metrics["reward"] = sign * trial.value
-    return Trial(trial.number, trial.params, "complete", metrics, after=after)
+    return Trial(
+        trial.number,
+        trial.params,
+        state,
+        metrics,
+        trial.error,
+        trial.others.get(AFTER),
+        without_ours(trial.others),
+    )
 
 
 def open_run(what: str, space: str | None, study: str | None) -> Run:
-    """An experiment whose tuner is one of ours; its configuration names the space."""
+    """An experiment of any tuner; the configuration of one of ours names the space.
+
+    Raises:
+        CellwrightError: If its trials are of another space, or NNI has not begun it.
+        CorruptedState: If its record cannot be read.
+    """
     folder = Path(what)
-    arguments = tuner_arguments(read_config(folder / "config.yml"))
-    sign = -1.0 if arguments.get("optimize_mode") == "minimize" else 1.0
-    objectives = arguments.get("objectives") or {}
-    declared = [find_metric(f"{name}:{direction}") for name, direction in objectives.items()]
-    trials = [trial_of(trial, sign) for trial in nni_experiment.read_trials(folder)]
-    made = make_space(arguments.get("space"), arguments.get("tune", ()))
-    return Run(folder.name, made, trials, declared)
+    experiment = folder if (folder / DATABASE).is_file() else _latest(folder)
+    if experiment is None:
+        raise CellwrightError(
+            f"NNI has run no experiment in {folder}. It keeps others in ~/nni-experiments: give "
+            f"the folder there that holds {DATABASE}"
+        )
+    jobs, config = read_jobs(experiment)
+    arguments = tuner_arguments(config)
+    mode, name = arguments.get("optimize_mode") or "maximize", folder.resolve().name
+    if not (experiment / "checkpoint" / HISTORY).exists():
+        given = [Trial(job.number, job.params, job.state, job.metrics) for job in jobs]
+        made, trials = split_params(name, space, given)
+        goal = find_metric(f"default:{mode}")
+        return Run(name, made, trials, [goal], [goal], goal)
+    searched = make_space(arguments.get("space"), arguments.get("tune", ()))
+    found = nni_experiment.trials_of(experiment, searched)
+    found.sort(key=lambda trial: trial.number)
+    told = [_told(trial) for trial in found]
+    if goals := arguments.get("objectives"):
+        objectives = [find_metric(f"{each}:{direction}") for each, direction in goals.items()]
+    else:
+        told, objectives = _with_values(told, found, mode)
+    judge = objectives[0] if len(objectives) == 1 else None
+    return Run(name, searched, told, objectives, objectives, judge)
+
+
+def _latest(folder: Path) -> Path | None:
+    """The last experiment of a folder with a ``config.yml``, in the working directory that is named
+    there, or in ours."""
+    named = read_config(folder / "config.yml").get("experimentWorkingDirectory")
+    return nni_experiment.latest_experiment(folder, named or WORKING_DIRECTORY)
+
+
+def _with_values(
+    told: Sequence[Trial], found: Sequence[nni_experiment.Trial], mode: str
+) -> tuple[list[Trial], list[Metric]]:
+    """The trials with what they reported as ``default`` among their metrics, and that metric."""
+    known = [(one, trial.value) for one, trial in zip(told, found, strict=True)
+             if one.state == "complete" and trial.value is not None]  # fmt: skip
+    name = name_of_values([value for _, value in known], [one for one, _ in known], "default")
+    values = {one.number: value for one, value in known}
+    named = [
+        replace(one, metrics={**one.metrics, name: values[one.number]})
+        if one.number in values
+        else one
+        for one in told
+    ]
+    return named, [find_metric(f"{name}:{mode}")]

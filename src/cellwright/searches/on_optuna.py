@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,21 +14,28 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from cellwright.adapters.optuna_private import lock_of
-from cellwright.adapters.optuna_record import Odd, fitted, told_of
+from cellwright.adapters.optuna_private import lock_of, metric_names_of
+from cellwright.adapters.optuna_record import Odd, fitted
 from cellwright.adapters.optuna_rung import run_again, rung_of
 from cellwright.adapters.optuna_sampler import StrategySampler
-from cellwright.adapters.optuna_space import part_of
-from cellwright.adapters.optuna_study import INTERRUPTED, signs_of, was_stopped
+from cellwright.adapters.optuna_space import is_claimed, part_of
+from cellwright.adapters.optuna_study import INTERRUPTED, was_stopped
 from cellwright.adapters.optuna_trial import run
 from cellwright.plugins import Evaluation, make_space
 from cellwright.plugins.interrupts import check
 from cellwright.plugins.metrics import Metric, find_metric
 from cellwright.plugins.training.best_child import keep_best
-from cellwright.search_spaces import INFEASIBLE, CellwrightError, CorruptedState
+from cellwright.search_spaces import (
+    INFEASIBLE,
+    CellwrightError,
+    CorruptedState,
+    InvalidArchitecture,
+    SearchSpace,
+)
 from cellwright.searches.hosts import OnEpoch, OnTrial
+from cellwright.searches.run import Run, name_of_values, split_params
 from cellwright.searches.settings import Settings
-from cellwright.searches.trial import Run, Trial, run_of
+from cellwright.searches.trial import Trial
 
 JOURNAL = "study.journal"
 _STATES = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed", TrialState.PRUNED: "pruned"}
@@ -187,7 +195,13 @@ def trial_of(trial: FrozenTrial) -> Trial:
     attributes: dict[str, Any] = dict(trial.user_attrs)
     error = str(attributes.pop("error", ""))
     interrupted = attributes.pop(INTERRUPTED, False)
-    metrics = {name: float(v) for name, v in attributes.items() if isinstance(v, int | float)}
+    metrics = {
+        name: float(value)
+        for name, value in attributes.items()
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and name not in trial.params
+    }
     after = None
     if (rung := rung_of(trial)) is not None:
         metrics["epochs"], after = float(rung.epochs), rung.after
@@ -212,29 +226,82 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
     if study not in names:
         raise CellwrightError(f"give --study, one of {', '.join(names) or '(there is none)'}")
     loaded = optuna.load_study(study_name=study, storage=storage)
-    declared = [
-        find_metric(f"value_{k}:{direction.name.lower()}")
-        for k, direction in enumerate(loaded.directions)
-    ]
-    searched, odd = make_space(space), Odd()
     ended = [trial for trial in loaded.trials if trial.state.is_finished()]
-    ours = [trial for trial in ended if told_of(trial, searched, signs_of(loaded), odd) is not None]
-    told = [_with_values(trial_of(trial), trial, declared) for trial in ours or ended]
-    if ours:  # else none is of the space, and all are refused
-        odd.report(loaded)
-        parts = [fitted(part_of(trial, searched), searched)[0] for trial in ours]
-        told = [
-            replace(trial, params={**trial.params, **part})
-            for trial, part in zip(told, parts, strict=True)
-        ]
-    return run_of(study, searched, told, declared)
+    told = [_of_user(trial) for trial in ended]
+    objectives = _objectives(loaded, ended, told)
+    told = [_with_values(one, trial, objectives) for one, trial in zip(told, ended, strict=True)]
+    searched = make_space(space)
+    odd = Odd()
+    told = [_fitted(one, trial, searched, odd) for one, trial in zip(told, ended, strict=True)]
+    odd.report(loaded)
+    made, told = split_params(study, space, told, ours=is_claimed(loaded))
+    return Run(
+        study,
+        made,
+        told,
+        objectives,
+        objectives,
+        objectives[0] if len(objectives) == 1 else None,
+        _home(what) / (re.sub(r"[^\w.-]+", "_", study) + "-report"),
+    )
 
 
-def _with_values(told: Trial, trial: FrozenTrial, declared: Sequence[Metric]) -> Trial:
-    """A trial with the study's values among its metrics; a single one is the reward."""
+def _fitted(told: Trial, trial: FrozenTrial, space: SearchSpace, odd: Odd) -> Trial:
+    """A trial with the nearest values that the space allows, as a sampler of ours takes it."""
+    try:
+        part, moved = fitted(part_of(trial, space), space)
+    except InvalidArchitecture:
+        return told
+    if moved:
+        odd.moved[trial.number] = "; ".join(moved)
+    return replace(told, params={**told.params, **part})
+
+
+def _home(what: str) -> Path:
+    """The folder of a journal or of SQLite's file; ``runs`` for a database on a server."""
+    if "://" not in what:
+        return Path(what).parent
+    from sqlalchemy.engine import make_url
+
+    url = make_url(what)
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return Path("runs")
+    return Path(url.database).parent
+
+
+def _of_user(trial: FrozenTrial) -> Trial:
+    """A trial of any study, which is not within reach if it breaks a constraint."""
+    told = trial_of(trial)
+    broken = sorted(str(name) for name, amount in trial.constraints.items() if amount > 0)
+    if told.state == "complete" and broken:
+        error = f"breaks the constraint {', '.join(broken)}"
+        return replace(told, state="infeasible", error=error)
+    return told
+
+
+def _objectives(
+    study: optuna.Study, ended: Sequence[FrozenTrial], told: Sequence[Trial]
+) -> list[Metric]:
+    """The metric of each value: as the study calls it, or the user attribute that is equal to it in
+    every trial, or ``value_0``, ``value_1``, ..., or ``value`` if there is only one."""
+    several = len(study.directions) > 1
+    pairs = [(one, trial.values) for one, trial in zip(told, ended, strict=True)
+             if one.state == "complete"]  # fmt: skip
+    complete, called = [one for one, _ in pairs], metric_names_of(study)
+    found: list[Metric] = []
+    for k, direction in enumerate(study.directions):
+        name = called[k] if called else name_of_values(
+            [values[k] for _, values in pairs], complete, f"value_{k}" if several else "value"
+        )  # fmt: skip
+        if name in [metric.name for metric in found]:
+            name = f"value_{k}"
+        found.append(find_metric(f"{name}:{direction.name.lower()}"))
+    return found
+
+
+def _with_values(told: Trial, trial: FrozenTrial, objectives: Sequence[Metric]) -> Trial:
+    """A trial with the study's values among its metrics."""
     if told.state not in ("complete", "pruned") or trial.values is None:
         return told
-    values = {f"value_{k}": value for k, value in enumerate(trial.values)}
-    if len(declared) == 1:
-        values = {"reward": declared[0].sign * values["value_0"]}
-    return replace(told, metrics=told.metrics | values)
+    values = zip((metric.name for metric in objectives), trial.values, strict=True)
+    return replace(told, metrics=told.metrics | dict(values))

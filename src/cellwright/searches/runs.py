@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellwright.plugins.metrics import Metric, find_metric, split_direction
-from cellwright.search_spaces import CellwrightError
+from cellwright.plugins.metrics import METRICS, Metric, find_metric, split_direction
+from cellwright.search_spaces import INFEASIBLE, CellwrightError
 from cellwright.searches.folder import read_settings
 from cellwright.searches.hosts import HOSTS, Driver, driver_of
+from cellwright.searches.run import Run
 from cellwright.searches.settings import FILE, Settings
-from cellwright.searches.trial import Run, Trial
+from cellwright.searches.trial import Trial
 
 if TYPE_CHECKING:  # where a type checker compares each driver with the protocol
     from cellwright.searches import on_keras_tuner, on_nni, on_optuna
 
     _DRIVERS: tuple[Driver, ...] = (on_optuna, on_nni, on_keras_tuner)
+
+REPORT = "report"  # the folder of a report, in the run's own
 
 
 def open_run(
@@ -38,10 +42,7 @@ def open_run(
     """
     folder = Path(what)
     if (folder / FILE).is_file():
-        settings = read_settings(folder)
-        trials = driver_of(settings.host).read(folder, settings)
-        declared = () if metric is None else _declared(settings)
-        run = Run(folder.name, settings.make_space(), trials, declared)
+        run = _search(folder, metric)
     else:
         host = next((name for name, host in HOSTS.items() if host.holds_run(what)), None)
         if host is None:
@@ -50,14 +51,32 @@ def open_run(
                 + ", or ".join(host.run for host in HOSTS.values())
             )
         run = driver_of(host).open_run(what, space, study)
+    if folder.is_dir():
+        run = replace(run, folder=folder / REPORT)
     if metric is not None:
-        return replace(run, trials=_judged(run, metric))
-    several = next((t for t in run.trials if t.state == "complete" and t.reward is None), None)
-    if several is not None:
+        run = replace(run, judge=_metric(run, metric))
+    if run.judge is None and not run.objectives and metrics_of(run):
         raise CellwrightError(
-            f"{what} has several objectives; give --metric, one of {sorted(several.metrics)}"
+            f"{what} does not say what was searched for: give --metric, one of {metrics_of(run)}"
         )
-    return run
+    judges = run.objectives if run.judge is None else [run.judge]
+    return replace(run, trials=[_judged(trial, judges) for trial in run.trials])
+
+
+def metrics_of(run: Run) -> list[str]:
+    """The names of the metrics that trials can be judged by."""
+    measured = {name for t in run.trials if t.state in ("complete", "pruned") for name in t.metrics}
+    return sorted(measured - {INFEASIBLE})
+
+
+def _search(folder: Path, metric: str | None) -> Run:
+    """The run of a ``cellwright search``."""
+    settings = read_settings(folder)
+    trials = driver_of(settings.host).read(folder, settings)
+    declared = () if metric is None and not settings.objectives else _declared(settings)
+    reward = METRICS["reward"]
+    objectives = [find_metric(text, declared) for text in settings.objectives] or [reward]
+    return Run(folder.name, settings.make_space(), trials, declared, objectives, reward)
 
 
 def _declared(settings: Settings) -> Sequence[Metric]:
@@ -68,21 +87,21 @@ def _declared(settings: Settings) -> Sequence[Metric]:
         return replace(settings, meter=None).declared
 
 
-def _judged(run: Run, text: str) -> list[Trial]:
-    """The trials with a metric as their reward, its sign turned if less of it is better."""
-    measured = sorted({name for trial in run.trials for name in trial.metrics})
+def _metric(run: Run, text: str) -> Metric:
     name, _ = split_direction(text)
-    if name not in measured:
-        raise CellwrightError(f"no trial has the metric {name!r}; there are {measured}")
-    sign = find_metric(text, run.declared).sign
+    if name not in metrics_of(run):
+        raise CellwrightError(f"no trial has the metric {name!r}; there are {metrics_of(run)}")
+    return find_metric(text, [*run.declared, *run.objectives])
 
-    def judged(trial: Trial) -> Trial:
-        if trial.state not in ("complete", "pruned"):
-            return trial
-        if name not in trial.metrics and trial.state == "pruned":
-            return replace(trial, metrics={n: x for n, x in trial.metrics.items() if n != "reward"})
-        if name not in trial.metrics:
-            return replace(trial, state="failed", error=f"has no {name}")
-        return replace(trial, metrics={**trial.metrics, "reward": sign * trial.metrics[name]})
 
-    return [judged(trial) for trial in run.trials]
+def _judged(trial: Trial, judges: Sequence[Metric]) -> Trial:
+    """A trial, which has failed if it does not have all that it is judged by."""
+    if trial.state != "complete":
+        return trial
+    lacks = [metric.name for metric in judges if metric.name not in trial.metrics]
+    if lacks:
+        return replace(trial, state="failed", error=f"has no {', '.join(lacks)}")
+    wrong = [metric.name for metric in judges if math.isnan(trial.metrics[metric.name])]
+    if wrong:
+        return replace(trial, state="failed", error=f"its {', '.join(wrong)} is not a number")
+    return trial

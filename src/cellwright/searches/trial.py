@@ -1,4 +1,4 @@
-"""One trial and one whole search, the same for every host."""
+"""One trial of a search, the same for every host."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cellwright.plugins.metrics import SHARED, Metric
+from cellwright.plugins.metrics import METRICS, SHARED, Metric
 from cellwright.plugins.scoring.evaluation import Evaluation
-from cellwright.search_spaces import CellwrightError, InvalidArchitecture, Params, SearchSpace
+from cellwright.search_spaces import Params, SearchSpace
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,9 @@ class Trial:
     ``state`` is ``"complete"``, ``"pruned"`` (by Optuna's pruner, with the metrics of its last
     epoch), ``"failed"``, ``"infeasible"`` (beyond a limit, so not trained) or ``"interrupted"``;
     ``error`` says why it is not complete. ``after`` is that of its rung (`Rung`).
+
+    ``params`` are the decisions of the space that was searched, and empty if the trial does not
+    hold them all; ``others`` are its other hyperparameters, such as a learning rate of the user's.
     """
 
     number: int
@@ -26,15 +29,11 @@ class Trial:
     metrics: dict[str, float] = field(default_factory=dict)
     error: str = ""
     after: str | None = None
+    others: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def reward(self) -> float | None:
         return self.metrics.get("reward") if self.state == "complete" else None
-
-    @property
-    def pruned_at(self) -> float | None:
-        """The reward after the last epoch of a trial that was pruned."""
-        return self.metrics.get("reward") if self.state == "pruned" else None
 
 
 def counted(trials: Iterable[Trial]) -> int:
@@ -42,10 +41,11 @@ def counted(trials: Iterable[Trial]) -> int:
     return sum(trial.state != "interrupted" for trial in trials)
 
 
-def ranked(trials: Iterable[Trial]) -> list[Trial]:
-    """The complete trials, the highest reward first; of equal ones, the earlier trial."""
-    complete = [trial for trial in trials if trial.reward is not None]
-    return sorted(complete, key=lambda trial: (-trial.metrics["reward"], trial.number))
+def ranked(trials: Iterable[Trial], by: Metric = METRICS["reward"]) -> list[Trial]:
+    """The complete trials that have the metric ``by``, the best first; of equal ones, the earlier
+    trial."""
+    complete = [t for t in trials if t.state == "complete" and by.name in t.metrics]
+    return sorted(complete, key=lambda trial: (-by.sign * trial.metrics[by.name], trial.number))
 
 
 def best_trial(trials: Iterable[Trial]) -> Trial | None:
@@ -93,45 +93,3 @@ def about_shared_weights(trials: Sequence[Trial]) -> str | None:
         f"one-shot: {shared} of {len(complete)} children began with weights that others had "
         "trained, so that their rewards are not those of a training of their own"
     )
-
-
-@dataclass(frozen=True)
-class Run:
-    """The trials of a search, and its space; the larger a reward, the better.
-
-    ``declared`` is what the search, or the host's record, says about the trials' metrics.
-    """
-
-    name: str
-    space: SearchSpace
-    trials: Sequence[Trial]
-    declared: Sequence[Metric] = ()
-
-
-def run_of(
-    name: str, space: SearchSpace, trials: Sequence[Trial], declared: Sequence[Metric] = ()
-) -> Run:
-    """Reduce trials to the decisions of ``space``; other numbers among them become metrics.
-
-    Raises:
-        CellwrightError: If a complete trial is of another space.
-    """
-    mine = []
-    for trial in trials:
-        held = {key: value for key, value in trial.params.items() if key in space.names}
-        others = {
-            key: float(value)
-            for key, value in trial.params.items()
-            if key not in space.names and isinstance(value, int | float)
-        }
-        try:
-            params = space.decode(space.encode(held))
-        except InvalidArchitecture as error:
-            if trial.state == "complete":
-                raise CellwrightError(
-                    f"trial {trial.number} of {name} is of another search space: {error}. Give "
-                    "--space with the name of the one that was searched"
-                ) from None
-            continue
-        mine.append(replace(trial, params=params, metrics={**others, **trial.metrics}))
-    return Run(name, space, mine, declared)

@@ -40,6 +40,7 @@ def draw_search(
     label: str = "validation accuracy",
     title: str = "",
     best: int | None = None,
+    minimise: bool = False,
 ) -> Figure:
     """Draw the rewards of a search by trial, their rolling mean and the best so far.
 
@@ -48,14 +49,15 @@ def draw_search(
     one.
 
     Args:
-        rewards: The reward of each trial, from trial 0; higher is better. None, or a number that is
-            not finite, stands for a failed trial.
+        rewards: The reward of each trial, from trial 0. None, or a number that is not finite,
+            stands for a failed trial.
         pruned: For each trial that was pruned, what it had reached; None for the others. Empty if
             none was.
         window: Number of trials that the rolling mean looks back on, at least 1.
         label: Name of the reward, for the axis.
         title: Text above the picture.
-        best: The trial to point out; by default the first with the highest reward.
+        best: The trial to point out; by default the first with the best reward.
+        minimise: Whether lower is better, as for a loss; otherwise higher is.
 
     Returns:
         A figure of 1600 x 810 pixels at 150 dpi, on white.
@@ -68,7 +70,8 @@ def draw_search(
     values = [_finite(reward) for reward in rewards]
     finished = [trial for trial, value in enumerate(values) if not math.isnan(value)]
     if best is None:
-        best = max(finished, key=lambda trial: values[trial], default=None)
+        sign = -1 if minimise else 1
+        best = max(finished, key=lambda trial: sign * values[trial], default=None)
     elif best not in finished:
         raise ValueError(
             f"best must be the number of a trial that finished, got {best}; "
@@ -79,7 +82,7 @@ def draw_search(
     axes = figure.add_subplot()
     _frame(axes, len(values), label, title)
     if finished:
-        _curves(axes, [_height(value) for value in values], window)
+        _curves(axes, [_height(value) for value in values], window, minimise)
     else:
         axes.set(ylim=(0, 1), yticks=[])
         text = "no trial has finished" if values else "no trials yet"
@@ -106,11 +109,12 @@ def rolling_mean(values: Sequence[float], window: int) -> list[float]:
     return means
 
 
-def best_so_far(values: Sequence[float]) -> list[float]:
-    """At each value, the highest so far; NaN before the first that is not NaN."""
+def best_so_far(values: Sequence[float], minimise: bool = False) -> list[float]:
+    """At each value, the highest so far, or the lowest; NaN before the first that is not NaN."""
     best, record = math.nan, []
     for value in values:
-        best = value if math.isnan(best) or value > best else best
+        better = value < best if minimise else value > best
+        best = value if math.isnan(best) or better else best
         record.append(best)
     return record
 
@@ -179,7 +183,7 @@ def _frame(axes: Axes, trials: int, label: str, title: str) -> None:
     axes.margins(y=0.12)
 
 
-def _curves(axes: Axes, values: Sequence[float], window: int) -> None:
+def _curves(axes: Axes, values: Sequence[float], window: int, minimise: bool) -> None:
     trials = range(len(values))
     size = 3.5 if len(values) > 300 else 5.5
     axes.plot(
@@ -194,7 +198,7 @@ def _curves(axes: Axes, values: Sequence[float], window: int) -> None:
         label="one trial",
     )
     if len(values) > 1:
-        record = best_so_far(values)
+        record = best_so_far(values, minimise)
         axes.step(trials, record, where="post", color=BEST, linewidth=2, label="best so far")
         mean = rolling_mean(values, window)
         text = f"mean of the last {window} trials" if len(values) > window else "mean so far"

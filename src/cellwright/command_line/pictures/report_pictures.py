@@ -12,6 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from cellwright.command_line.pictures.charts import BEST, DPI, FONT, INK, MEAN, POINTS, SIZE
+from cellwright.plugins.metrics import plain_number
 
 
 def draw_distribution(
@@ -19,13 +20,15 @@ def draw_distribution(
     *,
     label: str = "reward",
     title: str = "Distribution of the rewards",
+    minimise: bool = False,
 ) -> Figure:
     """Draw how many trials reached which reward, with the median and the best.
 
     Args:
-        rewards: Of the finished trials; higher is better.
+        rewards: Of the finished trials, all finite.
         label: Name of the reward, with its unit if it has one, for the axis.
         title: Text above the picture.
+        minimise: Whether lower is better; otherwise higher is.
 
     Raises:
         ValueError: If there are no rewards.
@@ -36,9 +39,9 @@ def draw_distribution(
     counts, _, _ = axes.hist(rewards, bins=min(40, max(5, len(rewards) // 5)), color=POINTS)
     for value, name, colour in (
         (float(np.median(rewards)), "median", MEAN),
-        (max(rewards), "best", BEST),
+        (min(rewards) if minimise else max(rewards), "best", BEST),
     ):
-        axes.axvline(value, color=colour, linewidth=2, label=f"{name} {value:.4g}")
+        axes.axvline(value, color=colour, linewidth=2, label=f"{name} {plain_number(value)}")
     axes.set_ylim(0, 1.1 * float(np.max(counts)))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(figure)

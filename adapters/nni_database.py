@@ -1,0 +1,89 @@
+"""The trials that NNI itself keeps of an experiment, whichever tuner proposed them."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cellwright.search_spaces import CorruptedState
+
+DATABASE = Path("db", "nni.sqlite")
+# NNI's words for how a trial ends; it writes the third or the fourth one if an assessor stops it.
+_ENDS = {"SUCCEEDED": "complete", "FAILED": "failed", "EARLY_STOPPED": "pruned",
+         "USER_CANCELED": "interrupted", "SYS_CANCELED": "interrupted"}  # fmt: skip
+
+
+@dataclass
+class Job:
+    """A trial that has ended.
+
+    Args:
+        number: 0, 1, 2, ... as NNI started them.
+        params: What the tuner proposed. NNI may show those of another trial where several run at a
+            time (microsoft/nni#5726).
+        state: ``"complete"``, ``"pruned"``, ``"failed"`` or ``"interrupted"``.
+        metrics: The numbers of its last report: ``default``, and what stood beside it.
+    """
+
+    number: int
+    params: dict[str, Any] = field(default_factory=dict)
+    state: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+def read_jobs(experiment: Path) -> tuple[list[Job], dict[str, Any]]:
+    """The trials that have ended, in the order of their numbers, and the configuration.
+
+    Args:
+        experiment: The folder that NNI made, with `DATABASE` in it.
+
+    Raises:
+        CorruptedState: If the database cannot be read.
+    """
+    file = experiment / DATABASE
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as opened:
+            jobs = _jobs(opened)
+            [profile, *_] = [
+                *opened.execute("select params from ExperimentProfile order by revision desc"),
+                ("{}",),
+            ]
+    except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
+        raise CorruptedState(f"{file} is damaged and cannot be read: {error!r}") from error
+    config: dict[str, Any] = json.loads(profile[0])
+    for job in jobs:
+        if job.state == "interrupted" and "assessor" in config and job.metrics:
+            job.state = "pruned"
+    return sorted(jobs, key=lambda job: job.number), config
+
+
+def _jobs(opened: sqlite3.Connection) -> list[Job]:
+    jobs: dict[str, Job] = {}
+    events = "select trialJobId, event, data, sequenceId from TrialJobEvent order by timestamp"
+    for name, event, data, number in opened.execute(events):
+        job = jobs.setdefault(name, Job(-1))
+        job.number = job.number if number is None else int(number)
+        if data:
+            job.params = dict(json.loads(data)["parameters"])
+        job.state = _ENDS.get(event, job.state)
+    # A final report comes last; a trial that was stopped early may have none.
+    reports = "select trialJobId, data from MetricData order by type = 'FINAL', timestamp, sequence"
+    for name, data in opened.execute(reports):
+        if name in jobs:
+            jobs[name].metrics = _numbers(json.loads(json.loads(data)))
+    return [job for job in jobs.values() if job.state]
+
+
+def _numbers(report: Any) -> dict[str, float]:
+    """The finite numbers of a report, which may be a number alone."""
+    told = report if isinstance(report, dict) else {"default": report}
+    return {
+        name: float(value)
+        for name, value in told.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
