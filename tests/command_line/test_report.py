@@ -20,6 +20,7 @@ from matplotlib.image import imread
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from cellwright.adapters.keras_decisions import architecture
 from cellwright.adapters.keras_oracle import StrategyOracle
 from cellwright.adapters.optuna_sampler import StrategySampler, suggest
 from cellwright.plugins import PredictorGuided
@@ -188,6 +189,7 @@ def test_a_keras_tuner_project_says_what_goes_up_and_not_what_goes_down(report, 
 
     class Tuner(keras_tuner.Tuner):
         def run_trial(self, trial, *args, **kwargs):
+            architecture(trial.hyperparameters, SPACE)
             return METRICS[int(trial.trial_id)]
 
     oracle = StrategyOracle(

@@ -74,7 +74,7 @@ def _several(name: str, value: Any) -> tuple[str, ...]:
     """
     if value is None:
         return ()
-    if isinstance(value, list) and all(isinstance(text, str) for text in value):
+    if isinstance(value, list | tuple) and all(isinstance(text, str) for text in value):
         return tuple(value)
     if not isinstance(value, str):
         raise ValueError(f"{name} is {value!r}")
