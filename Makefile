@@ -8,7 +8,7 @@ BIN := .venv/bin
 .PHONY: search test test-slow check clean
 
 search: .venv/search-ready
-	$(BIN)/cellwright search --data digits --host optuna --strategy reinforce \
+	$(BIN)/cellwright search --data digits --host optuna --strategy auto \
 		--trials 12 --epochs 5 --batch-size 64 --filters 8 --seed 0 --out runs/digits
 
 test: .venv/test-ready

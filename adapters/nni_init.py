@@ -73,7 +73,7 @@ if __name__ == "__main__":
 def write_experiment(
     folder: str | Path,
     *,
-    strategy: str = "reinforce",
+    strategy: str = "auto",
     arguments: Mapping[str, Any] | None = None,
     space: str = "nasnet",
     tune: Sequence[str] = (),

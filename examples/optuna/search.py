@@ -2,7 +2,15 @@
 
 import optuna
 
-from cellwright import Evaluation, NASNetRLSampler, NASNetSpace, Recipe, load_dataset, suggest
+from cellwright import (
+    Auto,
+    Evaluation,
+    NASNetSpace,
+    Recipe,
+    StrategySampler,
+    load_dataset,
+    suggest,
+)
 
 space = NASNetSpace(blocks=2)  # NASNetSpace() has the five of the book
 evaluation = Evaluation(
@@ -21,7 +29,7 @@ def objective(trial: optuna.Trial) -> float:
 
 
 if __name__ == "__main__":
-    study = optuna.create_study(direction="maximize", sampler=NASNetRLSampler(space, seed=0))
+    study = optuna.create_study(direction="maximize", sampler=StrategySampler(Auto(space, seed=0)))
     study.optimize(objective, n_trials=3)
     print(f"best validation accuracy: {study.best_value:.4f}")
     print(space.genotype(study.best_params).normal)

@@ -80,6 +80,7 @@ class LiteRTSize:
     metric: str = "size_bytes"
     unit: ClassVar[str] = "bytes"
     direction: ClassVar[Direction] = "minimize"
+    needs: ClassVar[tuple[str, ...]] = ("ai_edge_litert",)
 
     @classmethod
     def quantised(cls, **arguments: Any) -> LiteRTSize:

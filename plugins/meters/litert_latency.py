@@ -37,6 +37,7 @@ class LiteRTLatency:
     metric: str = "latency_ms"
     unit: ClassVar[str] = "ms"
     direction: ClassVar[Direction] = "minimize"
+    needs: ClassVar[tuple[str, ...]] = ("ai_edge_litert",)
 
     def __post_init__(self) -> None:
         if self.threads < 1:

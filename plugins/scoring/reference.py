@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import difflib
+import importlib.util
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +12,11 @@ from typing import Any
 
 from cellwright.plugins.meters import Meter
 from cellwright.search_spaces import GENOTYPES, UnbuildableChild, load_genotype
+
+_KNOWN = (
+    f"give {', '.join(sorted(GENOTYPES))}, a .keras or a genotype's .json file, or a name of "
+    "keras.applications such as MobileNetV2"
+)
 
 
 def target_from(
@@ -42,6 +50,50 @@ def target_from(
     return meter(network).value
 
 
+def check_reference(name: str) -> None:
+    """Refuse a name that `reference_network` would not find, without importing Keras.
+
+    Raises:
+        ValueError: If there is no network, or no file, of that name.
+        InvalidArchitecture: If a ``.json`` file holds no genotype.
+    """
+    if name.endswith((".keras", ".json")):
+        if not Path(name).is_file():
+            raise ValueError(f"there is no file {name}; {_KNOWN}")
+        if name.endswith(".json"):
+            load_genotype(name)
+    elif name not in GENOTYPES:
+        known = _applications()
+        if known is not None and name not in known:
+            raise _unknown(name, known)
+
+
+def _applications() -> list[str] | None:
+    """The names of ``keras.applications``, read off its source; None where that is not found."""
+    keras = importlib.util.find_spec("keras")
+    for place in keras.submodule_search_locations or () if keras else ():
+        file = Path(place, "applications", "__init__.py")
+        if not file.is_file():
+            continue
+        imported = [
+            name.asname or name.name
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+            if isinstance(node, ast.ImportFrom)
+            for name in node.names
+        ]
+        if networks := [name for name in imported if name[0].isupper()]:
+            return networks
+    return None
+
+
+def _unknown(name: str, known: Sequence[str]) -> ValueError:
+    near = difflib.get_close_matches(name, [*GENOTYPES, *known], n=1)
+    return ValueError(
+        f"no reference network is called {name!r}: {_KNOWN}"
+        + (f". Did you mean {near[0]!r}?" if near else "")
+    )
+
+
 def reference_network(name: str, input_shape: Sequence[int], classes: int) -> Any:
     """The untrained network that ``name`` means; see `target_from`."""
     import keras
@@ -52,10 +104,7 @@ def reference_network(name: str, input_shape: Sequence[int], classes: int) -> An
         return load_genotype(name).build(tuple(input_shape), classes)
     make = getattr(keras.applications, name, None)
     if not inspect.isfunction(make):  # its modules bear names too
-        raise ValueError(
-            f"no reference network is called {name!r}: give {', '.join(sorted(GENOTYPES))}, a "
-            ".keras or a genotype's .json file, or a name of keras.applications such as MobileNetV2"
-        )
+        raise _unknown(name, [one for one in dir(keras.applications) if one[0].isupper()])
     try:
         # An input of one's own may be smaller than the images that its weights were made for.
         image = keras.Input(tuple(input_shape))

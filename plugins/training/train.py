@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,20 @@ from cellwright.plugins.training.batches import Batches
 from cellwright.plugins.training.checkpoints import Checkpoint, epochs_of, joined
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import ChildFailed
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a message of TensorFlow's is not the advice to trace less.
+
+    TensorFlow counts how often functions of one name are traced, and every child is a model of its
+    own with the same names of Keras's, so that a search is always told so in vain.
+    """
+    text = record.getMessage()
+    ours = "TensorFlowTrainer." in text or "_in_tensorflow.<locals>" in text
+    return not (ours and "tf.function retracing" in text)
+
+
+logging.getLogger("tensorflow").addFilter(_is_news)
 
 
 def compile_child(model: keras.Model, recipe: Recipe) -> None:

@@ -93,7 +93,12 @@ if not (Path(__file__).parent / "search_spaces").is_dir():
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
+        try:
+            return getattr(importlib.import_module(_HOME[name]), name)
+        except ModuleNotFoundError as error:
+            from cellwright.searches.extras import explained
+
+            raise explained(error, f"cellwright.{name}") from error
     raise AttributeError(f"module 'cellwright' has no attribute {name!r}")
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +16,8 @@ from rich.console import Console
 from rich.markup import escape
 
 import cellwright
-from cellwright.command_line.export import FORMATS, export
-from cellwright.command_line.options import with_settings
+from cellwright.command_line.export import export
+from cellwright.command_line.options import HOST, with_settings
 from cellwright.command_line.prediction import fill_table
 from cellwright.command_line.printing import (
     console,
@@ -36,7 +35,10 @@ from cellwright.plugins.interrupts import at_once, held_back
 from cellwright.plugins.registry import names
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
+from cellwright.searches.checks import check_data, check_folder, check_settings, check_storage
+from cellwright.searches.extras import advice
 from cellwright.searches.folder import (
+    check_search,
     continue_or_start,
     only_search_in,
     read_settings,
@@ -59,15 +61,6 @@ Out = Annotated[Path, typer.Argument(help="Folder of a search, given to it as --
 STOPS, STOPPED = (signal.SIGINT, signal.SIGTERM), 130  # and the exit status of a search after one
 _CONTINUES = "stopped; the same command continues"
 _STOPPING = "stopping after this step, to save what there is; Ctrl-C again ends at once"
-# Which extra brings a module that is not there.
-_EXTRAS = {
-    **{host.package: name for name, host in HOSTS.items()},
-    **{module: "export" for format in FORMATS.values() for module in format.needs},
-    "mlflow": "mlflow",
-    "tensorboard": "tensorboard",
-    "keras": "tensorflow",
-    "tensorflow": "tensorflow",
-}
 
 
 @app.command()
@@ -75,24 +68,41 @@ _EXTRAS = {
 def search(
     *,
     out: Annotated[
-        Path, typer.Option(help="Folder for the results; give it again to go on.")
+        Path,
+        typer.Option(
+            help="Folder for the results; give it again to go on.",
+            metavar="FOLDER",
+            rich_help_panel=HOST,
+        ),
     ] = Path("runs/search"),
     host: Annotated[
-        str, typer.Option(help=f"The host that drives: {', '.join(HOSTS)}.")
+        str,
+        typer.Option(
+            help=f"The host that drives: {', '.join(HOSTS)}.", metavar="NAME", rich_help_panel=HOST
+        ),
     ] = "optuna",
     storage: Annotated[
         str | None,
-        typer.Option(help="An Optuna storage URL, in place of a journal file in --out."),
+        typer.Option(
+            help="An Optuna storage URL, in place of a journal file in --out.",
+            metavar="URL",
+            rich_help_panel=HOST,
+        ),
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="With NNI: trials at a time.")] = 1,
     track: Annotated[
         list[str] | None,
         typer.Option(
             help="Tell this tracker of each trial: mlflow, tensorboard or module:attribute, and "
             "after a = where it writes, as mlflow=http://localhost:5000; in --out by default. "
-            "Again for each."
+            "Again for each.",
+            metavar="NAME",
+            rich_help_panel=HOST,
         ),
     ] = None,
+    concurrency: Annotated[
+        int,
+        typer.Option(min=1, help="With NNI: trials at a time.", metavar="N", rich_help_panel=HOST),
+    ] = 1,
     settings: Settings,
 ) -> None:
     """Search, and leave the best child, a table of all trials and pictures in --out.
@@ -100,13 +110,14 @@ def search(
     Ctrl-C stops after saving, with exit status 130, and so does SIGTERM; the same command again
     continues, with the child that was in training. A second Ctrl-C ends at once.
     """
-    if host not in HOSTS:
-        raise CellwrightError(f"--host must be one of {', '.join(HOSTS)}, got {host!r}")
-    if storage is not None and host != "optuna":
-        raise CellwrightError("--storage is Optuna's; leave it out with another --host")
     settings = replace(settings, host=host, storage=storage, concurrency=concurrency)
     settings = replace(settings, track=tuple(track or ()))
+    check_folder(out)
     settings = with_edition(out, settings)
+    check_settings(settings)
+    settings = with_goals(settings)
+    check_search(out, settings)
+    check_storage(out, settings)
     if settings.meant_space != settings.space:
         console.print(
             f"note: the search in {out} began when {settings.space} was the space that is now "
@@ -127,7 +138,11 @@ def _search(out: Path, settings: Settings) -> list[Trial]:
     Raises:
         KeyboardInterrupt: On Ctrl-C, after all that there is has been written.
     """
-    driver, settings, evaluation = _prepare(out, settings)
+    settings, evaluation = _prepare(out, settings)
+    with console.status("starting the framework"):
+        driver = driver_of(settings.host)
+        with quiet_tensorflow():
+            try_to_build(evaluation)
     with held_back(STOPS, _STOPPING, kill=True):
         try:
             return _run(out, driver, settings, evaluation)
@@ -216,14 +231,19 @@ app.command()(report)
 def nni_init(
     *,
     folder: Annotated[Path, typer.Argument(help="Where to write the experiment.")],
-    concurrency: Annotated[int, typer.Option(min=1, help="Trials at a time.")] = 2,
-    overwrite: Annotated[bool, typer.Option(help="Replace existing files.")] = False,
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="Trials at a time.", metavar="N", rich_help_panel=HOST)
+    ] = 2,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace existing files.", rich_help_panel=HOST)
+    ] = False,
     numeric: Annotated[
         bool,
         typer.Option(
             "--numeric",
             help="Write the search space in numbers, for those of NNI's own tuners that take "
             "nothing else (GP, Metis), and name GP in config.yml.",
+            rich_help_panel=HOST,
         ),
     ] = False,
     settings: Settings,
@@ -243,26 +263,27 @@ def nni_init(
                 f"numbers: leave out --numeric, or {option}"
             )
     settings = replace(settings, host="nni", concurrency=concurrency)
-    driver, settings, evaluation = _prepare(folder, settings, check_input)
+    check_folder(folder, "the folder")
+    check_settings(settings)
+    settings, evaluation = _prepare(folder, with_goals(settings))
+    with console.status("checking that a child can be built"), quiet_tensorflow():
+        check_input(evaluation)
+    driver: Any = driver_of(settings.host)
     for file in driver.write(folder, settings, evaluation, overwrite=overwrite, numeric=numeric):
         console.print(f"wrote {file}", highlight=False)
     console.print(f"next: nnictl create --config {folder / 'config.yml'}", highlight=False)
 
 
-def _prepare(
-    out: Path, settings: Settings, check: Callable[[Evaluation], None] = try_to_build
-) -> tuple[Any, Settings, Evaluation]:
-    """Load the driver, the data and the framework, and refuse what does not fit."""
-    with console.status("loading the data and the framework"):
-        driver = driver_of(settings.host)
-        with quiet_tensorflow():
-            settings = with_target(out, settings)
-            evaluation = settings.make_evaluation(
-                checkpoints=out / CHECKPOINTS, weights=out / WEIGHTS, tracked=out
-            )
-            settings = with_goals(settings, evaluation)
-            check(evaluation)
-    return driver, settings, evaluation
+def _prepare(out: Path, settings: Settings) -> tuple[Settings, Evaluation]:
+    """Load the data, and refuse what does not fit them, before the framework is loaded."""
+    with console.status("loading the data"), quiet_tensorflow():
+        data = settings.load_data()
+        check_data(settings, data)
+        settings = with_target(out, settings, data)
+        evaluation = settings.make_evaluation(
+            data, checkpoints=out / CHECKPOINTS, weights=out / WEIGHTS, tracked=out
+        )
+    return settings, evaluation
 
 
 def _version(wanted: bool) -> None:
@@ -289,10 +310,10 @@ def main() -> None:
         with at_once(STOPS, _CONTINUES, STOPPED) if searches else nullcontext():
             app()
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(str(error.name).split(".")[0])
-        if extra is None:
+        told = advice(error.name)
+        if told is None:
             raise
-        _fail(f"{error.name} is needed but not installed: pip install 'cellwright[{extra}]'")
+        _fail(str(error) if "pip install" in str(error) else told)
     except (CellwrightError, ValueError, OSError) as error:
         _fail(str(error))
 

@@ -19,6 +19,7 @@ from rich.table import Table
 from cellwright.plugins import load_dataset
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
+from cellwright.searches.checks import check_folder
 from cellwright.searches.children import find_trial, trained_child
 from cellwright.searches.folder import read_settings
 from cellwright.searches.settings import FILE, Settings
@@ -79,13 +80,16 @@ def export(
     The child of another trial is trained again first, with the search's own recipe.
     """
     formats = _formats(to, int8)
+    if out is not None:
+        check_folder(out)
+    images = None if data is None else _some(data)  # before a child is trained again
     console = Console()
     source = _find(run) if trial is None else _find_trial(run, trial, console)
     folder = out or source.folder / "export"
     if (folder / f"{source.model.stem}.keras").resolve() == source.model.resolve():
         raise CellwrightError(f"{source.model} would be overwritten; give another --out")
     with console.status("loading the network"), quiet_tensorflow():
-        images = source.images(data, int8)
+        images = source.images(int8) if images is None else images
         model, genotype = source.load()
     folder.mkdir(parents=True, exist_ok=True)
     done: list[Exported] = []
@@ -112,19 +116,16 @@ class _Source:
     settings: Settings | None = None
     params: Mapping[str, Any] | None = None
 
-    def images(self, data: str | None, needed: bool) -> Any:
-        """`IMAGES` images of ``data``, or of the search's if they are ``needed``, else None."""
-        if data is None and not needed:
+    def images(self, needed: bool) -> Any:
+        """`IMAGES` images of the search's data if they are ``needed``, else None."""
+        if not needed:
             return None
-        if data is None and self.settings is not None:
-            data = self.settings.data
-        if data is None:
+        if self.settings is None:
             raise CellwrightError(
                 "--int8 sets ranges from images like those that the network will see: give --data, "
                 "as for cellwright search"
             )
-        x = load_dataset(data).x_train
-        return x[np.random.default_rng(0).permutation(len(x))[:IMAGES]]
+        return _some(self.settings.data)
 
     def load(self) -> tuple[Any, Mapping[str, Any] | None]:
         """The network, and its genotype if it is known."""
@@ -145,6 +146,12 @@ class _Source:
         if space is None or self.params is None:
             return model, None
         return model, space.describe(dict(self.params))
+
+
+def _some(data: str) -> Any:
+    """`IMAGES` images of ``data``."""
+    x = load_dataset(data).x_train
+    return x[np.random.default_rng(0).permutation(len(x))[:IMAGES]]
 
 
 def _find(run: Path) -> _Source:

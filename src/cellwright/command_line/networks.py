@@ -150,4 +150,7 @@ def _shape(image: str) -> Shape:
     if not found:
         raise CellwrightError(f"--image must be like 224, 64x48 or 28x28x1, got {image!r}")
     height, width, channels = found.groups()
-    return int(height), int(width or height), int(channels or 3)
+    shape = int(height), int(width or height), int(channels or 3)
+    if min(shape) < 1:
+        raise CellwrightError(f"--image must be at least 1 pixel in each direction, got {image!r}")
+    return shape

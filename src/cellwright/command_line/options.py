@@ -10,82 +10,132 @@ from typing import Annotated, Any
 
 import typer
 
+from cellwright.plugins import make_space
 from cellwright.plugins.data.load import BUILT_IN
 from cellwright.search_spaces import CellwrightError, SearchSpace
 from cellwright.searches.arguments import read_arguments
+from cellwright.searches.checks import named
 from cellwright.searches.reward import read_reward
 from cellwright.searches.settings import POPULATION, SCHEDULES, Settings
+
+# The groups of the options in --help.
+_WHAT, _DATA, _TRAINING = "What to search, and how", "Data", "Training"
+_COST = "What a child is worth, and what it costs"
+HOST = "Host and results"
 
 
 def settings_of(
     strategy: Annotated[
         str,
         typer.Option(
-            help="How to search: auto, predictor, evolution, local, reinforce, "
-            "reinforce-book, ppo, hybrid, random, or module:attribute."
+            rich_help_panel=_WHAT,
+            metavar="NAME",
+            help="How to search: auto, predictor, evolution, local, reinforce, reinforce-book, "
+            "reinforce-layerwise, ppo, hybrid, random; for several --objectives pareto, "
+            "pareto-reinforce; or module:attribute.",
         ),
     ] = "auto",
     strategy_arg: Annotated[
         list[str] | None,
         typer.Option(
+            rich_help_panel=_WHAT,
+            metavar="NAME=VALUE",
             help="An argument of the strategy, as units=32, baseline=rolling-window or "
-            "'baseline={window: 20}'; again for each."
+            "'baseline={window: 20}'; again for each.",
         ),
     ] = None,
     space: Annotated[
         str,
         typer.Option(
+            rich_help_panel=_WHAT,
+            metavar="NAME",
             help="What to search: nasnet, nasnet-wide, nasnet-published, amoebanet, mnasnet, "
-            "convnet, convnet-published, mlp, module:attribute."
+            "convnet, convnet-published, mlp, module:attribute.",
         ),
     ] = "nasnet",
     tune: Annotated[
         list[str] | None,
         typer.Option(
+            rich_help_panel=_WHAT,
+            metavar="NAME=...",
             help="Search this hyperparameter too: learning_rate=1e-4..1e-2:log, "
-            "batch_size=32,64,128, augmentation=none,shift; again for each."
+            "batch_size=32,64,128, augmentation=none,shift; again for each.",
         ),
     ] = None,
     data: Annotated[
         str,
         typer.Option(
+            rich_help_panel=_DATA,
+            metavar="DATA",
             help="digits, fashion_mnist, cifar10, a .npz file, or a folder of images by class; or "
-            "a table: wine, breast_cancer, diabetes, or a .csv file."
+            "a table: wine, breast_cancer, diabetes, or a .csv file.",
         ),
     ] = "digits",
     label: Annotated[
-        str | None, typer.Option(help="The column of a .csv to predict; the last one by default.")
+        str | None,
+        typer.Option(
+            rich_help_panel=_DATA,
+            metavar="COLUMN",
+            help="The column of a .csv to predict; the last one by default.",
+        ),
     ] = None,
     drop: Annotated[
-        str | None, typer.Option(help="Columns of a .csv to leave out, separated by commas.")
+        str | None,
+        typer.Option(
+            rich_help_panel=_DATA,
+            metavar="COLUMNS",
+            help="Columns of a .csv to leave out, separated by commas.",
+        ),
     ] = None,
     task: Annotated[
-        str, typer.Option(help="For a table: classification, regression, or auto (by the label).")
+        str,
+        typer.Option(
+            rich_help_panel=_DATA,
+            metavar="TASK",
+            help="For a table: classification, regression, or auto (by the label).",
+        ),
     ] = "auto",
     class_weight: Annotated[
-        str | None, typer.Option(help="For a table: balanced makes all classes count alike.")
+        str | None,
+        typer.Option(
+            rich_help_panel=_DATA,
+            metavar="NAME",
+            help="For a table: balanced makes all classes count alike.",
+        ),
     ] = None,
     trials: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Children to train in all; 20 by default, or one pass of the schedule."
+            rich_help_panel=_TRAINING,
+            metavar="N",
+            min=1,
+            help="Children to train in all; 20 by default, or one pass of the schedule.",
         ),
     ] = None,
     epochs: Annotated[
         int,
-        typer.Option(min=1, help="Epochs for each child; with a schedule, the most that one gets."),
+        typer.Option(
+            rich_help_panel=_TRAINING,
+            metavar="N",
+            min=1,
+            help="Epochs for each child; with a schedule, the most that one gets.",
+        ),
     ] = 6,
     schedule: Annotated[
         str | None,
         typer.Option(
+            rich_help_panel=_WHAT,
+            metavar="NAME",
             help="Few epochs for most children, more for the best: hyperband, or halving (its "
             "first bracket alone). Or pbt, population based training: those that fall behind copy "
-            "the weights of better ones and change what --tune names. Each trial is then one rung."
+            "the weights of better ones and change what --tune names. Each trial is then one rung.",
         ),
     ] = None,
     factor: Annotated[
         int | None,
         typer.Option(
+            rich_help_panel=_WHAT,
+            metavar="N",
             min=2,
             help="For hyperband and halving: one child in so many (3 by default) goes on to so "
             "many times the epochs.",
@@ -94,38 +144,67 @@ def settings_of(
     population: Annotated[
         int | None,
         typer.Option(
-            min=2, help=f"For pbt: children that train at a time, {POPULATION} by default."
+            rich_help_panel=_WHAT,
+            metavar="N",
+            min=2,
+            help=f"For pbt: children that train at a time, {POPULATION} by default.",
         ),
     ] = None,
     step: Annotated[
         int | None,
-        typer.Option(min=1, help="For pbt: epochs after which they are compared, 1 by default."),
+        typer.Option(
+            rich_help_panel=_WHAT,
+            metavar="N",
+            min=1,
+            help="For pbt: epochs after which they are compared, 1 by default.",
+        ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 128,
+    batch_size: Annotated[
+        int, typer.Option(rich_help_panel=_TRAINING, metavar="N", min=1, help="Images in a batch.")
+    ] = 128,
     learning_rate: Annotated[
-        float, typer.Option(help="Learning rate of the optimizer, Adam.")
+        float,
+        typer.Option(
+            rich_help_panel=_TRAINING, metavar="X", help="Learning rate of the optimizer, Adam."
+        ),
     ] = 1e-3,
     filters: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Channels of the first cells, in spaces of cells; each has a default."
+            rich_help_panel=_TRAINING,
+            metavar="N",
+            min=1,
+            help="Channels of the first cells, in spaces of cells; each has a default.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same search.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            rich_help_panel=_TRAINING,
+            metavar="N",
+            min=0,
+            help="The same seed gives the same search.",
+        ),
+    ] = 0,
     meter: Annotated[
         str | None,
         typer.Option(
-            help="Measure each child: keras or litert (latency of one image on this machine), "
-            "litert-int8, multiply-adds, size, peak-memory, module:attribute, ..."
+            rich_help_panel=_COST,
+            metavar="NAME",
+            help="Measure each child: keras, litert, litert-int8 (latency of one image on this "
+            "machine), multiply-adds, parameters, size, litert-size, litert-int8-size (of the "
+            "file), peak-memory, or module:attribute, such as a CommandMeter of yours.",
         ),
     ] = None,
     reward: Annotated[
         str | None,
         typer.Option(
+            rich_help_panel=_COST,
+            metavar="NAME",
             help="Weigh what is measured by this: accuracy, weighted-accuracy (of all epochs, as "
             "in the MLPNAS series), loss, mnasnet, mnasnet-hard or module:attribute, and its "
             "arguments after commas, as in accuracy,power=3. Without it accuracy, or for numbers "
-            "the loss."
+            "the loss.",
         ),
     ] = None,
     target: Annotated[
@@ -133,6 +212,8 @@ def settings_of(
         typer.Option(
             "--target-ms",
             "--target",
+            rich_help_panel=_COST,
+            metavar="X",
             help="Weigh accuracy against this latency (MnasNet's reward), or whatever the meter "
             "measures, in its unit. The meter is keras if none is given.",
         ),
@@ -140,19 +221,27 @@ def settings_of(
     target_from: Annotated[
         str | None,
         typer.Option(
+            rich_help_panel=_COST,
+            metavar="NETWORK",
             help="Set the target by this network, measured here: mnasnet-a1, MobileNetV2 (any of "
-            "keras.applications), a .keras file."
+            "keras.applications), a .keras file.",
         ),
     ] = None,
     hard: Annotated[
         bool,
-        typer.Option("--hard", help="A child within the target counts by its accuracy alone."),
+        typer.Option(
+            "--hard",
+            rich_help_panel=_COST,
+            help="A child within the target counts by its accuracy alone.",
+        ),
     ] = False,
     limit: Annotated[
         float | None,
         typer.Option(
             "--limit-ms",
             "--limit",
+            rich_help_panel=_COST,
+            metavar="X",
             help="Do not train a child beyond this, measured untrained, in the meter's unit; with "
             "--predict do not even build it.",
         ),
@@ -160,23 +249,28 @@ def settings_of(
     predict: Annotated[
         Path | None,
         typer.Option(
+            rich_help_panel=_COST,
+            metavar="FILE",
             help="Predict each child's latency before it is built, from the times of its pieces in "
             "this JSON file, which is made once for each machine. --meter times them (litert by "
-            "default); if it is given, each child that is built is measured too."
+            "default); if it is given, each child that is built is measured too.",
         ),
     ] = None,
     objectives: Annotated[
         str | None,
         typer.Option(
+            rich_help_panel=_WHAT,
+            metavar="A,B",
             help="Search for the front of several metrics, as val_accuracy,latency_ms; auto is "
             "then pareto. NAME:max or NAME:min says which way a metric is better where its name "
-            "or its meter does not."
+            "or its meter does not.",
         ),
     ] = None,
     one_shot: Annotated[
         bool,
         typer.Option(
             "--one-shot",
+            rich_help_panel=_TRAINING,
             help="Let each child begin with the weights that earlier ones left in `weights`, in "
             "the folder of the search: it needs fewer epochs, but its score depends on them.",
         ),
@@ -187,8 +281,6 @@ def settings_of(
     Raises:
         CellwrightError, ValueError: If the options do not fit together.
     """
-    if class_weight not in (None, "balanced"):
-        raise CellwrightError(f"--class-weight must be balanced, or left out, got {class_weight!r}")
     if data not in BUILT_IN and Path(data).exists():
         data = str(Path(data).resolve())
     if target_from is not None and target is not None:
@@ -201,7 +293,8 @@ def settings_of(
                 "--reward and a target both say how accuracy is weighed: give one of them "
                 "(--target-ms 2.5 is --reward mnasnet,target=2.5 --meter keras)"
             )
-        read_reward(reward)  # refused at once
+        with named("--reward"):
+            read_reward(reward)  # refused at once
     if objectives is not None and strategy == "auto":
         strategy = "pareto"
     if target_from is not None and Path(target_from).exists():
@@ -217,6 +310,10 @@ def settings_of(
         strategy_arg=read_arguments(strategy_arg or ()),
         predict=None if predict is None else str(predict.resolve()),
     )  # fmt: skip
+    with named("--space"):
+        make_space(settings.space)
+    with named("--tune"):
+        settings.make_space()
     _check_schedule(settings)
     _check_one_shot(settings)
     found = settings.make_schedule()
@@ -227,12 +324,13 @@ def settings_of(
         raise CellwrightError(
             f"--objectives takes two metrics or more, each once, as a,b; got {objectives!r}"
         )
-    settings.make_strategy()  # refused at once
+    with named("--strategy"):
+        settings.make_strategy()  # refused at once
     return settings
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command that takes ``settings`` the options of `settings_of`, after its own."""
+    """Give a command that takes ``settings`` the options of `settings_of`, before its own."""
     hints = inspect.signature(command, eval_str=True).parameters
     own = [option for name, option in hints.items() if name != "settings"]
     shared = list(inspect.signature(settings_of, eval_str=True).parameters.values())
@@ -242,9 +340,9 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         command(**mine, settings=settings_of(**given))
 
     run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__annotations__ = {option.name: option.annotation for option in (*own, *shared)}
+    run.__annotations__ = {option.name: option.annotation for option in (*shared, *own)}
     named = [
-        option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in (*own, *shared)
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in (*shared, *own)
     ]  # by keyword, so that it does not matter which of them have a default
     run.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
     return run

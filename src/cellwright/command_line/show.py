@@ -22,6 +22,7 @@ from cellwright.command_line.printing import (
 from cellwright.command_line.results import write_results
 from cellwright.plugins.metrics import SHARED, split_direction
 from cellwright.search_spaces import GENOTYPES, CellwrightError
+from cellwright.searches.checks import check_folder
 from cellwright.searches.children import find_trial
 from cellwright.searches.folder import read_settings
 from cellwright.searches.front import front, measured, quality_of
@@ -87,9 +88,15 @@ def show(
         "skeleton": skeleton, "repeats": repeats, "filters": filters, "image": image,
         "classes": classes,
     }  # fmt: skip
+    if out is not None:
+        check_folder(out)
     if what in GENOTYPES or not Path(what).is_dir():
         if trial is not None:
             raise CellwrightError(f"--trial is for the folder of a search, and {what!r} is not one")
+        if against is not None:
+            raise CellwrightError(
+                f"--against is for the folder of a search, and {what!r} is not one"
+            )
         with _working("building the network", as_json):
             network = build_network(what, **options)
         folder = out or Path("runs") / network.name
@@ -98,6 +105,11 @@ def show(
         if trial is None and not (as_json or layers or out):
             _show_search(Path(what), against)
             return
+        if against is not None:
+            raise CellwrightError(
+                "--against draws the front of a search; leave out --trial, --layers, --out and "
+                "--json, which show one network"
+            )
         with _working("building the child", as_json):
             network = _child(Path(what), trial)
         folder = out or Path(what) / network.name.replace(" ", "_")

@@ -9,6 +9,7 @@ from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from cellwright.plugins import Dataset
 from cellwright.plugins.files import exclusive_lock
 from cellwright.plugins.scoring.reference import target_from
 from cellwright.search_spaces import CellwrightError, CorruptedState
@@ -87,6 +88,23 @@ def _several(name: str, value: Any) -> tuple[str, ...]:
     )
 
 
+def check_search(folder: Path, settings: Settings) -> None:
+    """Check that a search with these settings can go on, or begin, in ``folder``.
+
+    Raises:
+        CellwrightError: If the folder holds a search with other settings, naming them, or another
+            process searches there.
+    """
+    if not (folder / FILE).exists():
+        return
+    before = read_settings(folder)
+    if settings.target_from is not None and settings.target is None:
+        settings = replace(settings, target=before.target)  # kept, or measured again: `with_target`
+    _check_same(folder, before, settings)
+    with only_search_in(folder):
+        pass
+
+
 def continue_or_start(folder: Path, settings: Settings) -> None:
     """Make ``folder`` that of ``settings``, or check that it already is.
 
@@ -94,18 +112,22 @@ def continue_or_start(folder: Path, settings: Settings) -> None:
         CellwrightError: If the folder holds a search with other settings, naming them.
     """
     if (folder / FILE).exists():
-        before, now = as_told(read_settings(folder)), as_told(settings)
-        changed = [
-            f"--{name.replace('_', '-')} was {before[name]!r} and is now {now[name]!r}"
-            for name in now
-            if name not in _MAY_CHANGE and before[name] != now[name]
-        ]
-        if changed:
-            raise CellwrightError(
-                f"{folder} holds another search: {'; '.join(changed)}. Give the same options to "
-                "continue it, or another --out to start a new one"
-            )
+        _check_same(folder, read_settings(folder), settings)
     settings.save(folder)
+
+
+def _check_same(folder: Path, old: Settings, new: Settings) -> None:
+    before, now = as_told(old), as_told(new)
+    changed = [
+        f"--{name.replace('_', '-')} was {before[name]!r} and is now {now[name]!r}"
+        for name in now
+        if name not in _MAY_CHANGE and before[name] != now[name]
+    ]
+    if changed:
+        raise CellwrightError(
+            f"{folder} holds another search: {'; '.join(changed)}. Give the same options to "
+            "continue it, or another --out to start a new one"
+        )
 
 
 def with_edition(folder: Path, settings: Settings) -> Settings:
@@ -116,8 +138,10 @@ def with_edition(folder: Path, settings: Settings) -> Settings:
     return replace(settings, edition=read_settings(folder).edition)
 
 
-def with_target(folder: Path, settings: Settings) -> Settings:
+def with_target(folder: Path, settings: Settings, data: Dataset | None = None) -> Settings:
     """Measure the network of ``settings.target_from``, unless ``folder`` already has the target.
+
+    The ``data`` are those of the settings, which are loaded if they are None.
 
     A search that goes on keeps its target, because a second measurement would differ.
 
@@ -130,7 +154,7 @@ def with_target(folder: Path, settings: Settings) -> Settings:
         before = read_settings(folder)
         if (before.target_from, before.meter) == (settings.target_from, settings.meter):
             return replace(settings, target=before.target)
-    data = settings.load_data()
+    data = data or settings.load_data()
     if data.classes is None:
         raise CellwrightError("a target weighs accuracy, not a loss: give --limit alone")
     target = target_from(

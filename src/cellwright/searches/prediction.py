@@ -29,7 +29,21 @@ def make_predictor(
         ValueError: If the table was made for another search or machine.
         CorruptedState: If the table cannot be read.
     """
-    network = space.architecture if isinstance(space, JointSpace) else space
+    check_prediction(space, meter)
+    network = _network(space)
+    return LatencyPredictor(
+        network, data.input_shape, data.classes, options, meter, path=path, lazy=True
+    )
+
+
+def check_prediction(space: SearchSpace, meter: Meter) -> None:
+    """Refuse a prediction that no data make possible.
+
+    Raises:
+        CellwrightError: If the meter does not measure a latency, the space has no pieces, or
+            ``--tune`` changes their size.
+    """
+    network = _network(space)
     sizes = [name for name in space.names if name in (network.options or ())]
     if sizes:
         raise CellwrightError(
@@ -42,15 +56,13 @@ def make_predictor(
             f"--predict adds up latencies, and --meter measures {meter.metric}: "
             "give litert, keras, or another meter of a latency"
         )
-    first = network.decode([0] * len(network.names))
-    try:
-        network.pieces(first, data.input_shape, data.classes, **options)
-    except NotImplementedError:
+    if type(network).pieces is SearchSpace.pieces:
         raise CellwrightError(
             f"--predict adds up the pieces that a network consists of, and {network!r} does not "
             "say what these are (nasnet, nasnet-published, amoebanet and mnasnet do). Leave it "
             "out, and --limit-ms acts on what --meter measures of each child"
-        ) from None
-    return LatencyPredictor(
-        network, data.input_shape, data.classes, options, meter, path=path, lazy=True
-    )
+        )
+
+
+def _network(space: SearchSpace) -> SearchSpace:
+    return space.architecture if isinstance(space, JointSpace) else space

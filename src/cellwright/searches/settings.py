@@ -144,6 +144,12 @@ class Settings:
         return self.clock_name
 
     @property
+    def known_before(self) -> tuple[str, ...]:
+        """Names of the metrics that are known of a child before it is trained."""
+        predicted = () if self.predict is None else (PREDICTED,)
+        return (*predicted, *Screening(self.make_meter()).metrics)
+
+    @property
     def clock_name(self) -> str:
         """The name of the meter that `make_clock` makes."""
         return self.meter or ("keras" if self.predict is None else "litert")
@@ -285,8 +291,7 @@ class Settings:
             reward = weigh(self.target, latency=self.cost)
         if measure and self.reward is not None:
             reward = read_reward(self.reward)
-            known = Screening(meter, predictor).metrics
-            check_reward(self.reward, reward, data.classes, known)
+            check_reward(self.reward, reward, data.classes, self.known_before)
         if measure and self.limit is not None and self.limited is not None:
             limit = Limit(self.limited, self.limit)
         return Evaluation(
@@ -323,22 +328,32 @@ class Settings:
             file.write(json.dumps(asdict(self), indent=1) + "\n")
 
 
-def with_goals(settings: Settings, evaluation: Evaluation) -> Settings:
-    """The settings with the direction of every objective written out, as they are kept.
+def check_objectives(settings: Settings) -> None:
+    """Check that the children will have every metric that is an objective.
 
     Raises:
         CellwrightError: If an objective is not a metric that the children will have, or nothing
             says which way it, or what the front is drawn against, is better.
     """
-    known = [*TRAINED, *evaluation.known_before, "seconds"]
+    known = [*TRAINED, *settings.known_before, "seconds"]
     if not set(settings.objective_names) <= set(known):
         raise CellwrightError(
             f"--objectives must be among {', '.join(known)}, with commas between, got "
             f"{_told('objectives', settings.objectives)!r}; a --meter adds its own metric, and "
             ":max or :min after a name says which way it is better"
         )
-    if settings.cost is not None:
-        settings.metric(settings.cost)
+    for name in (*settings.objectives, *([] if settings.cost is None else [settings.cost])):
+        settings.metric(name)
+    assert settings.goals  # whose directions are known, or this raises
+
+
+def with_goals(settings: Settings) -> Settings:
+    """The settings with the direction of every objective written out, as they are kept.
+
+    Raises:
+        CellwrightError: See `check_objectives`.
+    """
+    check_objectives(settings)
     if not settings.objectives:
         return settings
     explicit = (f"{name}:{direction[:3]}" for name, direction in settings.goals.items())

@@ -1,0 +1,259 @@
+"""What is refused before a search begins: by its settings, by its data, and by its folder.
+
+No framework is imported here, so that a mistake costs a second and not the start of TensorFlow.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cellwright.plugins import Dataset, Recipe
+from cellwright.plugins.data.images import IMAGES
+from cellwright.plugins.data.tables import TABLES
+from cellwright.plugins.data.target import TASKS
+from cellwright.plugins.registry import names
+from cellwright.plugins.scoring.evaluation import check_hyperparameters
+from cellwright.plugins.scoring.limit import Limit, Screening
+from cellwright.plugins.scoring.reference import check_reference
+from cellwright.plugins.scoring.rewards import MnasNetReward
+from cellwright.search_spaces import CellwrightError, JointSpace, UnbuildableChild
+from cellwright.searches.extras import require
+from cellwright.searches.hosts import HOSTS, driver_of
+from cellwright.searches.prediction import check_prediction
+from cellwright.searches.reward import check_reward, read_reward
+from cellwright.searches.settings import Settings, check_objectives
+
+_LEARNING_RATE = 1e-3  # the default of --learning-rate, which --tune may then search
+
+
+@contextmanager
+def named(option: str) -> Iterator[None]:
+    """Let an error about the value of an option begin with the option's name."""
+    try:
+        yield
+    except ValueError as error:
+        if str(error).startswith("--"):
+            raise
+        raise CellwrightError(f"{option}: {error}") from error
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse settings that no search can have, whatever the data hold.
+
+    Raises:
+        CellwrightError, ValueError: Naming the option, what was given and what is allowed.
+        ModuleNotFoundError: If a package is missing, naming the extra that brings it.
+    """
+    if settings.host not in HOSTS:
+        raise CellwrightError(f"--host must be one of {', '.join(HOSTS)}, got {settings.host!r}")
+    if settings.storage is not None and settings.host != "optuna":
+        raise CellwrightError("--storage is Optuna's; leave it out with another --host")
+    if settings.concurrency > 1 and settings.host != "nni":
+        raise CellwrightError(
+            f"--concurrency {settings.concurrency} is for --host nni: the other hosts train one "
+            "child at a time here. Leave it out, or give --host nni"
+        )
+    for name in (text.partition("=")[0] for text in settings.track):
+        if ":" not in name and name not in names("trackers"):
+            raise CellwrightError(
+                f"--track {name}: installed trackers are {', '.join(names('trackers'))}, and "
+                "module:attribute names any other"
+            )
+    _check_training(settings)
+    _check_source(settings)
+    _check_cost(settings)
+    if settings.reward is not None:
+        _check_reward(settings)
+    check_objectives(settings)
+    require(HOSTS[settings.host].package, f"--host {settings.host}")
+    require("keras", "a child network")
+
+
+def check_data(settings: Settings, data: Dataset) -> None:
+    """Refuse data that no child of the space can read.
+
+    Raises:
+        UnbuildableChild: Saying what the space's networks read.
+    """
+    _check_input(settings, data.input_shape, data.classes)
+
+
+def _check_input(settings: Settings, shape: Sequence[int], classes: int | None) -> None:
+    """What the space says, unless a class that builds in its own way has left that to another.
+
+    Where a space does not say it, `try_to_build` does.
+    """
+    space = settings.make_space()
+    network = space.architecture if isinstance(space, JointSpace) else space
+    methods = ("check_input", "build")
+    told = next(m for kind in type(network).__mro__ for m in methods if m in vars(kind))
+    if told == "check_input":
+        with suppress(NotImplementedError):
+            network.check_input(shape, classes, **settings.options)
+
+
+def check_folder(out: Path, option: str = "--out") -> None:
+    """Refuse a path where no folder can be written, without making one.
+
+    Raises:
+        CellwrightError: Naming the path and what stands in the way.
+    """
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir():
+        reason = "File exists" if there == out else f"Not a directory: {there}"
+        raise CellwrightError(
+            f"{option} {out} cannot be a folder ({reason}): give another {option}"
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise CellwrightError(
+            f"{option} {out} cannot be written (Permission denied: {there}): give another {option}"
+        )
+
+
+def check_storage(out: Path, settings: Settings) -> None:
+    """Open the storage that ``--storage`` names.
+
+    Raises:
+        CellwrightError: If the host cannot open it.
+    """
+    if settings.storage is not None:
+        driver_of(settings.host).read(out, settings)
+
+
+def _check_training(settings: Settings) -> None:
+    try:
+        recipe = Recipe(settings.epochs, settings.batch_size, settings.learning_rate)
+    except ValueError as error:
+        name = str(error).split()[0].replace("_", "-")
+        raise CellwrightError(
+            f"--{name}: {error}; give a usual value, such as --learning-rate 0.001"
+            if name == "learning-rate"
+            else f"--{name}: {error}"
+        ) from error
+    space = settings.make_space()
+    with named("--tune"):
+        check_hyperparameters(space, recipe, (1,) if _is_table(settings) else (8, 8, 3))
+    network = space.architecture if isinstance(space, JointSpace) else space
+    known = network.options is None or "filters" in network.options
+    if settings.filters is not None and not known:
+        raise CellwrightError(
+            f"--filters {settings.filters} is for spaces of convolutions, and "
+            f"{settings.meant_space} has none: leave it out"
+        )
+    searched = set(space.names) - set(network.names)
+    given = {"filters": settings.filters is not None,
+             "learning_rate": settings.learning_rate != _LEARNING_RATE}  # fmt: skip
+    for name, value in given.items():
+        if value and name in searched:
+            option = f"--{name.replace('_', '-')}"
+            raise CellwrightError(
+                f"{option} {getattr(settings, name)} sets what --tune {name}=... searches: leave "
+                "one of the two out"
+            )
+
+
+def _is_table(settings: Settings) -> bool:
+    return settings.data in TABLES or Path(settings.data).suffix.lower() in (
+        ".csv",
+        ".tsv",
+        ".gz",
+        ".parquet",
+        ".feather",
+    )
+
+
+def _check_source(settings: Settings) -> None:
+    """Refuse options of tables where there is none, and a table where networks read images."""
+    source, about = settings.data, f"data {settings.data!r}: "
+    if settings.task not in TASKS:
+        raise CellwrightError(f"--task must be one of {', '.join(TASKS)}, got {settings.task!r}")
+    if settings.class_weight not in (None, "balanced"):
+        raise CellwrightError(
+            f"--class-weight must be balanced, or left out, got {settings.class_weight!r}"
+        )
+    if settings.class_weight is not None and settings.task == "regression":
+        raise CellwrightError(
+            "--class-weight balanced needs classes, and --task regression predicts a number: "
+            "leave one of the two out"
+        )
+    options = {"--label": settings.label, "--drop": settings.drop or None,
+               "--task": None if settings.task == "auto" else settings.task,
+               "--class-weight": settings.class_weight}  # fmt: skip
+    given = [name for name, value in options.items() if value is not None]
+    if given and source in IMAGES:
+        raise CellwrightError(
+            f"{about}{', '.join(given)} {'is' if len(given) == 1 else 'are'} for tables, and these "
+            "are images: leave it out, or give a .csv file as --data"
+        )
+    fixed = [name for name in ("--label", "--drop") if name in given]
+    if fixed and source in TABLES:
+        raise CellwrightError(
+            f"{about}its label is fixed, and none of its columns can be left out: leave "
+            f"{' and '.join(fixed)} out, or give a .csv file as --data"
+        )
+    if _is_table(settings):
+        try:
+            _check_input(settings, (1,), None)
+        except UnbuildableChild:
+            raise UnbuildableChild(
+                f"--space {settings.meant_space}: this space makes networks that read images, but "
+                f"the data are a table, {source}; MLPSpace (--space mlp) is for tables"
+            ) from None
+
+
+def _check_cost(settings: Settings) -> None:
+    """Refuse meters, targets and limits that cannot be."""
+    for option, value in (("--target-ms", settings.target), ("--limit-ms", settings.limit)):
+        if value is not None and not 0 < value < math.inf:
+            name = option.strip("-").partition("-")[0]
+            raise CellwrightError(
+                f"{option} {value:g}: {name} must be above 0 and finite, in the unit of the meter "
+                "(milliseconds for a latency)"
+            )
+    if settings.target_from is not None:
+        with named("--target-from"):
+            check_reference(settings.target_from)
+    predicts_number = settings.task == "regression" or settings.data == "diabetes"
+    if predicts_number and (settings.target, settings.target_from) != (None, None):
+        raise CellwrightError("a target weighs accuracy, not a loss: give --limit alone")
+    with named("--meter"):
+        meter = settings.make_meter()
+        clock = None if settings.predict is None else settings.make_clock()
+    for each in (meter, clock):
+        for module in getattr(each, "needs", ()):
+            require(module, f"--meter {settings.clock_name}")
+    if settings.predict is not None:
+        _check_prediction(settings)
+        return
+    if settings.target is not None and settings.cost is not None:
+        Screening(meter).check_reward(MnasNetReward(settings.target, latency=settings.cost))
+    if settings.limit is not None and settings.limited is not None:
+        Screening(meter, limit=Limit(settings.limited, settings.limit))
+
+
+def _check_prediction(settings: Settings) -> None:
+    path = Path(str(settings.predict))
+    if path.is_dir():
+        raise CellwrightError(f"--predict {path} is a folder: give the path of a JSON file")
+    if not path.exists():
+        check_folder(path.parent, "--predict")
+    check_prediction(settings.make_space(), settings.make_clock())
+
+
+def _check_reward(settings: Settings) -> None:
+    """Refuse a reward that can weigh neither children that tell classes apart nor others."""
+    assert settings.reward is not None
+    with named("--reward"):
+        reward = read_reward(settings.reward)
+    refused = []
+    for classes in (2, None):
+        try:
+            check_reward(settings.reward, reward, classes, settings.known_before)
+        except CellwrightError as error:
+            refused.append(error)
+    if len(refused) == 2:
+        raise refused[0]
