@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.plugins.data.columns import Cells, Reading
-from cellwright.plugins.data.table import Given, look, series_of
+from cellwright.plugins.data.values import Given, look, series_of
 from cellwright.search_spaces import InvalidData
 
 ENDINGS = (".parquet", ".feather")

@@ -13,8 +13,9 @@ from cellwright.plugins.data.csv_file import is_csv, read_csv
 from cellwright.plugins.data.dataset import Dataset, split_rows
 from cellwright.plugins.data.frame_file import ENDINGS, read_frame
 from cellwright.plugins.data.preparation import Preparation
-from cellwright.plugins.data.table import Given, Table, absent, read_table, table_of
+from cellwright.plugins.data.table import Table, read_table, table_of
 from cellwright.plugins.data.target import Target, balanced_weights, read_target
+from cellwright.plugins.data.values import Given, absent
 from cellwright.search_spaces import InvalidData
 
 TABLES = ("wine", "breast_cancer", "diabetes")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cellwright.plugins.data import numbers
 from cellwright.plugins.data.columns import Cells
-from cellwright.plugins.data.table import absent, as_text
+from cellwright.plugins.data.values import absent, as_text
 from cellwright.search_spaces import InvalidData
 
 TASKS = ("auto", "classification", "regression")

@@ -25,8 +25,8 @@ from cellwright.automl.inputs import features, make_dataset
 from cellwright.automl.search import Plan, find
 from cellwright.plugins import Dataset
 from cellwright.plugins.data.preparation import Preparation
-from cellwright.plugins.data.table import absent
 from cellwright.plugins.data.target import Target, read_numbers
+from cellwright.plugins.data.values import absent
 from cellwright.search_spaces import SearchSpace
 from cellwright.searches.hosts import HOSTS
 from cellwright.searches.trial import Trial
