@@ -84,7 +84,7 @@ def trials(tuner: StrategyTuner, count: int, first: int = 0) -> list[dict[str, A
         ("dropout", entry("quniform", 0, 0.3, 0.1), {0.0, 0.1, 0.2, 0.3}),
         ("rate", entry("choice", 0.001), {0.001}),
     ],
-    ids=str,
+    ids=lambda given: str(sorted(given) if isinstance(given, set) else given),
 )
 def test_what_was_taken_out_is_never_proposed(
     name: str, given: Any, values: set[Any], caplog: pytest.LogCaptureFixture

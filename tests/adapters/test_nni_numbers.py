@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("nni", reason="NNI is not installed")
 
-from cellwright.adapters.nni_init import check_experiment, write_experiment
+from cellwright.adapters.nni_config import check_experiment
+from cellwright.adapters.nni_init import write_experiment
 from cellwright.adapters.nni_numbers import from_numbers, in_numbers
 from cellwright.adapters.nni_space import other_entries, search_space_of
 from cellwright.search_spaces import (

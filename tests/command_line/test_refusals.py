@@ -121,7 +121,7 @@ OTHERS = [
     (["show", "nasnet-a", "--skeleton", "nope"], "--skeleton must be one of"),
     (["show", "nasnet-a", "--image", "x"], "--image must be like 224"),
     (["show", "nasnet-a", "--image", "0"], "--image"),
-    (["show", "nasnet-a", "--against", "parameters"], "--against: only for a search"),
+    (["show", "nasnet-a", "--against", "parameters"], "--against is for the folder of a search"),
     (["show", "nasnet-a", "--classes", "1"], "--classes"),
     (["show", "nasnet-a", "--repeats", "0"], "--repeats"),
     (["show", "nasnet-a", "--trial", "1"], "--trial is for the folder of a search"),

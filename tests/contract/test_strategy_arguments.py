@@ -107,7 +107,8 @@ def test_the_books_controller_has_one_name_in_every_host(tmp_path):
     if pytest.importorskip("nni"):
         import yaml
 
-        from cellwright.adapters.nni_init import check_experiment, write_experiment
+        from cellwright.adapters.nni_config import check_experiment
+        from cellwright.adapters.nni_init import write_experiment
         from cellwright.adapters.nni_tuner import StrategyTuner
 
         arguments = {"entropy_weight": 1e-05, "baseline": {"decay": 1e-05}, "standardise": True}

@@ -25,6 +25,7 @@ from cellwright.command_line.printing import (
 from cellwright.command_line.report_files import write_report
 from cellwright.plugins.metrics import Metric, plain_number
 from cellwright.search_spaces import INFEASIBLE, CellwrightError
+from cellwright.searches.checks import check_folder
 from cellwright.searches.findings import Findings, find
 from cellwright.searches.run import Run
 from cellwright.searches.runs import open_run
@@ -71,6 +72,8 @@ def report(
 
     It takes any run of any host, made by this command line or by a script.
     """
+    if out is not None:
+        check_folder(out)
     run = open_run(what, space=space, study=study, metric=metric)
     found = find(run)
     if not found.best:

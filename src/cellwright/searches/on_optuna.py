@@ -219,12 +219,27 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
             of another space.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = what if "://" in what else JournalStorage(JournalFileBackend(what))
-    names = optuna.get_all_study_names(storage)
+    try:
+        storage: BaseStorage = (
+            optuna.storages.get_storage(what)
+            if "://" in what
+            else JournalStorage(JournalFileBackend(what))
+        )
+        names = optuna.get_all_study_names(storage)
+    except Exception as error:  # Optuna and SQLAlchemy raise a dozen types
+        kind = "storage" if "://" in what else "journal file of Optuna"
+        raise CellwrightError(
+            f"{what} cannot be opened as a {kind}: {error or type(error).__name__}"
+        ) from error
+    if not names:
+        raise CellwrightError(f"{what} holds no study of Optuna: give another file or storage URL")
     if study is None and len(names) == 1:
         study = names[0]
     if study not in names:
-        raise CellwrightError(f"give --study, one of {', '.join(names) or '(there is none)'}")
+        raise CellwrightError(
+            f"give --study, one of {', '.join(names)}"
+            + ("" if study is None else f"; got {study!r}")
+        )
     loaded = optuna.load_study(study_name=study, storage=storage)
     ended = [trial for trial in loaded.trials if trial.state.is_finished()]
     told = [_of_user(trial) for trial in ended]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellwright.plugins.metrics import METRICS, Metric, find_metric, split_direction
+from cellwright.plugins.registry import make_space
 from cellwright.search_spaces import INFEASIBLE, CellwrightError
 from cellwright.searches.folder import read_settings
 from cellwright.searches.hosts import HOSTS, Driver, driver_of
@@ -41,10 +42,19 @@ def open_run(
             or nothing says which way the metric is better.
     """
     folder = Path(what)
-    if (folder / FILE).is_file():
+    ours = (folder / FILE).is_file()
+    host = next((name for name, host in HOSTS.items() if host.holds_run(what)), None)
+    if study is not None and (ours or host not in (None, "optuna")):
+        raise CellwrightError(f"--study {study} is for an Optuna storage, and {what} is none")
+    if ours:
+        if space is not None:
+            raise CellwrightError(
+                f"--space {space}: {what} says itself what it searches; leave --space out"
+            )
         run = _search(folder, metric)
     else:
-        host = next((name for name, host in HOSTS.items() if host.holds_run(what)), None)
+        if space is not None:
+            make_space(space)  # a wrong name is told before the run is read
         if host is None:
             raise CellwrightError(
                 f"{what} is no run: give the folder of a `cellwright search`, "
@@ -90,7 +100,16 @@ def _declared(settings: Settings) -> Sequence[Metric]:
 def _metric(run: Run, text: str) -> Metric:
     name, _ = split_direction(text)
     if name not in metrics_of(run):
-        raise CellwrightError(f"no trial has the metric {name!r}; there are {metrics_of(run)}")
+        chosen = {key for trial in run.trials for key in (*trial.params, *trial.others)}
+        known = ", ".join(metrics_of(run)) or "none"
+        raise CellwrightError(
+            f"--metric {text}: no trial has the metric {name!r}; there are {known}"
+            + (
+                f". {name!r} is a hyperparameter, and the report says how much it mattered"
+                if name in chosen
+                else ""
+            )
+        )
     return find_metric(text, [*run.declared, *run.objectives])
 
 
