@@ -21,6 +21,7 @@ PLAIN = SearchSpace(
 )
 GROWING = ConvNetSpace(layers=(1, 2, 3), every=10)  # what trials settle, and what has no effect
 SPACES = {"plain": PLAIN, "cells": NASNetSpace(blocks=2)}
+BOOK = NASNetSpace()
 STRATEGIES = {
     "random": {},
     "evolution": {"population": 5, "sample": 3},
@@ -250,14 +251,23 @@ def _nni_checkpoint_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("NNI_CHECKPOINT_DIRECTORY", str(tmp_path))
 
 
-PAIRS = [(space, name) for space in SPACES for name in STRATEGIES]
+PAIRS = [
+    *((space, name) for space in SPACES for name in STRATEGIES),
+    # All five blocks of the book: its controller, and each other strategy as a slow test.
+    ("book", "reinforce-book"),
+    *(
+        pytest.param("book", name, marks=pytest.mark.slow)
+        for name in STRATEGIES
+        if name != "reinforce-book"
+    ),
+]
 HOSTS = [Optuna, OptunaMinimising, KerasTuner, KerasTunerMinimising, NNI, NNIMinimising]
 
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize(("space", "name"), PAIRS)
 def test_host_equals_the_bare_loop(host, name, space, tmp_path):
-    setting = (SPACES[space], name, 11, FAILING, tmp_path)
+    setting = (SPACES.get(space, BOOK), name, 11, FAILING, tmp_path)
     assert host(*setting).run(TRIALS) == bare_loop(*setting[:-1])
 
 
