@@ -141,6 +141,14 @@ HIDE_BOXES = """(() => {
     style.textContent = 'i[data-icon-name] {visibility: hidden}';
     document.head.append(style);
 })()"""
+# A picture names no folder of the machine that it was taken on.
+HIDE_FOLDERS = """(() => {
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const node = walker.currentNode;
+        node.nodeValue = node.nodeValue.replace(/(\\/[\\w.+-]+)+\\/(?=experiments|python)/, '');
+    }
+})()"""
 ROWS = "document.querySelectorAll('.ms-DetailsRow').length"
 # What "Add/Remove columns" remembers: the usual columns, and the text of the architecture.
 COLUMNS = ["sequenceId", "status", "latestAccuracy", "metric/architecture"]
@@ -170,6 +178,7 @@ def take(url: str, images: Path) -> list[Path]:
         page.wait(f"document.querySelectorAll('canvas').length > 0 && {ROWS} > 0")
         page.run(HIDE_BOXES)
         time.sleep(3)  # for the animation of its charts
+        page.run(HIDE_FOLDERS)
         page.save(files[0])
         page.run(_remember(url))
         page.size(SIZE[0], 1000)
