@@ -43,11 +43,12 @@ print(1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu))
 SUGGEST = """
 import json, sys
 import cellwright.adapters.optuna_sampler as adapter
+from cellwright.search_spaces import NASNetSpace
 heavy = set({heavy})
 after_import = sorted(heavy & set(sys.modules))
 import optuna
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-space = adapter.NASNetSpace()
+space = NASNetSpace()
 study = optuna.create_study(direction="maximize", sampler=adapter.NASNetRLSampler(seed=0))
 for number in range({suggestions}):
     trial = study.ask()

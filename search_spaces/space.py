@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -47,16 +47,20 @@ class SearchSpace:
     options: frozenset[str] | None = None
     identified_by: tuple[str, ...] = ()
     added_facts: Mapping[str, tuple[Any, str]] = {}
-    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]] | None
 
     def __new__(cls, *arguments: Any, **named: Any) -> Self:
         made = super().__new__(cls)
-        made._made_with = (arguments, named)
+        again = all(not isinstance(one, Iterator) for one in (*arguments, *named.values()))
+        made._made_with = (arguments, named) if again else None
         return made
 
     @property
-    def made_with(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """What the constructor was given, by position and by name."""
+    def made_with(self) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """What the constructor was given, by position and by name.
+
+        It is None if something could be read but once, as a generator.
+        """
         return self._made_with
 
     def __init__(self, decisions: Iterable[Decision]) -> None:

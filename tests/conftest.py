@@ -2,8 +2,10 @@
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +48,15 @@ def _settled() -> None:
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run each test in an empty folder, so that no test reads or leaves files in the checkout."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _no_channel_of_nni() -> Iterator[None]:
+    """Leave no channel to NNI's manager behind, which a test of ours may have put in its place."""
+    yield
+    channels: Any = sys.modules.get("nni.runtime.trial_command_channel")
+    if channels is not None:
+        channels._channel = None
 
 
 @pytest.fixture(scope="module")

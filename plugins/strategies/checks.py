@@ -128,6 +128,9 @@ def check_what_runs(make: MakeStrategy, space: SearchSpace) -> None:
     _require(len(keys) == len(running), "two workers were given the same network")
 
 
+_ROOM = 1000  # among so many networks there is always a new one for 50 trials
+
+
 def check_what_is_fixed(make: MakeStrategy, space: SearchSpace) -> None:
     """It proposes new networks that have what is fixed in one trial, and forgets that again."""
     strategy = make(space, 1)
@@ -135,11 +138,13 @@ def check_what_is_fixed(make: MakeStrategy, space: SearchSpace) -> None:
         strategy.tell(*told)
     rng = np.random.default_rng(0)
     fixed = {name: value for name, value in space.sample(rng).items() if rng.random() < 0.5}
+    free = math.prod(len(d.choices) for d in space.decisions if d.name not in fixed)
     for number in range(40, 50):
         alone = strategy.ask(number)
         params = strategy.ask(number, fixed=fixed)
         _require(fixed.items() <= params.items(), f"{params} lacks what is fixed: {fixed}")
-        _require(not strategy.knows(params), "a known network was proposed where a part is fixed")
+        known = free > _ROOM and strategy.knows(params)
+        _require(not known, "a known network was proposed where a part is fixed")
         _require(strategy.ask(number) == alone, "what was fixed has an effect later")
         strategy.tell(number, params, _reward(strategy, space, params))
 

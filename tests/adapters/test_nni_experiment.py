@@ -7,11 +7,13 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -319,7 +321,10 @@ def test_an_experiment_that_nni_still_runs_is_refused(tmp_path: Path) -> None:
     write_experiment(tmp_path, strategy="random", data="digits", trials=1)
     database = tmp_path / WORKING_DIRECTORY / "abc12345" / "db" / "nni.sqlite"
     database.parent.mkdir(parents=True)
-    database.touch()
+    with closing(sqlite3.connect(database)) as begun:
+        begun.execute("CREATE TABLE ExperimentProfile (id)")
+        begun.execute("INSERT INTO ExperimentProfile VALUES ('abc12345')")
+        begun.commit()
     program = [sys.executable, "-c", "input()", "main.js", "--experiment-id", "abc12345"]
     with subprocess.Popen(program, stdin=subprocess.PIPE) as manager:
         with pytest.raises(CellwrightError, match=f"still runs .* end it by `kill {manager.pid}`"):

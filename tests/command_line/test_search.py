@@ -384,7 +384,7 @@ def test_a_number_is_searched_for(run, flowers):
     ("arguments", "words"),
     [
         (("--data", "flowers.csv", "--label", "smell", "--space", "mlp"), "no column 'smell'"),
-        (("--data", "digits", "--label", "kind"), "are for tables"),
+        (("--data", "digits", "--label", "kind"), "--label is for tables, and these are images"),
         (("--data", "wine", "--class-weight", "even"), "--class-weight must be balanced"),
     ],
 )

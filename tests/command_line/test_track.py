@@ -12,7 +12,7 @@ SEARCH = ("search", "--strategy", "random", "--epochs", "1", "--out", "tracked")
 @pytest.mark.parametrize(
     ("given", "missing", "said"),
     [
-        ("nope", None, "unknown name 'nope'; installed trackers are"),
+        ("nope", None, "--track nope: installed trackers are mlflow, tensorboard, and"),
         ("mlflow:http://localhost:5000", None, "write mlflow=http://localhost:5000"),
         ("mlflow", "mlflow", "pip install 'cellwright[mlflow]'"),
         ("tensorboard", "tensorboard", "pip install 'cellwright[tensorboard]'"),

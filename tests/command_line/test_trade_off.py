@@ -398,7 +398,7 @@ def test_a_report_by_an_int8_latency_ranks_the_fastest_child_first(cellwright, h
             ("--predict", "t.json", "--meter", "parameters"),
             "latencies, and --meter measures parameters",
         ),
-        (("--limit-ms", 0), "at_most must be above 0 and finite, got 0"),
+        (("--limit-ms", 0), "--limit-ms 0: limit must be above 0 and finite"),
     ],
 )
 def test_wrong_options_are_refused_before_a_child_is_trained(cellwright, home, options, message):

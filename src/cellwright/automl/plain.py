@@ -122,6 +122,8 @@ def _space(space: SearchSpace) -> dict[str, Any]:
     )
     if _spaces().get(name) is not type(space):
         raise TypeError(advice)
+    if space.made_with is None:
+        raise TypeError(advice)
     by_position, by_name = space.made_with
     try:
         made = {
