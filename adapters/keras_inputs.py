@@ -67,6 +67,7 @@ def check_inputs(
         Refused: With the advice of `load_dataset` on such labels.
     """
     given = dict(given)
+    _check_counts(given)
     held_out = given.get("validation_data")
     if isinstance(given.get("y"), list):  # which Keras does not take
         given["y"] = np.asarray(given["y"])
@@ -107,6 +108,9 @@ def _check_part(
         if y is None:
             raise InvalidData("there are no labels; give images and labels, as two arrays")
         _check_examples(model, input_shape, x, y, weights)
+        if not any(x is other for other in seen):
+            _check_values(x)
+            seen.append(x)
         return x
     if y is not None or weights is not None or given.get("validation_split"):
         raise InvalidData(
@@ -130,6 +134,28 @@ def _check_part(
     _check_examples(model, input_shape, *batch)
     seen.append(x)
     return again
+
+
+def _check_counts(given: Mapping[str, Any]) -> None:
+    """Without an epoch there is no objective, and Keras takes a batch size of 0 for none."""
+    for name in ("epochs", "batch_size"):
+        count = given.get(name)
+        if isinstance(count, int) and count < 1:
+            raise Refused(f"{name} must be 1 or more, got {count}; give tuner.search another")
+
+
+def _check_values(x: Any) -> None:
+    """The images of arrays: numbers, all of them finite."""
+    if isinstance(x, Mapping):
+        return  # a network of the user's own, with several inputs
+    images = _array(x)
+    if images.dtype.kind in "OSU":
+        raise InvalidData(
+            f"images must be numbers, got an array of dtype {images.dtype}; convert them, as "
+            'images.astype("float32") does'
+        )
+    if images.dtype.kind == "f" and not np.isfinite(np.sum(images, dtype=np.float64)):
+        raise InvalidData("images hold NaN or infinite values; replace them, or leave them out")
 
 
 def _check_examples(

@@ -136,11 +136,26 @@ def test_labels_of_ready_made_batches_do_so_too(tmp_path, labels, given):
         ((Rows(), Y), "y, sample_weight and validation_split are for arrays"),
         ((endless(),), "would use the generator up"),
         ((iter([]),), "would use the generator up"),
+        ((X.astype(str), Y), r"images must be numbers, got an array of dtype <U.*astype"),
+        ((np.where(X == X.max(), np.nan, X), Y), "images hold NaN or infinite values"),
     ],
 )
 def test_inputs_that_no_child_can_be_trained_on_are_refused(tmp_path, args, message):
     with pytest.raises(kt.errors.FatalValueError, match=message):
         search(tmp_path, *args, **HALF)
+    assert Count.batches == 0
+
+
+def test_validation_images_are_looked_at_too(tmp_path):
+    with pytest.raises(kt.errors.FatalValueError, match=r"validation_data is.*images hold NaN"):
+        search(tmp_path, X, Y, validation_data=(np.full_like(X, np.nan), Y))
+    assert Count.batches == 0
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size"])
+def test_a_number_of_epochs_or_images_below_1_is_refused(tmp_path, name):
+    with pytest.raises(kt.errors.FatalValueError, match=f"{name} must be 1 or more, got 0"):
+        search(tmp_path, X, Y, **{**HALF, name: 0})
     assert Count.batches == 0
 
 
