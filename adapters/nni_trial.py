@@ -119,16 +119,17 @@ def _run(
     return metrics
 
 
-def architecture(space: SearchSpace) -> tuple[Params, dict[str, Any]]:
+def architecture(space: SearchSpace | str) -> tuple[Params, dict[str, Any]]:
     """This trial's architecture, and the hyperparameters beside it, whole numbers as ints.
 
     It is for a trial with its own training loop, which then calls `report` or `report_failure`.
+    ``space`` is a space or its name.
 
     Raises:
         InvalidArchitecture: If NNI gives parameters of another space.
         RuntimeError: If NNI gives none.
     """
-    params, others, _ = _given(space, {})
+    params, others, _ = _given(make_space(space), {})
     return params, others
 
 

@@ -19,6 +19,7 @@ from cellwright.adapters.optuna_record import fitted
 from cellwright.adapters.optuna_rung import rung_of
 from cellwright.adapters.optuna_space import check_same, claim, part_of
 from cellwright.adapters.optuna_study import is_new, metrics_of, warn_of_trials, warn_once
+from cellwright.plugins.registry import make_space
 from cellwright.plugins.strategies.known import SCORED_BY, Measured, find_known
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import (
@@ -36,8 +37,8 @@ ARCHITECTURE = "architecture"  # user attribute of a trial: `SearchSpace.in_shor
 KEPT = f"cellwright:{SCORED_BY}"  # system attribute of a trial
 
 
-def suggest(trial: Trial, space: SearchSpace) -> Params:
-    """Suggest every decision of ``space``; works with any Optuna sampler.
+def suggest(trial: Trial, space: SearchSpace | str) -> Params:
+    """Suggest every decision of ``space``, a space or its name; works with any Optuna sampler.
 
     A `Float` or `Int` becomes a float or int parameter of its whole range. A decision whose
     conditions do not hold is not suggested, and is not among what is returned. The trial's user
@@ -53,6 +54,7 @@ def suggest(trial: Trial, space: SearchSpace) -> Params:
         InvalidArchitecture: If a value was enqueued that is not among the choices, or is no number.
             Optuna allows no such values either, and this trial fails.
     """
+    space = make_space(space)
     try:
         strategy = getattr(innermost_sampler(trial.study), "strategy", None)
         if isinstance(strategy, Strategy):
@@ -141,7 +143,7 @@ def note_architecture(study: Study, trial: FrozenTrial, space: SearchSpace) -> b
 
 
 def known_trial(
-    trial: Trial, space: SearchSpace, needed: Sequence[str] = (), scored_by: str | None = None
+    trial: Trial, space: SearchSpace | str, needed: Sequence[str] = (), scored_by: str | None = None
 ) -> FrozenTrial | None:
     """The first complete trial that measured the same: of the same network, with all other
     parameters equal, and, under a schedule, trained for the same epochs, in a population after the
@@ -161,6 +163,7 @@ def known_trial(
         scored_by: `Evaluation.fingerprint`, if a trial that was scored on other data, by another
             recipe or by another reward is not to count; `optuna_trial.run` keeps it with a trial.
     """
+    space = make_space(space)
     rung = rung_of(trial)
     complete = {
         other.number: other for other in trials_of(trial.study, states=(TrialState.COMPLETE,))

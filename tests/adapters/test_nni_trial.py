@@ -165,6 +165,13 @@ def test_parameters_of_another_space_are_refused(tmp_path: Path) -> None:
         read_result(SPACE, 0.5, {"width": 3}, {"default": 1.0})
 
 
+def test_a_space_goes_by_its_name(tmp_path: Path) -> None:
+    head = "from cellwright.adapters.nni_trial import architecture, report\n"
+    done = python(head + "report(architecture('nasnet')[0], {'reward': 0.5})", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "tries a random architecture" in done.stdout
+
+
 def test_by_hand_a_script_tries_a_random_architecture(tmp_path: Path) -> None:
     done = python(HEAD + "space.validate(params)\nreport(params, {'reward': 0.5})", tmp_path)
     assert done.returncode == 0, done.stderr

@@ -492,3 +492,15 @@ def test_a_space_without_words_does_not_end_the_study(caplog):
     study.optimize(by_hand, n_trials=3)
     assert len(study.trials) == 3
     assert "has no architecture to show: RuntimeError('no words')" in caplog.text
+
+
+def test_a_space_goes_by_its_name_in_an_objective_as_it_does_in_the_sampler():
+    def objective(trial):
+        params = suggest(trial, "mlp")
+        return float(len(params)) if known_trial(trial, "mlp") is None else 0.0
+
+    study = optuna.create_study(direction="maximize", sampler=StrategySampler("auto", space="mlp"))
+    study.optimize(objective, n_trials=2)
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
+    with pytest.raises(ValueError, match=r"unknown name 'mpl'.*Did you mean 'mlp'"):
+        suggest(study.ask(), "mpl")
