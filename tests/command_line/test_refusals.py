@@ -19,6 +19,7 @@ from cellwright.searches.settings import Settings
 SEARCH = [
     (["--host", "ray"], "--host must be one of optuna, nni, keras-tuner, got 'ray'"),
     (["--storage", "foo://bar"], "cannot open the storage foo://bar"),
+    (["--storage", "foo://bar"], "Give a URL such as sqlite:///study.db"),
     (["--storage", "sqlite:///no/such/folder/a.db"], "cannot open the storage sqlite"),
     (["--storage", "sqlite:///a.db", "--host", "nni"], "--storage is Optuna's"),
     (["--concurrency", "2"], "--concurrency 2 is for --host nni"),

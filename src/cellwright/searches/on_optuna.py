@@ -123,7 +123,8 @@ def _storage(folder: Path, settings: Settings) -> BaseStorage:
     except Exception as error:  # Optuna shows damage as whatever its readers raise
         if settings.storage is not None:
             raise CellwrightError(
-                f"Optuna cannot open the storage {settings.storage}: {error}"
+                f"Optuna cannot open the storage {settings.storage}: {error}. Give a URL such as "
+                "sqlite:///study.db, postgresql://user@host/database or redis://host:6379"
             ) from error
         broken = _broken_line(path)
         raise CorruptedState(
