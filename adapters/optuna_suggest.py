@@ -59,6 +59,7 @@ def suggest(trial: Trial, space: SearchSpace | str) -> Params:
         strategy = getattr(innermost_sampler(trial.study), "strategy", None)
         if isinstance(strategy, Strategy):
             check_same(space, strategy.space)
+            _warn_of_undecided(trial.study, space, strategy.space)
         claim(trial.study, space)
     except SpaceMismatch:
         _stop(trial)
@@ -76,6 +77,20 @@ def suggest(trial: Trial, space: SearchSpace | str) -> Params:
         warn_of_trials(trial.study, {trial.number: ", ".join(words)}, what)
     trial.set_user_attr(ARCHITECTURE, space.in_short(params))
     return params
+
+
+def _warn_of_undecided(study: Study, space: SearchSpace, searched: SearchSpace) -> None:
+    """A warning of hyperparameters of a `JointSpace` that the sampler's space lacks."""
+    known = {decision.name for decision in searched.decisions}
+    more = [decision.name for decision in space.decisions if decision.name not in known]
+    if more:
+        warn_once(
+            study,
+            f"the objective suggests {more}, which are not in the space that the sampler searches: "
+            "its strategy does not decide on them, and they are sampled as any parameters beside "
+            "the architecture. Give both the same space, as in "
+            'StrategySampler("auto", space=space) and suggest(trial, space)',
+        )
 
 
 def _stop(trial: Trial) -> None:

@@ -137,7 +137,7 @@ def test_labels_of_ready_made_batches_do_so_too(tmp_path, labels, given):
         ((endless(),), "would use the generator up"),
         ((iter([]),), "would use the generator up"),
         ((X.astype(str), Y), r"images must be numbers, got an array of dtype <U.*astype"),
-        ((np.where(X == X.max(), np.nan, X), Y), "images hold NaN or infinite values"),
+        ((np.where(X.max() == X, np.nan, X), Y), "images hold NaN or infinite values"),
     ],
 )
 def test_inputs_that_no_child_can_be_trained_on_are_refused(tmp_path, args, message):

@@ -504,3 +504,13 @@ def test_a_space_goes_by_its_name_in_an_objective_as_it_does_in_the_sampler():
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
     with pytest.raises(ValueError, match=r"unknown name 'mpl'.*Did you mean 'mlp'"):
         suggest(study.ask(), "mpl")
+
+
+def test_hyperparameters_that_only_the_objective_has_are_warned_of_once(caplog):
+    network = SearchSpace([Decision("d", ("a", "b", "c"))])
+    space = JointSpace(network, Float("rate", 1e-4, 1e-2, log=True))
+    sampler = StrategySampler("evolution", space=network)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(lambda trial: float(suggest(trial, space)["rate"]), n_trials=3)
+    (warning,) = [record.message for record in caplog.records if "suggests" in record.message]
+    assert "['rate'], which are not in the space that the sampler searches" in warning
