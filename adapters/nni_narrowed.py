@@ -122,7 +122,7 @@ def _left(decision: Decision, entry: Any) -> Decision:
         raise ValueError('write {"_type": "choice", "_value": [...]}')
     kind, values = entry["_type"], entry["_value"]
     if not isinstance(values, list) or not values:
-        raise ValueError("_value must be a list")
+        raise ValueError("_value must be a list of at least one value")
     if kind in ("uniform", "loguniform"):
         return _shorter(decision, *map(float, values))
     found = _values(kind, values)
@@ -156,7 +156,7 @@ def _values(kind: str, values: list[Any]) -> list[Any] | None:
         # NNI draws multiples of the step, and moves those beyond a bound to it.
         rounded = (float(f"{place * step:.12g}") for place in places)
         return sorted({min(max(number, low), high) for number in rounded})
-    raise ValueError(f"the type {kind!r} has values beyond any range")
+    raise ValueError(f"the type {kind!r} is none of NNI's, or is one whose values have no bounds")
 
 
 def _shorter(decision: Decision, low: float, high: float) -> Decision:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 from cellwright.plugins.training.augmentation import AUGMENTATIONS
 from cellwright.search_spaces.decision import as_whole
@@ -41,6 +42,9 @@ class Recipe:
         for name in ("epochs", "batch_size", "patience"):
             if (given := getattr(self, name)) is not None:
                 object.__setattr__(self, name, as_whole(name, given))
+        for name in ("learning_rate", "weight_decay"):
+            if not isinstance(given := getattr(self, name), Real):
+                raise ValueError(f"{name} must be a number, got {given!r}")
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -13,6 +13,7 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import make_url
 
 from cellwright.adapters.optuna_private import lock_of, metric_names_of
 from cellwright.adapters.optuna_record import Odd, fitted
@@ -212,6 +213,14 @@ def trial_of(trial: FrozenTrial) -> Trial:
     return Trial(trial.number, dict(trial.params), state, metrics, error, after)
 
 
+def _check_there(what: str) -> None:
+    """Raise FileNotFoundError for a file of SQLite that is not there: Optuna would make one."""
+    if what.startswith("sqlite"):
+        file = make_url(what).database
+        if file and file != ":memory:" and not file.startswith("file:") and not Path(file).exists():
+            raise FileNotFoundError(f"there is no file {file}")
+
+
 def open_run(what: str, space: str | None, study: str | None) -> Run:
     """A study in a journal file or a storage, whoever made it.
 
@@ -221,6 +230,7 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
+        _check_there(what)
         storage: BaseStorage = (
             optuna.storages.get_storage(what)
             if "://" in what
