@@ -98,6 +98,8 @@ def reference_network(name: str, input_shape: Sequence[int], classes: int) -> An
     """The untrained network that ``name`` means; see `target_from`."""
     import keras
 
+    from cellwright.search_spaces.keras_settings import channels_last
+
     if name.endswith(".keras"):
         return keras.models.load_model(Path(name), compile=False)
     if name in GENOTYPES or name.endswith(".json"):
@@ -107,8 +109,9 @@ def reference_network(name: str, input_shape: Sequence[int], classes: int) -> An
         raise _unknown(name, [one for one in dir(keras.applications) if one[0].isupper()])
     try:
         # An input of one's own may be smaller than the images that its weights were made for.
-        image = keras.Input(tuple(input_shape))
-        return make(weights=None, input_tensor=image, classes=classes)
+        with channels_last():
+            image = keras.Input(tuple(input_shape))
+            return make(weights=None, input_tensor=image, classes=classes)
     except (TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UnbuildableChild(

@@ -11,9 +11,11 @@ from cellwright.search_spaces.classifier import main_output
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.convnet.genotype import ConvLayer, ConvNetGenotype
 from cellwright.search_spaces.errors import UnbuildableChild
+from cellwright.search_spaces.keras_settings import channels_last
 from cellwright.search_spaces.task import check_task
 
 
+@channels_last()
 def build_convnet(
     genotype: ConvNetGenotype,
     input_shape: Sequence[int],

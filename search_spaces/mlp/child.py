@@ -9,10 +9,12 @@ import keras
 from cellwright.search_spaces.classifier import main_output
 from cellwright.search_spaces.context import Context
 from cellwright.search_spaces.errors import UnbuildableChild
+from cellwright.search_spaces.keras_settings import channels_last
 from cellwright.search_spaces.mlp.genotype import DropoutLayer, MLPGenotype
 from cellwright.search_spaces.task import check_features
 
 
+@channels_last()
 def build_mlp(
     genotype: MLPGenotype,
     input_shape: Sequence[int],

@@ -10,11 +10,13 @@ import keras
 from cellwright.search_spaces.classifier import main_output
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.errors import UnbuildableChild
+from cellwright.search_spaces.keras_settings import channels_last
 from cellwright.search_spaces.mnasnet.genotype import MnasBlock, MnasNetGenotype, scaled, skip_of
 from cellwright.search_spaces.pooling import average
 from cellwright.search_spaces.task import check_task
 
 
+@channels_last()
 def build_mnasnet(
     genotype: MnasNetGenotype,
     input_shape: Sequence[int],

@@ -79,9 +79,11 @@ def build_piece(piece: Piece) -> Any:
     import keras
 
     from cellwright.search_spaces.context import Context
+    from cellwright.search_spaces.keras_settings import channels_last
 
-    x = keras.Input(piece.shape, name="image")
-    return keras.Model(x, _output(piece, x, Context("piece", 0)), name="piece")
+    with channels_last():
+        x = keras.Input(piece.shape, name="image")
+        return keras.Model(x, _output(piece, x, Context("piece", 0)), name="piece")
 
 
 def _output(piece: Piece, x: Tensor, at: Context) -> Tensor:

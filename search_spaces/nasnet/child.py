@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from cellwright.search_spaces.context import Context, Tensor
+from cellwright.search_spaces.keras_settings import channels_last
 from cellwright.search_spaces.nasnet.drop_path import DropPath, Progress, cell_keep
 from cellwright.search_spaces.nasnet.ends import auxiliary_head, head, stem
 from cellwright.search_spaces.nasnet.genotype import Block, Cell, Genotype
@@ -23,6 +24,7 @@ from cellwright.search_spaces.nasnet.skeleton import Skeleton
 Drop = Callable[[Tensor, Context], Tensor]
 
 
+@channels_last()
 def build_child(
     genotype: Genotype,
     input_shape: Sequence[int],

@@ -128,10 +128,12 @@ def build_piece(piece: Piece, operation_set: str, skeleton: Skeleton) -> Any:
     import keras
 
     from cellwright.search_spaces.context import Context
+    from cellwright.search_spaces.keras_settings import channels_last
 
     at = Context("piece", 0, skeleton.momentum, skeleton.epsilon, skeleton.border)
-    x = keras.Input(piece.shape, name="image")
-    return keras.Model(x, _output(piece, x, operation_set, skeleton, at), name="piece")
+    with channels_last():
+        x = keras.Input(piece.shape, name="image")
+        return keras.Model(x, _output(piece, x, operation_set, skeleton, at), name="piece")
 
 
 def _output(piece: Piece, x: Tensor, operation_set: str, skeleton: Skeleton, at: Context) -> Tensor:
