@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from cellwright.search_spaces.errors import ExportFailed
+from cellwright.search_spaces.keras_settings import as_shipped
 from cellwright.search_spaces.nasnet.drop_path import DropPath, Progress
 
 MAIN = "classes"  # the main output of networks that have an auxiliary head
 
 
+@as_shipped()
 def inference_model(model: keras.Model) -> keras.Model:
     """The network without what only training needs: optimizer, auxiliary head, drop-path.
 
-    It gives the same outputs, in float32, and its layers are Keras's own unless you registered
-    operations that are not. The layers are shared with ``model`` where they can stay as they are.
+    It gives the same outputs, and its layers are Keras's own unless you registered operations that
+    are not. They are shared with ``model`` where they can stay as they are. All compute in float32,
+    whatever dtype policy they were made under: beside it, a child in half precision has rounding
+    errors of its own.
 
     Args:
         model: Functional or sequential, with one input; of several outputs the one that is named
@@ -26,12 +31,22 @@ def inference_model(model: keras.Model) -> keras.Model:
         ExportFailed: If the network is of another kind.
     """
     main = keras.Model(_input(model), _output(model), name=model.name)
-    if not any(
-        isinstance(layer, DropPath) or layer.compute_dtype != "float32" for layer in main.layers
+    layers = main._flatten_layers(include_self=False)  # those that wrappers and models hold too
+    image = main.inputs[0]
+    if _is_float32(image.dtype) and not any(
+        isinstance(layer, DropPath)
+        or not (_is_float32(layer.compute_dtype) and _is_float32(layer.variable_dtype))
+        for layer in layers
     ):
         return main
+    name = next(layer.name for layer in layers if isinstance(layer, keras.layers.InputLayer))
     plain = keras.models.clone_model(
-        main, clone_function=_in_float32, call_function=_without_drop_path
+        main,
+        input_tensors=keras.Input(
+            batch_shape=image.shape, dtype=_as_float32(image.dtype), name=name
+        ),
+        clone_function=_in_float32,
+        call_function=_without_drop_path,
     )
     for layer in plain.layers:
         layer.set_weights(main.get_layer(layer.name).get_weights())
@@ -39,7 +54,31 @@ def inference_model(model: keras.Model) -> keras.Model:
 
 
 def _in_float32(layer: keras.Layer) -> keras.Layer:
-    return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+    return type(layer).from_config(_rewritten(layer.get_config()))
+
+
+def _rewritten(config: Any) -> Any:
+    """A layer's configuration, those of layers inside it included, with float32 for each dtype."""
+    if isinstance(config, list | tuple):
+        return type(config)(_rewritten(part) for part in config)
+    if not isinstance(config, Mapping):
+        return config
+    return {
+        name: _as_float32(part) if name == "dtype" else _rewritten(part)
+        for name, part in config.items()
+    }
+
+
+def _as_float32(dtype: Any) -> Any:
+    """float32 for the name of a float type, and for a policy that Keras has written down."""
+    if isinstance(dtype, Mapping):
+        return "float32" if dtype.get("class_name") == "DTypePolicy" else dtype
+    return dtype if _is_float32(dtype) else "float32"
+
+
+def _is_float32(dtype: Any) -> bool:
+    """Whether nothing is to be changed: whole numbers stay what they are."""
+    return dtype == "float32" or "float" not in str(dtype)
 
 
 def _without_drop_path(layer: keras.Layer, *inputs: Any, **options: Any) -> Any:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import keras
 
-from cellwright.search_spaces.export.check import Exported, Images, Outputs, check
+from cellwright.search_spaces.export.check import Exported, Given, Images, Outputs, check
 from cellwright.search_spaces.export.inference import inference_model
+from cellwright.search_spaces.keras_settings import as_shipped
 
 
-def export_keras(model: keras.Model, path: str | Path, *, images: Images | None = None) -> Exported:
+@as_shipped()
+def export_keras(model: keras.Model, path: str | Path, *, images: Given | None = None) -> Exported:
     """Write a ``.keras`` file that Keras loads without Cellwright.
 
     Args:

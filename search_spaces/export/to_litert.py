@@ -15,6 +15,7 @@ from cellwright.search_spaces.errors import ExportFailed
 from cellwright.search_spaces.export.check import (
     TOLERANCE,
     Exported,
+    Given,
     Images,
     Outputs,
     check,
@@ -23,12 +24,14 @@ from cellwright.search_spaces.export.check import (
     images_of,
 )
 from cellwright.search_spaces.export.inference import inference_model
+from cellwright.search_spaces.keras_settings import as_shipped
 
 CALIBRATION = 100  # images that an int8 network's ranges are taken from
 
 
+@as_shipped()
 def export_litert(
-    model: keras.Model, path: str | Path, *, int8: bool = False, images: Images | None = None
+    model: keras.Model, path: str | Path, *, int8: bool = False, images: Given | None = None
 ) -> Exported:
     """Write a ``.tflite`` file that takes one image at a time.
 
@@ -57,8 +60,9 @@ def export_litert(
     return check((path,), plain, lambda images: run_litert(content, images), images, tolerance)
 
 
+@as_shipped()
 def convert_to_litert(
-    model: keras.Model, *, int8: bool = False, images: Images | None = None
+    model: keras.Model, *, int8: bool = False, images: Given | None = None
 ) -> bytes:
     """The content of a ``.tflite`` file, batch 1, with LiteRT's built-in operations alone.
 
@@ -106,12 +110,12 @@ def convert_to_litert(
     return content
 
 
-def run_litert(content: bytes, images: Images) -> Outputs:
+def run_litert(content: bytes, images: Given) -> Outputs:
     """Outputs of a ``.tflite`` file's content, image by image, through XNNPACK where it can.
 
     Args:
         content: Content of the file, float32 or int8.
-        images: (number, height, width, channels) as float32.
+        images: (number, height, width, channels), or a list of images.
     """
     from ai_edge_litert.interpreter import Interpreter
 
@@ -119,7 +123,7 @@ def run_litert(content: bytes, images: Images) -> Outputs:
     interpreter.allocate_tensors()
     taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     outputs = []
-    for image in images:
+    for image in np.asarray(images, np.float32):
         interpreter.set_tensor(taken["index"], _as_whole(image[None], taken))
         interpreter.invoke()
         outputs.append(_as_float(interpreter.get_tensor(given["index"])[0], given))

@@ -10,6 +10,7 @@ import keras
 from cellwright.search_spaces.errors import ExportFailed
 from cellwright.search_spaces.export.check import (
     Exported,
+    Given,
     Images,
     Outputs,
     check,
@@ -17,9 +18,11 @@ from cellwright.search_spaces.export.check import (
     image_shape,
 )
 from cellwright.search_spaces.export.inference import inference_model
+from cellwright.search_spaces.keras_settings import as_shipped
 
 
-def export_onnx(model: keras.Model, path: str | Path, *, images: Images | None = None) -> Exported:
+@as_shipped()
+def export_onnx(model: keras.Model, path: str | Path, *, images: Given | None = None) -> Exported:
     """Write an ``.onnx`` file of any batch size; images keep their channels last.
 
     Args:

@@ -15,7 +15,14 @@ from typing import Any
 
 import keras
 
-from cellwright.search_spaces.export.check import Exported, Images, Outputs, check, image_shape
+from cellwright.search_spaces.export.check import (
+    Exported,
+    Given,
+    Images,
+    Outputs,
+    check,
+    image_shape,
+)
 from cellwright.search_spaces.export.constructor import constructor, input_layer, text
 from cellwright.search_spaces.export.graph import (
     Call,
@@ -26,6 +33,7 @@ from cellwright.search_spaces.export.graph import (
     tensor_of,
 )
 from cellwright.search_spaces.export.inference import inference_model
+from cellwright.search_spaces.keras_settings import as_shipped
 
 _WIDTH = 100  # characters of a line
 _TOLERANCE = 1e-6  # the same layers in the same framework
@@ -47,6 +55,10 @@ WEIGHTS = Path(__file__).with_name({weights})
 def build_model() -> keras.Model:
     """The network with new weights."""
 '''
+# Layers leave unsaid what is Keras's default, and this default is a setting.
+_CHANNELS_LAST = """    if keras.config.image_data_format() != "channels_last":
+        raise ValueError("call keras.config.set_image_data_format(\'channels_last\') first")
+"""
 _TAIL = '''
 
 def load_weights(model: keras.Model, path: Path = WEIGHTS) -> keras.Model:
@@ -60,12 +72,13 @@ if __name__ == "__main__":
 '''
 
 
+@as_shipped()
 def export_python(
     model: keras.Model,
     path: str | Path,
     *,
     genotype: Mapping[str, Any] | None = None,
-    images: Images | None = None,
+    images: Given | None = None,
 ) -> Exported:
     """Write a ``.py`` file, and its weights beside it as ``.weights.h5``.
 
@@ -98,6 +111,7 @@ def export_python(
     return check((path, weights), plain, run, images, _TOLERANCE)
 
 
+@as_shipped()
 def python_text(model: keras.Model, weights: str, genotype: Mapping[str, Any] | None = None) -> str:
     """The text of the file; ``weights`` is the name of the file beside it."""
     graph = read_graph(model)
@@ -106,6 +120,8 @@ def python_text(model: keras.Model, weights: str, genotype: Mapping[str, Any] | 
     about = f"From (batch, {shape}) to (batch, {model.outputs[0].shape[-1]})."
     kept = "" if genotype is None else f"GENOTYPE = {_laid_out(genotype)}\n"
     head = _HEAD.format(title=title, about=about, weights=text(weights), genotype=kept)
+    if any("data_format" in call.layer["config"] for call in graph.calls):
+        head += _CHANNELS_LAST
     return head + "\n".join(_Body(graph, model.name).lines()) + "\n" + _TAIL
 
 

@@ -73,6 +73,7 @@ def test_the_best_child_in_every_format(home, capfd):
     files = {file.name for file in (home / "out").iterdir()}
     assert files == {"best.keras", "best.tflite", "best_int8.tflite", "best.onnx", "best.py",
                      "best.weights.h5"}  # fmt: skip
+    assert "same class" in words
     assert "checked on 48 images" in words  # what the search trained on
     for name in files - {"best.weights.h5"}:
         assert f"│ {name} " in words
@@ -102,6 +103,7 @@ def test_one_format_that_fails_keeps_the_others(home, capfd):
     code, words = run(capfd, home / "own", "--to", "keras", "--to", "python")
     assert code == 1
     assert "│ best.keras " in words
+    assert "same class" not in words  # it has outputs that are no probabilities
     assert "error: layer 'relu" in words  # Keras numbers its names
     assert [file.name for file in (home / "own" / "export").iterdir()] == ["best.keras"]
 

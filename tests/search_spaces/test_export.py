@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from cellwright.search_spaces import ConvNetSpace, ExportFailed, MnasNetSpace, NASNetSpace
+from cellwright.search_spaces import ConvNetSpace, ExportFailed, MLPSpace, MnasNetSpace, NASNetSpace
 from cellwright.search_spaces.export import (
     convert_to_litert,
     export_keras,
@@ -338,21 +338,91 @@ def test_an_operation_that_a_format_lacks_is_an_error_of_ours(export):
     assert not list(Path().iterdir())
 
 
-@litert
-def test_a_network_of_mixed_precision_is_exported_in_float32():
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        space = NASNetSpace(blocks=1)
-        params = space.decode([0] * len(space.names))
-        model = space.build(params, (8, 8, 1), 3, filters=4, reductions=0, seed=0)
-    finally:
-        keras.config.set_dtype_policy(policy)
+@pytest.fixture
+def policy():
+    """A function that sets Keras's dtype policy; the one before comes back after the test."""
+    before = keras.config.dtype_policy()
+    yield keras.config.set_dtype_policy
+    keras.config.set_dtype_policy(before)
+
+
+EVERY = [
+    pytest.param(export_keras, "child.keras", id="keras"),
+    pytest.param(export_python, "child.py", id="python"),
+    pytest.param(export_litert, "child.tflite", id="litert", marks=litert),
+    pytest.param(export_onnx, "child.onnx", id="onnx", marks=onnx),
+]
+
+
+@pytest.mark.parametrize(("export", "file"), EVERY)
+@pytest.mark.parametrize("name", ["mixed_float16", "mixed_bfloat16", "float64", "bfloat16"])
+def test_a_child_of_any_dtype_policy_is_exported_in_float32(export, file, name, policy):
+    policy(name)
+    space = NASNetSpace(blocks=1)
+    params = space.decode([0] * len(space.names))
+    model = space.build(params, (8, 8, 1), 3, filters=4, reductions=0, seed=0)
+    done = export(model, file)  # while the policy is still set, as in the script that trained it
+    assert done.difference <= (1e-6 if export is export_python else 1e-5)
+    assert done.same_class == 1
+    assert keras.config.dtype_policy().name == name
+    if file == "child.keras":
+        plain = keras.models.load_model(file)
+        assert {layer.dtype for layer in plain.layers} == {"float32"}
+        x = images(4, (8, 8, 1))
+        assert outputs(plain, x) == pytest.approx(np.float32(outputs(model, x)), abs=2e-2)
+
+
+@pytest.mark.parametrize("export", [TO_LITERT, export_keras, export_onnx])
+def test_layers_inside_layers_and_operations_are_brought_to_float32_too(export, policy):
+    policy("mixed_float16")
+    image = keras.Input((4, 4))
+    x = keras.layers.TimeDistributed(keras.layers.Dense(3))(image)
+    x = keras.Sequential([keras.layers.Dense(2)], name="inner")(keras.ops.add(x, x))
+    model = keras.Model(image, keras.layers.GlobalAveragePooling1D()(x))
     plain = inference_model(model)
-    assert {layer.compute_dtype for layer in plain.layers} == {"float32"}
-    x = images(4, (8, 8, 1))
-    assert outputs(plain, x) == pytest.approx(outputs(model, x), abs=1e-2)
-    assert export_litert(model, "child.tflite").difference <= 1e-4
+    inside = plain._flatten_layers()
+    assert {layer.compute_dtype for layer in inside} == {"float32"}
+    name = "child.keras" if export is export_keras else "child.file"
+    assert export(model, name).difference <= 1e-5
+
+
+def test_a_python_file_is_written_under_channels_first_and_refuses_to_be_read_so(child):
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        assert export_python(child, "child.py").difference <= 1e-6
+        names = {"__file__": "child.py", "__name__": "child"}
+        exec(compile(Path("child.py").read_text(), "child.py", "exec"), names)
+        with pytest.raises(
+            ValueError, match=r"call keras.config.set_image_data_format\('channels_l"
+        ):
+            names["build_model"]()
+        keras.config.set_image_data_format("channels_last")
+        assert names["build_model"]().count_params() == inference_model(child).count_params()
+    finally:
+        keras.config.set_image_data_format(before)
+
+
+def test_same_class_is_said_only_where_there_are_classes():
+    params = MLPSpace().sample(np.random.default_rng(0))
+    value = MLPSpace().build(params, (4,), None, seed=0)
+    assert export_keras(value, "value.keras").same_class is None
+    classes = MLPSpace().build(params, (4,), 2, seed=0)
+    assert export_keras(classes, "classes.keras").same_class == 1
+    features = keras.Input((4,))
+    numbers = keras.Model(features, keras.layers.Dense(3)(features))
+    assert export_keras(numbers, "numbers.keras").same_class is None
+
+
+def test_a_network_whose_outputs_are_no_numbers_is_said_to_be_at_fault():
+    features = keras.Input((4,))
+    dense = keras.layers.Dense(3, "softmax")
+    model = keras.Model(features, dense(features))
+    dense.bias.assign(np.full(3, np.nan))
+    with pytest.raises(ExportFailed, match="the network itself gives NaN or infinity") as said:
+        export_keras(model, "child.keras")
+    assert "another format" not in str(said.value)
+    assert not list(Path().iterdir())
 
 
 def several_inputs():
@@ -390,6 +460,26 @@ def test_a_network_of_another_kind_is_refused(make, message, export):
         export(make(), "child.keras" if export is export_keras else "child.py")
 
 
+def test_images_may_be_a_list_and_of_whole_numbers(child):
+    x = np.uint8(images(5) * 255)
+    done = export_keras(child, "child.keras", images=list(x))
+    assert done == export_keras(child, "child.keras", images=np.float32(x))
+    mixed = [*images(1), *images(1, (8, 8, 3))]
+    with pytest.raises(ValueError, match=r"of several sizes: \[\(8, 8, 3\), \(16, 16, 3\)\]"):
+        export_keras(child, "child.keras", images=mixed)
+    with pytest.raises(ValueError, match="numbers, got list"):
+        export_keras(child, "child.keras", images=["a.png", "b.png"])
+
+
+@litert
+def test_litert_takes_a_list_for_the_ranges_of_int8(child):
+    x = images(5)
+    done = export_litert(child, "child.tflite", int8=True, images=list(x))
+    assert done == export_litert(child, "child.tflite", int8=True, images=x)
+    content = Path("child.tflite").read_bytes()
+    assert np.array_equal(run_litert(content, list(x)), run_litert(content, x))
+
+
 @litert
 def test_images_that_do_not_fit_are_refused(child):
     for wrong in (images(2, (8, 8, 3)), images(0)):
@@ -397,12 +487,18 @@ def test_images_that_do_not_fit_are_refused(child):
             export_litert(child, "child.tflite", int8=True, images=wrong)
 
 
-@pytest.mark.parametrize("wrong", [1e-3, np.nan])
-def test_a_file_that_gives_other_outputs_is_refused_and_deleted(child, wrong):
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (1e-3, "its outputs differ from the network's, in float32, by up to 0.001, and 0.0001 is"),
+        (np.nan, "it gives NaN where the network gives numbers"),
+    ],
+)
+def test_a_file_that_gives_other_outputs_is_refused_and_deleted(child, wrong, reason):
     plain = inference_model(child)
     file = Path("child.onnx")
     file.write_text("other outputs")
-    with pytest.raises(ExportFailed, match=r"child\.onnx was deleted: its outputs differ"):
+    with pytest.raises(ExportFailed, match=rf"child\.onnx was deleted: {reason}"):
         check((file,), plain, lambda x: outputs(plain, x) + np.float32(wrong))
     assert not file.exists()
     file.write_text("nearly the same")

@@ -108,14 +108,18 @@ def test_channels_first_changes_no_reference_network(channels_first):
 
 
 def test_settings_come_back_after_an_error(channels_first):
+    @as_shipped()
+    def fail():
+        assert keras.config.image_data_format() == "channels_last"
+        assert keras.config.dtype_policy().name == keras.config.floatx() == "float32"
+        raise KeyError
+
     floats, policy = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        with pytest.raises(KeyError), as_shipped():
-            assert keras.config.image_data_format() == "channels_last"
-            assert keras.config.dtype_policy().name == keras.config.floatx() == "float32"
-            raise KeyError
+        with pytest.raises(KeyError):
+            fail()
         assert keras.config.image_data_format() == "channels_first"
         assert keras.config.floatx() == "float64"
         assert keras.config.dtype_policy().name == "mixed_bfloat16"

@@ -219,13 +219,14 @@ def _table(done: list[Exported], folder: Path, images: int) -> Table:
         title=f"in {escape(str(folder))}, checked on {images} images", title_justify="left"
     )
     table.add_column("file")
-    for name in ("size", "largest difference", "same class"):
+    classes = any(file.same_class is not None for file in done)
+    for name in ("size", "largest difference", *(["same class"] if classes else [])):
         table.add_column(name, justify="right")
     for file in done:
         table.add_row(
             file.path.name,
             f"{file.bytes / 1000:,.0f} kB",
             f"{file.difference:.1e}",
-            f"{file.same_class:.1%}",
+            *([] if file.same_class is None else [f"{file.same_class:.1%}"]),
         )
     return table
