@@ -22,7 +22,7 @@ def channels_last() -> Iterator[None]:
     """Layers that are made inside take (batch, height, width, channels), whatever Keras is set to.
 
     All data here have that order. Layers keep the order that they are made with, in saved files
-    too. The dtype policy stays the user's. Also a decorator; every child builder bears it.
+    too. The dtype policy stays the user's. Also a decorator, which every child builder has.
     """
     with _LOCK:
         before = keras.config.image_data_format()
