@@ -24,6 +24,7 @@ from cellwright.plugins.training.ready_made import (
     with_batch_size,
 )
 from cellwright.search_spaces import InvalidData, SearchSpace
+from cellwright.search_spaces.task import channels_first
 
 
 class Refused(InvalidData, kt.errors.FatalValueError):  # type: ignore[misc]
@@ -166,7 +167,8 @@ def _check_examples(
     shape, labels = np.shape(x), _array(y)
     if shape[1:] not in _fitting(tuple(input_shape)):
         raise InvalidData(
-            f"inputs of shape {shape[1:]} were given, and the hypermodel has "
+            channels_first(shape)
+            or f"inputs of shape {shape[1:]} were given, and the hypermodel has "
             f"input_shape={tuple(input_shape)}; make them agree"
         )
     outputs = model.output_shape

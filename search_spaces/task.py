@@ -12,7 +12,7 @@ def check_task(input_shape: Sequence[int], classes: int | None) -> None:
 
     Raises:
         UnbuildableChild: If ``input_shape`` is not (height, width, channels) of positive integers,
-            or there are fewer than 2 classes.
+            has its channels first, or there are fewer than 2 classes.
     """
     shape = tuple(input_shape)
     if len(shape) == 1:
@@ -24,6 +24,9 @@ def check_task(input_shape: Sequence[int], classes: int | None) -> None:
         raise UnbuildableChild(
             f"input_shape must be (height, width, channels) of positive integers, got {shape!r}"
         )
+    first = channels_first((None, *shape))
+    if first is not None:
+        raise UnbuildableChild(first)
     _check_classes(classes)
 
 
@@ -40,6 +43,24 @@ def check_features(input_shape: Sequence[int], classes: int | None) -> None:
             f"input_shape must be (features,), or several positive integers, got {shape!r}"
         )
     _check_classes(classes)
+
+
+def channels_first(shape: Sequence[int | None]) -> str | None:
+    """What to do if images of this shape, (number, ...), seem to have their channels first.
+
+    Returns:
+        The advice, or None if the shape is (number, height, width, channels) or not of images.
+    """
+    if len(shape) != 4:
+        return None
+    channels, *size = shape[1:]
+    if channels not in (1, 3) or not all(side is not None and side > 4 for side in size):
+        return None
+    return (
+        f"images of shape {tuple(shape)} have their channels first; networks read (number, height, "
+        f"width, channels), here {(shape[0], *size, channels)}: transpose them, as "
+        "numpy.moveaxis(images, 1, -1) does"
+    )
 
 
 def _positive(shape: tuple[int, ...]) -> bool:

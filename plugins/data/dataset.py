@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.search_spaces import InvalidData
+from cellwright.search_spaces.task import channels_first
 
 if TYPE_CHECKING:
     from cellwright.plugins.data.preparation import Preparation
@@ -35,6 +36,9 @@ class Dataset:
         target_mean, target_scale: A predicted number is ``target_mean + target_scale * output``.
         preparation: How a table became features; None for images.
         notes: What a user should know about how the data were prepared.
+
+    Raises:
+        InvalidData: If images have their channels first.
     """
 
     x_train: NDArray[np.float32]
@@ -48,6 +52,11 @@ class Dataset:
     target_scale: float = 1.0
     preparation: Preparation | None = None
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        first = channels_first(np.shape(self.x_train)) or channels_first(np.shape(self.x_val))
+        if first is not None:
+            raise InvalidData(first)
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.plugins.data.dataset import Dataset, check_classes, split
-from cellwright.plugins.data.files import Part, read_folder, read_npz
+from cellwright.plugins.data.files import Part, read_npz
+from cellwright.plugins.data.image_file import ImageOptions
+from cellwright.plugins.data.image_folder import read_folder
 from cellwright.plugins.data.labels import class_labels
 from cellwright.search_spaces import InvalidData
+from cellwright.search_spaces.task import channels_first
 
 IMAGES = ("digits", "fashion_mnist", "cifar10")
 
 
-def load_images(source: str, validation: float, seed: int) -> Dataset:
+def load_images(source: str, validation: float, seed: int, options: ImageOptions) -> Dataset:
     """Load one of `IMAGES`, a ``.npz`` file or a folder, split as `load_dataset` describes.
+
+    ``options`` are for folders.
 
     Raises:
         InvalidData: If the images cannot be used; the message says why.
     """
     path = Path(source)
     held_out: Part | None = None
+    notes: tuple[str, ...] = ()
+    if options != ImageOptions() and (source in IMAGES or not path.is_dir()):
+        raise InvalidData("image_size, color, image_fit and strict are for folders of images")
     if source in IMAGES:
         part = _digits() if source == "digits" else _from_keras(source)
     elif path.is_dir():
-        part = read_folder(path)
+        part, held_out, notes = read_folder(path, options)
     else:
         part, held_out = read_npz(path)
     parts = [part] if held_out is None else [part, held_out]
@@ -36,10 +45,14 @@ def load_images(source: str, validation: float, seed: int) -> Dataset:
     values = np.unique(labels[0])
     names = tuple(str(value) for value in values)
     y = [_positions(given, values) for given in labels]
-    if held_out is None:
-        return split(images[0], y[0], names, validation=validation, seed=seed)
-    check_classes(y[0], names, least=1)
-    return Dataset(images[0], y[0], images[1], y[1], names)
+    try:
+        if held_out is None:
+            data = split(images[0], y[0], names, validation=validation, seed=seed)
+            return replace(data, notes=notes)
+        check_classes(y[0], names, least=1)
+    except InvalidData as error:  # a class may lack images that were left out
+        raise InvalidData("; ".join([str(error), *notes])) from error
+    return Dataset(images[0], y[0], images[1], y[1], names, notes=notes)
 
 
 def _digits() -> Part:
@@ -104,11 +117,9 @@ def _shaped(x: NDArray[Any]) -> NDArray[Any]:
             "images must be numbers of shape (number, height, width) or "
             f"(number, height, width, channels), got {x.dtype} of shape {x.shape}"
         )
-    if x.shape[1] in (1, 3) and x.shape[3] > 4:
-        raise InvalidData(
-            f"images of shape {x.shape} seem to have their channels first; put them last, as "
-            "numpy.moveaxis(images, 1, -1) does"
-        )
+    first = channels_first(x.shape)
+    if first is not None:
+        raise InvalidData(first)
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise InvalidData("images hold NaN or infinite values")
     return x

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cellwright.plugins.data.dataset import Dataset, read_saved
+from cellwright.plugins.data.image_file import ImageOptions, read_size
 from cellwright.plugins.data.images import IMAGES, load_images
 from cellwright.plugins.data.tables import TABLES, is_table, load_table
 from cellwright.search_spaces import InvalidData
@@ -22,6 +23,10 @@ def load_dataset(
     drop: Sequence[str] = (),
     task: str = "auto",
     balanced: bool = False,
+    image_size: int | str | Sequence[int] | None = None,
+    color: str | None = None,
+    image_fit: str = "pad",
+    strict: bool = False,
 ) -> Dataset:
     """Load and split what ``source`` names.
 
@@ -33,7 +38,8 @@ def load_dataset(
         source: ``"digits"`` (bundled with scikit-learn); ``"fashion_mnist"`` or ``"cifar10"``
             (downloaded once by Keras); the path of a ``.npz`` file with ``x_train`` and ``y_train``
             or ``x`` and ``y`` (``x_val`` and ``y_val`` are used if present, ``x_test`` never is);
-            a folder that holds one folder of images for each class; or a table: ``"wine"``,
+            a folder that holds one folder of images for each class, or ``train``, ``val`` and
+            ``test`` with such folders in them (docs/images.md); or a table: ``"wine"``,
             ``"breast_cancer"`` or ``"diabetes"`` (bundled with scikit-learn), or the path of a
             ``.csv`` or ``.tsv`` file with a line of names (also ``.gz``), or of a ``.parquet`` or
             ``.feather`` file (docs/tables.md).
@@ -45,6 +51,14 @@ def load_dataset(
             label.
         balanced: For a table, whether to weigh the rows so that all classes count alike in
             training.
+        image_size: For a folder, the size in pixels that images are resized to with their aspect
+            kept: one side, or height and width as ``"64x48"`` or ``(64, 48)``.
+        color: For a folder, ``"rgb"`` or ``"gray"`` to convert all images to. None refuses a
+            folder that holds both.
+        image_fit: With an ``image_size``, ``"pad"`` to show all of an image between black bars,
+            or ``"crop"`` to fill the size with its middle.
+        strict: For a folder, whether a file that cannot be read is refused. If False it is left
+            out, and ``notes`` say so.
 
     Raises:
         InvalidData: If there is no such source, or it cannot be used; the message says why.
@@ -53,14 +67,19 @@ def load_dataset(
         raise InvalidData(f"validation must be between 0 and 1, got {validation}")
     path = Path(source)
     try:
+        options = ImageOptions(read_size(image_size), color, image_fit, strict)
         if source.endswith(".dataset.npz"):
             return read_saved(path)
         if source in TABLES or is_table(path):
+            if options != ImageOptions():
+                raise InvalidData(
+                    "image_size, color, image_fit and strict are for folders of images"
+                )
             return load_table(source, validation, seed, label, drop, task, balanced)
         if label is not None or drop or task != "auto" or balanced:
             raise InvalidData("label, drop, task and class weights are for tables (.csv, .parquet)")
         if source in IMAGES or path.is_dir() or path.suffix.lower() == ".npz":
-            return load_images(source, validation, seed)
+            return load_images(source, validation, seed, options)
         raise InvalidData(
             f"no such data{'' if path.exists() else ', and no such path'}: give "
             f"{', '.join(BUILT_IN)}, the path of a .npz or .csv file, or a folder with one folder "

@@ -30,7 +30,8 @@ def test_every_setting_has_an_option():
 def test_every_option_reaches_its_setting():
     given = {
         "strategy": "random", "space": "mlp", "data": "wine", "label": "a", "task": "regression",
-        "class_weight": "balanced", "trials": 3, "epochs": 9, "schedule": "halving", "factor": 2,
+        "class_weight": "balanced", "image_size": "64x48", "color": "gray", "image_fit": "crop",
+        "strict": True, "trials": 3, "epochs": 9, "schedule": "halving", "factor": 2,
         "batch_size": 7, "learning_rate": 0.5, "filters": 5, "seed": 11, "meter": "size",
         "target": 2.5, "hard": True, "limit": 3.5,
     }  # fmt: skip

@@ -68,6 +68,16 @@ SEARCH = [
     (["--class-weight", "balanced"], "--class-weight is for tables"),
     (["--class-weight", "balanced", "--task", "regression", "--data", "table.csv"],
      "--class-weight balanced needs classes"),
+    (["--image-size", "64x"], "--image-size: an image size is a side in pixels, such as 64, or"),
+    (["--image-size", "0", "--data", "photos"], "sides from 1 to 4096; got '0'"),
+    (["--image-size", "64"], "data 'digits': --image-size is for folders of images"),
+    (["--image-size", "64", "--data", "photos"], "at least two folders"),
+    (["--image-fit", "stretch", "--image-size", "8"], "--image-fit must be one of pad, crop, got"),
+    (["--image-fit", "crop", "--data", "photos"], "give --image-size too"),
+    (["--color", "cmyk", "--data", "photos"], "--color must be one of rgb, gray, got 'cmyk'"),
+    (["--color", "gray", "--data", "pixel.npz"], "--color is for folders of images"),
+    (["--color", "gray", "--data", "wine", "--space", "mlp"], "--color is for folders of images"),
+    (["--strict", "--data", "table.csv", "--space", "mlp"], "--strict is for folders of images"),
     (["--trials", "0"], "--trials"),
     (["--epochs", "0"], "--epochs"),
     (["--batch-size", "-1"], "--batch-size"),
@@ -167,6 +177,7 @@ def home(tmp_path_factory):
     (home / "mlp.json").write_text(json.dumps(space.describe(space.decode([0, 0]))))
     study = optuna.create_study(storage=f"sqlite:///{home}/study.db", study_name="mine")
     study.optimize(lambda trial: trial.suggest_float("rate", 0, 1), n_trials=2)
+    (home / "photos").mkdir()
     (home / "done").mkdir()
     Settings(
         host="optuna", strategy="random", space="mlp", data="wine", trials=1, epochs=1,

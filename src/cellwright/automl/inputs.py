@@ -16,6 +16,7 @@ from cellwright.plugins.data.table import read_table
 from cellwright.plugins.data.tables import split_weights, table_dataset
 from cellwright.plugins.data.target import Target
 from cellwright.search_spaces import InvalidData
+from cellwright.search_spaces.task import channels_first
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,12 @@ class ImageScale:
         With a ``shape`` they may be flat rows.
 
         Raises:
-            InvalidData: If these are not images, or hold NaN or infinite values.
+            InvalidData: If these are not images, have their channels first, or hold NaN or
+                infinite values.
         """
+        first = channels_first(x.shape)
+        if first is not None:
+            raise InvalidData(first)
         shape = tuple(shape or x.shape[1:])
         shape = (*shape, 1) if len(shape) == 2 else shape
         if len(shape) != 3 or x.dtype.kind not in "fiub":
@@ -54,9 +59,13 @@ class ImageScale:
         """Images of shape (number, height, width, channels) in about [0, 1].
 
         Raises:
-            InvalidData: If the images have another size.
+            InvalidData: If the images have another size, or their channels first.
         """
-        if int(np.prod(x.shape[1:])) != int(np.prod(self.shape)):
+        first = channels_first(x.shape)
+        if first is not None:
+            raise InvalidData(first)
+        flat, gray = (int(np.prod(self.shape)),), self.shape[:2] if self.shape[2] == 1 else None
+        if x.shape[1:] not in (self.shape, flat, gray):
             raise InvalidData(f"images of shape {self.shape} are expected, got {x.shape[1:]}")
         scaled: NDArray[np.float32] = (
             (x.reshape(-1, *self.shape).astype(np.float64) - self.low) / (self.high - self.low)

@@ -155,8 +155,6 @@ def _run(out: Path, driver: Driver, settings: Settings, evaluation: Evaluation) 
     if isinstance(evaluation.predictor, LatencyPredictor):
         with quiet_tensorflow():
             fill_table(evaluation.predictor, console)
-    for note in evaluation.data.notes:
-        console.print(f"data: {note}", highlight=False, markup=False, soft_wrap=True)
     with only_search_in(out):
         continue_or_start(out, settings)
         write_preparation(out, evaluation.data)
@@ -283,6 +281,8 @@ def _prepare(out: Path, settings: Settings) -> tuple[Settings, Evaluation]:
         evaluation = settings.make_evaluation(
             data, checkpoints=out / CHECKPOINTS, weights=out / WEIGHTS, tracked=out
         )
+    for note in data.notes:
+        console.print(f"data: {note}", highlight=False, markup=False, soft_wrap=True)
     return settings, evaluation
 
 

@@ -82,15 +82,22 @@ def export(
     formats = _formats(to, int8)
     if out is not None:
         check_folder(out)
-    images = None if data is None else _some(data)  # before a child is trained again
+    of_the_model = data is not None and run.suffix == ".keras" and Path(data).is_dir()
+    images = None  # loaded before a child is trained again, if the network need not be known
+    if data is not None and not of_the_model:
+        known = (run / FILE).is_file() and Path(data).is_dir()
+        images = _some(data, read_settings(run).image_options if known else {})
     console = Console()
     source = _find(run) if trial is None else _find_trial(run, trial, console)
     folder = out or source.folder / "export"
     if (folder / f"{source.model.stem}.keras").resolve() == source.model.resolve():
         raise CellwrightError(f"{source.model} would be overwritten; give another --out")
     with console.status("loading the network"), quiet_tensorflow():
-        images = source.images(int8) if images is None else images
+        if data is None:
+            images = source.images(int8)
         model, genotype = source.load()
+        if data is not None and of_the_model:
+            images = _some(data, _read_by(model))
     folder.mkdir(parents=True, exist_ok=True)
     done: list[Exported] = []
     failed: list[str] = []
@@ -125,7 +132,7 @@ class _Source:
                 "--int8 sets ranges from images like those that the network will see: give --data, "
                 "as for cellwright search"
             )
-        return _some(self.settings.data)
+        return _some(self.settings.data, self.settings.data_options)
 
     def load(self) -> tuple[Any, Mapping[str, Any] | None]:
         """The network, and its genotype if it is known."""
@@ -148,10 +155,18 @@ class _Source:
         return model, space.describe(dict(self.params))
 
 
-def _some(data: str) -> Any:
-    """`IMAGES` images of ``data``."""
-    x = load_dataset(data).x_train
+def _some(data: str, options: Mapping[str, Any]) -> Any:
+    """`IMAGES` images of ``data``, loaded with these arguments."""
+    x = load_dataset(data, **options).x_train
     return x[np.random.default_rng(0).permutation(len(x))[:IMAGES]]
+
+
+def _read_by(model: Any) -> dict[str, Any]:
+    """Arguments of `load_dataset` that make a folder's images such as the network reads."""
+    shape = model.input_shape[1:]
+    if len(shape) != 3 or shape[2] not in (1, 3):
+        return {}
+    return {"image_size": shape[:2], "color": "gray" if shape[2] == 1 else "rgb"}
 
 
 def _find(run: Path) -> _Source:

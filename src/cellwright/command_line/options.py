@@ -103,6 +103,39 @@ def settings_of(
             help="For a table: balanced makes all classes count alike.",
         ),
     ] = None,
+    image_size: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_DATA,
+            metavar="N|HxW",
+            help="For a folder: resize images to N x N pixels, or to height x width as 64x48, with "
+            "their aspect kept.",
+        ),
+    ] = None,
+    image_fit: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_DATA,
+            metavar="NAME",
+            help="With --image-size: pad shows all of an image between black bars (the default), "
+            "crop fills the size with its middle.",
+        ),
+    ] = None,
+    color: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_DATA, metavar="NAME", help="For a folder: make all images rgb or gray."
+        ),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            rich_help_panel=_DATA,
+            help="For a folder: refuse it if a file cannot be read; without this such files are "
+            "named and left out.",
+        ),
+    ] = False,
     trials: Annotated[
         int | None,
         typer.Option(
@@ -303,7 +336,8 @@ def settings_of(
         host="optuna", strategy=strategy, space=space, data=data, trials=trials or 20,
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, filters=filters,
         seed=seed, storage=None, concurrency=1, label=label, drop=_parts(drop), task=task,
-        class_weight=class_weight, meter=meter, target=target, target_from=target_from, hard=hard,
+        class_weight=class_weight, image_size=image_size, color=color, image_fit=image_fit,
+        strict=strict, meter=meter, target=target, target_from=target_from, hard=hard,
         limit=limit, objectives=_parts(objectives),
         tune=_without_spaces(tune), schedule=schedule, factor=factor, reward=reward,
         population=population, step=step, one_shot=one_shot,

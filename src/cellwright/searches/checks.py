@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cellwright.plugins import Dataset, Recipe
+from cellwright.plugins.data.image_file import COLORS, FITS, read_size
 from cellwright.plugins.data.images import IMAGES
 from cellwright.plugins.data.tables import TABLES
 from cellwright.plugins.data.target import TASKS
@@ -189,6 +190,7 @@ def _check_source(settings: Settings) -> None:
             f"{about}{', '.join(given)} {'is' if len(given) == 1 else 'are'} for tables, and these "
             "are images: leave it out, or give a .csv file as --data"
         )
+    _check_images(settings, about)
     fixed = [name for name in ("--label", "--drop") if name in given]
     if fixed and source in TABLES:
         raise CellwrightError(
@@ -203,6 +205,29 @@ def _check_source(settings: Settings) -> None:
                 f"--space {settings.meant_space}: this space makes networks that read images, but "
                 f"the data are a table, {source}; MLPSpace (--space mlp) is for tables"
             ) from None
+
+
+def _check_images(settings: Settings, about: str) -> None:
+    """Refuse wrong options of folders of images, and any where there is no folder."""
+    with named("--image-size"):
+        read_size(settings.image_size)
+    for option, value, known in (
+        ("--color", settings.color, COLORS),
+        ("--image-fit", settings.image_fit, FITS),
+    ):
+        if value is not None and value not in known:
+            raise CellwrightError(f"{option} must be one of {', '.join(known)}, got {value!r}")
+    if settings.image_fit is not None and settings.image_size is None:
+        raise CellwrightError(
+            f"--image-fit {settings.image_fit} says how images are resized: give --image-size too"
+        )
+    given = [f"--{name.replace('_', '-')}" for name in settings.image_options]
+    source = settings.data
+    if given and (source in IMAGES or _is_table(settings) or Path(source).suffix.lower() == ".npz"):
+        raise CellwrightError(
+            f"{about}{', '.join(given)} {'is' if len(given) == 1 else 'are'} for folders of "
+            "images: leave it out, or give a folder as --data"
+        )
 
 
 def _check_cost(settings: Settings) -> None:

@@ -15,12 +15,13 @@ EXTRAS = {
     "keras": "tensorflow",
     "tensorflow": "tensorflow",
     "sklearn": "tensorflow",
+    "PIL": "images",
     "ai_edge_litert": "export",
     "onnx": "export",
     "onnxruntime": "export",
     "tf2onnx": "export",
 }
-_TITLES = {"sklearn": "scikit-learn", "yaml": "PyYAML"}
+_TITLES = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "Pillow"}
 
 
 def advice(module: str | None, what: str = "") -> str | None:

@@ -72,6 +72,10 @@ class Settings:
     drop: tuple[str, ...] = ()
     task: str = "auto"
     class_weight: str | None = None
+    image_size: str | None = None  # a side, or height x width
+    color: str | None = None
+    image_fit: str | None = None
+    strict: bool = False
     meter: str | None = None
     target: float | None = None
     target_from: str | None = None
@@ -236,6 +240,18 @@ class Settings:
             "drop": list(self.drop),
             "task": None if self.task == "auto" else self.task,
             "balanced": self.class_weight is not None,
+            **self.image_options,
+        }
+        return {name: value for name, value in given.items() if value}
+
+    @property
+    def image_options(self) -> dict[str, Any]:
+        """The arguments of `load_dataset` that say how the images of a folder are read."""
+        given = {
+            "image_size": self.image_size,
+            "color": self.color,
+            "image_fit": self.image_fit,
+            "strict": self.strict,
         }
         return {name: value for name, value in given.items() if value}
 
