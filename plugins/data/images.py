@@ -106,7 +106,8 @@ def _images(parts: list[Any]) -> list[NDArray[np.float32]]:
     low = min(float(part.min()) for part in shaped)
     high = max(float(part.max()) for part in shaped)
     white = np.float32(_white(low, high, floats.pop()))
-    return [np.ascontiguousarray(part, np.float32) / white for part in shaped]
+    arrays = [np.ascontiguousarray(part, np.float32) for part in shaped]
+    return arrays if white == 1 else [part / white for part in arrays]
 
 
 def _shaped(x: NDArray[Any]) -> NDArray[Any]:

@@ -321,7 +321,7 @@ def test_folders_that_cannot_be_searched_on_are_refused():
     refused("class 'dog' has too few images .1.*; left out.*dog/1.png .it is no image")
     whole = Path("data/dog/0.png").read_bytes()
     Path("data/dog/1.png").write_bytes(whole[: len(whole) // 2])
-    refused("dog/1.png .image file is truncated")
+    refused("1 file: dog/1.png .it is no image")
     picture("data/dog/1.png", np.zeros((9, 8, 3), np.uint8))
     refused(
         r"of one size.*cat/0.png is \(8, 8, 3\), data/dog/1.png is \(9, 8, 3\); --image-size 8 "
