@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cellwright.search_spaces.errors import UnbuildableChild
+from cellwright.search_spaces.errors import InvalidData, UnbuildableChild
 
 
 def check_task(input_shape: Sequence[int], classes: int | None) -> None:
@@ -61,6 +61,17 @@ def channels_first(shape: Sequence[int | None]) -> str | None:
         f"width, channels), here {(shape[0], *size, channels)}: transpose them, as "
         "numpy.moveaxis(images, 1, -1) does"
     )
+
+
+def check_channels_last(shape: Sequence[int]) -> None:
+    """Check the shape of an array of examples.
+
+    Raises:
+        InvalidData: If it is one of images that seem to have their channels first.
+    """
+    advice = channels_first(shape)
+    if advice is not None:
+        raise InvalidData(advice)
 
 
 def _positive(shape: tuple[int, ...]) -> bool:

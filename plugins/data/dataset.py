@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.search_spaces import InvalidData
-from cellwright.search_spaces.task import channels_first
+from cellwright.search_spaces.task import check_channels_last
 
 if TYPE_CHECKING:
     from cellwright.plugins.data.preparation import Preparation
@@ -54,9 +54,8 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        first = channels_first(np.shape(self.x_train)) or channels_first(np.shape(self.x_val))
-        if first is not None:
-            raise InvalidData(first)
+        for part in (self.x_train, self.x_val):
+            check_channels_last(np.shape(part))
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from cellwright.plugins.data.image_file import ImageOptions
 from cellwright.plugins.data.image_folder import read_folder
 from cellwright.plugins.data.labels import class_labels
 from cellwright.search_spaces import InvalidData
-from cellwright.search_spaces.task import channels_first
+from cellwright.search_spaces.task import check_channels_last
 
 IMAGES = ("digits", "fashion_mnist", "cifar10")
 
@@ -118,9 +118,7 @@ def _shaped(x: NDArray[Any]) -> NDArray[Any]:
             "images must be numbers of shape (number, height, width) or "
             f"(number, height, width, channels), got {x.dtype} of shape {x.shape}"
         )
-    first = channels_first(x.shape)
-    if first is not None:
-        raise InvalidData(first)
+    check_channels_last(x.shape)
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise InvalidData("images hold NaN or infinite values")
     return x

@@ -132,6 +132,7 @@ def test_labels_of_ready_made_batches_do_so_too(tmp_path, labels, given):
         ((X,), "there are no labels"),
         ((), "there is no data"),
         ((X[:, :5], Y), r"inputs of shape \(5, 6, 1\).*input_shape=\(6, 6, 1\)"),
+        ((np.moveaxis(X, -1, 1), Y), r"channels first.*\(32, 6, 6, 1\): transpose them"),
         ((stream().map(lambda x, y: x),), r"a batch of a tf.data.Dataset must be \(images, labels"),
         ((Rows(), Y), "y, sample_weight and validation_split are for arrays"),
         ((endless(),), "would use the generator up"),

@@ -166,6 +166,22 @@ def test_images_are_searched_by_a_space_of_images():
     assert classifier.predict(digits.images[:50]).shape == (50,)
 
 
+def test_images_with_channels_first_are_refused_by_fit_and_predict():
+    x, y = np.random.default_rng(0).random((20, 8, 8, 3)), np.arange(20) % 2
+    first = np.moveaxis(x, -1, 1)
+    classifier = CellwrightClassifier(space=SMALL, epochs=1, refit=False, **TINY)
+    with pytest.raises(ValueError, match=r"channels first.*\(20, 8, 8, 3\): transpose them"):
+        classifier.fit(first, y)
+    classifier.fit(x, y)
+    with pytest.raises(ValueError, match=r"channels first.*\(20, 8, 8, 3\): transpose them"):
+        classifier.predict(first)
+    with pytest.raises(
+        ValueError, match=r"images of shape \(8, 8, 3\) are expected, got \(8, 3, 8"
+    ):
+        classifier.predict(np.moveaxis(x, -1, 2))  # as many numbers, in another order
+    assert classifier.predict(x).shape == (20,)
+
+
 def test_a_time_budget_is_kept_and_used():
     x, y = load_digits(return_X_y=True)
     classifier = CellwrightClassifier(time_budget=12, random_state=0)

@@ -28,6 +28,7 @@ from cellwright.plugins.data.preparation import Preparation
 from cellwright.plugins.data.target import Target, read_numbers
 from cellwright.plugins.data.values import absent
 from cellwright.search_spaces import SearchSpace
+from cellwright.search_spaces.task import check_channels_last
 from cellwright.searches.hosts import HOSTS
 from cellwright.searches.trial import Trial
 
@@ -98,6 +99,7 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
 
     def _checked(self, x: Any, *, reset: bool) -> Any:
         """A DataFrame unchanged, anything else as an array, once its columns are checked."""
+        check_channels_last(getattr(x, "shape", ()))
         if hasattr(x, "columns") and hasattr(x, "shape"):
             validate_data(self, x, reset=reset, skip_check_array=True)
             return x

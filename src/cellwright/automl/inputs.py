@@ -16,7 +16,7 @@ from cellwright.plugins.data.table import read_table
 from cellwright.plugins.data.tables import split_weights, table_dataset
 from cellwright.plugins.data.target import Target
 from cellwright.search_spaces import InvalidData
-from cellwright.search_spaces.task import channels_first
+from cellwright.search_spaces.task import check_channels_last
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,7 @@ class ImageScale:
             InvalidData: If these are not images, have their channels first, or hold NaN or
                 infinite values.
         """
-        first = channels_first(x.shape)
-        if first is not None:
-            raise InvalidData(first)
+        check_channels_last(x.shape)
         shape = tuple(shape or x.shape[1:])
         shape = (*shape, 1) if len(shape) == 2 else shape
         if len(shape) != 3 or x.dtype.kind not in "fiub":
@@ -61,9 +59,7 @@ class ImageScale:
         Raises:
             InvalidData: If the images have another size, or their channels first.
         """
-        first = channels_first(x.shape)
-        if first is not None:
-            raise InvalidData(first)
+        check_channels_last(x.shape)
         flat, gray = (int(np.prod(self.shape)),), self.shape[:2] if self.shape[2] == 1 else None
         if x.shape[1:] not in (self.shape, flat, gray):
             raise InvalidData(f"images of shape {self.shape} are expected, got {x.shape[1:]}")
