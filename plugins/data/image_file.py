@@ -174,6 +174,8 @@ def _converted(image: Image.Image, color: str | None) -> tuple[Image.Image, bool
 
     if image.mode in _DEEP:
         return Image.fromarray(np.asarray(image).astype(np.float32)), False
+    if image.mode == "LAB":  # which Pillow converts to nothing else
+        image = image.convert("RGB")
     mode = "L" if color == "gray" or (color is None and image.mode in _GRAY) else "RGB"
     if image.has_transparency_data:
         layer = image.convert("RGBA")

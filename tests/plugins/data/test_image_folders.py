@@ -110,10 +110,8 @@ def test_every_mode_becomes_the_one_that_is_asked_for(color):
             elif mode == "1":
                 image = Image.fromarray(np.full((8, 8), True))
             else:
-                image = Image.new("RGB", (8, 8), (200, 200, 200)).convert(
-                    mode if mode not in ("LAB", "LA") else "L"
-                )
-                image = image.convert("LA") if mode == "LA" else image
+                image = Image.new("RGB", (8, 8), (200, 200, 200))
+                image = (image.convert("L") if mode == "LA" else image).convert(mode)
             image.save(f"data/{name}/{mode.replace(';', '')}.{ending}")
     for options in ({}, {"image_size": 6}):
         data = load_dataset("data", color=color, **options)
