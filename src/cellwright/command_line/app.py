@@ -107,8 +107,9 @@ def search(
 ) -> None:
     """Search, and leave the best child, a table of all trials and pictures in --out.
 
-    Ctrl-C stops after saving, with exit status 130, and so does SIGTERM; the same command again
-    continues, with the child that was in training. A second Ctrl-C ends at once.
+    Ctrl-C stops after saving, with exit status 130, and so does SIGTERM; the
+    same command again continues, with the child that was in training. A second
+    Ctrl-C ends at once.
     """
     settings = replace(settings, host=host, storage=storage, concurrency=concurrency)
     settings = replace(settings, track=tuple(track or ()))

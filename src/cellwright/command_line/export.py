@@ -76,8 +76,9 @@ def export(
 ) -> None:
     """Write a search's best child as .keras, LiteRT, ONNX and Python, and check every file.
 
-    Each file is run on the same images as the network, and must give the same outputs.
-    The child of another trial is trained again first, with the search's own recipe.
+    Each file is run on the same images as the network, and must give the same
+    outputs. The child of another trial is trained again first, with the search's
+    own recipe.
     """
     formats = _formats(to, int8)
     if out is not None:

@@ -360,7 +360,6 @@ def check_objectives(settings: Settings) -> None:
         )
     for name in (*settings.objectives, *([] if settings.cost is None else [settings.cost])):
         settings.metric(name)
-    assert settings.goals  # whose directions are known, or this raises
 
 
 def with_goals(settings: Settings) -> Settings:
