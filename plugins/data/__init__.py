@@ -1,6 +1,7 @@
 """What children are trained on: images and tables, loaded, checked and split."""
 
+from cellwright.plugins.data.data import Data
 from cellwright.plugins.data.dataset import Dataset
 from cellwright.plugins.data.load import load_dataset
 
-__all__ = ["Dataset", "load_dataset"]
+__all__ = ["Data", "Dataset", "load_dataset"]

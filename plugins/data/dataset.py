@@ -1,4 +1,4 @@
-"""What children are trained and validated on, and how it is split."""
+"""Arrays that children are trained and validated on, and how they are split."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright.plugins.data.data import Data
+from cellwright.plugins.data.part import Part, Rows
 from cellwright.search_spaces import InvalidData
 from cellwright.search_spaces.task import check_channels_last
 
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """Training and validation data for children; no example is in both parts.
+class Dataset(Data):
+    """Training and validation data in arrays; no example is in both parts.
 
     Args:
         x_train: Images of shape (number, height, width, channels) in [0, 1], or rows of a table of
@@ -58,19 +60,15 @@ class Dataset:
             check_channels_last(np.shape(part))
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """(height, width, channels) for images, (features,) for a table."""
-        return self.x_train.shape[1:]
+    def train(self) -> Rows:
+        return Rows(self.x_train, self.y_train, self.weights)
 
     @property
-    def classes(self) -> int | None:
-        """Number of classes; None if a number is predicted."""
-        return None if self.class_names is None else len(self.class_names)
+    def held_out(self) -> Part | None:
+        return Rows(self.x_val, self.y_val, self.val_weights) if len(self.x_val) else None
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that are equal for equal examples, labels and weights, in equal
-        parts and orders."""
         digest = hashlib.blake2b(digest_size=8)
         for name in _ARRAYS:
             array = getattr(self, name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.data.data import Data
 from cellwright.plugins.interrupts import never_a_failure
 from cellwright.plugins.meters import Meter
 from cellwright.plugins.metrics import SHARED
@@ -83,7 +83,7 @@ class Evaluation:
     """
 
     space: SearchSpace
-    data: Dataset
+    data: Data
     recipe: Recipe | None = None
     reward: Reward | None = None
     meter: Meter | Sequence[Meter] | None = None

@@ -31,7 +31,7 @@ def warm_start(score: str, evaluation: Evaluation, *, batch: int = 64) -> Signal
     Raises:
         ValueError: On another score.
     """
-    x, y = evaluation.data.x_train[:batch], evaluation.data.y_train[:batch]
+    x, y = evaluation.data.some(batch)[:2]
     scores: dict[str, Callable[[Any], float]] = {
         "synflow": synflow,
         "gradient_norm": lambda model: gradient_norm(model, x, y),

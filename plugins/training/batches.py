@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
+from cellwright.plugins.data.data import Data
+from cellwright.plugins.data.part import Rows
 from cellwright.plugins.training.augmentation import augment
 
 if TYPE_CHECKING:
@@ -87,3 +91,23 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             return places.map(lambda some: tuple(tf.gather(part, some) for part in parts))
 
         return tf.data.Dataset.from_tensor_slices(orders).flat_map(batches_of).prefetch(2)
+
+
+@contextmanager
+def fed(data: Data, recipe: Recipe, epoch: int) -> Iterator[dict[str, Any]]:
+    """Arguments of ``model.fit`` that say what a child is trained and validated on.
+
+    Args:
+        data: Both parts; the second one may be missing.
+        recipe: Gives the batch size, seed, augmentation and number of epochs.
+        epoch: Epoch to begin with, from 0.
+    """
+    part, held_out = data.train, data.held_out
+    assert isinstance(part, Rows)
+    given = Batches(part.x, part.y, recipe, epoch, part.weights).for_keras()
+    if held_out is not None:
+        assert isinstance(held_out, Rows)
+        parts = (held_out.x, held_out.y, held_out.weights)
+        given["validation_data"] = parts if held_out.weights is not None else parts[:2]
+        given["validation_batch_size"] = max(recipe.batch_size, 256)
+    yield given

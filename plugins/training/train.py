@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 import keras
 import numpy as np
 
-from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.data.data import Data
 from cellwright.plugins.interrupts import check
-from cellwright.plugins.training.batches import Batches
+from cellwright.plugins.training.batches import fed
 from cellwright.plugins.training.checkpoints import Checkpoint, epochs_of, joined
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import ChildFailed
@@ -60,7 +60,7 @@ def compile_child(model: keras.Model, recipe: Recipe) -> None:
 
 def train(
     model: keras.Model,
-    data: Dataset,
+    data: Data,
     recipe: Recipe,
     *,
     report: Callable[[int, dict[str, float]], None] | None = None,
@@ -97,21 +97,16 @@ def train(
     compile_child(model, recipe)
     before = {} if checkpoint is None else checkpoint.restore(model, recipe.epochs)
     done = epochs_of(before)
-    batches = Batches(data.x_train, data.y_train, recipe, done, data.weights)
     watch = _Watch(report, deadline, before)
     stopping = [] if recipe.patience is None else [_stopping(recipe.patience)]
-    held_out = [data.x_val, data.y_val]
-    if data.val_weights is not None:
-        held_out.append(data.val_weights)
-    history = model.fit(
-        **batches.for_keras(),
-        initial_epoch=done,
-        epochs=recipe.epochs,
-        validation_data=tuple(held_out) if len(data.x_val) else None,
-        validation_batch_size=max(recipe.batch_size, 256),
-        callbacks=[watch, Interrupts(), *stopping],
-        verbose=0,
-    ).history
+    with fed(data, recipe, done) as given:
+        history = model.fit(
+            **given,
+            initial_epoch=done,
+            epochs=recipe.epochs,
+            callbacks=[watch, Interrupts(), *stopping],
+            verbose=0,
+        ).history
     trained = float(epochs_of(history))
     facts = {"cut": 1.0} if watch.cut else {}
     if recipe.patience is not None and "val_loss" in history:

@@ -117,7 +117,7 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
         data, reader = make_dataset(
             x, target, weights, self.image_shape, validation=self.validation_fraction, seed=seed
         )
-        if not len(data.x_val):
+        if data.held_out is None:
             raise ValueError("no class has two rows, one to train on and one to validate on")
         self._tell(data)
         whole = None

@@ -90,7 +90,7 @@ def _find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
         if plan.host == "nni" and isinstance(plan.space, str):
             data.save(Path(settings.data))
             settings.save(folder)
-        share = 0.0 if whole is None else len(whole.x_train) / len(data.x_train)
+        share = 0.0 if whole is None else whole.train.number / data.train.number
         clock = _Clock(plan, share)
         with contextlib.suppress(OutOfTime):
             driver.search(folder, settings, evaluation, clock.trial, _no_display)
@@ -112,7 +112,7 @@ def _find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
 
 def _settings(plan: Plan, data: Dataset, folder: Path) -> Settings:
     children = plan.end - _REFIT * (plan.time_budget or 0.0)
-    rows = len(data.x_train)
+    rows = data.train.number
     return Settings(
         host=plan.host,
         strategy=plan.strategy,

@@ -158,8 +158,7 @@ class _Source:
 
 def _some(data: str, options: Mapping[str, Any]) -> Any:
     """`IMAGES` images of ``data``, loaded with these arguments."""
-    x = load_dataset(data, **options).x_train
-    return x[np.random.default_rng(0).permutation(len(x))[:IMAGES]]
+    return load_dataset(data, **options).some(IMAGES, np.random.default_rng(0))[0]
 
 
 def _read_by(model: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cellwright.plugins import Dataset, Evaluation
+from cellwright.plugins import Data, Evaluation
 from cellwright.plugins.files import atomic_write
 from cellwright.plugins.metrics import METRICS, Metric
 from cellwright.plugins.training.best_child import keep_best, read_best
@@ -68,10 +68,10 @@ def write_results(
     return [*files, genotype, *drawn, *child]
 
 
-def write_preparation(folder: Path, data: Dataset) -> None:
+def write_preparation(folder: Path, data: Data) -> None:
     """For a table, write ``preparation.json``, which says how columns become a child's inputs.
 
-    It holds a `Preparation`, and from the `Dataset` ``class_names``, ``target_mean`` and
+    It holds a `Preparation`, and from the `Data` ``class_names``, ``target_mean`` and
     ``target_scale``.
     """
     if data.preparation is None:

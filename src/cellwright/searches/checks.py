@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cellwright.plugins import Dataset, Recipe
+from cellwright.plugins import Data, Recipe
 from cellwright.plugins.data.image_file import COLORS, FITS, read_size
 from cellwright.plugins.data.images import IMAGES
 from cellwright.plugins.data.tables import TABLES
@@ -74,7 +74,7 @@ def check_settings(settings: Settings) -> None:
     require("keras", "a child network")
 
 
-def check_data(settings: Settings, data: Dataset) -> None:
+def check_data(settings: Settings, data: Data) -> None:
     """Refuse data that no child of the space can read.
 
     Raises:

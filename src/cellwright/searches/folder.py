@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from cellwright.plugins import Dataset
+from cellwright.plugins import Data
 from cellwright.plugins.files import exclusive_lock
 from cellwright.plugins.scoring.reference import target_from
 from cellwright.search_spaces import CellwrightError, CorruptedState
@@ -138,7 +138,7 @@ def with_edition(folder: Path, settings: Settings) -> Settings:
     return replace(settings, edition=read_settings(folder).edition)
 
 
-def with_target(folder: Path, settings: Settings, data: Dataset | None = None) -> Settings:
+def with_target(folder: Path, settings: Settings, data: Data | None = None) -> Settings:
     """Measure the network of ``settings.target_from``, unless ``folder`` already has the target.
 
     The ``data`` are those of the settings, which are loaded if they are None.

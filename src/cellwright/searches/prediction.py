@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cellwright.plugins import Dataset, LatencyPredictor, Meter
+from cellwright.plugins import Data, LatencyPredictor, Meter
 from cellwright.plugins.meters import metric_of
 from cellwright.search_spaces import CellwrightError, JointSpace, SearchSpace
 
 
 def make_predictor(
-    path: Path, space: SearchSpace, meter: Meter, data: Dataset, options: Mapping[str, Any]
+    path: Path, space: SearchSpace, meter: Meter, data: Data, options: Mapping[str, Any]
 ) -> LatencyPredictor:
     """The predictor of the children's latencies, with the table of timed pieces if there is one.
 

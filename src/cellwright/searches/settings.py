@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.plugins import (
-    Dataset,
+    Data,
     Evaluation,
     Limit,
     Meter,
@@ -255,7 +255,7 @@ class Settings:
         }
         return {name: value for name, value in given.items() if value}
 
-    def load_data(self) -> Dataset:
+    def load_data(self) -> Data:
         """The images or the table to search on.
 
         Raises:
@@ -265,7 +265,7 @@ class Settings:
 
     def make_evaluation(
         self,
-        data: Dataset | None = None,
+        data: Data | None = None,
         *,
         measure: bool = True,
         checkpoints: Path | None = None,

@@ -1,0 +1,66 @@
+"""One part of the data, to train on or to validate on, whatever holds its examples."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Batch = tuple[NDArray[Any], ...]  # inputs and targets, and weights if there are any
+
+
+class Part(ABC):
+    """Examples that can be gone through as often as one likes.
+
+    Attributes:
+        number: How many there are.
+        input_shape: Shape of the inputs of one: (height, width, channels), or (features,).
+    """
+
+    number: int
+    input_shape: tuple[int, ...]
+
+    @abstractmethod
+    def batches(self, size: int) -> Iterator[Batch]:
+        """All examples in their own order, ``size`` at a time; the last batch may hold fewer.
+
+        A batch is (inputs, targets) or (inputs, targets, weights): inputs as float32 of shape
+        (number, *input_shape), as a network reads them, and one target and one weight for each.
+        """
+
+
+@dataclass(frozen=True)
+class Rows(Part):
+    """A part of which any rows can be read in any order: the order is ours to choose.
+
+    Args:
+        x: Inputs of shape (number, ...): an array, or what is read only when it is indexed by
+            positions, as `take` does.
+        y: One target for each.
+        weights: One weight for each; None weighs all alike.
+    """
+
+    x: Any
+    y: NDArray[Any]
+    weights: NDArray[np.float32] | None = None
+
+    @property
+    def number(self) -> int:  # type: ignore[override]
+        return len(self.y)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return tuple(self.x.shape[1:])
+
+    def take(self, positions: NDArray[np.int64]) -> Batch:
+        """The examples at ``positions``, as a batch."""
+        others = (self.y,) if self.weights is None else (self.y, self.weights)
+        return (self.x[positions], *(part[positions] for part in others))
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        for start in range(0, self.number, size):
+            yield self.take(np.arange(start, min(start + size, self.number)))
