@@ -68,7 +68,7 @@ def measure(reader: str, path: str) -> dict[str, float]:
     """Read the file in this process."""
     if reader == "pandas":
         import pandas
-    from cellwright.plugins import load_dataset
+    from cellwright.plugins import Dataset, load_dataset
 
     load_dataset("diabetes")  # imports what is imported late
     peak = Peak()
@@ -77,7 +77,8 @@ def measure(reader: str, path: str) -> dict[str, float]:
     if reader == "pandas":
         arrays = float(pandas.read_csv(path).memory_usage(deep=True).sum())
     else:
-        data = load_dataset(path)
+        data = load_dataset(path, stream=False)
+        assert isinstance(data, Dataset)
         arrays = float(sum(a.nbytes for a in (data.x_train, data.y_train, data.x_val, data.y_val)))
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     peak.ended.set()

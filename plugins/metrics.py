@@ -129,6 +129,8 @@ def _cost(name: str) -> Metric | None:
 
 PREDICTED = "predicted_latency_ms"
 SHARED = "shared_layers"  # that began with the weights of earlier children (`WeightBank`)
+DATA_WAIT, LEFT_OUT = "data_wait", "left_out"  # of a stream
+MUCH_WAITING = 0.05  # the share of the time from which a user is told that children wait for data
 _TRAINED = (
     "val_accuracy",
     "best_val_accuracy",
@@ -155,6 +157,8 @@ METRICS = {
 }
 # What a strategy or a schedule adds to a trial; tables show these last.
 _OTHERS = {
+    DATA_WAIT: Metric(DATA_WAIT, "", "minimize", "share of the time that steps waited for data"),
+    LEFT_OUT: Metric(LEFT_OUT, "", "minimize", "examples left out"),
     "predicted": Metric("predicted", "", "maximize", "predicted reward"),
     "trained_epochs": Metric("trained_epochs", "epochs", "minimize", "trained epochs"),
 }

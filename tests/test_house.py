@@ -34,7 +34,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "strategies": set(),
         "data": set(),
         "tracking": {"interrupts"},
-        "training": {"files", "interrupts", "data"},
+        "training": {"files", "metrics", "interrupts", "data"},
         "meters": {"files", "metrics"},
         "scoring": {
             "metrics",

@@ -3,5 +3,6 @@
 from cellwright.plugins.data.data import Data
 from cellwright.plugins.data.dataset import Dataset
 from cellwright.plugins.data.load import load_dataset
+from cellwright.plugins.data.stream import Stream
 
-__all__ = ["Data", "Dataset", "load_dataset"]
+__all__ = ["Data", "Dataset", "Stream", "load_dataset"]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.plugins.data.data import Data
-from cellwright.plugins.data.part import Part, Rows
+from cellwright.plugins.data.part import ArrayRows
 from cellwright.search_spaces import InvalidData
 from cellwright.search_spaces.task import check_channels_last
 
@@ -60,17 +60,19 @@ class Dataset(Data):
             check_channels_last(np.shape(part))
 
     @property
-    def train(self) -> Rows:
-        return Rows(self.x_train, self.y_train, self.weights)
+    def train(self) -> ArrayRows:
+        return ArrayRows(self.x_train, self.y_train, self.weights)
 
     @property
-    def held_out(self) -> Part | None:
-        return Rows(self.x_val, self.y_val, self.val_weights) if len(self.x_val) else None
+    def held_out(self) -> ArrayRows | None:
+        if not len(self.x_val):
+            return None
+        return ArrayRows(self.x_val, self.y_val, self.val_weights)
 
     @functools.cached_property
     def fingerprint(self) -> str:
         digest = hashlib.blake2b(digest_size=8)
-        for name in _ARRAYS:
+        for name in ARRAYS:
             array = getattr(self, name)
             if array is not None:
                 array = np.ascontiguousarray(array)
@@ -85,18 +87,18 @@ class Dataset(Data):
         """
         facts = {"class_names": self.class_names, "target": (self.target_mean, self.target_scale)}
         arrays: dict[str, Any] = {
-            name: getattr(self, name) for name in _ARRAYS if getattr(self, name) is not None
+            name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None
         }
         np.savez(path, facts=np.array(json.dumps(facts)), **arrays)
 
 
-_ARRAYS = ("x_train", "y_train", "x_val", "y_val", "weights", "val_weights")
+ARRAYS = ("x_train", "y_train", "x_val", "y_val", "weights", "val_weights")
 
 
 def read_saved(path: Path) -> Dataset:
     with np.load(path, allow_pickle=False) as file:
         facts = json.loads(str(file["facts"]))
-        arrays: dict[str, Any] = {name: file[name] for name in _ARRAYS if name in file.files}
+        arrays: dict[str, Any] = {name: file[name] for name in ARRAYS if name in file.files}
     names, (mean, scale) = facts["class_names"], facts["target"]
     return Dataset(
         class_names=None if names is None else tuple(names),

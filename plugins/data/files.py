@@ -11,14 +11,14 @@ import numpy as np
 from cellwright.search_spaces import InvalidData
 
 
-class Part(NamedTuple):
+class Pair(NamedTuple):
     """Images and their labels as they were found."""
 
     x: Any
     y: Any
 
 
-def read_npz(path: Path) -> tuple[Part, Part | None]:
+def read_npz(path: Path) -> tuple[Pair, Pair | None]:
     """Read the training part, and the validation part (``x_val``, ``y_val``) if there is one.
 
     Raises:
@@ -35,7 +35,7 @@ def read_npz(path: Path) -> tuple[Part, Part | None]:
         ) from error
     for x, y in (("x_train", "y_train"), ("x", "y")):
         if {x, y} <= arrays.keys():
-            train = Part(arrays[x], arrays[y])
+            train = Pair(arrays[x], arrays[y])
             break
     else:
         raise InvalidData(
@@ -43,7 +43,7 @@ def read_npz(path: Path) -> tuple[Part, Part | None]:
         )
     if ("x_val" in arrays) != ("y_val" in arrays):
         raise InvalidData("the file holds only one of x_val and y_val; give both, or neither")
-    return train, Part(arrays["x_val"], arrays["y_val"]) if "x_val" in arrays else None
+    return train, Pair(arrays["x_val"], arrays["y_val"]) if "x_val" in arrays else None
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ LONGEST = 4096  # pixels of a side; a slip such as 6464 is refused before it fil
 # Pillow's modes without colour; the last ones hold more than 8 bits and would lose them as "L".
 _GRAY = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+_ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)  # of EXIF
 # Formats that Pillow recognises but cannot decode by itself: EPS starts Ghostscript, and the others
 # need a handler of the user's, or Windows.
 _NOT_BY_PILLOW = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
@@ -78,11 +80,18 @@ def read_size(size: int | str | Sequence[int] | None) -> tuple[int, int] | None:
 
 
 class Picture(NamedTuple):
-    """An image as float32 (height, width, channels) in [0, 1], and what a user should know."""
+    """An image as (height, width, channels), and what a user should know."""
 
-    pixels: NDArray[np.float32]
+    raw: NDArray[Any]  # uint8, or float32 where the file has more than 8 bits
+    white: int  # the value of a white pixel
     transparent: bool  # parts of it were, and were put on white
     several: bool  # the file holds more than this one
+
+    @property
+    def pixels(self) -> NDArray[np.float32]:
+        """The image as float32 in [0, 1]."""
+        pixels: NDArray[np.float32] = self.raw.astype(np.float32) / np.float32(self.white)
+        return pixels.clip(0, 1)  # which resizing oversteps a little at an edge
 
 
 class Damaged(Exception):
@@ -109,15 +118,33 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in Image.OPEN if name not in _NOT_BY_PILLOW)
 
 
-def size_of(file: Path) -> tuple[int, int] | None:
-    """(height, width) as the file's header has it; None if that cannot be read."""
-    from PIL import Image
+def _opened(file: Path) -> Any:
+    """The file as Pillow opens it, which its contents decide; its name only says what to try first,
+    as trying all formats takes longer than decoding a small image."""
+    from PIL import Image, UnidentifiedImageError
 
+    likely = Image.registered_extensions().get(file.suffix.lower())
+    if likely in _formats():
+        with suppress(UnidentifiedImageError):
+            return Image.open(file, formats=(likely,))
+    return Image.open(file, formats=_formats())
+
+
+def shape_of(file: Path, options: ImageOptions) -> tuple[int, int, int]:
+    """(height, width, channels) of what `read_image` gives, told from the file's header.
+
+    Raises:
+        Damaged: If that cannot be read.
+    """
     try:
-        with Image.open(file, formats=_formats()) as opened:
-            return opened.height, opened.width
-    except Exception:
-        return None
+        with _opened(file) as opened:
+            height, width = opened.height, opened.width
+            if opened.getexif().get(_ORIENTATION) in _ON_ITS_SIDE:
+                height, width = width, height
+            color = options.color or ("gray" if opened.mode in _GRAY else "rgb")
+    except Exception as error:
+        raise _damaged(error) from error
+    return (*(options.size or (height, width)), 1 if color == "gray" else 3)
 
 
 def read_image(file: Path, options: ImageOptions) -> Picture:
@@ -127,10 +154,10 @@ def read_image(file: Path, options: ImageOptions) -> Picture:
         Damaged: If it cannot be read.
         InvalidData: If it is whole, but its pixels have no known scale.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageOps
 
     try:
-        with Image.open(file, formats=_formats()) as opened:
+        with _opened(file) as opened:
             # A phone's photo, which holds a preview too, is one image to its owner.
             several = opened.format != "MPO" and getattr(opened, "is_animated", False)
             if options.size is not None:  # a large JPEG is decoded at a fraction of its size
@@ -140,18 +167,23 @@ def read_image(file: Path, options: ImageOptions) -> Picture:
             image, transparent = _converted(image, options.color)
     except InvalidData:
         raise
-    except UnidentifiedImageError as error:
-        raise Damaged("it is no image that Pillow reads") from error
     except Exception as error:  # Pillow shows damage as OSError, SyntaxError, ValueError and more
-        raise Damaged(str(error) or type(error).__name__) from error
+        raise _damaged(error) from error
     if options.size is not None:
         image = _resized(image, options.size, options.fit)
-    pixels: NDArray[np.float32] = np.asarray(image, np.float32) / np.float32(scale)
-    pixels = pixels.clip(0, 1)  # which resizing oversteps a little at an edge
-    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    if options.color == "rgb" and pixels.shape[2] == 1:  # of more than 8 bits
-        pixels = np.repeat(pixels, 3, axis=2)
-    return Picture(pixels, transparent, several)
+    raw: NDArray[Any] = np.asarray(image)
+    raw = raw[..., None] if raw.ndim == 2 else raw
+    if options.color == "rgb" and raw.shape[2] == 1:  # of more than 8 bits
+        raw = np.repeat(raw, 3, axis=2)
+    return Picture(raw, scale, transparent, several)
+
+
+def _damaged(error: Exception) -> Damaged:
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        return Damaged("it is no image that Pillow reads")
+    return Damaged(str(error) or type(error).__name__)
 
 
 def _scale(file: Path, image: Image.Image) -> int:

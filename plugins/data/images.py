@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,17 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.plugins.data.dataset import Dataset, check_classes, split
-from cellwright.plugins.data.files import Part, read_npz
-from cellwright.plugins.data.image_file import ImageOptions
-from cellwright.plugins.data.image_folder import read_folder
-from cellwright.plugins.data.labels import class_labels
+from cellwright.plugins.data.files import Pair, read_npz
+from cellwright.plugins.data.folder_files import ImageFile, Seen, find_images
+from cellwright.plugins.data.image_file import Damaged, ImageOptions, shape_of
+from cellwright.plugins.data.image_folder import read_files
+from cellwright.plugins.data.image_stream import folder_stream
+from cellwright.plugins.data.labels import class_labels, positions_of
+from cellwright.plugins.data.memory import too_large
+from cellwright.plugins.data.stream import Stream
 from cellwright.search_spaces import InvalidData
 from cellwright.search_spaces.task import check_channels_last
 
 IMAGES = ("digits", "fashion_mnist", "cifar10")
 
 
-def load_images(source: str, validation: float, seed: int, options: ImageOptions) -> Dataset:
+def load_images(
+    source: str, validation: float, seed: int, options: ImageOptions, stream: bool | None
+) -> Dataset | Stream:
     """Load one of `IMAGES`, a ``.npz`` file or a folder, split as `load_dataset` describes.
 
     ``options`` are for folders.
@@ -29,22 +38,53 @@ def load_images(source: str, validation: float, seed: int, options: ImageOptions
         InvalidData: If the images cannot be used; the message says why.
     """
     path = Path(source)
-    held_out: Part | None = None
+    held_out: Pair | None = None
     notes: tuple[str, ...] = ()
     if options != ImageOptions() and (source in IMAGES or not path.is_dir()):
         raise InvalidData("image_size, color, image_fit and strict are for folders of images")
     if source in IMAGES:
         part = _digits() if source == "digits" else _from_keras(source)
     elif path.is_dir():
-        part, held_out, notes = read_folder(path, options)
+        seen = Seen(path)
+        found = find_images(path, seen)
+        if stream is None and (reason := too_large(_bytes_of(found, options))) is not None:
+            stream, notes = True, (as_stream(reason),)
+        if stream:
+            return folder_stream(
+                found, seen, options, validation=validation, seed=seed, notes=notes
+            )
+        part, held_out, notes = read_files(found, options, seen)
     else:
         part, held_out = read_npz(path)
+    return _as_arrays(part, held_out, validation, seed, notes)
+
+
+def as_stream(reason: str) -> str:
+    """The note on data that are read as a stream although nobody asked for it."""
+    return (
+        f"{reason}: they are read from their files while children train, as --stream (in code "
+        "stream=True) says; --no-stream (stream=False) makes the arrays all the same"
+    )
+
+
+def _bytes_of(found: Sequence[Sequence[ImageFile]], options: ImageOptions) -> int:
+    """Memory for arrays of all images, which are there twice while they are split."""
+    number = sum(map(len, found))
+    for file in found[0]:
+        with suppress(Damaged):
+            return 2 * number * 4 * math.prod(shape_of(Path(file.path), options))
+    return 0
+
+
+def _as_arrays(
+    part: Pair, held_out: Pair | None, validation: float, seed: int, notes: tuple[str, ...]
+) -> Dataset:
     parts = [part] if held_out is None else [part, held_out]
     labels = [class_labels(part.y, len(part.x) if np.shape(part.x) else 0) for part in parts]
     images = _images([part.x for part in parts])
     values = np.unique(labels[0])
     names = tuple(str(value) for value in values)
-    y = [_positions(given, values) for given in labels]
+    y = [positions_of(given, values) for given in labels]
     try:
         if held_out is None:
             data = split(images[0], y[0], names, validation=validation, seed=seed)
@@ -55,7 +95,7 @@ def load_images(source: str, validation: float, seed: int, options: ImageOptions
     return Dataset(images[0], y[0], images[1], y[1], names, notes=notes)
 
 
-def _digits() -> Part:
+def _digits() -> Pair:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -64,10 +104,10 @@ def _digits() -> Part:
             "pip install 'cellwright[tensorflow]'"
         ) from error
     digits = load_digits()
-    return Part(digits.images / 16.0, digits.target)
+    return Pair(digits.images / 16.0, digits.target)
 
 
-def _from_keras(source: str) -> Part:
+def _from_keras(source: str) -> Pair:
     import keras
 
     try:
@@ -77,20 +117,7 @@ def _from_keras(source: str) -> Part:
             f"Keras downloads it on first use, and the download failed: {error}. "
             "Without a network, use digits, a .npz file or a folder of images"
         ) from error
-    return Part(x, y)
-
-
-def _positions(labels: NDArray[Any], values: NDArray[Any]) -> NDArray[np.int64]:
-    """Labels as positions in ``values``, the sorted labels of the training part."""
-    if (labels.dtype.kind == "U") != (values.dtype.kind == "U"):
-        raise InvalidData("labels are text in one part and numbers in the other")
-    unknown = np.setdiff1d(labels, values)
-    if unknown.size:
-        raise InvalidData(
-            f"labels {unknown[:5].tolist()} are in the validation part only; the classes are "
-            f"{values[:20].tolist()}"
-        )
-    return np.searchsorted(values, labels).astype(np.int64)
+    return Pair(x, y)
 
 
 def _images(parts: list[Any]) -> list[NDArray[np.float32]]:

@@ -52,6 +52,19 @@ def class_labels(y: Any, images: int) -> NDArray[Any]:
     return labels
 
 
+def positions_of(labels: NDArray[Any], values: NDArray[Any]) -> NDArray[np.int64]:
+    """Labels as positions in ``values``, the sorted labels of the training part."""
+    if (labels.dtype.kind == "U") != (values.dtype.kind == "U"):
+        raise InvalidData("labels are text in one part and numbers in the other")
+    unknown = np.setdiff1d(labels, values)
+    if unknown.size:
+        raise InvalidData(
+            f"labels {unknown[:5].tolist()} are in the validation part only; the classes are "
+            f"{values[:20].tolist()}"
+        )
+    return np.searchsorted(values, labels).astype(np.int64)
+
+
 def check_numbered(y: Any, images: int, classes: int) -> None:
     """Check labels that a network of ``classes`` outputs is trained on just as they are.
 

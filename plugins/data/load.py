@@ -8,6 +8,7 @@ from pathlib import Path
 from cellwright.plugins.data.dataset import Dataset, read_saved
 from cellwright.plugins.data.image_file import ImageOptions, read_size
 from cellwright.plugins.data.images import IMAGES, load_images
+from cellwright.plugins.data.stream import Stream
 from cellwright.plugins.data.tables import TABLES, is_table, load_table
 from cellwright.search_spaces import InvalidData
 
@@ -27,7 +28,8 @@ def load_dataset(
     color: str | None = None,
     image_fit: str = "pad",
     strict: bool = False,
-) -> Dataset:
+    stream: bool | None = None,
+) -> Dataset | Stream:
     """Load and split what ``source`` names.
 
     Images may be whole numbers, floats or booleans from 0 to 1, 255 or 65535; the highest value
@@ -60,6 +62,14 @@ def load_dataset(
         strict: For a folder, whether a file that cannot be read is refused. If False it is left
             out, and ``notes`` say so.
 
+        stream: Whether a folder of images, a ``.npz`` or a ``.parquet`` file is read while children
+            train, in place of being read at once (docs/streams.md); children are the same. None
+            does so if arrays would take more than half of the memory that is free, and ``notes``
+            say so then.
+
+    Returns:
+        Arrays (`Dataset`), or a `Stream`; both are `Data`.
+
     Raises:
         InvalidData: If there is no such source, or it cannot be used; the message says why.
     """
@@ -68,6 +78,13 @@ def load_dataset(
     path = Path(source)
     try:
         options = ImageOptions(read_size(image_size), color, image_fit, strict)
+        if stream is not None and not isinstance(stream, bool):
+            raise InvalidData(f"stream must be True, False or None, got {stream!r}")
+        if stream and (source in BUILT_IN or not _can_be_streamed(path)):
+            raise InvalidData(
+                "only a folder of images, a .npz file of images and a .parquet file can be read as "
+                "a stream: leave stream out, or write a table as Parquet"
+            )
         if source.endswith(".dataset.npz"):
             return read_saved(path)
         if source in TABLES or is_table(path):
@@ -79,7 +96,7 @@ def load_dataset(
         if label is not None or drop or task != "auto" or balanced:
             raise InvalidData("label, drop, task and class weights are for tables (.csv, .parquet)")
         if source in IMAGES or path.is_dir() or path.suffix.lower() == ".npz":
-            return load_images(source, validation, seed, options)
+            return load_images(source, validation, seed, options, stream)
         raise InvalidData(
             f"no such data{'' if path.exists() else ', and no such path'}: give "
             f"{', '.join(BUILT_IN)}, the path of a .npz or .csv file, or a folder with one folder "
@@ -87,3 +104,9 @@ def load_dataset(
         )
     except InvalidData as error:
         raise InvalidData(f"data {source!r}: {error}") from error
+
+
+def _can_be_streamed(path: Path) -> bool:
+    if not path.exists() or path.name.endswith(".dataset.npz"):
+        return not path.exists()  # what is not there is told so
+    return path.is_dir() or path.suffix.lower() in (".npz", ".parquet")

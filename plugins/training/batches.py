@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from cellwright.plugins.data.data import Data
-from cellwright.plugins.data.part import Rows
 from cellwright.plugins.training.augmentation import augment
 
 if TYPE_CHECKING:
@@ -52,9 +49,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         size = self.recipe.batch_size
         chosen = self.order[index * size : (index + 1) * size]
-        rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
-        x = augment(self.x[chosen], self.recipe.augmentation, rng)
-        return (x, *(part[chosen] for part in self.others))
+        batch = (self.x[chosen], *(part[chosen] for part in self.others))
+        return changed(batch, self.recipe, self.epoch, index)
 
     def on_epoch_end(self) -> None:
         self.epoch += 1
@@ -63,7 +59,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def _order_of(self, epoch: int) -> Any:
         if not self.shuffle:
             return np.arange(len(self.x))
-        return np.random.default_rng((self.recipe.seed, epoch)).permutation(len(self.x))
+        return order_of(len(self.x), self.recipe, epoch)
 
     def for_keras(self) -> dict[str, Any]:
         """Arguments of ``model.fit`` for the epochs from the first to the recipe's last.
@@ -93,21 +89,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return tf.data.Dataset.from_tensor_slices(orders).flat_map(batches_of).prefetch(2)
 
 
-@contextmanager
-def fed(data: Data, recipe: Recipe, epoch: int) -> Iterator[dict[str, Any]]:
-    """Arguments of ``model.fit`` that say what a child is trained and validated on.
+def order_of(number: int, recipe: Recipe, epoch: int) -> Any:
+    """In which order ``number`` examples are trained on in an epoch."""
+    return np.random.default_rng((recipe.seed, epoch)).permutation(number)
 
-    Args:
-        data: Both parts; the second one may be missing.
-        recipe: Gives the batch size, seed, augmentation and number of epochs.
-        epoch: Epoch to begin with, from 0.
-    """
-    part, held_out = data.train, data.held_out
-    assert isinstance(part, Rows)
-    given = Batches(part.x, part.y, recipe, epoch, part.weights).for_keras()
-    if held_out is not None:
-        assert isinstance(held_out, Rows)
-        parts = (held_out.x, held_out.y, held_out.weights)
-        given["validation_data"] = parts if held_out.weights is not None else parts[:2]
-        given["validation_batch_size"] = max(recipe.batch_size, 256)
-    yield given
+
+def changed(batch: Sequence[Any], recipe: Recipe, epoch: int, index: int) -> tuple[Any, ...]:
+    """A batch whose inputs are augmented as the recipe says."""
+    rng = np.random.default_rng((recipe.seed, epoch, index))
+    return (augment(batch[0], recipe.augmentation, rng), *batch[1:])

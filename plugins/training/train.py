@@ -12,8 +12,8 @@ import numpy as np
 
 from cellwright.plugins.data.data import Data
 from cellwright.plugins.interrupts import check
-from cellwright.plugins.training.batches import fed
 from cellwright.plugins.training.checkpoints import Checkpoint, epochs_of, joined
+from cellwright.plugins.training.feed import fed
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import ChildFailed
 
@@ -99,16 +99,16 @@ def train(
     done = epochs_of(before)
     watch = _Watch(report, deadline, before)
     stopping = [] if recipe.patience is None else [_stopping(recipe.patience)]
-    with fed(data, recipe, done) as given:
+    with fed(data, recipe, done) as feed:
         history = model.fit(
-            **given,
+            **feed.given,
             initial_epoch=done,
             epochs=recipe.epochs,
             callbacks=[watch, Interrupts(), *stopping],
             verbose=0,
         ).history
     trained = float(epochs_of(history))
-    facts = {"cut": 1.0} if watch.cut else {}
+    facts = {**feed.facts, **({"cut": 1.0} if watch.cut else {})}
     if recipe.patience is not None and "val_loss" in history:
         best = int(np.argmin(history["val_loss"])) + 1
         history = {name: values[:best] for name, values in history.items()}

@@ -30,7 +30,7 @@ from cellwright.command_line.progress import Display
 from cellwright.command_line.report import report
 from cellwright.command_line.results import write_preparation, write_results
 from cellwright.command_line.show import show
-from cellwright.plugins import Evaluation, LatencyPredictor, Trackers
+from cellwright.plugins import Evaluation, LatencyPredictor, Stream, Trackers
 from cellwright.plugins.interrupts import at_once, held_back
 from cellwright.plugins.registry import names
 from cellwright.plugins.training.best_child import read_best
@@ -277,6 +277,8 @@ def _prepare(out: Path, settings: Settings) -> tuple[Settings, Evaluation]:
     """Load the data, and refuse what does not fit them, before the framework is loaded."""
     with console.status("loading the data"), quiet_tensorflow():
         data = settings.load_data()
+        if isinstance(data, Stream):  # the same for all processes of the search
+            settings = replace(settings, stream=True)
         check_data(settings, data)
         settings = with_target(out, settings, data)
         evaluation = settings.make_evaluation(

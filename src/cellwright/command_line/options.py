@@ -136,6 +136,17 @@ def settings_of(
             "named and left out.",
         ),
     ] = False,
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream/--no-stream",
+            rich_help_panel=_DATA,
+            show_default=False,
+            help="Read a folder, a .npz or a .parquet file while children train, in place of all "
+            "at once; they become the same. By default if arrays would take over half of the free "
+            "memory.",
+        ),
+    ] = None,
     trials: Annotated[
         int | None,
         typer.Option(
@@ -337,8 +348,8 @@ def settings_of(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, filters=filters,
         seed=seed, storage=None, concurrency=1, label=label, drop=_parts(drop), task=task,
         class_weight=class_weight, image_size=image_size, color=color, image_fit=image_fit,
-        strict=strict, meter=meter, target=target, target_from=target_from, hard=hard,
-        limit=limit, objectives=_parts(objectives),
+        strict=strict, stream=stream, meter=meter, target=target, target_from=target_from,
+        hard=hard, limit=limit, objectives=_parts(objectives),
         tune=_without_spaces(tune), schedule=schedule, factor=factor, reward=reward,
         population=population, step=step, one_shot=one_shot,
         strategy_arg=read_arguments(strategy_arg or ()),

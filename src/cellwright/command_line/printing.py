@@ -26,7 +26,14 @@ from cellwright.plugins.metrics import (
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import SearchSpace, costs, depth
 from cellwright.searches.settings import Settings
-from cellwright.searches.trial import Trial, about_shared_weights, best_trial, counted, ranked
+from cellwright.searches.trial import (
+    Trial,
+    about_data,
+    about_shared_weights,
+    best_trial,
+    counted,
+    ranked,
+)
 
 if TYPE_CHECKING:
     from cellwright.search_spaces.layer_table import Row
@@ -48,7 +55,7 @@ def print_results(out: Path, settings: Settings, trials: list[Trial], files: lis
             highlight=False,
             markup=False,
         )
-    for line in about_target(settings, trials):
+    for line in [*about_data(trials), *about_target(settings, trials)]:
         console.print(line, highlight=False)
     console.print("results:", ", ".join(str(f.relative_to(out)) for f in files), highlight=False)
     console.print(f"in {out}", highlight=False)

@@ -29,7 +29,7 @@ from cellwright.searches.checks import check_folder
 from cellwright.searches.findings import Findings, find
 from cellwright.searches.run import Run
 from cellwright.searches.runs import open_run
-from cellwright.searches.trial import Trial, about_shared_weights, ranked
+from cellwright.searches.trial import Trial, about_data, about_shared_weights, ranked
 
 _MOST = 10  # rows of a table, and pruned trials that are named
 
@@ -148,6 +148,7 @@ def _summary(run: Run, found: Findings) -> list[str]:
         )
     if (shared := about_shared_weights(run.trials)) is not None:
         lines.append(shared)
+    lines += about_data(run.trials)
     return lines
 
 

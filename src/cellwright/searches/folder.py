@@ -16,9 +16,9 @@ from cellwright.search_spaces import CellwrightError, CorruptedState
 from cellwright.searches.hosts import HOSTS
 from cellwright.searches.settings import FILE, LISTS, SCHEDULES, Settings, as_told
 
-# A search that goes on may train more children and tell others of them. All else must stay, or the
-# results do not compare.
-_MAY_CHANGE = {"trials", "concurrency", "track"}
+# A search that goes on may train more children, read the same data in another way, and tell others
+# of the children. All else must stay, or the results do not compare.
+_MAY_CHANGE = {"trials", "concurrency", "track", "stream"}
 _ONE_OF: dict[str, list[str | None]] = {"host": [*HOSTS], "schedule": [None, *SCHEDULES]}
 _KINDS = get_type_hints(Settings)  # of each setting, such as float | None
 # The defaults of settings that older files lack.
@@ -132,10 +132,12 @@ def _check_same(folder: Path, old: Settings, new: Settings) -> None:
 
 def with_edition(folder: Path, settings: Settings) -> Settings:
     """The settings as `read_settings` would read them: names mean what they did when the search in
-    ``folder`` began, if there is one."""
+    ``folder`` began, if there is one, and data are read as they were unless the user says it."""
     if not (folder / FILE).exists():
         return settings
-    return replace(settings, edition=read_settings(folder).edition)
+    before = read_settings(folder)
+    stream = before.stream if settings.stream is None else settings.stream
+    return replace(settings, edition=before.edition, stream=stream)
 
 
 def with_target(folder: Path, settings: Settings, data: Data | None = None) -> Settings:

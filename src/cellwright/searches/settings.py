@@ -76,6 +76,7 @@ class Settings:
     color: str | None = None
     image_fit: str | None = None
     strict: bool = False
+    stream: bool | None = None
     meter: str | None = None
     target: float | None = None
     target_from: str | None = None
@@ -242,7 +243,8 @@ class Settings:
             "balanced": self.class_weight is not None,
             **self.image_options,
         }
-        return {name: value for name, value in given.items() if value}
+        how = {} if self.stream is None else {"stream": self.stream}
+        return {**{name: value for name, value in given.items() if value}, **how}
 
     @property
     def image_options(self) -> dict[str, Any]:

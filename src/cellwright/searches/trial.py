@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cellwright.plugins.metrics import METRICS, SHARED, Metric
+from cellwright.plugins.metrics import DATA_WAIT, LEFT_OUT, METRICS, MUCH_WAITING, SHARED, Metric
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.search_spaces import Params, SearchSpace
 
@@ -81,6 +81,23 @@ def run_again(evaluation: Evaluation, trial: Trial) -> tuple[dict[str, float], A
     epochs = None if epochs is None else int(epochs)
     alone = replace(evaluation, weights=None, on_trial=None)
     return alone.run(trial.params, epochs=epochs, after=trial.after)
+
+
+def about_data(trials: Sequence[Trial]) -> list[str]:
+    """What a reader must know of children that were trained on a stream, in sentences."""
+    told = []
+    waits = [trial.metrics[DATA_WAIT] for trial in trials if DATA_WAIT in trial.metrics]
+    if waits and (mean := sum(waits) / len(waits)) > MUCH_WAITING:
+        told.append(
+            f"the children waited for data {mean:.0%} of the time ({max(waits):.0%} the longest): "
+            "docs/streams.md says what makes reading faster"
+        )
+    if most := max((trial.metrics.get(LEFT_OUT, 0.0) for trial in trials), default=0.0):
+        told.append(
+            f"{most:.0f} example{'' if most == 1 else 's'} could not be read and "
+            f"{'was' if most == 1 else 'were'} left out"
+        )
+    return told
 
 
 def about_shared_weights(trials: Sequence[Trial]) -> str | None:

@@ -1,0 +1,168 @@
+"""Batches of a stream, which threads read while a child trains on the ones before."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from cellwright.plugins.data.part import Batch, Part, Rows
+from cellwright.plugins.data.threads import threads
+from cellwright.plugins.training.batches import changed, order_of
+
+if TYPE_CHECKING:
+    from cellwright.plugins.training.recipe import Recipe
+
+Read = Callable[[int, int], Batch]  # the batch of an epoch and an index in it, both from 0
+_MOST = 8  # batches that wait to be used
+_BYTES = 200_000_000  # that they may take, unless two are more
+
+
+class Ahead(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches in their order, each of which is read before it is asked for.
+
+    Args:
+        read: Reads a batch; several threads call it at a time.
+        steps: Batches in an epoch.
+        epochs: The epochs that will be asked for, one after the other. If None, there is one, which
+            is gone through again and again.
+        readers: How many threads read; with one, ``read`` is called in the order of the batches.
+
+    Attributes:
+        waited: Seconds that whoever asked for a batch has waited for it.
+        asked: Seconds from the first such moment to the last.
+        error: What reading a batch raised, which the framework may raise as something else.
+    """
+
+    def __init__(self, read: Read, steps: int, epochs: range | None, readers: int) -> None:
+        super().__init__()
+        self.read, self.steps, self.epochs = read, steps, epochs
+        self.epoch = 0 if epochs is None else epochs.start
+        self.error: Exception | None = None
+        self.waited, self.asked = 0.0, 0.0
+        self._began: float | None = None
+        self._pool = ThreadPoolExecutor(readers, "cellwright-data")
+        self._ahead = 2  # until it is known how large a batch is
+        self._pending: dict[int, Future[Batch]] = {}
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.batch(self.epoch, index)
+
+    def on_epoch_end(self) -> None:
+        self.epoch += self.epochs is not None
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """The batch ``index`` of ``epoch``, for which the caller waits if it is not read yet."""
+        began = time.perf_counter()
+        self._began = began if self._began is None else self._began
+        place = epoch * self.steps + index
+        if place not in self._pending:  # the first, or the framework begins again
+            self._drop()
+        self._schedule(place)
+        try:
+            found = self._pending.pop(place).result()
+        except Exception as error:
+            self.error = error
+            raise
+        self._ahead = min(_MOST, max(2, _BYTES // sum(part.nbytes for part in found)))
+        ended = time.perf_counter()
+        self.waited += ended - began
+        self.asked = ended - self._began
+        return found
+
+    def first(self) -> Batch:
+        """The first batch of all, which stays to be asked for."""
+        place = self.epoch * self.steps
+        self._schedule(place)
+        return self._pending[place].result()
+
+    def all(self) -> Iterator[Batch]:
+        """The batches of all epochs."""
+        for epoch in self.epochs or ():
+            for index in range(self.steps):
+                yield self.batch(epoch, index)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._drop()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _schedule(self, place: int) -> None:
+        # As with `Batches`, Keras may count one epoch more than there are.
+        last = self.steps * max(self.epoch + 1, 0 if self.epochs is None else self.epochs.stop)
+        for one in range(place, min(place + 1 + self._ahead, last)):
+            if one not in self._pending:
+                self._pending[one] = self._pool.submit(self.read, *divmod(one, self.steps))
+
+    def _drop(self) -> None:
+        for future in self._pending.values():
+            future.cancel()
+        self._pending.clear()
+
+
+def to_train(part: Part, recipe: Recipe, epochs: range) -> Ahead:
+    """The batches of a training, whose order depends on the recipe's seed and the epoch alone if
+    the order is ours to choose (`Rows`)."""
+    size = recipe.batch_size
+    steps = math.ceil(part.number / size)
+    if not isinstance(part, Rows):
+        return _in_turn(part, size, epochs, lambda *batch: changed(batch[2], recipe, *batch[:2]))
+    orders = _Orders(part.number, recipe)
+
+    def read(epoch: int, index: int) -> Batch:
+        chosen = orders.of(epoch)[index * size : (index + 1) * size]
+        return changed(part.take(chosen), recipe, epoch, index)
+
+    return Ahead(read, steps, epochs, threads())
+
+
+def to_validate(part: Part, size: int) -> Ahead:
+    """Batches of ``size`` to validate on, in their own order."""
+    if not isinstance(part, Rows):
+        return _in_turn(part, size, None, lambda *batch: batch[2])
+    order = np.arange(part.number)
+
+    def read(epoch: int, index: int) -> Batch:
+        return part.take(order[index * size : (index + 1) * size])
+
+    return Ahead(read, math.ceil(part.number / size), None, threads())
+
+
+def _in_turn(part: Part, size: int, epochs: range | None, finish: Callable[..., Batch]) -> Ahead:
+    """Batches that can only be read one after the other, from the first one on."""
+    now: list[Any] = [None, -1, iter(())]  # epoch, index and the rest of a pass
+
+    def read(epoch: int, index: int) -> Batch:
+        if (epoch, index) != (now[0], now[1] + 1):
+            now[:] = [epoch, -1, part.batches(size, epoch)]
+        while now[1] < index:
+            batch = next(now[2])
+            now[1] += 1
+        return finish(epoch, index, batch)
+
+    return Ahead(read, math.ceil(part.number / size), epochs, 1)
+
+
+class _Orders:
+    """The orders of the last two epochs, which several threads ask for."""
+
+    def __init__(self, number: int, recipe: Recipe) -> None:
+        self.number, self.recipe = number, recipe
+        self.known: dict[int, Any] = {}
+        self.lock = threading.Lock()
+
+    def of(self, epoch: int) -> Any:
+        with self.lock:
+            if epoch not in self.known:
+                self.known = {e: order for e, order in self.known.items() if e == epoch - 1}
+                self.known[epoch] = order_of(self.number, self.recipe, epoch)
+            return self.known[epoch]
