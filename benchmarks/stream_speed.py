@@ -4,8 +4,8 @@
     python -m benchmarks.stream_speed FOLDER          # listing them, and a search on them
 
 The pictures are of a shape (10 of them) in a colour (10) on a ground with a gradient and noise;
-shape and colour make the class, and place, size, brightness and ground are drawn for each picture. The
-search is `cellwright search --stream` in a process of its own, of which Linux keeps the largest
+shape and colour make the class, and place, size, brightness and ground are drawn for each picture.
+The search is `cellwright search --stream` in a process of its own, of which Linux keeps the largest
 memory (the resident set, files that are mapped into memory included).
 """
 
