@@ -12,7 +12,7 @@ import keras_tuner as kt
 from keras_tuner.src.engine.tuner_utils import TunerCallback
 
 from cellwright.adapters.keras_decisions import architecture
-from cellwright.adapters.keras_inputs import as_searched, check_inputs, named
+from cellwright.adapters.keras_inputs import as_searched, check_inputs, data_to_measure, named
 from cellwright.adapters.keras_objective import (
     CheckObjective,
     is_default,
@@ -22,7 +22,7 @@ from cellwright.adapters.keras_objective import (
 )
 from cellwright.adapters.keras_results import not_trained, with_sum
 from cellwright.adapters.keras_schedule import AFTER, EPOCHS
-from cellwright.plugins import Limit, Meter, Recipe, Reward, make_space
+from cellwright.plugins import AnyMeter, Limit, Recipe, Reward, make_space
 from cellwright.plugins.interrupts import never_a_failure
 from cellwright.plugins.meters import as_meters
 from cellwright.plugins.scoring.child import check_losses, score
@@ -60,9 +60,11 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         reward: Computes the metric ``reward`` from those of the last epoch. Without a reward, a
             meter, a limit and a predictor, Keras Tuner takes the best epoch.
         meter: One meter, or several. Each writes the metric that it names (``latency_ms``, ...).
-        limit: A child beyond it is not trained. Its trial is FAILED, with what was measured among
-            its metrics, and does not count towards ``max_consecutive_failed_trials`` if the oracle
-            is a `StrategyOracle`; with Keras Tuner's own oracles it does.
+            One of trained children (``accuracy_int8``) needs ``tuner.search`` to be given arrays.
+        limit: A child beyond it is not trained, unless it is on such a metric. Its trial is
+            FAILED, with what was measured among its metrics, and does not count towards
+            ``max_consecutive_failed_trials`` if the oracle is a `StrategyOracle`; with Keras
+            Tuner's own oracles it does.
         predictor: Gives ``predicted_latency_ms``: takes the parameters, returns seconds. The tuner
             has built the child by then; `EvaluationTuner` predicts first.
         name, tunable: As in every ``HyperModel``.
@@ -81,7 +83,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         classes: int,
         learning_rate: float = 1e-3,
         reward: Reward | None = None,
-        meter: Meter | Sequence[Meter] | None = None,
+        meter: AnyMeter | Sequence[AnyMeter] | None = None,
         limit: Limit | None = None,
         predictor: Predictor | None = None,
         name: str | None = None,
@@ -134,6 +136,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         objective = None if oracle is None else oracle.objective
         self._check_objective(objective, model, given, callbacks)
         given = check_inputs(model, given, self.input_shape, self._seen)
+        data = data_to_measure(given, self.input_shape, self.classes, self.screening)
         given = as_searched(self.space, self._given(hp)[1], given)
         given["callbacks"] = [*callbacks, keras.callbacks.TerminateOnNaN(), Interrupts()]
         if objective is not None:
@@ -150,7 +153,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         try:
             network = self._given(hp)[0]
             with never_a_failure():
-                metrics, _ = score(network, lambda: model, train, self.screening, reward)
+                metrics, _ = score(network, lambda: model, train, self.screening, reward, data)
         except OverLimit as error:
             if objective is None:
                 raise
@@ -215,6 +218,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         return {
             *metrics_of({n: [0.0] for n in names}),
             *self.screening.metrics,
+            *self.screening.late_metrics,
             "seconds",
             "reward",
         }

@@ -12,8 +12,9 @@ import keras
 import keras_tuner as kt
 import numpy as np
 
-from cellwright.plugins import Recipe
+from cellwright.plugins import Dataset, Recipe
 from cellwright.plugins.data.labels import check_numbered, check_numbers, check_one_hot
+from cellwright.plugins.scoring.limit import Screening
 from cellwright.plugins.training.batches import Batches
 from cellwright.plugins.training.ready_made import (
     ARRAYS,
@@ -89,6 +90,47 @@ def check_inputs(
     except InvalidData as error:
         raise Refused(f"validation_data is what no child can be validated on: {error}") from error
     return given
+
+
+def data_to_measure(
+    given: Mapping[str, Any], input_shape: Sequence[int], classes: int, screening: Screening
+) -> Dataset | None:
+    """What a meter of trained children needs of the arguments of ``model.fit``; None without one.
+
+    Raises:
+        Refused: If they are no arrays, or the meter cannot measure children of these.
+    """
+    if not screening.late_metrics:
+        return None
+    held_out, share = given.get("validation_data"), given.get("validation_split") or 0
+    parts = [(given["x"], given.get("y")), tuple(held_out or ((), ()))[:2]]
+    if any(len(part) < 2 or kind_of(part[0]) != ARRAYS for part in parts):
+        raise Refused(
+            f"{', '.join(screening.late_metrics)} is measured of trained children, and needs "
+            "arrays: give tuner.search images and labels, and validation_data=(images, labels)"
+        )
+    (x, y), (x_val, y_val) = [
+        (
+            np.asarray(_array(images), np.float32).reshape(-1, *input_shape),
+            _as_numbered(_array(labels)),
+        )
+        for images, labels in parts
+    ]
+    if share and held_out is None:
+        train = math.floor(len(x) * (1 - share))  # as Keras splits: the last are held out
+        x, y, x_val, y_val = x[:train], y[:train], x[train:], y[train:]
+    data = Dataset(x, y, x_val, y_val, tuple(map(str, range(classes))))
+    try:
+        screening.check_data(data)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    return data
+
+
+def _as_numbered(labels: Any) -> Any:
+    """Class numbers, (number,), also of one-hot labels."""
+    one_hot = labels.ndim == 2 and labels.shape[1] > 1
+    return labels.argmax(axis=1) if one_hot else labels.reshape(-1).astype(np.int64)
 
 
 def _check_part(

@@ -32,4 +32,5 @@ def not_trained(error: OverLimit, objective: Any, trial: Any = None) -> dict[str
     if trial is not None:
         trial.message = f"OverLimit: {error}"
     names = [objective.name, *(one.name for one in getattr(objective, "objectives", ()))]
-    return {**dict.fromkeys(names, math.nan), **error.metrics}
+    # The objective may be among what was measured, and must not count all the same.
+    return {**error.metrics, **dict.fromkeys(names, math.nan)}

@@ -127,9 +127,9 @@ class EvaluationTuner(kt.Tuner):  # type: ignore[misc]
     def _check_objective(self, metrics: dict[str, float]) -> None:
         """End the search after the first epoch if it will not give the objective."""
         names = {one.name for one in objectives_of(self.oracle.objective)}
-        missing = names - {*metrics, *_AT_THE_END}
-        if missing and self.evaluation.train is None:
-            raise refuse(missing, {*metrics, *_AT_THE_END})
+        known = {*metrics, *_AT_THE_END, *self.evaluation.known_after}
+        if (missing := names - known) and self.evaluation.train is None:
+            raise refuse(missing, known)
 
     def _known(self, trial: Any) -> dict[str, float] | None:
         """The metrics of a trial that answers this one; a worker of a chief cannot look it up."""

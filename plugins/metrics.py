@@ -119,6 +119,7 @@ def _score(name: str) -> Metric | None:
     plain = name
     for prefix in _PREFIXES:
         plain = plain.removeprefix(prefix)
+    plain = plain.removesuffix("_int8")  # the same of the network in 8-bit integers
     return Metric(name, "", _SCORES[plain]) if plain in _SCORES else None
 
 
@@ -137,6 +138,8 @@ _TRAINED = (
     "weighted_val_accuracy",
     "val_loss",
     "val_mae",
+    "accuracy_int8",
+    "mae_int8",
     "accuracy",
     "loss",
 )
@@ -167,7 +170,8 @@ TRAINED = ("reward", "val_accuracy", "best_val_accuracy", "weighted_val_accuracy
            "accuracy", "loss")  # fmt: skip
 _NAMES = tuple(METRICS)
 # Those that tables show beside the reward: how good a network is, and what it costs.
-_SHOWN = ("val_accuracy", "epochs", *_NAMES[_NAMES.index("latency_ms") :])
+_COSTS = _NAMES[_NAMES.index("latency_ms") :]
+_SHOWN = ("val_accuracy", "accuracy_int8", "mae_int8", "epochs", *_COSTS)
 
 
 def known_metric(name: str) -> Metric | None:

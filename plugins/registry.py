@@ -16,7 +16,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from cellwright.plugins.meters import Meter, as_meters
+from cellwright.plugins.meters import AnyMeter, as_meters
 from cellwright.plugins.scoring.rewards import Reward
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.plugins.tracking.tracked import OnTrial
@@ -89,7 +89,7 @@ def make_strategy(
     return strategy
 
 
-def make_meter(name: str, /, **arguments: Any) -> Meter:
+def make_meter(name: str, /, **arguments: Any) -> AnyMeter:
     """A meter by its name, such as ``"litert"``, or as ``"package.module:attribute"``.
 
     Raises:

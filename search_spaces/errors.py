@@ -5,7 +5,7 @@ CellwrightError
 ├── SpaceMismatch         a record (study, experiment, project) that holds another space
 ├── UnbuildableChild      an architecture that cannot be made for this input
 ├── ChildFailed           a child network that could not be trained or scored
-│   └── OverLimit         one that costs more than a limit allows, and was not trained
+│   └── OverLimit         one beyond a limit, as a rule not trained: it costs too much
 ├── CorruptedState        a state file that cannot be read
 ├── ExportFailed          a network that cannot be written in another format
 └── InvalidData           images or labels that cannot be searched on
@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Among a trial's metrics in every host, for a child that a limit has kept from being trained: how
-# far it is beyond the limit, as a share of the limit, above 0.
+# Among a trial's metrics in every host, for a child beyond a limit, which as a rule has kept it
+# from being trained: how far it is beyond it, as a share of the limit, above 0.
 INFEASIBLE = "infeasible"
 
 
@@ -41,21 +41,32 @@ class ChildFailed(CellwrightError, RuntimeError):
 
 
 class OverLimit(ChildFailed):
-    """A child network costs more than a limit allows; raised before any training.
+    """A child network is beyond a limit; raised before any training, unless the limit is on
+    something that is measured after it.
 
     Attributes:
         metric: Name of what is limited.
         value: How much the child has of it.
-        limit: The most that is allowed.
+        limit: The most that is allowed, or the least.
         metrics: All that is known of the child, `INFEASIBLE` included, as a host stores it.
     """
 
-    def __init__(self, metric: str, value: float, limit: float, known: Mapping[str, float]) -> None:
-        super().__init__(
-            f"{metric} is {value:,.4g}, beyond the limit of {limit:,.4g}: the child is not trained"
-        )
+    def __init__(
+        self,
+        metric: str,
+        value: float,
+        limit: float,
+        known: Mapping[str, float],
+        *,
+        at_least: bool = False,
+        trained: bool = False,
+    ) -> None:
+        side = "below the least that is allowed," if at_least else "beyond the limit of"
+        end = "the child does not count" if trained else "the child is not trained"
+        super().__init__(f"{metric} is {value:,.4g}, {side} {limit:,.4g}: {end}")
         self.metric, self.value, self.limit = metric, value, limit
-        self.metrics = {**known, metric: value, INFEASIBLE: value / limit - 1}
+        share = value / limit - 1
+        self.metrics = {**known, metric: value, INFEASIBLE: -share if at_least else share}
 
 
 class CorruptedState(CellwrightError, RuntimeError):

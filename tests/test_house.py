@@ -35,7 +35,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "data": set(),
         "tracking": {"interrupts"},
         "training": {"files", "metrics", "interrupts", "data"},
-        "meters": {"files", "metrics"},
+        "meters": {"files", "metrics", "data"},
         "scoring": {
             "metrics",
             "interrupts",

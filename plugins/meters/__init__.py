@@ -1,7 +1,8 @@
 """Meters: what a built child network costs to run, measured or counted.
 
-A meter is called with a ``keras.Model`` and gives a `Measurement` of the metric that it declares.
-Keras and LiteRT are imported when a meter is called.
+A meter is called with a ``keras.Model`` and gives a `Measurement` of the metric that it declares;
+one of trained children is called with their data too. Keras and LiteRT are imported when a meter
+is called.
 """
 
 from cellwright.plugins.meters.command import CommandMeter
@@ -12,14 +13,26 @@ from cellwright.plugins.meters.counting import (
     Parameters,
     PeakMemory,
 )
+from cellwright.plugins.meters.int8_score import Int8Accuracy, Int8Error
 from cellwright.plugins.meters.keras_latency import KerasLatency
 from cellwright.plugins.meters.latency_predictor import LatencyPredictor
 from cellwright.plugins.meters.litert_latency import LiteRTLatency
-from cellwright.plugins.meters.measurement import Measurement, Meter, as_meters, measure, metric_of
+from cellwright.plugins.meters.measurement import (
+    AnyMeter,
+    Measurement,
+    Meter,
+    TrainedMeter,
+    as_meters,
+    measure,
+    metric_of,
+)
 from cellwright.plugins.meters.timing import Timing
 
 __all__ = [
+    "AnyMeter",
     "CommandMeter",
+    "Int8Accuracy",
+    "Int8Error",
     "KerasLatency",
     "LatencyPredictor",
     "LiteRTLatency",
@@ -31,6 +44,7 @@ __all__ = [
     "Parameters",
     "PeakMemory",
     "Timing",
+    "TrainedMeter",
     "as_meters",
     "measure",
     "metric_of",

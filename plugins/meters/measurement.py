@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from cellwright.plugins.data.dataset import Dataset
 from cellwright.plugins.metrics import DIRECTIONS, Direction, Metric, known_metric
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,9 @@ class Meter(Protocol):
 
     A meter without a ``direction`` is taken too: its metric is then known by its name alone
     (`metric_of`), and refused as an objective, or on an axis of a front, if the name says nothing.
+
+    Any meter may have a method ``check(data)``, which raises a ValueError, before the first child,
+    on data with which it cannot measure anything.
     """
 
     @property
@@ -60,7 +67,66 @@ class Meter(Protocol):
         """
 
 
-def metric_of(meter: Meter) -> Metric | None:
+class TrainedMeter(Protocol):
+    """A meter of trained children: its ``after_training`` is true, and it is given the data too.
+
+    All else is as in `Meter`.
+    """
+
+    @property
+    def metric(self) -> str:
+        """Under which a trial keeps the value: ``accuracy_int8``, ..."""
+
+    @property
+    def unit(self) -> str:
+        """Unit of the value, empty for a plain number such as an accuracy."""
+
+    @property
+    def direction(self) -> Direction:
+        """``"maximize"`` where more is better."""
+
+    @property
+    def after_training(self) -> bool:
+        """True."""
+
+    def __call__(self, model: Any, data: Dataset) -> Measurement:
+        """Measure ``model``, which was trained on ``data``.
+
+        Raises:
+            ValueError, ChildFailed: See `Meter`.
+        """
+
+
+AnyMeter = Meter | TrainedMeter
+
+
+def of_untrained(meter: AnyMeter | Sequence[AnyMeter] | None) -> tuple[Meter, ...]:
+    """Those of `as_meters` that measure a child before it is trained."""
+    return tuple(each for each in as_meters(meter) if not _is_late(each))
+
+
+def of_trained(meter: AnyMeter | Sequence[AnyMeter] | None) -> tuple[TrainedMeter, ...]:
+    """Those of `as_meters` that measure a child after it is trained."""
+    return tuple(each for each in as_meters(meter) if _is_late(each))
+
+
+def _is_late(meter: AnyMeter) -> TypeIs[TrainedMeter]:
+    return bool(getattr(meter, "after_training", False))
+
+
+def check_data(meter: AnyMeter | Sequence[AnyMeter] | None, data: Dataset) -> None:
+    """Let every meter that has a ``check`` refuse the data that children are trained on.
+
+    Raises:
+        ValueError: If one does.
+    """
+    for each in as_meters(meter):
+        check = getattr(each, "check", None)
+        if check is not None:
+            check(data)
+
+
+def metric_of(meter: AnyMeter) -> Metric | None:
     """The metric that a meter declares, or that is known by its name; None if nothing says which
     way it is better."""
     direction: Direction | None = getattr(meter, "direction", None)
@@ -70,7 +136,7 @@ def metric_of(meter: Meter) -> Metric | None:
     return Metric(meter.metric, getattr(meter, "unit", ""), direction)
 
 
-def as_meters(meter: Meter | Sequence[Meter] | None) -> tuple[Meter, ...]:
+def as_meters(meter: AnyMeter | Sequence[AnyMeter] | None) -> tuple[AnyMeter, ...]:
     """One meter, several or none as a tuple.
 
     Raises:
@@ -96,7 +162,7 @@ def as_meters(meter: Meter | Sequence[Meter] | None) -> tuple[Meter, ...]:
     return meters
 
 
-def _check_declaration(meter: Meter) -> None:
+def _check_declaration(meter: AnyMeter) -> None:
     direction, unit = getattr(meter, "direction", None), getattr(meter, "unit", None)
     if direction is not None and direction not in DIRECTIONS.values():
         raise ValueError(
@@ -113,10 +179,26 @@ def _check_declaration(meter: Meter) -> None:
         )
 
 
-def measure(model: Any, meter: Meter | Sequence[Meter] | None) -> dict[str, float]:
+def measure(
+    model: Any, meter: AnyMeter | Sequence[AnyMeter] | None, data: Dataset | None = None
+) -> dict[str, float]:
     """The metrics that ``meter``, one or several, measure of a ``keras.Model``.
 
+    Args:
+        model: Trained, if a meter measures trained children.
+        meter: Which.
+        data: That the model was trained on, for such a meter.
+
     Raises:
-        ValueError, ChildFailed: See `Meter`.
+        ValueError: If a meter needs the data, and there are none; and see `Meter`.
+        ChildFailed: See `Meter`.
     """
-    return {each.metric: each(model).value for each in as_meters(meter)}
+    found = {each.metric: each(model).value for each in of_untrained(meter)}
+    for late in of_trained(meter):
+        if data is None:
+            raise ValueError(
+                f"{late!r} measures a trained child on the data that it was trained on: give the "
+                "Dataset too"
+            )
+        found[late.metric] = late(model, data).value
+    return found

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cellwright.plugins.data.dataset import Dataset
 from cellwright.plugins.interrupts import check
 from cellwright.plugins.scoring.limit import Screening
 from cellwright.plugins.scoring.rewards import Reward
@@ -21,11 +22,12 @@ def score(
     train: Callable[[Any, Mapping[str, float]], Mapping[str, float]],
     screening: Screening,
     reward: Reward | None,
+    data: Dataset | None = None,
 ) -> tuple[dict[str, float], Any]:
     """Measure a child, train it, and weigh what was found.
 
     What can be known of a child before it is trained is measured first, so that one beyond the
-    limit costs no training.
+    limit costs no training. Meters of trained children follow the training.
 
     Args:
         network: Its architecture.
@@ -34,23 +36,30 @@ def score(
             training.
         screening: What to measure of the child, and its limit.
         reward: Weighs the metrics; without one there is no ``reward`` among them.
+        data: What it is trained on, for meters of trained children.
 
     Returns:
         The metrics of the training, those of ``screening``, ``seconds`` (in all), and ``reward``;
         and the trained child.
 
     Raises:
-        OverLimit: Before the training.
+        OverLimit: Before the training, unless the limit is on what is measured after it.
+        ValueError: Before the training, if a meter cannot measure children of these data.
         ChildFailed: If the child cannot be measured, a loss is not finite, memory runs out, or the
             reward is no number.
     """
     start = time.perf_counter()
     with _memory():
         known, model = screening.measure(network, build)
+        if data is not None:
+            screening.check_data(data)  # again, now that it is known on what Keras runs
         check()  # before the training, which begins with seconds of tracing
         trained = dict(train(model, known))
     check_losses({name: [value] for name, value in trained.items()})
-    metrics = {**trained, **known, "seconds": time.perf_counter() - start}
+    metrics = {**trained, **known}
+    with _memory():
+        metrics |= screening.measure_trained(model, data, metrics)
+    metrics["seconds"] = time.perf_counter() - start
     if reward is not None:
         metrics["reward"] = reward(metrics)
         if not np.isfinite(metrics["reward"]):

@@ -14,7 +14,7 @@ from typing import Any
 
 from cellwright.plugins.data.data import Data
 from cellwright.plugins.interrupts import never_a_failure
-from cellwright.plugins.meters import Meter
+from cellwright.plugins.meters import AnyMeter
 from cellwright.plugins.metrics import SHARED
 from cellwright.plugins.scoring.child import score
 from cellwright.plugins.scoring.limit import Limit, Screening
@@ -54,7 +54,8 @@ class Evaluation:
         recipe: How children are trained; the book's recipe if None.
         reward: Weighs the metrics; validation accuracy if None, or the negative of the validation
             loss where a number is predicted.
-        meter: One meter, or several. Each writes the metric that it names (``latency_ms``, ...).
+        meter: One meter, or several. Each writes the metric that it names (``latency_ms``, ...);
+            those of trained children (``accuracy_int8``) after the training, all others before it.
         options: For ``space.build``, such as ``{"filters": 16}``.
         seed: Fixes each child's initial weights.
         checkpoints: A folder. A child with the architecture and hyperparameters (``epochs`` aside)
@@ -65,7 +66,8 @@ class Evaluation:
             return. The metric ``shared_layers`` counts the layers that began so: a child's score
             then depends on what was trained before, and no host answers a repeated network with
             it. If None, every child begins with fresh weights.
-        limit: A child beyond it is not trained.
+        limit: A child beyond it is not trained, or does not count where the limit is on what is
+            measured after the training.
         predictor: Gives ``predicted_latency_ms`` before the child is built: takes the parameters,
             returns seconds.
         deadline: When the training of a child ends at the latest; see `training.train.train`.
@@ -76,7 +78,8 @@ class Evaluation:
 
     Raises:
         ValueError: If the reward weighs a latency, or the limit is on a metric, that nothing
-            measures or of which more is better; if two meters write the same metric, or ``space``
+            measures; if either is the most of something of which more is better; if two meters
+            write the same metric, or one cannot measure children of these data; if ``space``
             searches a hyperparameter that neither the recipe nor ``space.build`` knows, or a value
             that the recipe refuses; if there is a bank, and the space does not say which layers
             share weights, or there are checkpoints too.
@@ -86,7 +89,7 @@ class Evaluation:
     data: Data
     recipe: Recipe | None = None
     reward: Reward | None = None
-    meter: Meter | Sequence[Meter] | None = None
+    meter: AnyMeter | Sequence[AnyMeter] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     checkpoints: str | Path | None = None
@@ -100,6 +103,7 @@ class Evaluation:
     def __post_init__(self) -> None:
         if self.data is not None:
             check_hyperparameters(self.space, self._recipe, self.data.input_shape)
+            self._screening.check_data(self.data)
         self._screening.check_reward(self.reward)
         if self.weights is not None and not self.space.shares_weights:
             space = self.space.architecture if isinstance(self.space, JointSpace) else self.space
@@ -112,8 +116,13 @@ class Evaluation:
 
     @property
     def known_before(self) -> tuple[str, ...]:
-        """Names of the metrics that `measure` gives, which can be limited."""
+        """Names of the metrics that `measure` gives."""
         return self._screening.metrics
+
+    @property
+    def known_after(self) -> tuple[str, ...]:
+        """Names of the metrics that `measure_trained` gives, which no epoch has."""
+        return self._screening.late_metrics
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -188,7 +197,8 @@ class Evaluation:
             the trained model.
 
         Raises:
-            InvalidArchitecture, UnbuildableChild, OverLimit: Before any training.
+            InvalidArchitecture, UnbuildableChild: Before any training.
+            OverLimit: Likewise, unless the limit is on what is measured after the training.
             ValueError: Before any training, on a hyperparameter that nothing knows, on ``after``
                 without `checkpoints`, or if there is a bank of weights and either ``checkpoint`` or
                 ``epochs`` is given.
@@ -239,7 +249,9 @@ class Evaluation:
             return {**metrics, SHARED: float(len(started))}
 
         with never_a_failure(hold_back=self.train is None):
-            return score(network, lambda: mine._build(network), train, self._screening, reward)
+            return score(
+                network, lambda: mine._build(network), train, self._screening, reward, self.data
+            )
 
     def _train(self, model: Any, how: Mapping[str, Any]) -> dict[str, float]:
         return (self.train or _keras_training())(model, self.data, self._recipe, **how)
@@ -259,6 +271,18 @@ class Evaluation:
         network, hyperparameters = self.space.split(params)
         mine = self._with(hyperparameters)
         return mine._screening.measure(network, lambda: mine._build(network))
+
+    def measure_trained(self, model: Any) -> dict[str, float]:
+        """What is measured of a trained child.
+
+        Returns:
+            The metric of each meter of trained children.
+
+        Raises:
+            ChildFailed: If it cannot be measured.
+            OverLimit: If a limit on one of these metrics is not kept.
+        """
+        return self._screening.measure_trained(model, self.data, {})
 
     def _with(self, hyperparameters: Mapping[str, Any], epochs: int | None = None) -> Evaluation:
         """This evaluation, with the given hyperparameters in its recipe and options."""

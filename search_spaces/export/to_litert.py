@@ -27,6 +27,7 @@ from cellwright.search_spaces.export.inference import inference_model
 from cellwright.search_spaces.keras_settings import as_shipped
 
 CALIBRATION = 100  # images that an int8 network's ranges are taken from
+_BATCH = 16  # images that are run at a time, where the network can be resized to that
 
 
 @as_shipped()
@@ -110,24 +111,48 @@ def convert_to_litert(
     return content
 
 
-def run_litert(content: bytes, images: Given) -> Outputs:
-    """Outputs of a ``.tflite`` file's content, image by image, through XNNPACK where it can.
+def run_litert(content: bytes, images: Given, *, threads: int = 1) -> Outputs:
+    """Outputs of a ``.tflite`` file's content, through XNNPACK where it can.
+
+    Images are run several at a time, or one by one where the file holds an operation that cannot
+    be resized. Either way gives the same outputs.
 
     Args:
         content: Content of the file, float32 or int8.
-        images: (number, height, width, channels), or a list of images.
+        images: (number, height, width, channels), or a list of images; at least one.
+        threads: Of the CPU, at least 1.
+
+    Raises:
+        RuntimeError, ValueError: If LiteRT cannot run the file.
     """
+    given = np.asarray(images, np.float32)
+    whole = len(given) - len(given) % _BATCH
+    outputs = []
+    if whole:
+        try:
+            outputs.append(_run(content, given[:whole], _BATCH, threads))
+        except (RuntimeError, ValueError):
+            whole = 0
+    if whole < len(given):
+        outputs.append(_run(content, given[whole:], 1, threads))
+    return np.concatenate(outputs)
+
+
+def _run(content: bytes, images: Images, batch: int, threads: int) -> Outputs:
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=content)
+    interpreter = Interpreter(model_content=content, num_threads=threads)
+    if batch > 1:
+        index = interpreter.get_input_details()[0]["index"]
+        interpreter.resize_tensor_input(index, (batch, *images.shape[1:]))
     interpreter.allocate_tensors()
     taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     outputs = []
-    for image in np.asarray(images, np.float32):
-        interpreter.set_tensor(taken["index"], _as_whole(image[None], taken))
+    for start in range(0, len(images), batch):
+        interpreter.set_tensor(taken["index"], _as_whole(images[start : start + batch], taken))
         interpreter.invoke()
-        outputs.append(_as_float(interpreter.get_tensor(given["index"])[0], given))
-    return np.stack(outputs)
+        outputs.append(_as_float(interpreter.get_tensor(given["index"]), given))
+    return np.concatenate(outputs)
 
 
 def _quantise(converter: Any, images: Images) -> None:

@@ -44,6 +44,8 @@ _HOMES = {
         "Evaluation",
         "Hyperband",
         "HybridReinforce",
+        "Int8Accuracy",
+        "Int8Error",
         "KerasLatency",
         "LatencyPredictor",
         "LiteRTLatency",

@@ -32,7 +32,7 @@ def test_every_option_reaches_its_setting():
         "strategy": "random", "space": "mlp", "data": "wine", "label": "a", "task": "regression",
         "class_weight": "balanced", "image_size": "64x48", "color": "gray", "image_fit": "crop",
         "strict": True, "trials": 3, "epochs": 9, "schedule": "halving", "factor": 2,
-        "batch_size": 7, "learning_rate": 0.5, "filters": 5, "seed": 11, "meter": "size",
+        "batch_size": 7, "learning_rate": 0.5, "filters": 5, "seed": 11,
         "target": 2.5, "hard": True, "limit": 3.5,
     }  # fmt: skip
     settings, settings_of_given = settings_of(**given), given.keys()
@@ -40,7 +40,7 @@ def test_every_option_reaches_its_setting():
     others = {
         "drop": "b,c", "tune": ["batch_size=8,16"], "target_from": "mnasnet-a1",
         "objectives": "val_accuracy,parameters", "reward": "accuracy,power=2",
-        "one_shot": True,
+        "one_shot": True, "meter": ["size", "litert-int8, threads=2"],
     }  # fmt: skip
     population = settings_of(schedule="pbt", tune=["batch_size=8,16"], population=5, step=2)
     assert (population.population, population.step) == (5, 2)

@@ -59,7 +59,7 @@ def trial(number, accuracy, latency, reward=None, state="complete"):
 
 def settings(**changed):
     plain = Settings("optuna", "random", "nasnet", "digits", 4, 1, 16, 1e-3, 2, 0, None, 1)
-    return Settings(**{**vars(plain), "meter": "keras", **changed})
+    return Settings(**{**vars(plain), "meter": ("keras",), **changed})
 
 
 def test_the_front_is_what_nothing_beats_the_cheapest_first():
@@ -103,7 +103,7 @@ def test_a_best_child_beyond_the_target_is_called_so():
 
 
 def test_nothing_is_said_of_targets_that_nobody_gave():
-    assert about_target(settings(meter=None), [trial(0, 0.9, 3)]) == []
+    assert about_target(settings(meter=()), [trial(0, 0.9, 3)]) == []
     assert about_target(settings(), [trial(0, 0.9, 3)]) == []
     beyond = Trial(1, {}, "infeasible", {"latency_ms": 3.0, "infeasible": 1.0})
     assert about_target(settings(limit=2.0), [trial(0, 0.9, 1), beyond]) == [

@@ -450,7 +450,7 @@ def as_they_were(settings):
     since["edition"] = 1  # that of a search which began when settings kept none
     assert {name: settings[name] for name in since} == json.loads(json.dumps(since))
     before = {name: settings[name] for name in SETTINGS}
-    for name, between in (("drop", ","), ("objectives", ","), ("tune", " ")):
+    for name, between in (("drop", ","), ("objectives", ","), ("tune", " "), ("meter", " ")):
         texts = settings[name]
         assert isinstance(texts, list)
         before[name] = between.join(texts) or None

@@ -176,15 +176,22 @@ def nni_trials(evaluation, strategy, trials, folder):
     return found, tuner.strategy.history
 
 
+class Tested:
+    """A score of the trained child: the slower the network, the better it is."""
+
+    metric, unit, direction, after_training = "tested", "", "maximize", True
+
+    def __call__(self, model, data):
+        return Measurement(taken(model) / 1000, 0.0, 1, "", "of the trained child")
+
+
 HOSTS = {"optuna": optuna_trials, "keras_tuner": keras_tuner_trials, "nni": nni_trials}
 
 
-def search(host, folder, space, reward, *, trials, limit=None):
+def search(host, folder, space, reward, *, trials, limit=None, meter=None):
     """The trials that the host stored, which were trained, and what the strategy was told."""
-    given = Given()
-    evaluation = Evaluation(
-        space, DATA, reward=reward, meter=Stated(), limit=limit, train=given.train
-    )
+    given, meter = Given(), meter or Stated()
+    evaluation = Evaluation(space, DATA, reward=reward, meter=meter, limit=limit, train=given.train)
     strategy = RandomSearch(space, seed=3)
     found, told = HOSTS[host](evaluation, strategy, trials, folder)
     return SimpleNamespace(found=found, trained=given.trained, told=told)
@@ -228,6 +235,26 @@ def test_all_hosts_store_the_same_under_the_same_names(tmp_path):
     }  # fmt: skip
     beyond = {"latency_ms": 160, "parameters": 4, "infeasible": pytest.approx(0.6)}
     assert stored["nni"][160] == beyond
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_what_is_measured_of_the_trained_child_is_rewarded_and_limited(host, tmp_path):
+    limit = Limit("tested", at_least=0.05)
+    reward = MnasNetReward(80, metric="tested")
+    ran = search(
+        host, tmp_path, Timed(40, 80, 160), reward, trials=3, limit=limit,
+        meter=[Tested(), Stated()],
+    )  # fmt: skip
+    assert sorted(ran.trained) == [40, 80, 160]  # nothing is known before
+    for trial in ran.found:
+        latency = trial.params["milliseconds"]
+        assert trial.metrics["tested"] == latency / 1000
+        if latency == 40:
+            assert trial.value is None
+            assert trial.metrics["infeasible"] == pytest.approx(0.2)
+        else:
+            weighed = latency / 1000 * (latency / 80) ** -0.07
+            assert trial.value == trial.metrics["reward"] == pytest.approx(weighed)
 
 
 @pytest.mark.parametrize("host", HOSTS)

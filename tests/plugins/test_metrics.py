@@ -96,14 +96,14 @@ def test_tables_show_costs_and_what_the_search_declares_beside_the_reward():
 # Meters
 
 
-def test_every_meter_of_ours_declares_a_cost_in_its_unit():
+def test_every_meter_of_ours_declares_its_unit_and_direction():
     for name in names("meters"):
         arguments = {"command": ["true", "{model}"]} if name == "command" else {}
         meter = make_meter(name, **arguments)
         metric = metric_of(meter)
         assert metric == METRICS[meter.metric]
         assert (meter.unit, meter.direction) == (metric.unit, metric.direction)
-        assert metric.direction == "minimize"
+        assert (metric.direction == "minimize") == (name != "accuracy-int8")
     for meter in (LiteRTLatency(metric="on_phone"), CommandMeter(["true", "{model}"], metric="x")):
         assert metric_of(meter) == Metric(meter.metric, "ms", "minimize")
     assert "minimize" not in repr(LiteRTLatency())  # latency tables are told apart by it
@@ -132,9 +132,12 @@ def test_a_meter_that_contradicts_itself_is_refused(declared, message):
         as_meters(type("Strange", (Throughput,), declared)())
 
 
-def test_only_a_cost_can_be_limited_or_have_a_target():
-    with pytest.raises(ValueError, match="more of 'throughput' is better: leave the limit out"):
+def test_only_a_cost_can_have_a_target_or_be_limited_from_above():
+    with pytest.raises(ValueError, match=r"better: give Limit\('throughput', at_least=...\)"):
         Screening(Throughput(), limit=Limit("throughput", 5))
+    with pytest.raises(ValueError, match=r"is a cost: give Limit\('parameters', at_most=...\)"):
+        Screening(Throughput(), limit=Limit("parameters", at_least=5))
+    Screening(Throughput(), limit=Limit("throughput", at_least=5))
     assert Screening(Throughput(), limit=Limit("parameters", 5)).metrics[-1] == "throughput"
     from cellwright.plugins import Evaluation, load_dataset
     from cellwright.search_spaces import NASNetSpace

@@ -31,7 +31,7 @@ def test_the_limit_is_on_the_prediction_and_a_target_on_what_is_known():
     assert SETTINGS.cost == "predicted_latency_ms"
     aimed = replace(SETTINGS, target=0.4, hard=True).make_evaluation(data)
     assert aimed.reward.latency == "predicted_latency_ms"
-    both = replace(SETTINGS, meter="keras", target=0.4)
+    both = replace(SETTINGS, meter=("keras",), target=0.4)
     evaluation = both.make_evaluation(data)
     assert isinstance(evaluation.meter, KerasLatency)
     assert isinstance(evaluation.predictor.meter, KerasLatency)

@@ -11,7 +11,7 @@ from cellwright.plugins import AccuracyReward, MnasNetReward
 from cellwright.search_spaces import CellwrightError
 from cellwright.searches.folder import continue_or_start, read_settings
 from cellwright.searches.hosts import driver_of
-from cellwright.searches.reward import read_reward, split_reward
+from cellwright.searches.reward import read_reward, split_named
 
 SETTINGS = settings_of(strategy="random", trials=2, epochs=1)
 MODULE = """
@@ -39,10 +39,10 @@ def module(tmp_path, monkeypatch):
 
 
 def test_arguments_are_numbers_booleans_and_words():
-    assert split_reward("loss") == ("loss", {})
+    assert split_named("loss", "--reward") == ("loss", {})
     text = " accuracy, metric=best_val_accuracy, power=3 , a=1e-2, b=true"
     arguments = {"metric": "best_val_accuracy", "power": 3, "a": 0.01, "b": True}
-    assert split_reward(text) == ("accuracy", arguments)
+    assert split_named(text, "--reward") == ("accuracy", arguments)
     reward = read_reward("accuracy,metric=best_val_accuracy,power=3")
     assert isinstance(reward, AccuracyReward)
     assert (reward.metric, reward.power) == ("best_val_accuracy", 3)
@@ -83,7 +83,7 @@ def test_a_reward_beside_a_target_is_refused(target):
     [
         ({"reward": "accuracy", "data": "diabetes", "space": "mlp"}, "'val_accuracy' is missing"),
         ({"reward": "mnasnet,target=2"}, "'latency_ms' is missing.*Give the --meter"),
-        ({"reward": "mnasnet,target=2", "meter": "size"}, "'latency_ms' is missing"),
+        ({"reward": "mnasnet,target=2", "meter": ("size",)}, "'latency_ms' is missing"),
         ({"reward": "rewards_of_a_user:Absent"}, "metric 'moons' is missing; measured are .*loss"),
     ],
 )
@@ -95,7 +95,7 @@ def test_a_reward_that_needs_what_nothing_measures_is_refused(settings, words):
 def test_a_reward_weighs_what_is_measured():
     evaluation = replace(SETTINGS, reward="rewards_of_a_user:Small,per=1000").make_evaluation()
     assert evaluation.reward({"val_accuracy": 0.5, "parameters": 100.0}) == pytest.approx(0.4)
-    sized = replace(SETTINGS, reward="mnasnet,target=5,latency=size_bytes", meter="size")
+    sized = replace(SETTINGS, reward="mnasnet,target=5,latency=size_bytes", meter=("size",))
     assert sized.make_evaluation().reward.latency == "size_bytes"
     assert sized.make_evaluation(measure=False).reward is None
     numbers = replace(SETTINGS, reward="loss", data="diabetes", space="mlp", filters=None)

@@ -109,7 +109,8 @@ def test_settings_from_before_there_were_meters_are_read():
 
 
 LISTS = {"drop": ("id", "full name"), "tune": ("dropout=0..0.5", "batch_size=8,16"),
-         "objectives": ("val_accuracy:max", "latency_ms:min")}  # fmt: skip
+         "objectives": ("val_accuracy:max", "latency_ms:min"),
+         "meter": ("litert", "size,bits=8")}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ def test_lists_are_kept_as_lists():
 def test_settings_from_before_lists_were_lists_are_read():
     """In those, the reward and accuracies went up and all else down."""
     old = {"drop": "id, full name", "tune": "dropout=0..0.5 batch_size=8,16",
-           "objectives": "val_accuracy,latency_ms"}  # fmt: skip
+           "objectives": "val_accuracy,latency_ms", "meter": "litert size,bits=8"}  # fmt: skip
     file = Path("settings.json")
     file.write_text(json.dumps(asdict(SETTINGS) | old))
     assert read_settings(HERE) == replace(SETTINGS, **LISTS)
@@ -249,20 +250,20 @@ def test_the_reward_and_the_meter_follow_the_target():
     assert (weighed.meter.metric, weighed.limit) == ("latency_ms", None)
     with pytest.raises(ValueError, match="target must be above 0"):
         replace(SETTINGS, target=0.0).make_evaluation()
-    hard = replace(SETTINGS, target=2e6, hard=True, limit=3e6, meter="multiply-adds")
+    hard = replace(SETTINGS, target=2e6, hard=True, limit=3e6, meter=("multiply-adds",))
     evaluation = hard.make_evaluation()
     assert (evaluation.reward.alpha, evaluation.reward.beta) == (0, -1)
     assert evaluation.reward.latency == evaluation.meter.metric == "multiply_adds"
     assert evaluation.limit == Limit("multiply_adds", 3e6)
     assert hard.make_evaluation(measure=False).reward is None
     with pytest.raises(ValueError, match=r"unknown name 'sundial'; installed meters are"):
-        replace(SETTINGS, meter="sundial").make_evaluation()
+        replace(SETTINGS, meter=("sundial",)).make_evaluation()
     with pytest.raises(InvalidData, match="no such path"):
         replace(SETTINGS, data="nowhere").make_evaluation()
 
 
 def test_a_target_from_a_network_is_measured_once():
-    settings = replace(SETTINGS, meter="multiply-adds", target_from="mnasnet-small")
+    settings = replace(SETTINGS, meter=("multiply-adds",), target_from="mnasnet-small")
     first = with_target(HERE, settings)
     network = load_genotype("mnasnet-small").build((8, 8, 1), 10)
     assert first.target == costs(network).multiply_adds

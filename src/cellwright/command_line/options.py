@@ -231,13 +231,14 @@ def settings_of(
         ),
     ] = 0,
     meter: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             rich_help_panel=_COST,
             metavar="NAME",
-            help="Measure each child: keras, litert, litert-int8 (latency of one image on this "
-            "machine), multiply-adds, parameters, size, litert-size, litert-int8-size (of the "
-            "file), peak-memory, or module:attribute, such as a CommandMeter of yours.",
+            help="Measure each child: keras, litert, litert-int8, onnx (latency on this machine), "
+            "multiply-adds, parameters, size, litert-size, litert-int8-size (of the file), "
+            "peak-memory; once trained: accuracy-int8, mae-int8; or module:attribute, such as a "
+            "CommandMeter of yours. Arguments follow commas: litert,threads=2. May be repeated.",
         ),
     ] = None,
     reward: Annotated[
@@ -287,7 +288,7 @@ def settings_of(
             rich_help_panel=_COST,
             metavar="X",
             help="Do not train a child beyond this, measured untrained, in the meter's unit; with "
-            "--predict do not even build it.",
+            "--predict do not even build it. Of what is maximised (accuracy-int8) it is the least.",
         ),
     ] = None,
     predict: Annotated[
@@ -348,7 +349,8 @@ def settings_of(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, filters=filters,
         seed=seed, storage=None, concurrency=1, label=label, drop=_parts(drop), task=task,
         class_weight=class_weight, image_size=image_size, color=color, image_fit=image_fit,
-        strict=strict, stream=stream, meter=meter, target=target, target_from=target_from,
+        strict=strict, stream=stream, meter=_without_spaces(meter), target=target,
+        target_from=target_from,
         hard=hard, limit=limit, objectives=_parts(objectives),
         tune=_without_spaces(tune), schedule=schedule, factor=factor, reward=reward,
         population=population, step=step, one_shot=one_shot,
@@ -398,8 +400,8 @@ def _parts(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
-def _without_spaces(tune: list[str] | None) -> tuple[str, ...]:
-    return tuple("".join(text.split()) for text in tune or ())
+def _without_spaces(texts: list[str] | None) -> tuple[str, ...]:
+    return tuple("".join(text.split()) for text in texts or ())
 
 
 def _check_schedule(settings: Settings) -> None:

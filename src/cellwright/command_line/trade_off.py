@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cellwright.plugins.metrics import Metric, plain_number
+from cellwright.plugins.scoring.limit import Screening
 from cellwright.searches.front import QUALITY, measured
 from cellwright.searches.settings import Settings
 from cellwright.searches.trial import Trial, best_trial
@@ -19,9 +20,14 @@ def about_target(settings: Settings, trials: Sequence[Trial]) -> list[str]:
     cost, lines = settings.metric(settings.cost), []
     if settings.limit is not None:
         beyond = sum(trial.state == "infeasible" for trial in trials)
-        limit = settings.metric(settings.limited).write(settings.limit)
+        limited = settings.metric(settings.limited)
+        late = settings.limited in Screening(settings.make_meters()).late_metrics
         unseen = "not trained" if settings.predict is None else "not built"
-        lines.append(f"limit {limit}: {beyond} of {len(trials)} children are beyond it, {unseen}")
+        lines.append(
+            f"limit {limited.write(settings.limit)}: {beyond} of {len(trials)} children are "
+            f"{'beyond' if limited.direction == 'minimize' else 'below'} it"
+            f"{', and do not count' if late else f', {unseen}'}"
+        )
     if settings.target is not None and best is not None and cost.name in best.metrics:
         lines += _against(settings.target, cost, best, trials)
         lines += _price(best, cost, trials)

@@ -18,7 +18,7 @@ from cellwright.plugins.data.tables import TABLES
 from cellwright.plugins.data.target import TASKS
 from cellwright.plugins.registry import names
 from cellwright.plugins.scoring.evaluation import check_hyperparameters
-from cellwright.plugins.scoring.limit import Limit, Screening
+from cellwright.plugins.scoring.limit import Screening
 from cellwright.plugins.scoring.reference import check_reference
 from cellwright.plugins.scoring.rewards import MnasNetReward
 from cellwright.search_spaces import CellwrightError, JointSpace, UnbuildableChild
@@ -246,18 +246,17 @@ def _check_cost(settings: Settings) -> None:
     if predicts_number and (settings.target, settings.target_from) != (None, None):
         raise CellwrightError("a target weighs accuracy, not a loss: give --limit alone")
     with named("--meter"):
-        meter = settings.make_meter()
-        clock = None if settings.predict is None else settings.make_clock()
-    for each in (meter, clock):
+        meters = settings.make_meters()
+        clocks = () if settings.predict is None else (settings.make_clock(),)
+    for each in (*meters, *clocks):
         for module in getattr(each, "needs", ()):
-            require(module, f"--meter {settings.clock_name}")
+            require(module, f"the meter of {each.metric}")
     if settings.predict is not None:
         _check_prediction(settings)
         return
     if settings.target is not None and settings.cost is not None:
-        Screening(meter).check_reward(MnasNetReward(settings.target, latency=settings.cost))
-    if settings.limit is not None and settings.limited is not None:
-        Screening(meter, limit=Limit(settings.limited, settings.limit))
+        Screening(meters).check_reward(MnasNetReward(settings.target, latency=settings.cost))
+    Screening(meters, limit=settings.make_limit())
 
 
 def _check_prediction(settings: Settings) -> None:
@@ -277,7 +276,7 @@ def _check_reward(settings: Settings) -> None:
     refused = []
     for classes in (2, None):
         try:
-            check_reward(settings.reward, reward, classes, settings.known_before)
+            check_reward(settings.reward, reward, classes, settings.measured)
         except CellwrightError as error:
             refused.append(error)
     if len(refused) == 2:

@@ -25,7 +25,7 @@ from cellwright.plugins.training.best_child import keep_best
 from cellwright.search_spaces import INFEASIBLE, CellwrightError
 from cellwright.searches.folder import read_settings
 from cellwright.searches.hosts import OnEpoch, OnTrial
-from cellwright.searches.reward import split_reward
+from cellwright.searches.reward import split_named
 from cellwright.searches.run import Run, name_of_values, split_params
 from cellwright.searches.settings import CHECKPOINTS, WEIGHTS, Settings
 from cellwright.searches.trial import Trial
@@ -102,15 +102,22 @@ def write(
     made = {
         "space": call("make_space", settings.meant_space, **tune),
         "data": call("load_dataset", settings.data, **settings.data_options),
-        "meter": settings.meter_name and call("make_meter", settings.meter_name),
+        "meter": _meters(settings),
         "checkpoints": settings.schedule and as_python(CHECKPOINTS),
         **({"weights": call("WeightBank", WEIGHTS)} if settings.one_shot else {}),
     }
     if settings.reward is not None:
-        name, arguments = split_reward(settings.reward)
+        name, arguments = split_named(settings.reward, "--reward")
         made["reward"] = call("make_reward", name, **arguments)
     script = trial_script(**_arguments_of(evaluation, made))
     return _write(folder, settings, script=script, overwrite=overwrite, numeric=numeric)
+
+
+def _meters(settings: Settings) -> str | None:
+    """The calls that make the meters, one alone or a list; None if there are none."""
+    named = [split_named(text, "--meter") for text in settings.meter_names]
+    calls = [call("make_meter", name, **arguments) for name, arguments in named]
+    return f"[{', '.join(calls)}]" if len(calls) > 1 else next(iter(calls), None)
 
 
 def _arguments_of(evaluation: Evaluation, made: Mapping[str, str | None]) -> dict[str, str]:

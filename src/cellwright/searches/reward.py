@@ -1,11 +1,12 @@
-"""``--reward``: what a search weighs its children by, as a user writes it."""
+"""``--reward`` and ``--meter``: by what children are weighed and measured, as a user writes it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from cellwright.plugins import Reward, make_reward
+from cellwright.plugins import AnyMeter, Reward, make_meter, make_reward
+from cellwright.plugins.registry import names as installed
 from cellwright.search_spaces import CellwrightError, ChildFailed, read_value
 
 # What training gives, where there are classes to tell apart and where a number is predicted.
@@ -14,8 +15,18 @@ _OF_CLASSES = ("accuracy", "loss", "val_accuracy", "val_loss", "best_val_accurac
 _OF_NUMBERS = ("mae", "loss", "val_mae", "val_loss")
 
 
-def split_reward(text: str) -> tuple[str, dict[str, Any]]:
-    """``NAME`` or ``NAME,ARGUMENT=VALUE,...`` as the name of a reward and its arguments.
+_EXAMPLES = {
+    "--reward": "accuracy,metric=best_val_accuracy,power=3",
+    "--meter": "litert-int8,threads=2,metric=latency_int8_ms",
+}
+
+
+def split_named(text: str, option: str) -> tuple[str, dict[str, Any]]:
+    """``NAME`` or ``NAME,ARGUMENT=VALUE,...`` as a name and its arguments.
+
+    Args:
+        text: As the user wrote it.
+        option: ``"--reward"`` or ``"--meter"``, for the message.
 
     Raises:
         CellwrightError: If it is not written so.
@@ -26,21 +37,37 @@ def split_reward(text: str) -> tuple[str, dict[str, Any]]:
         argument, _, value = (word.strip() for word in part.partition("="))
         if not argument.isidentifier() or not value or argument in arguments:
             raise CellwrightError(
-                "--reward is a name, or a name and its arguments, each once, such as "
-                f"accuracy,metric=best_val_accuracy,power=3; got {text!r}"
+                f"{option} is a name, or a name and its arguments, each once, such as "
+                f"{_EXAMPLES[option]}; got {text!r}"
             )
         arguments[argument] = read_value(value)
     return name, arguments
 
 
 def read_reward(text: str) -> Reward:
-    """The reward that is written as `split_reward` takes it.
+    """The reward that is written as `split_named` takes it.
 
     Raises:
-        CellwrightError, ValueError: See `split_reward` and `make_reward`.
+        CellwrightError, ValueError: See `split_named` and `make_reward`.
     """
-    name, arguments = split_reward(text)
+    name, arguments = split_named(text, "--reward")
     return make_reward(name, **arguments)
+
+
+def read_meter(text: str) -> AnyMeter:
+    """The meter that is written likewise.
+
+    Raises:
+        CellwrightError, ValueError: See `split_named` and `make_meter`.
+    """
+    name, arguments = split_named(text, "--meter")
+    return make_meter(name, **arguments)
+
+
+def meter_for(metric: str) -> str:
+    """Such as `` (accuracy_int8 needs --meter accuracy-int8)``; empty if no meter is named so."""
+    name = metric.replace("_", "-")
+    return f" ({metric} needs --meter {name})" if name in installed("meters") else ""
 
 
 def check_reward(text: str, reward: Reward, classes: int | None, measured: Sequence[str]) -> None:
@@ -50,7 +77,7 @@ def check_reward(text: str, reward: Reward, classes: int | None, measured: Seque
         text: As the user wrote it.
         reward: What it says.
         classes: Number of classes in the data; None where a number is predicted.
-        measured: The metrics that are known before a child is trained.
+        measured: The metrics that are measured of a child, beside those of its training.
 
     Raises:
         CellwrightError: If the reward needs a metric that the children will not have.

@@ -94,7 +94,7 @@ def _declared(settings: Settings) -> Sequence[Metric]:
     try:
         return settings.declared
     except ValueError:
-        return replace(settings, meter=None).declared
+        return replace(settings, meter=()).declared
 
 
 def _metric(run: Run, text: str) -> Metric:

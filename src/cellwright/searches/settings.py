@@ -24,7 +24,8 @@ from cellwright.plugins import (
     make_tracker,
 )
 from cellwright.plugins.files import atomic_write
-from cellwright.plugins.meters import metric_of
+from cellwright.plugins.meters import AnyMeter, as_meters, metric_of
+from cellwright.plugins.meters.measurement import of_untrained
 from cellwright.plugins.metrics import (
     PREDICTED,
     TRAINED,
@@ -39,12 +40,12 @@ from cellwright.plugins.strategies.population import PopulationBased
 from cellwright.plugins.strategies.schedule import Schedule
 from cellwright.search_spaces import CellwrightError, SearchSpace
 from cellwright.searches.prediction import make_predictor
-from cellwright.searches.reward import check_reward, read_reward
+from cellwright.searches.reward import check_reward, meter_for, read_meter, read_reward
 
 FILE = "settings.json"
 CHECKPOINTS, WEIGHTS = "checkpoints", "weights"
 # Settings that are lists, and what stands between the parts where they are shown as one text.
-LISTS = {"drop": ",", "objectives": ",", "tune": " ", "track": " "}
+LISTS = {"drop": ",", "objectives": ",", "tune": " ", "track": " ", "meter": " "}
 SCHEDULES = ("hyperband", "halving", "pbt")
 POPULATION = 8  # members under pbt, unless the user gives another number
 # What names mean, by number; searches of the first kept no number. Then "nasnet", and the class by
@@ -77,7 +78,7 @@ class Settings:
     image_fit: str | None = None
     strict: bool = False
     stream: bool | None = None
-    meter: str | None = None
+    meter: tuple[str, ...] = ()  # each as `read_meter` takes it
     target: float | None = None
     target_from: str | None = None
     hard: bool = False
@@ -91,7 +92,7 @@ class Settings:
     factor: int | None = None
     population: int | None = None
     step: int | None = None
-    reward: str | None = None  # see `split_reward`
+    reward: str | None = None  # see `read_reward`
     one_shot: bool = False
     track: tuple[str, ...] = ()  # each as `make_tracker` takes it
     edition: int = EDITION  # no option: a search that goes on keeps its own
@@ -117,10 +118,8 @@ class Settings:
 
     @property
     def declared(self) -> list[Metric]:
-        """The metrics whose direction an objective or the meter of this search declares."""
-        meter = self.make_meter()
-        measured = None if meter is None else metric_of(meter)
-        by_meter = [] if measured is None else [measured]
+        """The metrics whose direction an objective or a meter of this search declares."""
+        by_meter = [found for meter in self.make_meters() if (found := metric_of(meter))]
         said = [text for text in self.objectives if split_direction(text)[1] is not None]
         return [*(find_metric(text, by_meter) for text in said), *by_meter]
 
@@ -132,36 +131,46 @@ class Settings:
         """
         return find_metric(text, self.declared, option)
 
-    def make_meter(self) -> Meter | None:
-        """The meter of the children, if they are measured."""
-        return None if self.meter_name is None else make_meter(self.meter_name)
+    def make_meters(self) -> tuple[AnyMeter, ...]:
+        """The meters of the children, none if they are not measured.
+
+        Raises:
+            CellwrightError, ValueError: If one is not written right, or two write one metric.
+        """
+        return as_meters([read_meter(text) for text in self.meter_names])
 
     @property
-    def meter_name(self) -> str | None:
-        """The name of the meter of the children.
+    def meter_names(self) -> tuple[str, ...]:
+        """The meters of the children, each as `read_meter` takes it.
 
         Without ``--meter``, a target or a limit is measured by Keras, unless latency is predicted;
         the objective ``latency_ms`` is always measured.
         """
         weighs = (self.target, self.target_from, self.limit) != (None, None, None)
-        if self.meter is None and "latency_ms" not in self.objective_names:
-            return "keras" if weighs and self.predict is None else None
-        return self.clock_name
+        if self.meter:
+            return self.meter
+        if "latency_ms" in self.objective_names:
+            return (self._usual_clock,)
+        return ("keras",) if weighs and self.predict is None else ()
 
     @property
-    def known_before(self) -> tuple[str, ...]:
-        """Names of the metrics that are known of a child before it is trained."""
+    def measured(self) -> tuple[str, ...]:
+        """Names of the metrics that are measured of a child, beside those of its training."""
         predicted = () if self.predict is None else (PREDICTED,)
-        return (*predicted, *Screening(self.make_meter()).metrics)
+        screening = Screening(self.make_meters())
+        return (*predicted, *screening.metrics, *screening.late_metrics)
 
     @property
-    def clock_name(self) -> str:
-        """The name of the meter that `make_clock` makes."""
-        return self.meter or ("keras" if self.predict is None else "litert")
+    def _usual_clock(self) -> str:
+        return "keras" if self.predict is None else "litert"
 
     def make_clock(self) -> Meter:
-        """The meter that times the pieces of a prediction, and the network of ``target_from``."""
-        return make_meter(self.clock_name)
+        """The meter that times the pieces of a prediction, and the network of ``target_from``: the
+        first of a cost that needs no training."""
+        early = of_untrained([read_meter(text) for text in self.meter or (self._usual_clock,)])
+        costs = [meter for meter in early if not _is_maximised(meter)]
+        (clock,) = costs[:1] or early[:1] or of_untrained(make_meter(self._usual_clock))
+        return clock
 
     @property
     def options(self) -> dict[str, Any]:
@@ -170,19 +179,28 @@ class Settings:
 
     @property
     def cost(self) -> str | None:
-        """The metric that a front is drawn against: the meter's, the predicted latency, or the
-        first objective that is minimised."""
-        meter = self.make_meter()
-        if meter is not None:
-            return meter.metric
+        """The metric that a front is drawn against: that of the first meter of a cost, or else of
+        the first meter, the predicted latency, or the first objective that is minimised."""
+        meters = self.make_meters()
+        costs = [meter for meter in meters if not _is_maximised(meter)]
+        if meters:
+            return (costs or meters)[0].metric
         if self.predict is not None:
             return PREDICTED
         return next((name for name, way in self.goals.items() if way == "minimize"), None)
 
     @property
     def limited(self) -> str | None:
-        """The metric that is limited: the predicted latency, or else the meter's."""
+        """The metric that is limited: the predicted latency, or else that of `cost`."""
         return self.cost if self.predict is None else PREDICTED
+
+    def make_limit(self) -> Limit | None:
+        """The limit on a child: the most of a cost, the least of what is maximised."""
+        if self.limit is None or self.limited is None:
+            return None
+        most = next((m for m in self.make_meters() if m.metric == self.limited), None)
+        maximised = most is not None and _is_maximised(most)
+        return Limit.on(self.limited, self.limit, "maximize" if maximised else "minimize")
 
     def make_space(self) -> SearchSpace:
         """The space to search, with the hyperparameters of ``tune``."""
@@ -294,10 +312,12 @@ class Settings:
         data = data or self.load_data()  # before the framework: wrong data are refused at once
         from cellwright.plugins import Recipe, WeightBank
 
-        meter, limit, predictor = None, None, None
+        meter: AnyMeter | tuple[AnyMeter, ...] | None = None
+        limit, predictor = None, None
         reward: Reward | None = None
         if measure:
-            meter = self.make_meter()
+            meters = self.make_meters()
+            meter = (meters[0] if len(meters) == 1 else meters) if meters else None
             if self.predict is not None:
                 predictor = make_predictor(
                     Path(self.predict), self.make_space(), self.make_clock(), data, self.options
@@ -309,9 +329,9 @@ class Settings:
             reward = weigh(self.target, latency=self.cost)
         if measure and self.reward is not None:
             reward = read_reward(self.reward)
-            check_reward(self.reward, reward, data.classes, self.known_before)
-        if measure and self.limit is not None and self.limited is not None:
-            limit = Limit(self.limited, self.limit)
+            check_reward(self.reward, reward, data.classes, self.measured)
+        if measure:
+            limit = self.make_limit()
         return Evaluation(
             self.make_space(),
             data,
@@ -353,12 +373,12 @@ def check_objectives(settings: Settings) -> None:
         CellwrightError: If an objective is not a metric that the children will have, or nothing
             says which way it, or what the front is drawn against, is better.
     """
-    known = [*TRAINED, *settings.known_before, "seconds"]
-    if not set(settings.objective_names) <= set(known):
+    known = [*TRAINED, *settings.measured, "seconds"]
+    if missing := [name for name in settings.objective_names if name not in known]:
         raise CellwrightError(
             f"--objectives must be among {', '.join(known)}, with commas between, got "
-            f"{_told('objectives', settings.objectives)!r}; a --meter adds its own metric, and "
-            ":max or :min after a name says which way it is better"
+            f"{_told('objectives', settings.objectives)!r}; a --meter adds its own metric"
+            f"{meter_for(missing[0])}, and :max or :min after a name says which way it is better"
         )
     for name in (*settings.objectives, *([] if settings.cost is None else [settings.cost])):
         settings.metric(name)
@@ -375,6 +395,11 @@ def with_goals(settings: Settings) -> Settings:
         return settings
     explicit = (f"{name}:{direction[:3]}" for name, direction in settings.goals.items())
     return replace(settings, objectives=tuple(explicit))
+
+
+def _is_maximised(meter: AnyMeter) -> bool:
+    found = metric_of(meter)
+    return found is not None and found.direction == "maximize"
 
 
 def as_told(settings: Settings) -> dict[str, Any]:

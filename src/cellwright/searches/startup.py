@@ -82,7 +82,8 @@ def try_to_build(evaluation: Evaluation, tries: int = 5) -> None:
     for number in range(tries):
         try:
             params = space.sample(rng) if number else space.decode([0] * len(space.names))
-            replace(evaluation, limit=None, reward=None, predictor=None).measure(params)
+            bare = replace(evaluation, limit=None, reward=None, predictor=None)
+            bare.measure_trained(bare.measure(params)[1])  # whether it can, not how good it is
             return
         except Exception as error:
             reason = error

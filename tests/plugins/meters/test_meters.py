@@ -273,11 +273,13 @@ def test_several_meters_write_a_metric_each(small):
 def test_meters_come_by_name():
     made = {name: make_meter(name) for name in names("meters") if name != "command"}
     assert {name: meter.metric for name, meter in made.items()} == {
+        "accuracy-int8": "accuracy_int8",
         "keras": "latency_ms",
         "litert": "latency_ms",
         "litert-int8": "latency_ms",
         "litert-int8-size": "size_bytes",
         "litert-size": "size_bytes",
+        "mae-int8": "mae_int8",
         "multiply-adds": "multiply_adds",
         "parameters": "parameters",
         "peak-memory": "peak_memory_bytes",

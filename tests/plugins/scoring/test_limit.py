@@ -6,7 +6,17 @@ import keras
 import numpy as np
 import pytest
 
-from cellwright.plugins import Dataset, Evaluation, Limit, MnasNetReward, MultiplyAdds, Parameters
+from cellwright.plugins import (
+    AccuracyReward,
+    Dataset,
+    Evaluation,
+    Limit,
+    Measurement,
+    MnasNetReward,
+    MultiplyAdds,
+    Parameters,
+)
+from cellwright.plugins.meters import measure
 from cellwright.plugins.scoring.reference import target_from
 from cellwright.search_spaces import (
     ChildFailed,
@@ -81,6 +91,82 @@ def test_a_limit_on_what_nothing_measures_is_refused(metric):
 def test_impossible_limits_are_refused(most):
     with pytest.raises(ValueError, match="at_most must be above 0 and finite"):
         Limit("parameters", most)
+
+
+def test_a_limit_is_one_number():
+    for both in ({}, {"at_most": 1, "at_least": 2}):
+        with pytest.raises(ValueError, match="a limit is at_most or at_least"):
+            Limit("parameters", **both)
+    with pytest.raises(ValueError, match="at_least must be above 0 and finite, got 0"):
+        Limit("kept", at_least=0)
+    least, most = Limit("kept", at_least=0.8), Limit.on("parameters", 5, "minimize")
+    assert (repr(least), repr(most)) == (
+        "Limit(metric='kept', at_least=0.8)",
+        "Limit(metric='parameters', at_most=5)",
+    )
+    assert Limit.on("kept", 0.8, "maximize") == least
+    assert least.excess({"kept": 0.5}) == pytest.approx(0.3)
+    assert (least.excess({}), most.excess({})) == (-math.inf, -math.inf)
+
+
+class Kept:
+    """The largest bias of the last layer, which is 0 before the training."""
+
+    metric, unit, direction, after_training = "kept", "", "maximize", True
+
+    def __call__(self, model, data):
+        assert len(data.x_val) == 4
+        bias = model.get_layer("classes").bias
+        return Measurement(
+            float(np.abs(keras.ops.convert_to_numpy(bias)).max()), 0.0, 1, "", "read"
+        )
+
+
+def fit(model, data, recipe, *, report=None):
+    """A training that moves one weight."""
+    model.get_layer("classes").bias.assign([0.25, 0.0])
+    report and report(0, {"val_accuracy": 0.5})
+    return {"val_accuracy": 0.5, "val_loss": 1.0}
+
+
+def test_some_meters_measure_the_trained_child():
+    seen = []
+    score = evaluation(
+        meter=[Kept(), Parameters(metric="weights")], train=fit, reward=AccuracyReward("kept")
+    )
+    metrics, model = score.run(PARAMS, lambda epoch, found: seen.append(found))
+    assert metrics["kept"] == metrics["reward"] == 0.25
+    assert (score.known_before, score.known_after) == (("parameters", "weights"), ("kept",))
+    assert "kept" not in score.measure(PARAMS)[0]
+    assert not {"kept", "reward"} & seen[0].keys()  # no epoch knows it
+    assert score.measure_trained(model) == {"kept": 0.25}
+    assert measure(model, Kept(), DATA) == {"kept": 0.25}
+    with pytest.raises(ValueError, match=r"measures a trained child .*: give the Dataset too"):
+        measure(model, Kept())
+
+
+def test_a_child_below_a_limit_on_what_follows_the_training_does_not_count():
+    score = evaluation(meter=Kept(), train=fit, limit=Limit("kept", at_least=0.5))
+    words = "kept is 0.25, below the least that is allowed, 0.5: the child does not count"
+    with pytest.raises(OverLimit, match=words) as over:
+        score.run(PARAMS)
+    assert over.value.metrics["infeasible"] == pytest.approx(0.5)
+    assert over.value.metrics["val_accuracy"] == 0.5  # all that it cost a training to know
+    assert (
+        evaluation(meter=Kept(), train=fit, limit=Limit("kept", at_least=0.2)).run(PARAMS)[0][
+            "kept"
+        ]
+        == 0.25
+    )
+
+
+def test_a_meter_refuses_data_before_the_first_child():
+    class Picky(Kept):
+        def check(self, data):
+            raise ValueError(f"no {data.classes} classes")
+
+    with pytest.raises(ValueError, match="no 2 classes"):
+        evaluation(meter=Picky())
 
 
 def test_the_metric_of_any_meter_can_be_weighed():
