@@ -12,18 +12,12 @@ import keras
 import keras_tuner as kt
 import numpy as np
 
-from cellwright.plugins import Dataset, Recipe
+from cellwright.plugins import Data, Dataset, Recipe
+from cellwright.plugins.data.kinds import ARRAYS, GENERATOR, first_of, kind_of
 from cellwright.plugins.data.labels import check_numbered, check_numbers, check_one_hot
 from cellwright.plugins.scoring.limit import Screening
 from cellwright.plugins.training.batches import Batches
-from cellwright.plugins.training.ready_made import (
-    ARRAYS,
-    GENERATOR,
-    augmented,
-    first_of,
-    kind_of,
-    with_batch_size,
-)
+from cellwright.plugins.training.ready_made import augmented, with_batch_size
 from cellwright.search_spaces import InvalidData, SearchSpace
 from cellwright.search_spaces.task import channels_first
 
@@ -145,6 +139,11 @@ def _check_part(
     """Check one part, and return what takes the place of ``x``."""
     if x is None:
         raise InvalidData("there is no data; give images and labels, as two arrays, or batches")
+    if isinstance(x, Data):
+        raise InvalidData(
+            f"a {type(x).__name__} is for an Evaluation, and this hypermodel takes what model.fit "
+            "takes: run EvaluationTuner(Evaluation(space, data), ...), or give arrays or batches"
+        )
     kind, given = kind_of(x), given or {}
     if kind == ARRAYS:
         x = x[0] if isinstance(x, list | tuple) and len(x) == 1 else x  # of one input

@@ -3,6 +3,7 @@
 from cellwright.plugins.data.data import Data
 from cellwright.plugins.data.dataset import Dataset
 from cellwright.plugins.data.load import load_dataset
-from cellwright.plugins.data.stream import Stream
+from cellwright.plugins.data.streams import Stream
+from cellwright.plugins.data.wrapped import stream
 
-__all__ = ["Data", "Dataset", "Stream", "load_dataset"]
+__all__ = ["Data", "Dataset", "Stream", "load_dataset", "stream"]

@@ -154,21 +154,26 @@ def read_image(file: Path, options: ImageOptions) -> Picture:
         Damaged: If it cannot be read.
         InvalidData: If it is whole, but its pixels have no known scale.
     """
-    from PIL import ImageOps
-
     try:
         with _opened(file) as opened:
-            # A phone's photo, which holds a preview too, is one image to its owner.
-            several = opened.format != "MPO" and getattr(opened, "is_animated", False)
             if options.size is not None:  # a large JPEG is decoded at a fraction of its size
                 opened.draft(None, (2 * max(options.size),) * 2)
-            image = ImageOps.exif_transpose(opened)
-            scale = _scale(file, image)
-            image, transparent = _converted(image, options.color)
+            return picture_of(opened, options, str(file))
     except InvalidData:
         raise
     except Exception as error:  # Pillow shows damage as OSError, SyntaxError, ValueError and more
         raise _damaged(error) from error
+
+
+def picture_of(image: Image.Image, options: ImageOptions, name: str) -> Picture:
+    """The same of an image that Pillow has opened; ``name`` is for errors."""
+    from PIL import ImageOps
+
+    # A phone's photo, which holds a preview too, is one image to its owner.
+    several = getattr(image, "format", "") != "MPO" and getattr(image, "is_animated", False)
+    image = ImageOps.exif_transpose(image)
+    scale = _scale(name, image)
+    image, transparent = _converted(image, options.color)
     if options.size is not None:
         image = _resized(image, options.size, options.fit)
     raw: NDArray[Any] = np.asarray(image)
@@ -186,7 +191,7 @@ def _damaged(error: Exception) -> Damaged:
     return Damaged(str(error) or type(error).__name__)
 
 
-def _scale(file: Path, image: Image.Image) -> int:
+def _scale(file: str, image: Image.Image) -> int:
     """The value of a white pixel."""
     if image.mode == "F":
         raise InvalidData(f"{file} holds floating-point pixels; save it with 8 or 16 bits")

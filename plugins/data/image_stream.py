@@ -28,7 +28,7 @@ from cellwright.plugins.data.image_file import (
 from cellwright.plugins.data.image_folder import of_two_shapes
 from cellwright.plugins.data.labels import positions_of
 from cellwright.plugins.data.part import Batch, Rows
-from cellwright.plugins.data.stream import Stream
+from cellwright.plugins.data.streams import Stream
 from cellwright.plugins.data.threads import threads
 from cellwright.search_spaces import InvalidData
 
@@ -109,6 +109,10 @@ class ImageRows(Rows):
     @property
     def input_shape(self) -> tuple[int, ...]:
         return self.shape
+
+    @property
+    def readers(self) -> int:
+        return threads()
 
     @property
     def left_out(self) -> int:

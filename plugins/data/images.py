@@ -20,7 +20,7 @@ from cellwright.plugins.data.image_folder import read_files
 from cellwright.plugins.data.image_stream import folder_stream
 from cellwright.plugins.data.labels import class_labels, positions_of
 from cellwright.plugins.data.memory import too_large
-from cellwright.plugins.data.stream import Stream
+from cellwright.plugins.data.streams import Stream
 from cellwright.search_spaces import InvalidData
 from cellwright.search_spaces.task import check_channels_last
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from cellwright.plugins.data.dataset import Dataset, read_saved
 from cellwright.plugins.data.image_file import ImageOptions, read_size
 from cellwright.plugins.data.images import IMAGES, load_images
-from cellwright.plugins.data.stream import Stream
+from cellwright.plugins.data.streams import Stream
 from cellwright.plugins.data.tables import TABLES, is_table, load_table
 from cellwright.search_spaces import InvalidData
 

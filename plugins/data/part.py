@@ -26,6 +26,11 @@ class Part(ABC):
     def input_shape(self) -> tuple[int, ...]:
         """Shape of the inputs of one: (height, width, channels), or (features,)."""
 
+    @property
+    def readers(self) -> int:
+        """How many threads may read at a time."""
+        return 1
+
     @abstractmethod
     def batches(self, size: int, epoch: int = 0) -> Iterator[Batch]:
         """All examples in their own order, ``size`` at a time; the last batch may hold fewer.

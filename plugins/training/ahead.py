@@ -13,7 +13,6 @@ import keras
 import numpy as np
 
 from cellwright.plugins.data.part import Batch, Part, Rows
-from cellwright.plugins.data.threads import threads
 from cellwright.plugins.training.batches import changed, order_of
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def to_train(part: Part, recipe: Recipe, epochs: range) -> Ahead:
         chosen = orders.of(epoch)[index * size : (index + 1) * size]
         return changed(part.take(chosen), recipe, epoch, index)
 
-    return Ahead(read, steps, epochs, threads())
+    return Ahead(read, steps, epochs, part.readers)
 
 
 def to_validate(part: Part, size: int) -> Ahead:
@@ -134,7 +133,7 @@ def to_validate(part: Part, size: int) -> Ahead:
     def read(epoch: int, index: int) -> Batch:
         return part.take(order[index * size : (index + 1) * size])
 
-    return Ahead(read, math.ceil(part.number / size), None, threads())
+    return Ahead(read, math.ceil(part.number / size), None, part.readers)
 
 
 def _in_turn(part: Part, size: int, epochs: range | None, finish: Callable[..., Batch]) -> Ahead:

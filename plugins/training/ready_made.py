@@ -1,58 +1,20 @@
-"""Batches that a user has made: what they are, and what a searched recipe changes in them."""
+"""Batches that a user has made, and what a searched recipe changes in them."""
 
 from __future__ import annotations
 
 import itertools
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
+from cellwright.plugins.data.kinds import GENERATOR, PY_DATASET, STREAM, kind_of
 from cellwright.plugins.training.augmentation import augment
 from cellwright.search_spaces import InvalidData
 
 if TYPE_CHECKING:
     from cellwright.plugins.training.recipe import Recipe
-
-ARRAYS, STREAM, PY_DATASET, GENERATOR = "arrays", "tf.data.Dataset", "PyDataset", "generator"
-
-
-def kind_of(x: Any) -> str:
-    """What Keras is to train on: `ARRAYS` for what is not batches yet, or what batches they are.
-
-    Batches of another kind are told by the name of their class.
-    """
-    tf = sys.modules.get("tensorflow")
-    if isinstance(x, keras.utils.PyDataset):
-        return PY_DATASET
-    if tf is not None and isinstance(x, tf.data.Dataset):
-        return STREAM
-    if hasattr(x, "__next__"):
-        return GENERATOR
-    if hasattr(x, "__array__") or isinstance(x, Sequence | Mapping):
-        return ARRAYS
-    return type(x).__name__
-
-
-def first_of(x: Any) -> tuple[Any, Any]:
-    """The first batch, and what to train on in place of ``x``, from which it may have been taken.
-
-    Raises:
-        InvalidData: If there is no batch.
-    """
-    if isinstance(x, keras.utils.PyDataset):
-        return x[0], x
-    batches = iter(x)
-    try:
-        first = next(batches)
-    except StopIteration:
-        raise InvalidData(
-            f"the {kind_of(x)} gives no batch. A generator gives each batch once, and must go on "
-            "for all epochs of all trials"
-        ) from None
-    return first, itertools.chain([first], batches) if batches is x else x
 
 
 def with_batch_size(x: Any, size: int) -> Any:

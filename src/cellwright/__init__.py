@@ -64,6 +64,7 @@ _HOMES = {
         "Strategy",
         "WeightBank",
         "load_dataset",
+        "stream",
     ),
     "cellwright.automl": ("CellwrightClassifier", "CellwrightRegressor"),
     "cellwright.adapters.optuna_sampler": (
