@@ -33,8 +33,8 @@ def main(
     folder: Annotated[Path, typer.Argument(help="Folder of images by class.")],
     make: Annotated[bool, typer.Option("--make", help="Make the images, and end.")] = False,
     number: Annotated[int, typer.Option(help="How many to make.")] = 100_000,
-    trials: Annotated[int, typer.Option(help="Children.")] = 3,
-    space: Annotated[str, typer.Option(help="As in `cellwright search`.")] = "nasnet",
+    trials: Annotated[int, typer.Option(help="Children.")] = 2,
+    space: Annotated[str, typer.Option(help="As in `cellwright search`.")] = "convnet",
     filters: Annotated[int, typer.Option(help="As in `cellwright search`.")] = 4,
     out: Annotated[Path, typer.Option(help="Folder for the search.")] = Path("runs/stream_speed"),
 ) -> None:
@@ -126,7 +126,7 @@ def search(folder: Path, out: Path, trials: int, space: str, filters: int) -> No
     arguments = [
         *("search", "--data", str(folder), "--stream", "--image-size", str(SIDE), "--color", "rgb"),
         *("--space", space, "--filters", str(filters), "--trials", str(trials), "--epochs", "1"),
-        *("--strategy", "random", "--out", str(out)),
+        *("--batch-size", "64", "--strategy", "random", "--out", str(out)),
     ]
     command = [sys.executable, "-c", "from cellwright.command_line.app import main; main()"]
     start = time.perf_counter()
