@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.data.data import Data
 from cellwright.plugins.meters.measurement import Measurement
 from cellwright.plugins.metrics import Direction
 from cellwright.search_spaces import ChildFailed, ExportFailed
 
+_RUN = 2048  # images that are in memory at a time, where the data are a stream
 _CALIBRATION = 100  # images that the ranges are taken from, as many as `export_litert` takes
 
 
@@ -46,7 +47,7 @@ class Int8Accuracy:
     def __post_init__(self) -> None:
         _check_arguments(self)
 
-    def check(self, data: Dataset) -> None:
+    def check(self, data: Data) -> None:
         """Raises ValueError if nothing is held out, or a number is predicted."""
         _check_data(self, data)
         if data.classes is None:
@@ -55,7 +56,7 @@ class Int8Accuracy:
                 "mae_int8 by the meter mae-int8, Int8Error()"
             )
 
-    def __call__(self, model: Any, data: Dataset) -> Measurement:
+    def __call__(self, model: Any, data: Data) -> Measurement:
         """The share of validation images that are told right, 0 to 1.
 
         Raises:
@@ -64,8 +65,8 @@ class Int8Accuracy:
             ModuleNotFoundError: Without the extra ``export``.
         """
         self.check(data)
-        outputs = _int8_outputs(self, model, data)
-        return _measured(self, np.mean(outputs.argmax(axis=-1) == data.y_val), data)
+        outputs, y = _int8_outputs(self, model, data)
+        return _measured(self, np.mean(outputs.argmax(axis=-1) == y), data)
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Int8Error:
     def __post_init__(self) -> None:
         _check_arguments(self)
 
-    def check(self, data: Dataset) -> None:
+    def check(self, data: Data) -> None:
         """Raises ValueError if nothing is held out, or there are classes."""
         _check_data(self, data)
         if data.classes is not None:
@@ -101,11 +102,11 @@ class Int8Error:
                 "measure accuracy_int8 by the meter accuracy-int8, Int8Accuracy()"
             )
 
-    def __call__(self, model: Any, data: Dataset) -> Measurement:
+    def __call__(self, model: Any, data: Data) -> Measurement:
         """The error over the validation part, 0 or above; see `Int8Accuracy`."""
         self.check(data)
-        outputs = _int8_outputs(self, model, data)
-        return _measured(self, np.mean(np.abs(outputs[:, 0] - data.y_val)), data)
+        outputs, y = _int8_outputs(self, model, data)
+        return _measured(self, np.mean(np.abs(outputs[:, 0] - y)), data)
 
 
 _Meter = Int8Accuracy | Int8Error
@@ -118,8 +119,8 @@ def _check_arguments(meter: _Meter) -> None:
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
 
 
-def _check_data(meter: _Meter, data: Dataset) -> None:
-    if len(data.x_val) == 0:
+def _check_data(meter: _Meter, data: Data) -> None:
+    if data.held_out is None:
         raise ValueError(
             f"{meter.metric} is measured on the validation part, and nothing is held out: give "
             "data with a validation part"
@@ -133,26 +134,34 @@ def _check_data(meter: _Meter, data: Dataset) -> None:
         )
 
 
-def _int8_outputs(meter: _Meter, model: Any, data: Dataset) -> NDArray[np.float32]:
-    """What the int8 network gives of the validation part, (number, classes) or (number, 1)."""
+def _int8_outputs(meter: _Meter, model: Any, data: Data) -> tuple[NDArray[Any], NDArray[Any]]:
+    """What the int8 network gives of the validation part, (number, classes) or (number, 1), and
+    what is right, (number,)."""
     from cellwright.search_spaces.export import convert_to_litert, run_litert
 
-    chosen = np.random.default_rng(meter.seed).permutation(len(data.x_train))[:_CALIBRATION]
+    assert data.held_out is not None
+    chosen = data.some(_CALIBRATION, np.random.default_rng(meter.seed))[0]
     try:
-        content = convert_to_litert(model, int8=True, images=data.x_train[np.sort(chosen)])
+        content = convert_to_litert(model, int8=True, images=chosen)
     except ExportFailed as error:
         raise ChildFailed(f"{meter.metric} cannot be measured: {error}") from error
     try:
-        return run_litert(content, data.x_val, threads=meter.threads)
+        found = [
+            (run_litert(content, batch[0], threads=meter.threads), batch[1])
+            for batch in data.held_out.batches(_RUN)
+        ]
     except (RuntimeError, ValueError) as error:  # XNNPACK refuses some int8 files
         raise ChildFailed(f"LiteRT cannot run the network in int8: {error}") from error
+    outputs, right = zip(*found, strict=True)
+    return np.concatenate(outputs), np.concatenate(right)
 
 
-def _measured(meter: _Meter, value: Any, data: Dataset) -> Measurement:
+def _measured(meter: _Meter, value: Any, data: Data) -> Measurement:
     from importlib.metadata import version
 
+    held_out = 0 if data.held_out is None else data.held_out.number
     how = (
         f"LiteRT {version('ai-edge-litert')}, int8, ranges from up to {_CALIBRATION} of "
-        f"{len(data.x_train)} training images, on {len(data.x_val)} to validate on"
+        f"{data.train.number} training images, on {held_out} to validate on"
     )
     return Measurement(float(value), 0.0, 1, meter.unit, how)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.data.data import Data
 from cellwright.plugins.metrics import DIRECTIONS, Direction, Metric, known_metric
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class TrainedMeter(Protocol):
     def after_training(self) -> bool:
         """True."""
 
-    def __call__(self, model: Any, data: Dataset) -> Measurement:
+    def __call__(self, model: Any, data: Data) -> Measurement:
         """Measure ``model``, which was trained on ``data``.
 
         Raises:
@@ -114,7 +114,7 @@ def _is_late(meter: AnyMeter) -> TypeIs[TrainedMeter]:
     return bool(getattr(meter, "after_training", False))
 
 
-def check_data(meter: AnyMeter | Sequence[AnyMeter] | None, data: Dataset) -> None:
+def check_data(meter: AnyMeter | Sequence[AnyMeter] | None, data: Data) -> None:
     """Let every meter that has a ``check`` refuse the data that children are trained on.
 
     Raises:
@@ -180,7 +180,7 @@ def _check_declaration(meter: AnyMeter) -> None:
 
 
 def measure(
-    model: Any, meter: AnyMeter | Sequence[AnyMeter] | None, data: Dataset | None = None
+    model: Any, meter: AnyMeter | Sequence[AnyMeter] | None, data: Data | None = None
 ) -> dict[str, float]:
     """The metrics that ``meter``, one or several, measure of a ``keras.Model``.
 
@@ -198,7 +198,7 @@ def measure(
         if data is None:
             raise ValueError(
                 f"{late!r} measures a trained child on the data that it was trained on: give the "
-                "Dataset too"
+                "data too"
             )
         found[late.metric] = late(model, data).value
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.data.data import Data
 from cellwright.plugins.interrupts import check
 from cellwright.plugins.scoring.limit import Screening
 from cellwright.plugins.scoring.rewards import Reward
@@ -22,7 +22,7 @@ def score(
     train: Callable[[Any, Mapping[str, float]], Mapping[str, float]],
     screening: Screening,
     reward: Reward | None,
-    data: Dataset | None = None,
+    data: Data | None = None,
 ) -> tuple[dict[str, float], Any]:
     """Measure a child, train it, and weigh what was found.
 

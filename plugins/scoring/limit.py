@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.data.data import Data
 from cellwright.plugins.meters import AnyMeter, as_meters, measure, metric_of
 from cellwright.plugins.meters.measurement import check_data, of_trained, of_untrained
 from cellwright.plugins.metrics import Direction
@@ -146,7 +146,7 @@ class Screening:
         """Names of what `measure_trained` gives."""
         return tuple(meter.metric for meter in of_trained(self.meter))
 
-    def check_data(self, data: Dataset) -> None:
+    def check_data(self, data: Data) -> None:
         """Let the meters refuse the data.
 
         Raises:
@@ -197,7 +197,7 @@ class Screening:
         return known, model
 
     def measure_trained(
-        self, model: Any, data: Dataset | None, found: Mapping[str, float]
+        self, model: Any, data: Data | None, found: Mapping[str, float]
     ) -> dict[str, float]:
         """Measure a trained child.
 
