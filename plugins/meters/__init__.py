@@ -26,6 +26,7 @@ from cellwright.plugins.meters.measurement import (
     measure,
     metric_of,
 )
+from cellwright.plugins.meters.onnx_latency import ONNXLatency
 from cellwright.plugins.meters.timing import Timing
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Meter",
     "ModelSize",
     "MultiplyAdds",
+    "ONNXLatency",
     "Parameters",
     "PeakMemory",
     "Timing",

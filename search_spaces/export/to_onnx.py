@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -35,18 +36,9 @@ def export_onnx(model: keras.Model, path: str | Path, *, images: Given | None = 
         ModuleNotFoundError: Without the extra ``export``.
     """
     import onnxruntime
-    import tf2onnx  # noqa: F401  # Keras imports it too late for a clear message
 
     path, plain = Path(path), inference_model(model)
-    image = keras.InputSpec(shape=(None, *image_shape(plain)), dtype="float32", name="image")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # Keras asks NumPy for np.object
-        try:
-            plain.export(str(path), format="onnx", verbose=False, input_signature=[image])
-        except Exception as error:
-            raise ExportFailed(
-                f"{plain.name} cannot be made into ONNX: {first_line(error)}. Choose another format"
-            ) from error
+    path.write_bytes(convert_to_onnx(plain))
 
     def run(images: Images) -> Outputs:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -54,3 +46,30 @@ def export_onnx(model: keras.Model, path: str | Path, *, images: Given | None = 
         return outputs
 
     return check((path,), plain, run, images)
+
+
+@as_shipped()
+def convert_to_onnx(model: keras.Model) -> bytes:
+    """The content of an ``.onnx`` file.
+
+    Args:
+        model: See `inference_model`, which is what is converted.
+
+    Raises:
+        ExportFailed: If the network cannot be made into ONNX.
+        ModuleNotFoundError: Without the extra ``export``.
+    """
+    import tf2onnx  # noqa: F401  # Keras imports it too late for a clear message
+
+    plain = inference_model(model)
+    image = keras.InputSpec(shape=(None, *image_shape(plain)), dtype="float32", name="image")
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter("ignore", FutureWarning)  # Keras asks NumPy for np.object
+        file = Path(folder, "network.onnx")
+        try:
+            plain.export(str(file), format="onnx", verbose=False, input_signature=[image])
+        except Exception as error:
+            raise ExportFailed(
+                f"{plain.name} cannot be made into ONNX: {first_line(error)}. Choose another format"
+            ) from error
+        return file.read_bytes()

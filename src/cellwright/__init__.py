@@ -35,6 +35,7 @@ _HOMES = {
         "export_keras",
         "export_litert",
         "export_onnx",
+        "export_openvino",
         "export_python",
     ),
     "cellwright.plugins": (
@@ -53,6 +54,7 @@ _HOMES = {
         "LocalSearch",
         "LossReward",
         "MnasNetReward",
+        "ONNXLatency",
         "ParetoEvolution",
         "ParetoReinforce",
         "PopulationBased",

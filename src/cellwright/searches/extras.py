@@ -20,6 +20,7 @@ EXTRAS = {
     "onnx": "export",
     "onnxruntime": "export",
     "tf2onnx": "export",
+    "openvino": "openvino",
 }
 _TITLES = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "Pillow"}
 

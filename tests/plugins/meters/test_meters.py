@@ -6,6 +6,7 @@ import sys
 import time
 
 import keras
+import onnxruntime
 import pytest
 
 from cellwright.plugins import (
@@ -16,6 +17,7 @@ from cellwright.plugins import (
     Measurement,
     ModelSize,
     MultiplyAdds,
+    ONNXLatency,
     Parameters,
     PeakMemory,
     Timing,
@@ -102,6 +104,8 @@ def test_impossible_timings_are_refused(arguments, name):
         (KerasLatency(QUICK), ["Keras", "TensorFlow", "float32", "batch of one", "threads"]),
         (LiteRTLatency(timing=QUICK), ["LiteRT", "float32", "XNNPACK", "1 thread", "1 runs"]),
         (LiteRTLatency(int8=True, threads=2, timing=QUICK), ["LiteRT", "int8", "2 threads"]),
+        (ONNXLatency(timing=QUICK), ["ONNX Runtime", "CPUExecution", "1 thread", "batch of one"]),
+        (ONNXLatency(threads=2, batch=3, timing=QUICK), ["2 threads", "batch of 3", "1 runs"]),
     ],
 )
 def test_latency_meters_time_a_network_and_say_how(small, meter, says):
@@ -118,13 +122,49 @@ def test_latency_meters_time_a_network_and_say_how(small, meter, says):
 
 def test_a_larger_network_takes_longer():
     """By a factor of hundreds, so that no load of the machine can turn it round."""
-    for meter in (KerasLatency(QUICK), LiteRTLatency(timing=QUICK)):
+    for meter in (KerasLatency(QUICK), LiteRTLatency(timing=QUICK), ONNXLatency(timing=QUICK)):
         times = []
         for filters in (1, 64):
             image = keras.Input((64, 64, filters))
             x = keras.layers.Conv2D(filters, 7, padding="same")(image)
             times.append(meter(keras.Model(image, x)).value)
         assert times[0] < times[1]
+
+
+def test_a_larger_batch_takes_longer(small):
+    one, many = (ONNXLatency(batch=batch, timing=QUICK)(small).value for batch in (1, 2000))
+    assert one < many
+
+
+def test_execution_providers_go_by_short_and_long_names():
+    for name in ("cpu", "CPU", "CPUExecutionProvider"):
+        assert ONNXLatency(name) == ONNXLatency()
+    there = ", ".join(
+        sorted(
+            name.removesuffix("ExecutionProvider").lower()
+            for name in onnxruntime.get_available_providers()
+        )
+    )
+    for name in ("sundial", "SundialExecutionProvider"):
+        with pytest.raises(
+            ValueError, match=f"provider 'sundial' on this machine; there are {there}"
+        ):
+            ONNXLatency(name)
+    for wrong in ({"batch": 0}, {"threads": 0}, {"batch": 1.5}, {"threads": True}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be a whole number of at"):
+            ONNXLatency(**wrong)
+    with pytest.raises(ValueError, match="provider must be a name"):
+        ONNXLatency(3)
+
+
+def test_what_onnx_cannot_hold_is_a_failed_child():
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, keras.ops.erfinv(keras.ops.clip(image, -0.9, 0.9)))
+    with pytest.raises(ChildFailed, match="ONNX Runtime"):
+        ONNXLatency(timing=QUICK)(model)
+    anywhere = keras.Input((None, None, 3))
+    with pytest.raises(ValueError, match="fixed input size"):
+        ONNXLatency()(keras.Model(anywhere, keras.layers.ReLU()(anywhere)))
 
 
 def test_what_is_counted(small, tmp_path):
@@ -281,6 +321,7 @@ def test_meters_come_by_name():
         "litert-size": "size_bytes",
         "mae-int8": "mae_int8",
         "multiply-adds": "multiply_adds",
+        "onnx": "latency_ms",
         "parameters": "parameters",
         "peak-memory": "peak_memory_bytes",
         "size": "size_bytes",

@@ -1,0 +1,61 @@
+"""OpenVINO's own format, through Keras's exporter; checked with OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+import keras
+
+from cellwright.search_spaces.errors import ExportFailed
+from cellwright.search_spaces.export.check import (
+    Exported,
+    Given,
+    Images,
+    Outputs,
+    check,
+    first_line,
+    image_shape,
+)
+from cellwright.search_spaces.export.inference import inference_model
+from cellwright.search_spaces.keras_settings import as_shipped
+
+
+@as_shipped()
+def export_openvino(
+    model: keras.Model, path: str | Path, *, images: Given | None = None
+) -> Exported:
+    """Write an ``.xml`` file of any batch size, and a ``.bin`` file of weights beside it.
+
+    Images keep their channels last.
+
+    Args:
+        model: See `inference_model`, which is what is written.
+        path: Ends in ``.xml``.
+        images: For the check; random ones if None.
+
+    Raises:
+        ExportFailed: If the network cannot be written, or the files give other outputs.
+        ModuleNotFoundError: Without the extra ``openvino``.
+    """
+    import openvino
+
+    path, plain = Path(path), inference_model(model)
+    image = keras.InputSpec(shape=(None, *image_shape(plain)), dtype="float32", name="image")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # OpenVINO tells of its updates there
+            plain.export(str(path), format="openvino", verbose=False, input_signature=[image])
+    except Exception as error:
+        raise ExportFailed(
+            f"{plain.name} cannot be made into OpenVINO: {first_line(error)}. Choose another format"
+        ) from error
+
+    def run(images: Images) -> Outputs:
+        # float32 in every operation: on some processors the default is bfloat16.
+        exact = {"INFERENCE_PRECISION_HINT": "f32"}
+        compiled = openvino.Core().compile_model(path, "CPU", exact)
+        outputs: Outputs = compiled(images)[0]
+        return outputs
+
+    return check((path, path.with_suffix(".bin")), plain, run, images)
