@@ -31,6 +31,6 @@ def not_trained(error: OverLimit, objective: Any, trial: Any = None) -> dict[str
     """
     if trial is not None:
         trial.message = f"OverLimit: {error}"
-    names = [objective.name, *(one.name for one in getattr(objective, "objectives", ()))]
-    # The objective may be among what was measured, and must not count all the same.
-    return {**error.metrics, **dict.fromkeys(names, math.nan)}
+    several = [one.name for one in getattr(objective, "objectives", ())]
+    # The objective itself may be among what was measured, and must not count all the same.
+    return {**dict.fromkeys(several, math.nan), **error.metrics, objective.name: math.nan}

@@ -37,7 +37,7 @@ from cellwright.searches.analysis import rank_correlation
 
 FILE = "children.jsonl"
 SPACES: dict[str, tuple[SearchSpace, dict[str, Any]]] = {
-    "nasnet": (NASNetSpace(), {"filters": 4}),
+    "nasnet": (NASNetSpace(), {"filters": 4, "reductions": 1}),
     "mnasnet": (MnasNetSpace(), {"width": 0.25, "stem_stride": 1, "momentum": 0.9}),
 }
 METRICS = ("accuracy", "accuracy_int8")
@@ -116,7 +116,7 @@ class Project(NamedTuple):
         meter, start = Int8Accuracy(), time.perf_counter()
         whole = meter(model, self.data).value
         seconds = time.perf_counter() - start
-        outputs = model.predict(self.test.x_val, verbose=0)
+        outputs = keras.ops.convert_to_numpy(model(self.test.x_val, training=False))
         child = Child(
             name,
             choices,
@@ -183,6 +183,8 @@ def _in_order(children: Sequence[Child]) -> float:
 def project(folder: Path, data: str, epochs: int) -> Project:
     """Images split into three fifths to train on, one to validate and one to test on."""
     whole = load_dataset(data, validation=0.4)
+    if not isinstance(whole, Dataset):
+        raise typer.BadParameter("give images that fit into memory", param_hint="--data")
     half = len(whole.x_val) // 2
     searched = replace(whole, x_val=whole.x_val[:half], y_val=whole.y_val[:half])
     test = replace(whole, x_val=whole.x_val[half:], y_val=whole.y_val[half:])

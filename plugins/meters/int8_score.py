@@ -14,8 +14,8 @@ from cellwright.plugins.meters.measurement import Measurement
 from cellwright.plugins.metrics import Direction
 from cellwright.search_spaces import ChildFailed, ExportFailed
 
-_RUN = 2048  # images that are in memory at a time, where the data are a stream
 _CALIBRATION = 100  # images that the ranges are taken from, as many as `export_litert` takes
+_BATCH = 1024  # images of the validation part that are held in memory at a time
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Int8Accuracy:
             ModuleNotFoundError: Without the extra ``export``.
         """
         self.check(data)
-        outputs, y = _int8_outputs(self, model, data)
-        return _measured(self, np.mean(outputs.argmax(axis=-1) == y), data)
+        outputs, labels = _in_int8(self, model, data)
+        return _measured(self, np.mean(outputs.argmax(axis=-1) == labels), data)
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,8 @@ class Int8Error:
     def __call__(self, model: Any, data: Data) -> Measurement:
         """The error over the validation part, 0 or above; see `Int8Accuracy`."""
         self.check(data)
-        outputs, y = _int8_outputs(self, model, data)
-        return _measured(self, np.mean(np.abs(outputs[:, 0] - y)), data)
+        outputs, numbers = _in_int8(self, model, data)
+        return _measured(self, np.mean(np.abs(outputs[:, 0] - numbers)), data)
 
 
 _Meter = Int8Accuracy | Int8Error
@@ -134,26 +134,25 @@ def _check_data(meter: _Meter, data: Data) -> None:
         )
 
 
-def _int8_outputs(meter: _Meter, model: Any, data: Data) -> tuple[NDArray[Any], NDArray[Any]]:
+def _in_int8(meter: _Meter, model: Any, data: Data) -> tuple[NDArray[np.float32], NDArray[Any]]:
     """What the int8 network gives of the validation part, (number, classes) or (number, 1), and
     what is right, (number,)."""
     from cellwright.search_spaces.export import convert_to_litert, run_litert
 
     assert data.held_out is not None
-    chosen = data.some(_CALIBRATION, np.random.default_rng(meter.seed))[0]
+    images = data.some(_CALIBRATION, np.random.default_rng(meter.seed))[0]
     try:
-        content = convert_to_litert(model, int8=True, images=chosen)
+        content = convert_to_litert(model, int8=True, images=images)
     except ExportFailed as error:
         raise ChildFailed(f"{meter.metric} cannot be measured: {error}") from error
-    try:
-        found = [
-            (run_litert(content, batch[0], threads=meter.threads), batch[1])
-            for batch in data.held_out.batches(_RUN)
-        ]
-    except (RuntimeError, ValueError) as error:  # XNNPACK refuses some int8 files
-        raise ChildFailed(f"LiteRT cannot run the network in int8: {error}") from error
-    outputs, right = zip(*found, strict=True)
-    return np.concatenate(outputs), np.concatenate(right)
+    outputs, targets = [], []
+    for batch in data.held_out.batches(_BATCH):
+        try:
+            outputs.append(run_litert(content, batch[0], threads=meter.threads))
+        except (RuntimeError, ValueError) as error:  # XNNPACK refuses some int8 files
+            raise ChildFailed(f"LiteRT cannot run the network in int8: {error}") from error
+        targets.append(batch[1])
+    return np.concatenate(outputs), np.concatenate(targets)
 
 
 def _measured(meter: _Meter, value: Any, data: Data) -> Measurement:

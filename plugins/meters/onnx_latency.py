@@ -126,7 +126,9 @@ def _long(provider: str) -> str:
     """
     import onnxruntime
 
-    available = {_short(name): name for name in onnxruntime.get_available_providers()}
+    available: dict[str, str] = {
+        _short(name): name for name in onnxruntime.get_available_providers()
+    }
     if provider not in available:
         raise ValueError(
             f"ONNX Runtime {onnxruntime.__version__} has no execution provider {provider!r} on "

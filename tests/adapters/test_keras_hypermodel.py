@@ -16,7 +16,9 @@ from cellwright.adapters.keras_oracle import (
 from cellwright.adapters.keras_trial import EvaluationTuner
 from cellwright.plugins import (
     AccuracyReward,
+    Dataset,
     Evaluation,
+    Int8Accuracy,
     KerasLatency,
     Limit,
     MnasNetReward,
@@ -279,3 +281,39 @@ def test_several_objectives_of_a_whole_evaluation(tmp_path, digits):
         metrics = mine.trials[str(told.number)].metrics
         found = (metrics.get_last_value(name) for name in ("val_accuracy", "parameters"))
         assert told.reward == tuple(sign * x for sign, x in zip((1, -1), found, strict=True))
+
+
+def test_a_trained_child_is_measured_on_the_arrays_that_the_search_was_given(tmp_path, digits):
+    """By Keras Tuner's own objective too, and below a limit it does not count."""
+    meter, limit = Int8Accuracy(), Limit("accuracy_int8", at_least=0.9999)
+    tuner = search(
+        tmp_path / "all",
+        digits,
+        oracle(kt.Objective("accuracy_int8", "max")),
+        NASNetHyperModel(SPACE, meter=meter, **SMALL),
+    )
+    (trial,) = tuner.oracle.trials.values()
+    assert trial.status == "COMPLETED"
+    seen = digits.x_train[:256], digits.y_train[:256]
+    data = Dataset(*seen, digits.x_val, digits.y_val, digits.class_names)
+    expected = meter(tuner.get_best_models()[0], data).value
+    assert trial.score == trial.metrics.get_last_value("accuracy_int8") == expected
+    tuner = search(
+        tmp_path / "none",
+        digits,
+        oracle(kt.Objective("accuracy_int8", "max")),
+        NASNetHyperModel(SPACE, meter=meter, limit=limit, **SMALL),
+    )
+    (trial,) = tuner.oracle.trials.values()
+    assert (trial.status, trial.score) == ("FAILED", None)
+    assert trial.message.startswith("OverLimit: accuracy_int8 is 0")
+
+
+def test_a_meter_of_trained_children_needs_arrays(tmp_path, digits):
+    import tensorflow as tf
+
+    batches = tf.data.Dataset.from_tensor_slices((digits.x_train, digits.y_train)).batch(32)
+    hypermodel = NASNetHyperModel(SPACE, meter=Int8Accuracy(), **SMALL)
+    tuner = kt.Tuner(oracle(), hypermodel, directory=tmp_path, project_name="cells")
+    with pytest.raises(kt.errors.FatalValueError, match=r"needs arrays: give tuner\.search"):
+        tuner.search(batches, validation_data=batches, verbose=0)

@@ -65,7 +65,7 @@ def test_the_accuracy_is_that_of_the_exported_file_on_all_that_is_held_out(train
     assert expected > 0.6  # it has learned something, so that not any answer is as good
     found = Int8Accuracy()(model, data)
     assert (found.value, found.spread, found.repeats, found.unit) == (expected, 0, 1, "")
-    assert "int8, ranges from up to 100 of 205 training images, on 45" in found.how
+    assert "int8, ranges from up to 100 of 205 training images, on 45 to validate on" in found.how
     assert Int8Accuracy(threads=2)(model, data) == found
 
 

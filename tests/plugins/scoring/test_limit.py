@@ -141,7 +141,7 @@ def test_some_meters_measure_the_trained_child():
     assert not {"kept", "reward"} & seen[0].keys()  # no epoch knows it
     assert score.measure_trained(model) == {"kept": 0.25}
     assert measure(model, Kept(), DATA) == {"kept": 0.25}
-    with pytest.raises(ValueError, match=r"measures a trained child .*: give the Dataset too"):
+    with pytest.raises(ValueError, match=r"measures a trained child .*: give the data too"):
         measure(model, Kept())
 
 
