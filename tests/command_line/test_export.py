@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
@@ -71,13 +72,16 @@ def test_the_best_child_in_every_format(home, capfd):
     code, words = run(capfd, home / "run", "--int8", "--out", home / "out")
     assert code == 0, words
     files = {file.name for file in (home / "out").iterdir()}
+    openvino = {"best.xml", "best.bin"} if find_spec("openvino") else set()
     assert files == {"best.keras", "best.tflite", "best_int8.tflite", "best.onnx", "best.py",
-                     "best.weights.h5"}  # fmt: skip
+                     "best.weights.h5"} | openvino  # fmt: skip
+    assert ("openvino is left out: pip install 'cellwright[openvino]'" in words) != bool(openvino)
     assert "same class" in words
     assert "checked on 48 images" in words  # what the search trained on
-    for name in files - {"best.weights.h5"}:
+    for name in files - {"best.weights.h5", "best.bin"}:
         assert f"│ {name} " in words
-    assert words.endswith("┘")  # nothing of TensorFlow's or LiteRT's
+    if openvino:
+        assert words.endswith("┘")  # nothing of TensorFlow's, LiteRT's or OpenVINO's
     settings = json.loads((home / "run" / "best.json").read_text())
     operation = settings["params"]["normal/1/operation_1"]
     assert f"'operation_1': '{operation}'" in (home / "out" / "best.py").read_text()
@@ -111,8 +115,11 @@ def test_one_format_that_fails_keeps_the_others(home, capfd):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing"], "nothing is neither a .keras file nor a folder with a best.keras in it"),
-        (["run", "--to", "tflite"], "--to must be one of keras, litert, onnx, python, all; got"),
+        (["nothing"], "nothing is neither a .keras file nor a folder with a best.keras or"),
+        (
+            ["run", "--to", "tflite"],
+            "--to must be one of keras, litert, onnx, openvino, python, all; got",
+        ),
         (["run", "--to", "onnx", "--int8"], "--int8 is for litert: give --to litert too"),
         (["run", "--out", "run"], "run/best.keras would be overwritten; give another --out"),
         (["run/best.keras", "--int8"], "images like those that the network will see: give --data"),
@@ -129,6 +136,32 @@ def test_what_cannot_be_done_is_said_first(home, capfd, monkeypatch, arguments, 
     assert not (home / "run" / "export").exists()
 
 
+def test_a_format_that_all_leaves_out_is_named_with_its_extra(home, capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    code, words = run(capfd, home / "run" / "best.keras", "--out", home / "without")
+    assert code == 0, words
+    assert "openvino is left out: pip install 'cellwright[openvino]' brings it" in words
+    assert not list((home / "without").glob("*.xml"))
+    code, words = run(capfd, home / "run", "--to", "openvino")
+    assert code == 1
+    assert "OpenVINO is needed but not installed: pip install 'cellwright[openvino]'" in words
+    code, words = run(capfd, home / "run", "--to", "keras", "--out", home / "chosen")
+    assert (code, "left out" in words) == (0, False)
+
+
+def test_a_saved_estimator_is_exported(home, capfd):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 3)), np.repeat(["a", "b", "c"], 20)
+    space = cellwright.MLPSpace(nodes=(8,), activations=("relu",), length=2)
+    estimator = cellwright.CellwrightClassifier(space=space, max_trials=1, epochs=1, random_state=0)
+    estimator.fit(x, y).save(home / "estimator")
+    code, words = run(capfd, home / "estimator", "--to", "onnx", "--to", "litert")
+    assert code == 0, words
+    made = {file.name for file in (home / "estimator" / "export").iterdir()}
+    assert made == {"model.onnx", "model.tflite"}
+    assert "same class" in words
+
+
 def test_a_missing_package_is_named_with_its_extra(home, capfd, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as Python marks what cannot be imported
     code, words = run(capfd, home / "run", "--to", "onnx")
@@ -140,7 +173,7 @@ def test_a_format_is_a_row_of_the_table_and_a_file():
     rooms = Path(cellwright.__file__).parent / "search_spaces" / "export"
     assert {file.stem for file in rooms.glob("to_*.py")} == {f"to_{name}" for name in FORMATS}
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    packages = " ".join(project["optional-dependencies"]["export"])
     for format in FORMATS.values():
+        packages = " ".join(project["optional-dependencies"][format.extra])
         for module in format.needs:
             assert module.replace("_", "-") in packages, f"the extra export does not bring {module}"

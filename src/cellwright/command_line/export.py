@@ -35,8 +35,9 @@ class Format:
 
     Attributes:
         suffix: Suffix of its file.
-        needs: The modules that it needs beside Keras and TensorFlow; the extra ``export`` of
-            Cellwright brings their packages.
+        needs: The modules that it needs beside Keras and TensorFlow; the extra of Cellwright that
+            is named by ``extra`` brings their packages.
+        extra: ``"export"``, or one of its own, which ``all`` leaves out where it is not installed.
         takes: What its function takes beside network, path and images: ``"int8"`` if it can write
             whole numbers of 8 bits too, ``"genotype"`` if it keeps that in the file.
     """
@@ -44,6 +45,7 @@ class Format:
     suffix: str
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
+    extra: str = "export"
 
 
 # Each is written by `export_<name>` in `search_spaces/export/to_<name>.py`.
@@ -51,15 +53,25 @@ FORMATS = {
     "keras": Format(".keras"),
     "litert": Format(".tflite", ("ai_edge_litert",), ("int8",)),
     "onnx": Format(".onnx", ("onnx", "onnxruntime", "tf2onnx")),
+    "openvino": Format(".xml", ("openvino",), extra="openvino"),
     "python": Format(".py", takes=("genotype",)),
 }
 IMAGES = 256  # of the data, to set the ranges of an int8 network and to check the files on
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a search, or a .keras file.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of a search or of a model (a saved estimator, too), or a .keras file."
+        ),
+    ],
     to: Annotated[
-        list[str] | None, typer.Option(help=f"{', '.join(FORMATS)} or all; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help=f"{', '.join(FORMATS)} or all, which has openvino only where it is installed; "
+            "may be repeated."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to; by default export in the search's.")
@@ -74,13 +86,14 @@ def export(
         str | None, typer.Option(help="Images for --int8 and the check; by default the search's.")
     ] = None,
 ) -> None:
-    """Write a search's best child as .keras, LiteRT, ONNX and Python, and check every file.
+    """Write a network as .keras, LiteRT, ONNX, OpenVINO and Python, and check every file.
 
-    Each file is run on the same images as the network, and must give the same
-    outputs. The child of another trial is trained again first, with the search's
-    own recipe.
+    It is a search's best child, or a trained model. Each file is run on the same
+    images as the network, and must give the same outputs. The child of another
+    trial is trained again first, with the search's own recipe.
     """
     formats = _formats(to, int8)
+    left_out = [] if to and "all" not in to else [name for name in FORMATS if name not in formats]
     if out is not None:
         check_folder(out)
     of_the_model = data is not None and run.suffix == ".keras" and Path(data).is_dir()
@@ -110,6 +123,9 @@ def export(
             except CellwrightError as error:
                 failed.append(str(error))
     console.print(_table(done, folder, len(images) if images is not None else 8))
+    for name in left_out:
+        told = f"{name} is left out: pip install 'cellwright[{FORMATS[name].extra}]' brings it"
+        console.print(told, highlight=False, markup=False, soft_wrap=True)
     for message in failed:
         console.print(f"[red]error:[/] {escape(message)}", highlight=False)
     raise typer.Exit(1 if failed else 0)
@@ -173,10 +189,13 @@ def _find(run: Path) -> _Source:
     if run.suffix == ".keras" and run.is_file():
         return _Source(run, run.parent)
     model = run / "best.keras"
+    if not model.is_file() and (run / "model.keras").is_file():
+        return _Source(run / "model.keras", run)
     if not model.is_file():
         raise CellwrightError(
-            f"{run} is neither a .keras file nor a folder with a best.keras in it. Give the folder "
-            "that was the --out of `cellwright search`; it has none until a trial has succeeded"
+            f"{run} is neither a .keras file nor a folder with a best.keras or a model.keras in "
+            "it. Give the folder that was the --out of `cellwright search`, which has none until a "
+            "trial has succeeded, or that of a model or a saved estimator"
         )
     best = read_best(run)
     settings = read_settings(run) if (run / FILE).is_file() else None
@@ -201,7 +220,11 @@ def _formats(to: list[str] | None, int8: bool) -> list[str]:
         raise CellwrightError(
             f"--to must be one of {', '.join(FORMATS)}, all; got {sorted(unknown)}"
         )
-    chosen = [name for name in FORMATS if "all" in wanted or name in wanted]
+    everywhere = {
+        name for name, format in FORMATS.items() if format.extra == "export" or _installed(format)
+    }
+    wanted |= everywhere if "all" in wanted else set()
+    chosen = [name for name in FORMATS if name in wanted]
     small = [name for name, format in FORMATS.items() if "int8" in format.takes]
     if int8 and not set(small) & set(chosen):
         raise CellwrightError(
@@ -211,6 +234,10 @@ def _formats(to: list[str] | None, int8: bool) -> list[str]:
         if importlib.util.find_spec(module) is None:
             raise ModuleNotFoundError(f"No module named {module!r}", name=module)
     return chosen
+
+
+def _installed(format: Format) -> bool:
+    return all(importlib.util.find_spec(module) is not None for module in format.needs)
 
 
 def _writers(

@@ -22,7 +22,7 @@ EXTRAS = {
     "tf2onnx": "export",
     "openvino": "openvino",
 }
-_TITLES = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "Pillow"}
+_TITLES = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "Pillow", "openvino": "OpenVINO"}
 
 
 def advice(module: str | None, what: str = "") -> str | None:
