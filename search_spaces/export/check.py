@@ -109,7 +109,7 @@ def _refused(paths: tuple[Path, ...], reason: str) -> ExportFailed:
 
 def first_line(error: Exception) -> str:
     """What an error says, without the pages that compilers add."""
-    return str(error).strip().partition("\n")[0][:300]
+    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
 
 
 def images_of(model: keras.Model, images: Given | None) -> Images:

@@ -97,17 +97,33 @@ def convert_to_litert(
         return model.stateless_call(trainable, others, image, training=False)[0]
 
     traced = tf.function(classify, input_signature=[one]).get_concrete_function()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], tf.Module())
-    if ranges is not None:
-        _quantise(converter, ranges)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that ranges come from images
-            content: bytes = converter.convert()
+        try:
+            return _converted(traced, ranges)
+        except RuntimeError:
+            if ranges is None:
+                raise
+            # Of some cells with pools TensorFlow's newer quantiser, which is its default, makes a
+            # graph that it then refuses itself: "quantization parameters violate the same scale
+            # constraint" (tensorflow#46754 and #52517, TensorFlow 2.21). The older one can do them.
+            return _converted(traced, ranges, newer=False)
     except Exception as error:
         raise ExportFailed(
             f"{model.name} cannot be made into LiteRT: {first_line(error)}. Choose another format"
         ) from error
+
+
+def _converted(traced: Any, ranges: Images | None, *, newer: bool = True) -> bytes:
+    """The file's content; in int8 if there are images that ranges come from."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], tf.Module())
+    if ranges is not None:
+        _quantise(converter, ranges)
+        converter.experimental_new_quantizer = newer
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that ranges come from images
+        content: bytes = converter.convert()
     return content
 
 

@@ -42,11 +42,14 @@ def export_openvino(
     import openvino
 
     path, plain = Path(path), inference_model(model)
+    files = (path, path.with_suffix(".bin"))
     image = keras.InputSpec(shape=(None, *image_shape(plain)), dtype="float32", name="image")
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # OpenVINO tells of its updates there
             plain.export(str(path), format="openvino", verbose=False, input_signature=[image])
     except Exception as error:
+        for file in files:
+            file.unlink(missing_ok=True)
         raise ExportFailed(
             f"{plain.name} cannot be made into OpenVINO: {first_line(error)}. Choose another format"
         ) from error
@@ -58,4 +61,4 @@ def export_openvino(
         outputs: Outputs = compiled(images)[0]
         return outputs
 
-    return check((path, path.with_suffix(".bin")), plain, run, images)
+    return check(files, plain, run, images)

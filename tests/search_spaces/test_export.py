@@ -19,6 +19,7 @@ from cellwright.search_spaces.export import (
     export_keras,
     export_litert,
     export_onnx,
+    export_openvino,
     export_python,
     inference_model,
     run_litert,
@@ -34,6 +35,7 @@ onnx = pytest.mark.skipif(
     keras.backend.backend() == "jax" and find_spec("jax2onnx") is None,
     reason="on JAX Keras writes ONNX through jax2onnx, which is not installed",
 )
+openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
 TO_LITERT = pytest.param(export_litert, marks=litert)
 
 
@@ -165,6 +167,30 @@ def test_onnx_takes_any_number_of_images(child):
     for number in (1, 3):
         (found,) = session.run(None, {"image": images(number)})
         assert found == pytest.approx(outputs(child, images(number)), abs=1e-4)
+
+
+@openvino
+def test_openvino_takes_any_number_of_images_in_float32(child):
+    done = export_openvino(child, "child.xml")
+    assert done.difference <= 1e-5
+    assert {file.name for file in Path().iterdir()} == {"child.xml", "child.bin"}
+    assert done.bytes == sum(file.stat().st_size for file in Path().iterdir())
+    import openvino
+
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model("child.xml", "CPU", exact)
+    for number in (1, 3):
+        found = compiled(images(number))[0]
+        assert found == pytest.approx(outputs(child, images(number)), abs=1e-5)
+
+
+@openvino
+def test_what_openvino_cannot_hold_leaves_no_file():
+    image = keras.Input((4, 4, 1))
+    x = keras.ops.linalg.svd(keras.layers.Reshape((4, 4))(image), compute_uv=False)
+    with pytest.raises(ExportFailed, match=r"cannot be (made into|run).*Choose another format"):
+        export_openvino(keras.Model(image, x), "child.xml")
+    assert not list(Path().iterdir())
 
 
 ALONE = """
@@ -351,6 +377,7 @@ EVERY = [
     pytest.param(export_python, "child.py", id="python"),
     pytest.param(export_litert, "child.tflite", id="litert", marks=litert),
     pytest.param(export_onnx, "child.onnx", id="onnx", marks=onnx),
+    pytest.param(export_openvino, "child.xml", id="openvino", marks=openvino),
 ]
 
 
@@ -454,7 +481,16 @@ def of_any_size():
         (of_any_size, r"takes inputs of one size, this one's are \(None, None, 1\)"),
     ],
 )
-@pytest.mark.parametrize("export", [TO_LITERT, export_onnx, export_keras, export_python])
+@pytest.mark.parametrize(
+    "export",
+    [
+        TO_LITERT,
+        export_onnx,
+        pytest.param(export_openvino, marks=openvino),
+        export_keras,
+        export_python,
+    ],
+)
 def test_a_network_of_another_kind_is_refused(make, message, export):
     with pytest.raises(ExportFailed, match=message):
         export(make(), "child.keras" if export is export_keras else "child.py")
@@ -478,6 +514,37 @@ def test_litert_takes_a_list_for_the_ranges_of_int8(child):
     assert done == export_litert(child, "child.tflite", int8=True, images=x)
     content = Path("child.tflite").read_bytes()
     assert np.array_equal(run_litert(content, list(x)), run_litert(content, x))
+
+
+@litert
+def test_a_network_that_cannot_be_resized_is_run_image_by_image():
+    """A reshape to a shape of one image gives the same as the same network without it."""
+    image = keras.Input((4, 4, 1))
+    x = keras.layers.Dense(3, activation="softmax")(keras.layers.Flatten()(image))
+    plain = keras.Model(image, x)
+    reshaped = keras.Model(image, keras.ops.reshape(plain(image), (1, 3)))
+    x = images(37, (4, 4, 1))  # neither one batch nor several whole ones
+    found = [run_litert(convert_to_litert(model), x) for model in (plain, reshaped)]
+    assert found[0].shape == (37, 3)
+    assert np.array_equal(*found)
+    assert found[0] == pytest.approx(outputs(plain, x), abs=1e-6)
+
+
+# A cell of which TensorFlow's newer quantiser makes a graph that it then refuses.
+POOLS = [0, 0, 3, 4, 1, 0, 1, 1, 0, 0, 0, 1, 3, 0, 1, 0, 1, 4, 0, 1, 1, 1, 0, 0, 0,
+         0, 1, 4, 5, 1, 1, 1, 0, 5, 0, 1, 1, 1, 4, 0, 1, 1, 2, 4, 0, 1, 1, 3, 3, 0]  # fmt: skip
+
+
+@litert
+def test_what_the_newer_quantiser_refuses_is_made_by_the_older_one():
+    space = NASNetSpace()
+    model = space.build(space.decode(POOLS), (8, 8, 1), 10, seed=0, filters=2, reductions=0)
+    x = images(40, (8, 8, 1))
+    content = convert_to_litert(model, int8=True, images=x)
+    assert run_litert(content, x) == pytest.approx(outputs(model, x), abs=0.02)
+    interpreter = Interpreter(model_content=content)
+    kinds = {tensor["dtype"] for tensor in interpreter.get_tensor_details()}
+    assert kinds <= {np.int8, np.int32}  # whole numbers throughout
 
 
 @litert
