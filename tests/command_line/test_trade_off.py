@@ -379,6 +379,10 @@ def test_a_report_by_an_int8_latency_ranks_the_fastest_child_first(cellwright, h
             ("--meter", "trade_off_space:Undeclared", "--objectives", "val_accuracy,throughput"),
             "write --objectives throughput:max",
         ),
+        (
+            ("--reward", "accuracy,metric=accuracy_int8"),
+            "that measures it (accuracy_int8 needs --meter accuracy-int8), or another reward",
+        ),
         (("--objectives", "accuracy_int8,loss"), "accuracy_int8 needs --meter accuracy-int8"),
         (("--meter", "onnx,provider=sundial"), "has no execution provider 'sundial' on this"),
         (("--meter", "litert", "--meter", "keras"), "each meter must write a metric of its own"),

@@ -91,5 +91,5 @@ def check_reward(text: str, reward: Reward, classes: int | None, measured: Seque
             reason = f"metric {error} is missing; measured are {sorted(names)}"
         raise CellwrightError(
             f"--reward {text} cannot weigh the children of this search: {reason}. Give the --meter "
-            "that measures it, or another reward"
+            f"that measures it{meter_for(str(getattr(reward, 'metric', '')))}, or another reward"
         ) from error
