@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -181,8 +181,12 @@ def trial_script(**arguments: str) -> str:
     Args:
         arguments: Those of its `Evaluation`, each as Python.
     """
-    calls = [re.match(r"[A-Za-z_]+(?=[.(])", text) for text in arguments.values()]
-    names = {"Evaluation", *(found.group() for found in calls if found)}
+    trees = [ast.parse(text, mode="eval") for text in arguments.values()]
+    called = [node.func for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    names = {"Evaluation"}
+    for function in called:  # a name, or a method of one, such as MnasNetReward.hard
+        named = function.value if isinstance(function, ast.Attribute) else function
+        names |= {named.id} if isinstance(named, ast.Name) else set()
     return _TRIAL.format(
         names=", ".join(sorted(names)),
         arguments="\n".join(f"        {name}={text}," for name, text in arguments.items()),

@@ -191,9 +191,9 @@ def project(folder: Path, data: str, epochs: int) -> Project:
     return Project(folder, searched, test, Recipe(epochs, batch_size=32))
 
 
-def _searches(made: Project, budget: int, seeds: int) -> Iterator[Search]:
+def _searches(made: Project, spaces: Sequence[str], budget: int, seeds: int) -> Iterator[Search]:
     for seed in range(seeds):
-        for name in SPACES:
+        for name in spaces:
             for metric in METRICS:
                 yield made.search(name, seed, metric, budget)
 
@@ -205,14 +205,22 @@ def main(
     budget: Annotated[int, typer.Option(min=1, help="Children of a search.")] = 16,
     seeds: Annotated[int, typer.Option(min=0, help="Searches of each kind, from seed 0.")] = 1,
     epochs: Annotated[int, typer.Option(min=1, help="Of each child.")] = 4,
+    space: Annotated[list[str] | None, typer.Option(help="Only this one; may repeat.")] = None,
 ) -> None:
-    """Train the children that are missing, and make the tables after each search."""
+    """Train the children that are missing, and make the tables after each search.
+
+    A process for each space may run at the same time; run once more without --space, the command
+    makes the tables of both.
+    """
+    spaces = space or list(SPACES)
+    if unknown := set(spaces) - set(SPACES):
+        raise typer.BadParameter(f"give {' or '.join(SPACES)}, not {min(unknown)}")
     out.mkdir(parents=True, exist_ok=True)
     made = project(out, data, epochs)
-    first = [made.search(name, 0, METRICS[0], children // 2) for name in SPACES]
+    first = [made.search(name, 0, METRICS[0], children // 2) for name in spaces]
     done: list[Search] = []
     (out / "table.md").write_text(table(first, done), encoding="utf-8")
-    for search in _searches(made, budget, seeds):
+    for search in _searches(made, spaces, budget, seeds):
         done.append(search)
         (out / "table.md").write_text(table(first, done), encoding="utf-8")
     typer.echo(table(first, done))

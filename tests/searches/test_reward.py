@@ -121,3 +121,20 @@ def test_a_trial_script_makes_the_same_reward():
     script = Path("experiment/trial.py").read_text()
     assert 'reward=make_reward("rewards_of_a_user:Small", per=3000)' in script
     assert "make_reward" in script.partition("if __name__")[0]  # imported
+
+
+def test_a_trial_script_makes_the_same_meters():
+    pytest.importorskip("nni")
+    meters = ("cellwright.plugins:Int8Accuracy,threads=2", "size,metric=weights_bytes,bits=8")
+    settings = replace(
+        SETTINGS, host="nni", meter=meters, reward="accuracy,metric=accuracy_int8", limit=1e6
+    )
+    evaluation = settings.make_evaluation()
+    driver_of("nni").write(Path("experiment"), settings, evaluation, overwrite=False)
+    script = Path("experiment/trial.py").read_text()
+    made = {}
+    exec(script.replace('"__main__":\n', "__name__:\n").partition("    # best/")[0], made)
+    assert made["evaluation"].meter == list(evaluation.meter)
+    assert made["evaluation"].limit == evaluation.limit
+    assert made["evaluation"].limit.metric == "weights_bytes"  # the first cost, not the accuracy
+    assert made["evaluation"].fingerprint == evaluation.fingerprint
