@@ -160,6 +160,13 @@ def test_a_saved_estimator_is_exported(home, capfd):
     made = {file.name for file in (home / "estimator" / "export").iterdir()}
     assert made == {"model.onnx", "model.tflite"}
     assert "same class" in words
+    code, words = run(capfd, home / "estimator", "--data", home / "data.npz")
+    assert code == 1
+    assert "holds a model with a preparation of its own: leave --data out" in words
+    code, words = run(capfd, home / "estimator", "--int8", "--out", home / "none")
+    assert code == 1
+    assert "give them in Python, prepared as the model's own" in words
+    assert not (home / "none").exists()
 
 
 def test_a_missing_package_is_named_with_its_extra(home, capfd, monkeypatch):

@@ -96,6 +96,12 @@ def export(
     left_out = [] if to and "all" not in to else [name for name in FORMATS if name not in formats]
     if out is not None:
         check_folder(out)
+    if data is not None and _is_model(run):
+        raise CellwrightError(
+            f"--data {data} would be prepared anew, and {run} holds a model with a preparation of "
+            "its own: leave --data out, or give prepared inputs in Python, such as "
+            "export_litert(model, 'model.tflite', int8=True, images=...)"
+        )
     of_the_model = data is not None and run.suffix == ".keras" and Path(data).is_dir()
     images = None  # loaded before a child is trained again, if the network need not be known
     if data is not None and not of_the_model:
@@ -145,6 +151,12 @@ class _Source:
         if not needed:
             return None
         if self.settings is None:
+            if self.model.name == "model.keras":
+                raise CellwrightError(
+                    "--int8 sets ranges from inputs like those that the network will see, and "
+                    f"{self.folder} holds none: give them in Python, prepared as the model's own: "
+                    "export_litert(model, 'model_int8.tflite', int8=True, images=...)"
+                )
             raise CellwrightError(
                 "--int8 sets ranges from images like those that the network will see: give --data, "
                 "as for cellwright search"
@@ -189,7 +201,7 @@ def _find(run: Path) -> _Source:
     if run.suffix == ".keras" and run.is_file():
         return _Source(run, run.parent)
     model = run / "best.keras"
-    if not model.is_file() and (run / "model.keras").is_file():
+    if _is_model(run):
         return _Source(run / "model.keras", run)
     if not model.is_file():
         raise CellwrightError(
@@ -200,6 +212,11 @@ def _find(run: Path) -> _Source:
     best = read_best(run)
     settings = read_settings(run) if (run / FILE).is_file() else None
     return _Source(model, run, settings, None if best is None else best["params"])
+
+
+def _is_model(run: Path) -> bool:
+    """Whether it is the folder of a model or a saved estimator, and not that of a search."""
+    return (run / "model.keras").is_file() and not (run / "best.keras").is_file()
 
 
 def _find_trial(run: Path, number: int, console: Console) -> _Source:
