@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cellwright.plugins.data import *
     from cellwright.plugins.meters import *
+    from cellwright.plugins.model import *
     from cellwright.plugins.registry import *
     from cellwright.plugins.scoring import *
     from cellwright.plugins.strategies import *
     from cellwright.plugins.tracking import *
     from cellwright.plugins.training import *
 
-_ROOMS = ("strategies", "data", "training", "meters", "tracking", "scoring", "registry")
+_ROOMS = ("strategies", "data", "model", "training", "meters", "tracking", "scoring", "registry")
 
 
 def __getattr__(name: str) -> Any:

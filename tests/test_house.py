@@ -35,6 +35,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "data": set(),
         "tracking": {"interrupts"},
         "training": {"files", "metrics", "interrupts", "data"},
+        "model": {"files", "data"},
         "meters": {"files", "metrics", "data"},
         "scoring": {
             "metrics",
@@ -46,7 +47,16 @@ ROOMS: dict[str, dict[str, set[str]]] = {
             "meters",
         },
         "registry": {"strategies", "meters", "tracking", "scoring"},
-        "": {"strategies", "data", "training", "meters", "tracking", "scoring", "registry"},
+        "": {
+            "strategies",
+            "data",
+            "model",
+            "training",
+            "meters",
+            "tracking",
+            "scoring",
+            "registry",
+        },
     },
     "command_line": {"pictures": set(), "": {"pictures"}},
 }

@@ -21,6 +21,8 @@ class Data(ABC):
         target_mean, target_scale: A predicted number is ``target_mean + target_scale * output``.
         preparation: How a table became features; None for images.
         notes: What a user should know about how the data were prepared.
+        label: Name of the column that is predicted, in a table of a file.
+        white: What images were divided by: 1, 255 or 65535, or the value of a white pixel in files.
     """
 
     class_names: tuple[str, ...] | None
@@ -28,6 +30,8 @@ class Data(ABC):
     target_scale: float
     preparation: Preparation | None
     notes: tuple[str, ...]
+    label: str | None
+    white: float
 
     @property
     @abstractmethod

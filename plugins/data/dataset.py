@@ -38,6 +38,8 @@ class Dataset(Data):
         target_mean, target_scale: A predicted number is ``target_mean + target_scale * output``.
         preparation: How a table became features; None for images.
         notes: What a user should know about how the data were prepared.
+        label: Name of the column that is predicted, in a table of a file.
+        white: What images were divided by: 1, 255 or 65535, or the value of a white pixel in files.
 
     Raises:
         InvalidData: If images have their channels first.
@@ -54,6 +56,8 @@ class Dataset(Data):
     target_scale: float = 1.0
     preparation: Preparation | None = None
     notes: tuple[str, ...] = ()
+    label: str | None = None
+    white: float = 1.0
 
     def __post_init__(self) -> None:
         for part in (self.x_train, self.x_val):

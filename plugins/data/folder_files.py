@@ -12,8 +12,8 @@ from cellwright.plugins.data.image_file import ImageOptions, endings
 from cellwright.search_spaces import InvalidData
 
 # What systems leave in folders, beside names that begin with a dot.
-_LEFT_BY_SYSTEMS = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin"}
-_PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val",
+LEFT_BY_SYSTEMS = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin"}
+PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val",
           "validation": "val", "test": "test", "testing": "test"}  # fmt: skip
 _NAMED = 10  # how many files a note names
 
@@ -110,7 +110,7 @@ def _visible(folder: Path) -> list[os.DirEntry[str]]:
         there = [
             entry
             for entry in entries
-            if not entry.name.startswith(".") and entry.name.lower() not in _LEFT_BY_SYSTEMS
+            if not entry.name.startswith(".") and entry.name.lower() not in LEFT_BY_SYSTEMS
         ]
     return sorted(there, key=lambda entry: entry.name)
 
@@ -127,12 +127,12 @@ def _loose(folder: Path) -> list[Path]:
 def _parts(path: Path, seen: Seen) -> list[Path]:
     """The folder to train on and the one to validate on, or ``path`` alone to be split."""
     there = _folders(path)
-    named = [folder for folder in there if folder.name.lower() in _PARTS]
+    named = [folder for folder in there if folder.name.lower() in PARTS]
     if not any(_folders(folder) for folder in named):
         return [path]  # classes may have such names
     kinds: dict[str, list[Path]] = {"train": [], "val": [], "test": []}
     for folder in named:
-        kinds[_PARTS[folder.name.lower()]].append(folder)
+        kinds[PARTS[folder.name.lower()]].append(folder)
     twice = [kind for kind, folders in kinds.items() if len(folders) > 1]
     if len(named) < len(there) or not kinds["train"] or twice:
         raise InvalidData(

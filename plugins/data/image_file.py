@@ -86,6 +86,7 @@ class Picture(NamedTuple):
     white: int  # the value of a white pixel
     transparent: bool  # parts of it were, and were put on white
     several: bool  # the file holds more than this one
+    resized: bool = False  # it had another size
 
     @property
     def pixels(self) -> NDArray[np.float32]:
@@ -174,13 +175,14 @@ def picture_of(image: Image.Image, options: ImageOptions, name: str) -> Picture:
     image = ImageOps.exif_transpose(image)
     scale = _scale(name, image)
     image, transparent = _converted(image, options.color)
+    resized = options.size is not None and (image.height, image.width) != options.size
     if options.size is not None:
         image = _resized(image, options.size, options.fit)
     raw: NDArray[Any] = np.asarray(image)
     raw = raw[..., None] if raw.ndim == 2 else raw
     if options.color == "rgb" and raw.shape[2] == 1:  # of more than 8 bits
         raw = np.repeat(raw, 3, axis=2)
-    return Picture(raw, scale, transparent, several)
+    return Picture(raw, scale, transparent, several, resized)
 
 
 def _damaged(error: Exception) -> Damaged:

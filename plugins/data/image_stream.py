@@ -64,7 +64,7 @@ def folder_stream(
     labels = [positions_of(np.array([file.label for file in part]), values) for part in read]
     files = [file for part in read for file in part]
     try:
-        check_classes(labels[0], names, least=3 - len(read))
+        check_classes(labels[0], names, least=2 if validation and len(read) == 1 else 1)
     except InvalidData as error:  # a class may lack images that were left out
         raise InvalidData("; ".join([str(error), *seen.notes])) from error
     y = np.concatenate(labels)
@@ -77,7 +77,7 @@ def folder_stream(
     )
     return Stream(
         to_train,
-        to_validate,
+        to_validate if to_validate.number else None,
         names,
         files_fingerprint(seen.root, files, options, parts),
         notes=(*seen.notes, *notes),

@@ -32,7 +32,7 @@ def load_images(
 ) -> Dataset | Stream:
     """Load one of `IMAGES`, a ``.npz`` file or a folder, split as `load_dataset` describes.
 
-    ``options`` are for folders.
+    ``options`` are for folders. With ``validation`` 0 nothing is held out.
 
     Raises:
         InvalidData: If the images cannot be used; the message says why.
@@ -47,6 +47,11 @@ def load_images(
     elif path.is_dir():
         seen = Seen(path)
         found = find_images(path, seen)
+        if not validation:
+            found = [[file for part in found for file in part]]
+            seen.layout = [f"{path.name}/ is read as a whole, but for a test folder"] * bool(
+                seen.layout
+            )
         if stream is None and (reason := too_large(_bytes_of(found, options))) is not None:
             stream, notes = True, (as_stream(reason),)
         if stream:
@@ -81,18 +86,21 @@ def _as_arrays(
 ) -> Dataset:
     parts = [part] if held_out is None else [part, held_out]
     labels = [class_labels(part.y, len(part.x) if np.shape(part.x) else 0) for part in parts]
-    images = _images([part.x for part in parts])
+    images, white = _images([part.x for part in parts])
     values = np.unique(labels[0])
     names = tuple(str(value) for value in values)
     y = [positions_of(given, values) for given in labels]
     try:
-        if held_out is None:
+        if held_out is None and validation:
             data = split(images[0], y[0], names, validation=validation, seed=seed)
-            return replace(data, notes=notes)
+            return replace(data, notes=notes, white=white)
         check_classes(y[0], names, least=1)
+        if not validation:
+            x, every = np.concatenate(images), np.concatenate(y)
+            return Dataset(x, every, x[:0], every[:0], names, notes=notes, white=white)
     except InvalidData as error:  # a class may lack images that were left out
         raise InvalidData("; ".join([str(error), *notes])) from error
-    return Dataset(images[0], y[0], images[1], y[1], names, notes=notes)
+    return Dataset(images[0], y[0], images[1], y[1], names, notes=notes, white=white)
 
 
 def _digits() -> Pair:
@@ -107,11 +115,27 @@ def _digits() -> Pair:
     return Pair(digits.images / 16.0, digits.target)
 
 
-def _from_keras(source: str) -> Pair:
+def bundled_test(source: str) -> tuple[Pair, list[str]]:
+    """The test part of one of `IMAGES`, or all of one that has none; and notes.
+
+    Raises:
+        InvalidData: If it cannot be loaded.
+    """
+    if source == "digits":
+        return _digits(), ["the digits have no test part: all of them are read"]
+    return _from_keras(source, test=True), [f"the test images of {source} are read"]
+
+
+def has_test(source: str) -> bool:
+    """Whether one of `IMAGES` has a test part."""
+    return source != "digits"
+
+
+def _from_keras(source: str, test: bool = False) -> Pair:
     import keras
 
     try:
-        (x, y), _ = getattr(keras.datasets, source).load_data()
+        x, y = getattr(keras.datasets, source).load_data()[test]
     except Exception as error:
         raise InvalidData(
             f"Keras downloads it on first use, and the download failed: {error}. "
@@ -120,8 +144,9 @@ def _from_keras(source: str) -> Pair:
     return Pair(x, y)
 
 
-def _images(parts: list[Any]) -> list[NDArray[np.float32]]:
-    """Images as float32 (number, height, width, channels) in [0, 1], all scaled alike."""
+def _images(parts: list[Any]) -> tuple[list[NDArray[np.float32]], float]:
+    """Images as float32 (number, height, width, channels) in [0, 1], all scaled alike; and what a
+    white pixel was before."""
     shaped = [_shaped(np.asarray(part)) for part in parts]
     shapes = {part.shape[1:] for part in shaped}
     floats = {part.dtype.kind == "f" for part in shaped}
@@ -132,9 +157,9 @@ def _images(parts: list[Any]) -> list[NDArray[np.float32]]:
         )
     low = min(float(part.min()) for part in shaped)
     high = max(float(part.max()) for part in shaped)
-    white = np.float32(_white(low, high, floats.pop()))
+    white = np.float32(white_of(low, high, floats.pop()))
     arrays = [np.ascontiguousarray(part, np.float32) for part in shaped]
-    return arrays if white == 1 else [part / white for part in arrays]
+    return (arrays if white == 1 else [part / white for part in arrays]), float(white)
 
 
 def _shaped(x: NDArray[Any]) -> NDArray[Any]:
@@ -151,8 +176,12 @@ def _shaped(x: NDArray[Any]) -> NDArray[Any]:
     return x
 
 
-def _white(low: float, high: float, floats: bool) -> int:
-    """The value of a white pixel: the smallest usual one that is not below ``high``."""
+def white_of(low: float, high: float, floats: bool) -> int:
+    """The value of a white pixel: the smallest usual one that is not below ``high``.
+
+    Raises:
+        InvalidData: If pixels from ``low`` to ``high`` have no usual scale.
+    """
     # Floats a little above 1 are overshoot of a [0, 1] scale, not a very dark 0..255.
     if low < 0 or high > 65535 or (floats and 1 < high < 2):
         raise InvalidData(

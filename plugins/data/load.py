@@ -29,6 +29,7 @@ def load_dataset(
     image_fit: str = "pad",
     strict: bool = False,
     stream: bool | None = None,
+    whole: bool = False,
 ) -> Dataset | Stream:
     """Load and split what ``source`` names.
 
@@ -61,7 +62,8 @@ def load_dataset(
             or ``"crop"`` to fill the size with its middle.
         strict: For a folder, whether a file that cannot be read is refused. If False it is left
             out, and ``notes`` say so.
-
+        whole: Whether to hold nothing out, as for the last training of a network: all examples are
+            trained on, those of a validation part included, and ``validation`` is not looked at.
         stream: Whether a folder of images, a ``.npz`` or a ``.parquet`` file is read while children
             train, in place of being read at once (docs/streams.md); children are the same. None
             does so if arrays would take more than half of the memory that is free, and ``notes``
@@ -86,7 +88,10 @@ def load_dataset(
                 "a stream: leave stream out, or write a table as Parquet"
             )
         if source.endswith(".dataset.npz"):
+            if whole:
+                raise InvalidData("it is split already, and cannot be read as a whole")
             return read_saved(path)
+        validation = 0.0 if whole else validation
         if source in TABLES or is_table(path):
             if options != ImageOptions():
                 raise InvalidData(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from cellwright.search_spaces import CorruptedState, InvalidData
 
 _CATEGORIES = 64  # most categories of a column; rarer ones are read as unknown
 _FEW = 8  # categories that a column may always have, however few its rows
-_FAR = 20.0  # standard deviations; a number farther out would drown the others
+FAR = 20.0  # standard deviations; a number farther out would drown the others
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class Column:
     indicator: bool = False
     style: str = PLAIN
 
+    @property
+    def features(self) -> int:
+        """How many features the column becomes."""
+        return 1 + self.indicator if self.categories is None else len(self.categories)
+
     def transform(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Turn values of shape (rows,) into features of shape (rows, features)."""
         if self.categories is not None:
@@ -64,7 +70,7 @@ class Column:
             return found
         missing = np.isnan(values)
         scaled = (np.where(missing, self.fill, values) - self.mean) / self.scale
-        scaled = np.clip(scaled, -_FAR, _FAR)
+        scaled = np.clip(scaled, -FAR, FAR)
         features = [scaled, missing] if self.indicator else [scaled]
         stacked: NDArray[np.float32] = np.stack(features, axis=1).astype(np.float32)
         return stacked
@@ -83,6 +89,11 @@ class Preparation:
     names: tuple[str, ...]
     columns: tuple[Column, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def features(self) -> int:
+        """How many features a row becomes."""
+        return sum(column.features for column in self.columns)
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -155,12 +166,16 @@ class Preparation:
         """
         try:
             columns = [
-                Column(**{**column, "categories": _tuple(column["categories"])})
-                for column in data["columns"]
+                _checked(
+                    Column(**{**column, "categories": _tuple(column["categories"])}),
+                    f"columns[{number}]",
+                    data["names"],
+                )
+                for number, column in enumerate(data["columns"])
             ]
-            unknown = [c.style for c in columns if not is_style(c.style)]
-            if unknown:
-                raise CorruptedState(f"this version knows no style {unknown[0]!r} of columns")
+            for part in ("names", "notes"):
+                if not all(isinstance(text, str) for text in data[part]):
+                    raise CorruptedState(f"{part} holds something else than text")
             return cls(tuple(data["names"]), tuple(columns), tuple(data["notes"]))
         except (KeyError, TypeError) as error:
             raise CorruptedState(f"this is not a preparation of a table: {error!r}") from error
@@ -203,6 +218,35 @@ def _text_column(
     if len(counts) > _CATEGORIES:
         note = f"has {len(counts)} categories; only the {_CATEGORIES} most frequent are used"
     return Column(name, position, tuple(ranked[:_CATEGORIES])), note
+
+
+def _checked(column: Column, place: str, names: Sequence[str]) -> Column:
+    """A column that was read from JSON, if it can be one.
+
+    Raises:
+        CorruptedState: Naming the place, and what is wrong there.
+    """
+    if not is_style(column.style):
+        raise CorruptedState(f"this version knows no style {column.style!r} of columns")
+    for name in ("fill", "mean", "scale"):
+        value = getattr(column, name)
+        if type(value) not in (int, float) or not math.isfinite(value):
+            raise CorruptedState(f"{place}.{name} is {value!r}, and must be a finite number")
+    at: Any = column.position
+    indicator: Any = column.indicator
+    categories: Sequence[Any] = column.categories or ()
+    wrong = None
+    if type(at) is not int or not 0 <= at < len(names) or names[at] != column.name:
+        wrong = f"position is {at!r}, where names have no {column.name!r}"
+    elif column.scale == 0:
+        wrong = "scale is 0, and must not be"
+    elif type(indicator) is not bool:
+        wrong = f"indicator is {indicator!r}, and must be true or false"
+    elif not all(text is None or isinstance(text, str) for text in categories):
+        wrong = "categories hold something else than text and null"
+    if wrong:
+        raise CorruptedState(f"{place}.{wrong}")
+    return column
 
 
 def _tuple(values: Sequence[Any] | None) -> tuple[Any, ...] | None:

@@ -20,7 +20,8 @@ class Stream(Data):
     Args:
         to_train: The examples to train on.
         to_validate: Those to validate on; None if nothing is held out.
-        class_names, target_mean, target_scale, preparation, notes: See `Data`.
+        class_names, target_mean, target_scale, preparation, notes, label, white: See
+            `Data`.
         identity: The fingerprint, from what can be told without reading everything.
     """
 
@@ -32,6 +33,8 @@ class Stream(Data):
     target_scale: float = 1.0
     preparation: Preparation | None = None
     notes: tuple[str, ...] = ()
+    label: str | None = None
+    white: float = 1.0
 
     def __getattr__(self, name: str) -> Any:
         if name in ARRAYS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,11 @@ def load_table(
     if source in TABLES:
         if label is not None or drop:
             raise InvalidData("its label is fixed, and none of its columns can be left out")
-        table, label, given, notes = _bundled(source)
+        table, label, given, notes = bundled_table(source)
     else:
         table, label, given, notes = _from_file(Path(source), label, drop)
     target, said = read_target(given.values, label, task, declared=given.text, shown=table.decimals)
-    return table_dataset(
+    data = table_dataset(
         table,
         target,
         weights=balanced_weights(target) if balanced else None,
@@ -55,6 +56,7 @@ def load_table(
         seed=seed,
         notes=(*notes, *said),
     )
+    return replace(data, label=label)
 
 
 def table_dataset(
@@ -200,7 +202,12 @@ def first_of_equals(columns: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
     return np.flatnonzero(different)
 
 
-def _bundled(source: str) -> tuple[Table, str, Given, list[str]]:
+def bundled_table(source: str) -> tuple[Table, str, Given, list[str]]:
+    """One of `TABLES`: features, the label's name and values, and notes.
+
+    Raises:
+        InvalidData: If scikit-learn, which brings it, is not installed.
+    """
     try:
         from sklearn import datasets
     except ImportError as error:

@@ -86,6 +86,29 @@ def read_numbers(values: NDArray[Any], name: str, shown: Sequence[str] = ()) -> 
     return found
 
 
+def known_classes(values: NDArray[Any], name: str, class_names: Sequence[str]) -> NDArray[np.int64]:
+    """The positions of labels among classes that are known, written as `read_target` takes them.
+
+    Raises:
+        InvalidData: If a label is missing, or is none of the classes.
+    """
+    cells = _cells(values, name)
+    index = {text: position for position, text in enumerate(class_names)}
+    for text in set(cells) - index.keys():
+        whole = _whole(Counter([text]))  # 7.0 where a missing value turned integers to floats
+        if whole is not None and str(whole[text]) in index:
+            index[text] = index[str(whole[text])]
+    unknown = [text for text in dict.fromkeys(cells) if text not in index]
+    if unknown:
+        count = sum(text not in index for text in cells)
+        raise InvalidData(
+            f"label {name!r} holds {', '.join(map(repr, unknown[:5]))} in {count} of {len(cells)} "
+            f"rows, and the model knows the classes {', '.join(map(repr, class_names[:20]))}: "
+            "leave such rows out, or correct them"
+        )
+    return np.array([index[text] for text in cells], dtype=np.int64)
+
+
 def balanced_weights(target: Target) -> NDArray[np.float64] | None:
     """Weights under which all classes count alike: rows / (classes x rows of the class).
 

@@ -64,6 +64,7 @@ _HOMES = {
         "RegularizedEvolution",
         "Reinforce",
         "Strategy",
+        "TrainedModel",
         "WeightBank",
         "load_dataset",
         "stream",

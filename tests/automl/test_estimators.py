@@ -107,6 +107,7 @@ def test_what_is_saved_is_loaded_and_holds_no_pickle(fitted, tmp_path):
     fitted.save(tmp_path / "model")
     assert sorted(f.name for f in (tmp_path / "model").iterdir()) == [
         "estimator.json",
+        "model.json",
         "model.keras",
     ]
     loaded = CellwrightClassifier.load(tmp_path / "model")
@@ -124,11 +125,15 @@ def test_what_cannot_be_loaded_is_refused(fitted, tmp_path):
     with pytest.raises(CorruptedState, match="holds no CellwrightClassifier"):
         CellwrightClassifier.load(tmp_path)
     fitted.save(tmp_path)
-    with pytest.raises(CorruptedState, match="holds a CellwrightClassifier of format 2"):
+    with pytest.raises(CorruptedState, match="holds a CellwrightClassifier of format 3"):
         CellwrightRegressor.load(tmp_path)
     document = json.loads((tmp_path / "estimator.json").read_text())
-    (tmp_path / "estimator.json").write_text(json.dumps({**document, "reader": {}}))
+    del document["params"]
+    (tmp_path / "estimator.json").write_text(json.dumps(document))
     with pytest.raises(CorruptedState, match="KeyError"):
+        CellwrightClassifier.load(tmp_path)
+    (tmp_path / "estimator.json").unlink()
+    with pytest.raises(CorruptedState, match="a model of `cellwright train`, which is no Cellwr"):
         CellwrightClassifier.load(tmp_path)
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellwright import CellwrightClassifier, CellwrightRegressor
+from cellwright import CellwrightClassifier, CellwrightRegressor, TrainedModel
 from cellwright.automl import estimators
-from cellwright.search_spaces import Decision, JointSpace, MLPSpace, NASNetSpace
+from cellwright.search_spaces import CorruptedState, Decision, JointSpace, MLPSpace, NASNetSpace
 
 ROWS = 60
 RNG = np.random.default_rng(0)
@@ -149,20 +149,27 @@ def test_classes_come_back_as_they_were(classes, tmp_path):
     assert loaded.predict(x).tolist() == model.predict(x).tolist()
 
 
-def test_what_version_0_1_0_saved_is_loaded(tmp_path):
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_version_0_1_0_saved_is_loaded(number, tmp_path):
     x = RNG.normal(size=(ROWS, 2))
     model = classifier(class_weight="balanced").fit(x, KINDS)
     model.save(tmp_path)
     file = tmp_path / "estimator.json"
     document = json.loads(file.read_text())
-    earlier = {"format": 1, "classes": [0, 1], "classes_dtype": "int64"}
-    document["params"]["image_shape"] = [2, 1]
-    for column in document["reader"]["table"]["columns"]:
-        del column["style"]
-    del document["notes"]
-    file.write_text(json.dumps({**document, **earlier}))
+    reader = json.loads((tmp_path / "model.json").read_text())["input"]
+    (tmp_path / "model.json").unlink()
+    document |= {"format": number, "reader": reader, "scale": [0.0, 1.0]}
+    if number == 1:
+        document |= {"classes": [0, 1], "classes_dtype": "int64"}
+        document["params"]["image_shape"] = [2, 1]
+        for column in document["reader"]["table"]["columns"]:
+            del column["style"]
+        del document["notes"]
+    file.write_text(json.dumps(document))
+    with pytest.raises(CorruptedState, match="an estimator of an earlier version: load and save"):
+        TrainedModel.load(tmp_path)
     loaded = CellwrightClassifier.load(tmp_path)
-    assert loaded.image_shape == (2, 1)
+    assert loaded.image_shape == ((2, 1) if number == 1 else None)
     assert loaded.predict(x).tolist() == model.predict(x).tolist()
 
 

@@ -21,12 +21,13 @@ from sklearn.utils.validation import (
 )
 
 from cellwright.automl import saved
-from cellwright.automl.inputs import features, make_dataset
+from cellwright.automl.inputs import make_dataset
 from cellwright.automl.search import Plan, find
 from cellwright.plugins import Dataset
 from cellwright.plugins.data.preparation import Preparation
 from cellwright.plugins.data.target import Target, read_numbers
 from cellwright.plugins.data.values import absent
+from cellwright.plugins.model.readers import features
 from cellwright.search_spaces import SearchSpace
 from cellwright.search_spaces.task import check_channels_last
 from cellwright.searches.hosts import HOSTS
@@ -78,7 +79,11 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
         super().__setstate__(saved.with_model(state))
 
     def save(self, folder: Any) -> None:
-        """Write ``model.keras`` and ``estimator.json`` to ``folder``, without any pickle.
+        """Write ``model.keras``, ``model.json`` and ``estimator.json`` to ``folder``, without any
+        pickle.
+
+        The first two are a `TrainedModel`, which ``cellwright predict`` and ``cellwright evaluate``
+        take too (docs/models.md).
 
         Raises:
             TypeError: If a parameter or the classes could not be read again as they are, such as a
@@ -92,7 +97,8 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
         """Load what `save` wrote.
 
         Raises:
-            CorruptedState: If the folder holds no estimator of this class, or it is damaged.
+            CorruptedState: If the folder holds no estimator of this class, or it is damaged. A
+                model of ``cellwright train`` is none, for it has no search to tell of.
         """
         made: Self = saved.load(cls, folder)
         return made

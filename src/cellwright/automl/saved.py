@@ -1,4 +1,4 @@
-"""A fitted estimator on disk: the network in Keras's own format, the rest as plain JSON."""
+"""A fitted estimator on disk: a `TrainedModel`, and beside it what the estimator alone has."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from cellwright.automl.inputs import reader_from_json, reader_to_json
 from cellwright.automl.plain import from_plain, to_plain
-from cellwright.plugins.files import atomic_path, atomic_write
+from cellwright.plugins.files import atomic_write
+from cellwright.plugins.model.document import Document
+from cellwright.plugins.model.network_file import digest_of, read_network
+from cellwright.plugins.model.trained import DOCUMENT, NETWORK, TrainedModel, reader_from_json
 from cellwright.search_spaces import CorruptedState
 from cellwright.searches.trial import Trial
 
-_FORMAT = 2  # format 1 wrote what is not plain as text, and could not read it again
+# Format 1 wrote what is not plain as text, and could not read it again; 2 kept in this file what is
+# in model.json now.
+_FORMAT = 3
+FILE = "estimator.json"
 
 
 def save(estimator: Any, folder: Any) -> None:
-    """Write ``model.keras`` and ``estimator.json`` into ``folder``, created if need be.
+    """Write a `TrainedModel` and ``estimator.json`` into ``folder``, created if need be.
 
     Raises:
         TypeError: If a parameter or the classes would not come back as they are; before anything is
@@ -35,20 +40,26 @@ def save(estimator: Any, folder: Any) -> None:
         "best_params": estimator.best_params_,
         "trials": [asdict(trial) for trial in estimator.trials_],
         "refitted": estimator.refitted_,
-        "reader": reader_to_json(estimator._reader),
-        "scale": estimator._scale,
         "n_features_in": estimator.n_features_in_,
         "feature_names_in": _listed(getattr(estimator, "feature_names_in_", None)),
         "classes": _saved("classes_", getattr(estimator, "classes_", None)),
         "notes": estimator.notes_,
     }
-    text = json.dumps(document, indent=1) + "\n"
+    json.dumps(document)
+    classes = getattr(estimator, "classes_", None)
+    model = TrainedModel(
+        estimator.model_,
+        estimator._reader,
+        None if classes is None else tuple(str(value) for value in classes),
+        target_mean=estimator._scale[0],
+        target_scale=estimator._scale[1],
+        made=_made(estimator),
+    )
     path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path / "model.keras") as beside:
-        estimator.model_.save(beside)
-    with atomic_write(path / "estimator.json") as file:
-        file.write(text)
+    model.save(path)
+    document["network"] = digest_of(path / NETWORK)
+    with atomic_write(path / FILE) as file:
+        file.write(json.dumps(document, indent=1) + "\n")
 
 
 def load(cls: type, folder: Any) -> Any:
@@ -57,41 +68,75 @@ def load(cls: type, folder: Any) -> Any:
     Raises:
         CorruptedState: If there is none, it is damaged, or it is of another class.
     """
-    import keras
-
     path = Path(folder)
+    if (path / DOCUMENT).is_file() and not (path / FILE).exists():
+        raise CorruptedState(
+            f"{path} holds a model of `cellwright train`, which is no {cls.__name__}: it has no "
+            f"search to tell of. TrainedModel.load({str(path)!r}), of cellwright, predicts with it"
+        )
+    remedy = "Give the folder that `save` was given"
+    if not (path / FILE).is_file():
+        raise CorruptedState(f"{path} holds no {cls.__name__}: there is no {FILE}. {remedy}")
     try:
-        document = json.loads((path / "estimator.json").read_text(encoding="utf-8"))
-        if document["format"] not in (1, _FORMAT) or document["class"] != cls.__name__:
-            raise ValueError(f"it holds a {document['class']} of format {document['format']}")
-        params, classes = document["params"], document["classes"]
-        if document["format"] == 1:
+        document = Document.read(path / FILE, remedy)
+        found = document.data
+        if found["format"] not in (1, 2, _FORMAT) or found["class"] != cls.__name__:
+            raise ValueError(f"it holds a {found['class']} of format {found['format']}")
+        params, classes = found["params"], found["classes"]
+        if found["format"] == 1:
             if isinstance(params["image_shape"], list):
                 params["image_shape"] = tuple(params["image_shape"])
             if classes is not None:
-                classes = np.array(classes, dtype=document["classes_dtype"])
+                classes = np.array(classes, dtype=found["classes_dtype"])
         else:
             params, classes = {n: from_plain(v) for n, v in params.items()}, from_plain(classes)
         estimator = cls(**params)
-        estimator.best_params_ = document["best_params"]
-        estimator.trials_ = [Trial(**trial) for trial in document["trials"]]
+        estimator.best_params_ = found["best_params"]
+        estimator.trials_ = [Trial(**trial) for trial in found["trials"]]
         estimator.n_iter_ = len(estimator.trials_)
-        estimator.refitted_ = document["refitted"]
-        estimator._reader = reader_from_json(document["reader"])
-        estimator._scale = tuple(document["scale"])
-        estimator.n_features_in_ = document["n_features_in"]
-        if document["feature_names_in"] is not None:
-            estimator.feature_names_in_ = np.array(document["feature_names_in"], dtype=object)
+        estimator.refitted_ = found["refitted"]
+        estimator.n_features_in_ = found["n_features_in"]
+        if found["feature_names_in"] is not None:
+            estimator.feature_names_in_ = np.array(found["feature_names_in"], dtype=object)
         if classes is not None:
             estimator.classes_ = classes
-        estimator.notes_ = document.get("notes", [])
-        estimator.model_ = keras.models.load_model(path / "model.keras")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        estimator.notes_ = found.get("notes", [])
+        _load_model(estimator, path, document)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptedState(
-            f"{path} holds no {cls.__name__} that can be read: {error!r}. Give the folder that "
-            "`save` was given"
+            f"{path} holds no {cls.__name__} that can be read: {error!r}. {remedy}"
         ) from error
     return estimator
+
+
+def _load_model(estimator: Any, path: Path, document: Document) -> None:
+    """The network, what prepares its input, and the scale of its output."""
+    if document.data["format"] < _FORMAT:
+        estimator._reader = reader_from_json(document.inside("reader"))
+        mean, scale = map(float, document.get("scale", list))
+        estimator._scale = mean, scale
+        estimator.model_ = read_network(path / NETWORK)
+        return
+    model = TrainedModel.load(path)
+    if document.get("network", str) != digest_of(path / NETWORK):
+        raise document.wrong("network", f"{NETWORK} beside it is another one")
+    estimator._reader, estimator.model_ = model.reader, model.network
+    estimator._scale = model.target_mean, model.target_scale
+    outputs = None if model.class_names is None else len(model.class_names)
+    classes = getattr(estimator, "classes_", None)
+    if outputs != (None if classes is None else len(classes)):
+        raise document.wrong("classes", f"they are not the {outputs or 'numbers'} of {DOCUMENT}")
+
+
+def _made(estimator: Any) -> dict[str, Any]:
+    """How the estimator's network was made, as JSON data."""
+    space = estimator.space if isinstance(estimator.space, str) else repr(estimator.space)
+    return {
+        "by": type(estimator).__name__,
+        "space": space,
+        "params": estimator.best_params_,
+        "on_all_data": estimator.refitted_,
+    }
 
 
 def with_model_as_bytes(state: dict[str, Any]) -> dict[str, Any]:
@@ -99,7 +144,7 @@ def with_model_as_bytes(state: dict[str, Any]) -> dict[str, Any]:
     if "model_" not in state:
         return state
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.keras"
+        file = Path(folder) / NETWORK
         state["model_"].save(file)
         return {**state, "model_": file.read_bytes()}
 
@@ -108,12 +153,10 @@ def with_model(state: dict[str, Any]) -> dict[str, Any]:
     """The inverse of `with_model_as_bytes`."""
     if not isinstance(state.get("model_"), bytes):
         return state
-    import keras
-
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.keras"
+        file = Path(folder) / NETWORK
         file.write_bytes(state["model_"])
-        return {**state, "model_": keras.models.load_model(file)}
+        return {**state, "model_": read_network(file)}
 
 
 def _saved(name: str, value: Any) -> Any:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellwright.automl.inputs import ImageScale
 from cellwright.plugins import Dataset, load_dataset, make_space
 from cellwright.plugins.data.image_file import endings, read_size
+from cellwright.plugins.model.readers import ImageReader
 from cellwright.search_spaces import InvalidData, UnbuildableChild
 
 RNG = np.random.default_rng(0)
@@ -307,8 +307,8 @@ LABELS = np.arange(8) % 2
     [
         lambda x: np.savez("data.npz", x=x, y=LABELS) or load_dataset("data.npz"),
         lambda x: Dataset(x, LABELS, x, LABELS, ("a", "b")),
-        lambda x: ImageScale.fit(x),
-        lambda x: ImageScale((32, 32, 3), 0, 1).transform(x),
+        lambda x: ImageReader.of(x),
+        lambda x: ImageReader((32, 32, 3), 0, 1).transform(x),
     ],
 )
 def test_channels_first_is_one_error_everywhere(entrance):
