@@ -79,7 +79,7 @@ def images_by_class(folder: Path) -> tuple[list[tuple[Path, str]], list[str]]:
     return pairs, notes
 
 
-def has_test(folder: Path) -> bool:
+def holds_test(folder: Path) -> bool:
     """Whether a folder holds ``train`` and ``test`` folders (or ``testing``) of classes."""
     return any(PARTS[part.name.lower()] == "test" for part in _parts(folder))
 

@@ -55,7 +55,7 @@ class TrainedModel:
     def __post_init__(self) -> None:
         outputs = 1 if self.class_names is None else len(self.class_names)
         reads, gives = self.network.input_shape, self.network.output_shape
-        if isinstance(gives, dict) or tuple(reads[1:]) != shape_of(self.reader):
+        if not isinstance(gives, tuple) or tuple(reads[1:]) != shape_of(self.reader):
             raise InvalidData(
                 f"the network reads {reads[1:]}, and examples are prepared as "
                 f"{shape_of(self.reader)}: these are of different models"

@@ -49,7 +49,7 @@ def score(
             reward is no number.
     """
     start = time.perf_counter()
-    with _memory():
+    with named_memory():
         known, model = screening.measure(network, build)
         if data is not None:
             screening.check_data(data)  # again, now that it is known on what Keras runs
@@ -79,7 +79,7 @@ def check_losses(history: Mapping[str, Sequence[float]]) -> None:
 
 
 @contextmanager
-def _memory() -> Iterator[None]:
+def named_memory() -> Iterator[None]:
     """Name an error that says that memory ran out, whatever the backend calls it."""
     try:
         yield

@@ -39,6 +39,11 @@ class Checkpoint:
         with atomic_write_bytes(self.path) as file:
             np.savez(file, history=np.array(json.dumps(history)), **values)
 
+    def history(self) -> History:
+        """The metrics by epoch of what is kept; empty if nothing is."""
+        read = self._read()
+        return {} if read is None else read[0]
+
     def begin_at(self, other: Checkpoint) -> int:
         """Copy the state of ``other``, if it has a file; return how many epochs are in this one."""
         if self.path != other.path and other.path.exists():

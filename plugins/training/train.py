@@ -66,6 +66,7 @@ def train(
     report: Callable[[int, dict[str, float]], None] | None = None,
     checkpoint: Checkpoint | None = None,
     deadline: float | None = None,
+    each_epoch: bool = False,
 ) -> dict[str, float]:
     """Train ``model`` from its present state, or from the state that ``checkpoint`` holds.
 
@@ -80,6 +81,9 @@ def train(
             state is written to it at the end.
         deadline: Time, in seconds as ``time.time`` counts them, at which training ends if it has
             not ended before; the epoch in progress is still validated.
+        each_epoch: Whether the state is written to the checkpoint after each epoch, so that a
+            process that is killed loses the epoch in progress alone. It does not go with a
+            recipe's ``patience``, whose best weights are in no checkpoint.
 
     Returns:
         ``accuracy``, ``loss``, ``val_accuracy`` and ``val_loss`` of the last epoch, and what
@@ -92,19 +96,23 @@ def train(
     Raises:
         ChildFailed: As soon as a loss is NaN or infinite, or if the checkpoint is of another
             network.
+        ValueError: If ``each_epoch`` comes without a checkpoint, or with ``patience``.
         KeyboardInterrupt: After a batch, if a signal was held back (`interrupts.held_back`).
     """
+    if each_epoch and (checkpoint is None or recipe.patience is not None):
+        raise ValueError("each_epoch needs a checkpoint, and a recipe without patience")
     compile_child(model, recipe)
     before = {} if checkpoint is None else checkpoint.restore(model, recipe.epochs)
     done = epochs_of(before)
     watch = _Watch(report, deadline, before)
+    keeping = [_Keeper(checkpoint, watch)] if each_epoch and checkpoint is not None else []
     stopping = [] if recipe.patience is None else [_stopping(recipe.patience)]
     with fed(data, recipe, done) as feed:
         history = model.fit(
             **feed.given,
             initial_epoch=done,
             epochs=recipe.epochs,
-            callbacks=[watch, Interrupts(), *stopping],
+            callbacks=[watch, *keeping, Interrupts(), *stopping],
             verbose=0,
         ).history
     trained = float(epochs_of(history))
@@ -176,6 +184,18 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self.seen = joined(self.seen, {name: [value] for name, value in metrics.items()})
         if self.report is not None:
             self.report(epoch, metrics_of(self.seen))
+
+
+class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+    """Writes the state of a training to its checkpoint after each epoch."""
+
+    def __init__(self, checkpoint: Checkpoint, watch: _Watch) -> None:
+        super().__init__()
+        self.checkpoint, self.watch = checkpoint, watch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if not self.watch.cut:  # an epoch that a deadline cut short is no epoch
+            self.checkpoint.save(self.model, self.watch.seen)
 
 
 def _stopping(patience: int) -> keras.callbacks.Callback:

@@ -1,10 +1,9 @@
-"""``cellwright``: search, show, best, report, export, nni-init."""
+"""``cellwright``: search, show, best, train, evaluate, predict, report, export, nni-init."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,8 +15,11 @@ from rich.console import Console
 from rich.markup import escape
 
 import cellwright
+from cellwright.command_line.evaluate import evaluate
 from cellwright.command_line.export import export
+from cellwright.command_line.interrupts import CONTINUES, STOPPED, STOPPING, STOPS
 from cellwright.command_line.options import HOST, with_settings
+from cellwright.command_line.predict import predict
 from cellwright.command_line.prediction import fill_table
 from cellwright.command_line.printing import (
     console,
@@ -30,6 +32,7 @@ from cellwright.command_line.progress import Display
 from cellwright.command_line.report import report
 from cellwright.command_line.results import write_preparation, write_results
 from cellwright.command_line.show import show
+from cellwright.command_line.train import train
 from cellwright.plugins import Evaluation, LatencyPredictor, Stream, Trackers
 from cellwright.plugins.interrupts import at_once, held_back
 from cellwright.plugins.registry import names
@@ -58,9 +61,6 @@ app = typer.Typer(
 )
 
 Out = Annotated[Path, typer.Argument(help="Folder of a search, given to it as --out.")]
-STOPS, STOPPED = (signal.SIGINT, signal.SIGTERM), 130  # and the exit status of a search after one
-_CONTINUES = "stopped; the same command continues"
-_STOPPING = "stopping after this step, to save what there is; Ctrl-C again ends at once"
 
 
 @app.command()
@@ -128,7 +128,7 @@ def search(
     try:
         found = _search(out, settings)
     except KeyboardInterrupt:
-        console.print(f"[yellow]{_CONTINUES}[/]", highlight=False)
+        console.print(f"[yellow]{CONTINUES}[/]", highlight=False)
         raise typer.Exit(STOPPED) from None
     raise typer.Exit(0 if ranked(found) else 1)
 
@@ -144,7 +144,7 @@ def _search(out: Path, settings: Settings) -> list[Trial]:
         driver = driver_of(settings.host)
         with quiet_tensorflow():
             try_to_build(evaluation)
-    with held_back(STOPS, _STOPPING, kill=True):
+    with held_back(STOPS, STOPPING, kill=True):
         try:
             return _run(out, driver, settings, evaluation)
         finally:
@@ -221,6 +221,9 @@ def best(
     print_model(out, trials[0])
 
 
+app.command()(train)
+app.command()(evaluate)
+app.command()(predict)
 app.command()(export)
 app.command()(report)
 
@@ -308,9 +311,9 @@ def main() -> None:
     """Run the command line; an expected error gives one clear message and exit status 1."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes while it runs
     sys.path.append("")  # where --space and --strategy find the user's modules
-    searches = sys.argv[1:2] == ["search"]
+    searches = sys.argv[1:2] in (["search"], ["train"])
     try:
-        with at_once(STOPS, _CONTINUES, STOPPED) if searches else nullcontext():
+        with at_once(STOPS, CONTINUES, STOPPED) if searches else nullcontext():
             app()
     except ModuleNotFoundError as error:
         told = advice(error.name)

@@ -1,46 +1,20 @@
-"""Genotypes by name or file, and the networks that are built from them by default."""
+"""The networks that are built from genotypes, as in their papers or as a user says."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellwright.search_spaces import (
-    GENOTYPES,
-    CellwrightError,
-    Genotype,
-    MLPGenotype,
-    MnasNetGenotype,
-    Skeleton,
-    load_genotype,
-)
+from cellwright.search_spaces import CellwrightError, Genotype, MLPGenotype, MnasNetGenotype
+from cellwright.searches.architectures import INPUTS, find_genotype, kind_of, skeleton_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Shape = tuple[int, ...]
-SKELETONS: dict[str, Callable[[], Skeleton]] = {
-    "book": Skeleton.book,
-    "cifar": Skeleton.cifar,
-    "imagenet": Skeleton.imagenet,
-    "imagenet-large": Skeleton.imagenet_large,
-}
-# Image shape and number of classes that a skeleton was made for.
-INPUTS: dict[str, tuple[Shape, int]] = {
-    "book": ((32, 32, 3), 10),
-    "cifar": ((32, 32, 3), 10),
-    "imagenet": ((224, 224, 3), 1000),
-    "imagenet-large": ((331, 331, 3), 1000),
-}
-# What the papers built from their cells; the first of each is the default.
-PAPERS: dict[str, dict[str, Skeleton]] = {
-    "nasnet-a": {"imagenet": Skeleton.imagenet(4, 44), "cifar": Skeleton.cifar(6, 32)},
-    "amoebanet-a": {"imagenet": Skeleton.imagenet(4, 50), "cifar": Skeleton.cifar(6, 36)},
-}
 
 
 @dataclass(frozen=True)
@@ -60,24 +34,6 @@ class Network:
     genotype: dict[str, Any]
     told: dict[str, Any]
     draw: Callable[[], dict[str, Figure]]
-
-
-def find_genotype(what: str) -> Any:
-    """Find a shipped genotype by its name, or read one from a JSON file.
-
-    Raises:
-        CellwrightError: If ``what`` is neither.
-        InvalidArchitecture: If the file holds no genotype.
-        OSError: If the file cannot be read.
-    """
-    if what in GENOTYPES or what.endswith(".json"):
-        return load_genotype(what)
-    near = difflib.get_close_matches(what.lower().replace("_", "-"), GENOTYPES, n=1)
-    raise CellwrightError(
-        f"{what!r} is not the folder of a search, a genotype file (.json) or a shipped genotype; "
-        f"shipped are {', '.join(sorted(GENOTYPES))}"
-        + (f". Did you mean {near[0]!r}?" if near else "")
-    )
 
 
 def build_network(
@@ -111,8 +67,8 @@ def build_network(
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     told = dict(options)
     if isinstance(genotype, Genotype):
-        kind = skeleton or _kind(genotype)
-        stacked = _skeleton(genotype, kind).change(**options)
+        kind = skeleton or kind_of(genotype)
+        stacked = skeleton_of(genotype, kind).change(**options)
         options = {"skeleton": stacked}
         told = {"skeleton": kind, "repeats": stacked.repeats, "filters": stacked.filters}
     elif skeleton is not None or repeats is not None:
@@ -126,22 +82,6 @@ def build_network(
     model = genotype.build(shape, classes or number, **options)
     name = genotype.name or Path(what).stem
     return Network(name, model, genotype.to_dict(), told, lambda: genotype.figures(model))
-
-
-def _kind(genotype: Genotype) -> str:
-    if genotype.name in PAPERS:
-        return next(iter(PAPERS[genotype.name]))
-    return "book" if genotype.operation_set == "book" else "cifar"
-
-
-def _skeleton(genotype: Genotype, kind: str) -> Skeleton:
-    if kind not in SKELETONS:
-        near = difflib.get_close_matches(kind, SKELETONS, n=1)
-        raise CellwrightError(
-            f"--skeleton must be one of {', '.join(SKELETONS)}, got {kind!r}"
-            + (f". Did you mean {near[0]!r}?" if near else "")
-        )
-    return PAPERS.get(genotype.name, {}).get(kind) or SKELETONS[kind]()
 
 
 def _shape(image: str) -> Shape:

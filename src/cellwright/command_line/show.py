@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cellwright.command_line.networks import SKELETONS, Network, build_network
+from cellwright.command_line.networks import Network, build_network
 from cellwright.command_line.printing import (
     console,
     network_as_json,
@@ -22,6 +22,7 @@ from cellwright.command_line.printing import (
 from cellwright.command_line.results import write_results
 from cellwright.plugins.metrics import SHARED, split_direction
 from cellwright.search_spaces import GENOTYPES, CellwrightError
+from cellwright.searches.architectures import SKELETONS
 from cellwright.searches.checks import check_folder
 from cellwright.searches.children import find_trial
 from cellwright.searches.folder import read_settings

@@ -49,6 +49,17 @@ def quiet_tensorflow() -> Iterator[None]:
             os.write(2, b"".join(line for line in aside if not _NOTE.match(line)))
 
 
+def start_framework() -> None:
+    """Import Keras and its backend, and let the latter look for its devices, which it notes.
+
+    Raises:
+        ModuleNotFoundError: If Keras is not installed.
+    """
+    import keras
+
+    keras.random.uniform((1,), seed=0)
+
+
 def check_input(evaluation: Evaluation) -> None:
     """As `try_to_build`, but without a framework where the space says what it can be built for, and
     nothing is measured.
