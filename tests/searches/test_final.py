@@ -6,14 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cellwright import Recipe, TrainedModel
+from cellwright import MLPSpace, NASNetSpace, Recipe, TrainedModel
 from cellwright.plugins.model import evaluate
 from cellwright.search_spaces import CellwrightError, UnbuildableChild
 from cellwright.searches.candidate import Candidate, Size, find_candidate, with_recipe
 from cellwright.searches.final import train_final
 from cellwright.searches.sources import Sources, load_all, load_test
-
-GENOTYPE = {"sequence": [{"nodes": 12, "activation": "relu"}, {"dropout": 0.3}]}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -34,8 +32,6 @@ def images(tmp_path):
 @pytest.fixture
 def small(tmp_path):
     """A network with dropout, whose draws belong to its state."""
-    from cellwright import MLPSpace
-
     space = MLPSpace(nodes=(12,), activations=("relu",), length=3)
     rng = np.random.default_rng(0)
     params = next(p for p in (space.sample(rng) for _ in range(99)) if "dropout" in str(p))
@@ -140,12 +136,14 @@ def test_a_training_that_runs_is_not_disturbed(small, images, tmp_path):
     train_final(small, images, tmp_path / "model", report=report)
 
 
-def test_published_cells_take_a_skeleton_drop_path_and_a_second_classifier(tmp_path):
-    rng = np.random.default_rng(0)
+def test_cells_take_a_skeleton_drop_path_and_a_second_classifier(tmp_path):
+    rng, space = np.random.default_rng(0), NASNetSpace(blocks=1, operations=("max_3x3", "identity"))
+    (tmp_path / "cell.json").write_text(json.dumps(space.describe(space.sample(rng))))
     x, y = rng.random((24, 32, 32, 3), dtype=np.float32), np.arange(24) % 2
     np.savez(tmp_path / "x.npz", x=x, y=y)
     size = Size("cifar", 1, 4, drop_path=0.4, auxiliary=True)
-    candidate = with_recipe(find_candidate("nasnet-a", None, size), {"epochs": 1, "batch_size": 12})
+    candidate = find_candidate(str(tmp_path / "cell.json"), None, size)
+    candidate = with_recipe(candidate, {"epochs": 1, "batch_size": 12})
     network = candidate.build((32, 32, 3), 2, 0, 7)
     assert set(network.output) == {"classes", "auxiliary"}
     assert network.get_layer("progress").steps == 7
