@@ -92,9 +92,7 @@ def test_what_the_training_did_not_have_is_told_with_counts(flats, table, tmp_pa
     assert "'age' (1, by" in notes
     assert "numbers more than 20 standard deviations from the training's mean are cut" in notes
     assert "there: 'size' (3)" in notes
-    with pytest.raises(
-        InvalidData, match="lacks 1 column that the model reads: 'price'; is"
-    ):
+    with pytest.raises(InvalidData, match="lacks 1 column that the model reads: 'price'; is"):
         predict(flats, [tmp_path / "odd.csv"], strict=True)
 
 
@@ -188,9 +186,7 @@ def test_scores_are_those_of_the_predictions(flats, table, tmp_path):
 def test_labels_that_are_not_the_models_are_refused(flats, table, tmp_path):
     table.loc[5:6, "kind"] = "castle"
     table.to_csv(tmp_path / "new.csv", index=False)
-    with pytest.raises(
-        InvalidData, match="'castle' in 2 of 40 rows, and the model knows the"
-    ):
+    with pytest.raises(InvalidData, match="'castle' in 2 of 40 rows, and the model knows the"):
         evaluate(flats, tmp_path / "new.csv")
     table.rename(columns={"kind": "sort"}).to_csv(tmp_path / "new.csv", index=False)
     with pytest.raises(InvalidData, match=r"there is no column 'kind', which holds the label"):
