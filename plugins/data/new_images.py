@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from cellwright.plugins.data.image_file import endings
 from cellwright.plugins.data.folder_files import LEFT_BY_SYSTEMS, PARTS
+from cellwright.plugins.data.image_file import endings
 from cellwright.search_spaces import InvalidData
 
 _NAMED = 6

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.data.data import Data
 from cellwright.plugins.data.image_file import ImageOptions
 from cellwright.plugins.data.images import white_of
 from cellwright.plugins.data.preparation import Preparation
@@ -112,7 +112,7 @@ class ImageReader:
 Reader = Preparation | ImageReader
 
 
-def reader_of(data: Dataset, image_fit: str = "pad") -> Reader:
+def reader_of(data: Data, image_fit: str = "pad") -> Reader:
     """What prepares new data as ``data`` were."""
     if data.preparation is not None:
         return data.preparation

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.data.data import Data
 from cellwright.plugins.data.preparation import Preparation
 from cellwright.plugins.files import atomic_path, atomic_write
 from cellwright.plugins.model.document import Document
@@ -71,7 +71,7 @@ class TrainedModel:
     def of(
         cls,
         network: Any,
-        data: Dataset,
+        data: Data,
         *,
         image_fit: str = "pad",
         made: Mapping[str, Any] | None = None,

@@ -57,7 +57,7 @@ def score(
         trained = dict(train(model, known))
     check_losses({name: [value] for name, value in trained.items()})
     metrics = {**trained, **known}
-    with _memory():
+    with named_memory():
         metrics |= screening.measure_trained(model, data, metrics)
     metrics["seconds"] = time.perf_counter() - start
     if reward is not None:

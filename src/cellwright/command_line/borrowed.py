@@ -10,7 +10,8 @@ from typing import Annotated, Any, get_args
 from cellwright.command_line.options import settings_of
 from cellwright.plugins import Recipe
 
-DATA = ("label", "drop", "task", "class_weight", "image_size", "image_fit", "color", "strict")
+DATA = ("label", "drop", "task", "class_weight", "image_size", "image_fit", "color", "strict",
+        "stream")  # fmt: skip
 # All that `search` has of a recipe, but for what a last training says in its own words.
 RECIPE = tuple(
     field.name

@@ -228,12 +228,12 @@ def _tell(console: Console, lines: list[str]) -> None:
 
 def _about_parts(sources: Sources, data: Any, test: Any) -> list[str]:
     """How many examples are trained on, held out and scored at last."""
-    told = f"{len(data.x_train)} examples to train on"
-    if len(data.x_val):
-        told += f", {len(data.x_val)} held out to score after each epoch"
+    told = f"{data.train.number} examples to train on"
+    if data.held_out is not None:
+        told += f", {data.held_out.number} held out to score after each epoch"
     if test is not None:
         told += f", {len(test.y)} to test at last"
-    elif not len(data.x_val):
+    elif data.held_out is None:
         told += (
             ". Nothing is held out, so that no score will tell how good the model is: --test DATA "
             "scores other data at last, --validation 0.1 holds a tenth out"

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cellwright.plugins import Dataset, Recipe
+from cellwright.plugins import Data, Recipe
 from cellwright.plugins.files import atomic_path, atomic_write, exclusive_lock
 from cellwright.plugins.interrupts import never_a_failure
+from cellwright.plugins.metrics import DATA_WAIT
 from cellwright.plugins.model import TrainedModel
 from cellwright.plugins.model.labelled import Labelled
 from cellwright.plugins.model.network_file import read_network
@@ -71,7 +72,7 @@ def train_final(
     *,
     seeds: int = 1,
     overwrite: bool = False,
-    data: Dataset | None = None,
+    data: Data | None = None,
     test: Labelled | None = None,
     report: Report | None = None,
 ) -> Final:
@@ -156,7 +157,7 @@ def _train_seed(
     sources: Sources,
     out: Path,
     seed: int,
-    data: Dataset,
+    data: Data,
     test: Labelled | None,
     report: Report | None,
 ) -> Outcome:
@@ -173,13 +174,14 @@ def _train_seed(
     checkpoint = Checkpoint(out / TRAINING / f"seed_{seed}.npz")
     with never_a_failure(), named_memory():
         network = candidate.build(
-            tuple(data.input_shape), data.classes, seed, _steps(recipe, len(data.x_train))
+            tuple(data.input_shape), data.classes, seed, _steps(recipe, data.train.number)
         )
         each = None if report is None else _with_seed(report, seed)
         metrics = train(
             as_trained(network), data, recipe, report=each, checkpoint=checkpoint, each_epoch=True
         )
-        metrics.pop("trained_epochs", None)  # says how often the training was stopped
+        for name in ("trained_epochs", DATA_WAIT):  # differ where a training was stopped
+            metrics.pop(name, None)
         history = checkpoint.history()
         plain = inference_model(network)
         if test is not None:
@@ -205,7 +207,7 @@ def _steps(recipe: Recipe, examples: int) -> int:
     return recipe.epochs * math.ceil(examples / recipe.batch_size)
 
 
-def _best(outcomes: Sequence[Outcome], data: Dataset) -> tuple[int, str]:
+def _best(outcomes: Sequence[Outcome], data: Data) -> tuple[int, str]:
     """Which seed's model is kept, and why. The test decides nothing, or it would be none."""
     first = outcomes[0]
     if len(outcomes) == 1:

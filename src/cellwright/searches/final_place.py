@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cellwright.plugins import Dataset
+from cellwright.plugins import Data
 from cellwright.plugins.files import read_json
 from cellwright.plugins.model.labelled import Labelled
 from cellwright.plugins.model.trained import DOCUMENT
@@ -25,7 +25,7 @@ PLAN = "plan.json"
 
 
 def plan_of(
-    candidate: Candidate, sources: Sources, seeds: int, data: Dataset, test: Labelled | None
+    candidate: Candidate, sources: Sources, seeds: int, data: Data, test: Labelled | None
 ) -> dict[str, Any]:
     """All that the result depends on: another training does not go on with this one's state."""
     plan = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cellwright.plugins import Dataset, load_dataset
+from cellwright.plugins import Data, load_dataset
 from cellwright.plugins.data.images import IMAGES, has_test
 from cellwright.plugins.data.new_images import holds_test
 from cellwright.plugins.model.arrays import read_arrays
@@ -49,7 +49,7 @@ class Sources:
         return self.options.get("image_fit") or "pad"
 
 
-def load_all(sources: Sources) -> Dataset:
+def load_all(sources: Sources) -> Data:
     """The data to train on: all, or all but the share that is held out.
 
     Raises:
@@ -60,7 +60,7 @@ def load_all(sources: Sources) -> Dataset:
     return load_dataset(sources.data, **sources.options, validation=sources.validation)
 
 
-def load_test(sources: Sources, data: Dataset) -> Labelled | None:
+def load_test(sources: Sources, data: Data) -> Labelled | None:
     """The examples to score at last, read as ``data`` were; None if there are none.
 
     Raises:
