@@ -79,9 +79,10 @@ def images_by_class(folder: Path) -> tuple[list[tuple[Path, str]], list[str]]:
     return pairs, notes
 
 
-def holds_test(folder: Path) -> bool:
-    """Whether a folder holds ``train`` and ``test`` folders (or ``testing``) of classes."""
-    return any(PARTS[part.name.lower()] == "test" for part in _parts(folder))
+def holds(folder: Path, part: str) -> bool:
+    """Whether a folder holds folders of classes for this part: ``"train"``, ``"val"``, ``"test"``,
+    by any of its names."""
+    return any(PARTS[path.name.lower()] == part for path in _parts(folder))
 
 
 def _parts(folder: Path) -> list[Path]:

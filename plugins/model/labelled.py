@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.plugins.data.images import IMAGES, bundled_test
+from cellwright.plugins.data.images import IMAGES, bundled_test, has_test
 from cellwright.plugins.data.labels import class_labels
-from cellwright.plugins.data.new_images import images_by_class
+from cellwright.plugins.data.new_images import holds, images_by_class
 from cellwright.plugins.data.preparation import Preparation
 from cellwright.plugins.data.tables import TABLES, bundled_table, is_table
 from cellwright.plugins.data.target import known_classes, read_numbers
@@ -32,11 +32,15 @@ class Task(NamedTuple):
 
 
 class Labelled(NamedTuple):
-    """Features, and for each row its class as a position in ``class_names``, or the number."""
+    """Features, and for each row its class as a position in ``class_names``, or the number.
+
+    ``test`` says whether they are the test part of data that have one.
+    """
 
     x: NDArray[np.float32]
     y: NDArray[Any]
     notes: tuple[str, ...]
+    test: bool = False
 
 
 def read_labelled(
@@ -64,7 +68,7 @@ def read_labelled(
             raise InvalidData("a label is a column of a table, and these are images: leave it out")
         if name in IMAGES:
             part, notes = bundled_test(name)
-            return _arrays(task, part.x, part.y, notes)
+            return _arrays(task, part.x, part.y, notes)._replace(test=has_test(name))
         if not path.exists():
             raise InvalidData("there is no such file or folder")
         if path.is_dir():
@@ -124,7 +128,8 @@ def _npz(task: Task, path: Path) -> Labelled:
     found = read_arrays(path).found
     for x, y in (("x_test", "y_test"), ("x", "y"), ("x_val", "y_val"), ("x_train", "y_train")):
         if x in found and y in found:
-            return _arrays(task, found[x], found[y], [f"scored on {x} and {y}"])
+            read = _arrays(task, found[x], found[y], [f"scored on {x} and {y}"])
+            return read._replace(test=x == "x_test")
     raise InvalidData(
         f"the file must hold x_test and y_test, or x and y; it holds "
         f"{', '.join(sorted(found)) or 'none'}"
@@ -164,4 +169,4 @@ def _folder(task: Task, path: Path, strict: bool) -> Labelled:
     if not files:
         raise InvalidData("; ".join(["no image is left", *notes]))
     y = known_classes(np.array([named[file] for file in files]), "folder", task.class_names)
-    return Labelled(np.concatenate(parts), y, tuple(notes))
+    return Labelled(np.concatenate(parts), y, tuple(notes), holds(path, "test"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -82,7 +83,15 @@ def evaluate(
         InvalidData: If the data cannot be read, or are not such as the model reads.
     """
     task = Task(model.reader, model.class_names, model.label)
-    return score(model, read_labelled(task, data, label=label, strict=strict))
+    examples = read_labelled(task, data, label=label, strict=strict)
+    made, name = model.made.get("data"), Path(data).name
+    if isinstance(made, Mapping) and made.get("name") == name and not examples.test:
+        note = (
+            f"the model was trained on data of this name, {name}: if these are the same examples, "
+            "the score says little about others"
+        )
+        examples = examples._replace(notes=(*examples.notes, note))
+    return score(model, examples)
 
 
 def score(model: TrainedModel, examples: Labelled) -> Scores:

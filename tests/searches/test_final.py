@@ -11,7 +11,7 @@ from cellwright.plugins.model import evaluate
 from cellwright.search_spaces import CellwrightError, UnbuildableChild
 from cellwright.searches.candidate import Candidate, Size, find_candidate, with_recipe
 from cellwright.searches.final import train_final
-from cellwright.searches.sources import Sources, load_all, load_test
+from cellwright.searches.sources import Sources, about_validation, load_all, load_test
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -101,6 +101,17 @@ def test_of_several_seeds_the_best_on_the_part_held_out_is_kept(small, images, t
     best = max(found.outcomes, key=lambda outcome: outcome.metrics["val_accuracy"])
     assert (found.kept, found.why) == (best.seed, "the highest validation accuracy")
     assert len(best.history["val_loss"]) == 4
+
+
+def test_a_validation_part_of_the_data_s_own_is_said(images):
+    assert about_validation(replace(images, validation=0.1)) == []
+    with np.load(images.data) as arrays:
+        x, y = arrays["x_train"], arrays["y_train"]
+    np.savez(images.data, x_train=x[6:], y_train=y[6:], x_val=x[:6], y_val=y[:6])
+    held = replace(images, validation=0.5)
+    assert load_all(held).held_out.number == 6
+    assert "have a validation part of their own" in about_validation(held)[0]
+    assert load_all(images).train.number == 48
 
 
 def test_another_training_is_not_gone_on_with(small, images, tmp_path):

@@ -123,7 +123,7 @@ def _write(scores: Scores, model: TrainedModel, data: str, folder: Path) -> list
 def _print(console: Console, scores: Scores) -> None:
     examples = f"{scores.number} example{'' if scores.number == 1 else 's'}"
     told = [f"{_WORDS.get(name, name)} {plain_number(x)}" for name, x in scores.metrics.items()]
-    console.print(f"[bold]{', '.join(told)}[/] on {examples}", highlight=False)
+    console.print(f"[bold]{', '.join(told)}[/] on {examples}", highlight=False, soft_wrap=True)
     if not scores.classes:
         return
     table = Table()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -70,7 +71,11 @@ def predict(
     for note in found.notes:
         errors.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
     if out is None:
-        found.write(sys.stdout)
+        try:
+            found.write(sys.stdout)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader, such as head, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(out) as file:

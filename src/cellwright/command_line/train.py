@@ -23,7 +23,7 @@ from cellwright.searches.candidate import Size, find_candidate, with_recipe
 from cellwright.searches.checks import check_folder
 from cellwright.searches.extras import require
 from cellwright.searches.final import EPOCHS, Final, train_final
-from cellwright.searches.sources import Sources, load_all, load_test
+from cellwright.searches.sources import Sources, about_validation, load_all, load_test
 from cellwright.searches.startup import quiet_tensorflow, start_framework
 
 _RESULTS = "Results"
@@ -196,6 +196,7 @@ def train(
             _tell(console, [*candidate.notes, *(f"data: {note}" for note in loaded.notes)])
             if examples is not None:
                 _tell(console, [f"test: {note}" for note in examples.notes])
+            _tell(console, about_validation(sources))
             _tell(console, _about_parts(sources, loaded, examples))
             with console.status("starting the framework"), quiet_tensorflow():
                 start_framework()

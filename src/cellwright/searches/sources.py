@@ -9,7 +9,7 @@ from typing import Any
 
 from cellwright.plugins import Data, load_dataset
 from cellwright.plugins.data.images import IMAGES, has_test
-from cellwright.plugins.data.new_images import holds_test
+from cellwright.plugins.data.new_images import holds
 from cellwright.plugins.model.arrays import read_arrays
 from cellwright.plugins.model.labelled import Labelled, Task, read_labelled
 from cellwright.plugins.model.readers import reader_of
@@ -60,6 +60,20 @@ def load_all(sources: Sources) -> Data:
     return load_dataset(sources.data, **sources.options, validation=sources.validation)
 
 
+def about_validation(sources: Sources) -> list[str]:
+    """A note if the data have a validation part of their own, whose size nobody chose here."""
+    path = Path(sources.data)
+    if sources.validation is None or not (path.is_dir() or path.suffix.lower() == ".npz"):
+        return []
+    own = holds(path, "val") if path.is_dir() else "x_val" in read_arrays(path).found
+    if not own:
+        return []
+    return [
+        f"--validation {sources.validation:g}: the data have a validation part of their own, which "
+        "is held out in its place"
+    ]
+
+
 def load_test(sources: Sources, data: Data) -> Labelled | None:
     """The examples to score at last, read as ``data`` were; None if there are none.
 
@@ -81,7 +95,7 @@ def _has_test(source: str) -> bool:
     if source in IMAGES:
         return has_test(source)
     if path.is_dir():
-        return holds_test(path)
+        return holds(path, "test")
     if path.suffix.lower() == ".npz" and not source.endswith(".dataset.npz"):
         return {"x_test", "y_test"} <= read_arrays(path).found.keys()
     return False

@@ -175,6 +175,12 @@ def test_scores_are_those_of_the_predictions(flats, table, tmp_path):
     assert scores.metrics["accuracy"] == pytest.approx(right.mean())
     shares = found.outputs[3:][np.arange(37), [("flat", "house").index(k) for k in truth]]
     assert scores.metrics["loss"] == pytest.approx(-np.log(shares).mean())
+    assert not any("was trained on data of this name" in note for note in scores.notes)
+    same = TrainedModel(
+        flats.network, flats.reader, flats.class_names, label="kind",
+        made={"data": {"name": "new.csv"}},
+    )  # fmt: skip
+    assert "was trained on data of this name, new.csv" in evaluate(same, "new.csv").notes[-1]
     first = scores.classes[0]
     both = sum(t == s == "flat" for t, s in zip(truth, said, strict=True))
     assert (first.name, first.number) == ("flat", truth.count("flat"))
