@@ -12,12 +12,13 @@ from cellwright.plugins import Recipe
 
 DATA = ("label", "drop", "task", "class_weight", "image_size", "image_fit", "color", "strict",
         "stream")  # fmt: skip
-# All that `search` has of a recipe, but for what a last training says in its own words.
+# All that `search` has of a recipe, but for what a last training says in its own words. Its state
+# after each epoch does not hold the best weights so far, so that it has no patience.
 RECIPE = tuple(
     field.name
     for field in fields(Recipe)
     if field.name in inspect.signature(settings_of).parameters
-    and field.name not in ("epochs", "seed")
+    and field.name not in ("epochs", "seed", "patience", "decay_epochs")
 )
 
 

@@ -19,10 +19,10 @@ from cellwright.plugins.interrupts import held_back
 from cellwright.plugins.metrics import plain_number
 from cellwright.search_spaces import GENOTYPES, CellwrightError
 from cellwright.searches.architectures import SKELETONS
-from cellwright.searches.candidate import Size, find_candidate, with_recipe
+from cellwright.searches.candidate import EPOCHS, Size, find_candidate, with_recipe
 from cellwright.searches.checks import check_folder
 from cellwright.searches.extras import require
-from cellwright.searches.final import EPOCHS, Final, train_final
+from cellwright.searches.final import Final, train_final
 from cellwright.searches.sources import Sources, about_validation, load_all, load_test
 from cellwright.searches.startup import quiet_tensorflow, start_framework
 

@@ -23,6 +23,7 @@ from cellwright.searches.hosts import driver_of
 from cellwright.searches.settings import FILE, Settings
 from cellwright.searches.trial import Trial, best_trial
 
+EPOCHS = 60  # unless another number is asked for
 _LARGE = 128  # pixels a side from which a published cell gets its skeleton for large images
 
 
@@ -144,9 +145,7 @@ def _of_search(folder: Path, number: int | None, size: Size) -> Candidate:
             raise CellwrightError(f"trial {number} of {folder} has no architecture: {trial.error}")
     space = settings.make_space()
     network, hyperparameters = space.split(trial.params)
-    usual = Recipe(
-        batch_size=settings.batch_size, learning_rate=settings.learning_rate, seed=settings.seed
-    )
+    usual = _recipe_of(settings)
     searched = {name: x for name, x in hyperparameters.items() if name != "epochs"}
     recipe, options = divide(searched, usual, space)
     options = {**settings.options, **options}
@@ -176,6 +175,13 @@ def _of_search(folder: Path, number: int | None, size: Size) -> Candidate:
     return Candidate(name, facts, build, recipe, settings)
 
 
+def _recipe_of(settings: Settings) -> Recipe:
+    """The recipe of a search's children, but for what says when each of them ends."""
+    names = {field.name for field in fields(Recipe)} - {"epochs", "decay_epochs", "patience"}
+    found = {name: getattr(settings, name, None) for name in names}
+    return Recipe(EPOCHS, **{name: value for name, value in found.items() if value is not None})
+
+
 def _of_genotype(what: str, size: Size) -> Candidate:
     genotype = find_genotype(what)
     cells = isinstance(genotype, Genotype)
@@ -199,7 +205,7 @@ def _of_genotype(what: str, size: Size) -> Candidate:
             f"no --skeleton was given: cifar below {_LARGE} pixels a side, else imagenet, with "
             "the numbers of its paper unless --repeats and --filters set others",
         )
-    return Candidate(genotype.name or Path(what).stem, facts, build, Recipe(), None, notes)
+    return Candidate(genotype.name or Path(what).stem, facts, build, Recipe(EPOCHS), None, notes)
 
 
 def _kind(genotype: Genotype, shape: tuple[int, ...]) -> str:

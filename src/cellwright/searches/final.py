@@ -27,8 +27,6 @@ from cellwright.searches.candidate import Candidate
 from cellwright.searches.final_place import PLAN, TRAINING, is_finished, plan_of, read_plan
 from cellwright.searches.sources import Sources, load_all, load_test
 
-EPOCHS = 60  # unless another number is asked for
-
 
 @dataclass(frozen=True)
 class Outcome:
