@@ -12,7 +12,13 @@ import keras_tuner as kt
 from keras_tuner.src.engine.tuner_utils import TunerCallback
 
 from cellwright.adapters.keras_decisions import architecture
-from cellwright.adapters.keras_inputs import as_searched, check_inputs, data_to_measure, named
+from cellwright.adapters.keras_inputs import (
+    as_searched,
+    check_inputs,
+    data_to_measure,
+    named,
+    with_soft_labels,
+)
 from cellwright.adapters.keras_objective import (
     CheckObjective,
     is_default,
@@ -37,8 +43,14 @@ from cellwright.plugins.training.checkpoints import (
     epochs_of,
     joined,
 )
-from cellwright.plugins.training.train import Interrupts, compile_child, metrics_of
+from cellwright.plugins.training.train import (
+    Interrupts,
+    callbacks_of,
+    compile_child,
+    metrics_of,
+)
 from cellwright.search_spaces import OverLimit, Params, SearchSpace
+from cellwright.search_spaces.keras_settings import computing_in
 
 
 class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
@@ -98,13 +110,14 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         self.reward, self.options = reward, options
         self.screening = Screening(as_meters(meter), predictor, limit)
         self.screening.check_reward(reward)
-        check_hyperparameters(self.space, self.recipe, self.input_shape)
+        check_hyperparameters(self.space, self.recipe, self.input_shape, self.classes)
         self._seen: list[Any] = []  # batches whose first has been looked at
         self._history_will_do = (reward, limit, predictor) == (None,) * 3 and not as_meters(meter)
 
     def build(self, hp: Any) -> Any:
-        network, _, options = self._given(hp)
-        model = self.space.build(network, self.input_shape, self.classes, **options)
+        network, recipe, options = self._given(hp)
+        with computing_in(recipe.precision):
+            model = self.space.build(network, self.input_shape, self.classes, **options)
         self.compile(hp, model)
         return model
 
@@ -135,10 +148,13 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         oracle, trial = _who_runs(hp, callbacks)
         objective = None if oracle is None else oracle.objective
         self._check_objective(objective, model, given, callbacks)
+        recipe = self._given(hp)[1]
+        given = with_soft_labels(self.space, recipe, given, self.classes)
         given = check_inputs(model, given, self.input_shape, self._seen)
         data = data_to_measure(given, self.input_shape, self.classes, self.screening)
-        given = as_searched(self.space, self._given(hp)[1], given)
-        given["callbacks"] = [*callbacks, keras.callbacks.TerminateOnNaN(), Interrupts()]
+        given = as_searched(self.space, recipe, given, self.classes)
+        ours = callbacks_of(_whole(recipe, oracle, given))
+        given["callbacks"] = [*callbacks, keras.callbacks.TerminateOnNaN(), Interrupts(), *ours]
         if objective is not None:
             given["callbacks"].append(CheckObjective(objective, self._stored))
         history: Any = None
@@ -146,6 +162,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         def train(model: Any, known: Mapping[str, float]) -> dict[str, float]:
             nonlocal history
             history = self._train(hp, model, oracle, given)
+            history.history.pop("learning_rate", None)  # noted where it changes; no metric
             check_losses(history.history)
             return metrics_of(history.history)
 
@@ -184,8 +201,8 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         if (after := hp.values.get(AFTER)) is not None:
             params = architecture(hp, self.space)
             state = state_of(params, hp.values[EPOCHS], after)
-            return descended(folder, state, after, self.options, dataclasses.asdict(self.recipe))
-        return checkpoint_of(folder, network, dict(options), dataclasses.asdict(recipe))
+            return descended(folder, state, after, self.options, self.recipe.facts)
+        return checkpoint_of(folder, network, dict(options), recipe.facts)
 
     def _check_objective(
         self, objective: Any, model: Any, given: Mapping[str, Any], callbacks: Sequence[Any]
@@ -222,6 +239,15 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
             "seconds",
             "reward",
         }
+
+
+def _whole(recipe: Recipe, oracle: Any, given: Mapping[str, Any]) -> Recipe:
+    """The recipe of a whole training, whose epochs the oracle's schedule or the user says."""
+    if not recipe.changes_rate or recipe.decay_epochs is not None:
+        return recipe
+    schedule = getattr(oracle, "schedule", None) or oracle  # Keras Tuner's Hyperband says it itself
+    most = getattr(schedule, "max_epochs", None) or given.get("epochs", 1)
+    return dataclasses.replace(recipe, epochs=most)
 
 
 def _who_runs(hp: Any, callbacks: Sequence[Any]) -> tuple[Any, Any]:

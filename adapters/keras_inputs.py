@@ -18,6 +18,7 @@ from cellwright.plugins.data.labels import check_numbered, check_numbers, check_
 from cellwright.plugins.scoring.limit import Screening
 from cellwright.plugins.training.batches import Batches
 from cellwright.plugins.training.ready_made import augmented, with_batch_size
+from cellwright.plugins.training.soft_labels import as_shares
 from cellwright.search_spaces import InvalidData, SearchSpace
 from cellwright.search_spaces.task import channels_first
 
@@ -242,13 +243,62 @@ def _loss_of(model: Any) -> str:
     return loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
 
 
-def as_searched(space: SearchSpace, recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
+def with_soft_labels(
+    space: SearchSpace, recipe: Recipe, given: Mapping[str, Any], classes: int
+) -> dict[str, Any]:
+    """Arguments of ``model.fit``, with labels as shares of the classes if the recipe needs such.
+
+    Raises:
+        Refused: If a choice of the search needs them and the batches are ready-made, or the labels
+            are no class numbers.
+    """
+    given = dict(given)
+    held_out = given.get("validation_data")
+    ready = [x for x in (given.get("x"), held_out) if x is not None and kind_of(x) != ARRAYS]
+    if ready and (names := _softening(space)):
+        raise Refused(
+            f"a searched {' and '.join(names)} changes labels, which a {kind_of(ready[0])} has "
+            "batched already: give tuner.search arrays, or search without it"
+        )
+    if not recipe.soft_labels or given.get("y") is None:
+        return given
+    try:
+        given["y"] = _shares(given["y"], classes)
+        if held_out is not None:
+            x, y, *weights = held_out
+            given["validation_data"] = (x, _shares(y, classes), *weights)
+    except InvalidData as error:
+        raise Refused(f"tuner.search was given what no child can be trained on: {error}") from error
+    return given
+
+
+def _softening(space: SearchSpace) -> list[str]:
+    """The hyperparameters of which a choice makes labels soft."""
+    return [
+        decision.name
+        for decision in getattr(space, "hyperparameters", ())
+        if decision.name in ("augmentation", "label_smoothing")
+        and any(Recipe(**{decision.name: choice}).soft_labels for choice in decision.choices)
+    ]
+
+
+def _shares(y: Any, classes: int) -> Any:
+    labels = _array(y)
+    if labels.ndim != 2 or labels.shape[1] != classes:
+        check_numbered(labels, len(labels), classes)
+    return as_shares(labels, classes)
+
+
+def as_searched(
+    space: SearchSpace, recipe: Recipe, given: Mapping[str, Any], classes: int | None = None
+) -> dict[str, Any]:
     """Arguments of ``model.fit``, in which searched hyperparameters replace the user's values.
 
     Args:
         space: Whose hyperparameters ``batch_size``, ``epochs`` and ``augmentation`` count here.
         recipe: Holds the values of this trial.
         given: The user's arguments by name.
+        classes: Number of classes, which soft labels need.
 
     Raises:
         Refused: If the batches are ready-made and cannot be changed so.
@@ -260,8 +310,8 @@ def as_searched(space: SearchSpace, recipe: Recipe, given: Mapping[str, Any]) ->
     try:
         if "batch_size" in searched:
             given |= _resized(given, recipe.batch_size)
-        if "augmentation" in searched:
-            given = _changed(given, recipe)
+        if {"augmentation", "label_smoothing"} & searched:
+            given = _changed(given, recipe, classes)
     except InvalidData as error:
         raise Refused(str(error)) from error
     return given
@@ -278,12 +328,12 @@ def _resized(given: Mapping[str, Any], size: int) -> dict[str, Any]:
     return {"x": with_batch_size(given["x"], size)}
 
 
-def _changed(given: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+def _changed(given: dict[str, Any], recipe: Recipe, classes: int | None) -> dict[str, Any]:
     if kind_of(given["x"]) != ARRAYS:
         # Made in trials without augmentation too, so that what cannot be changed is refused at once
         x = augmented(given["x"], recipe)
         return given if recipe.augmentation == "none" else {**given, "x": x}
-    if recipe.augmentation == "none":
+    if recipe.augmentation == "none" and not recipe.soft_labels:
         return given
     x, y = _array(given["x"]), _array(given["y"])
     x = x if x.ndim == 4 else x[..., None]
@@ -304,5 +354,6 @@ def _changed(given: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
         given.get("initial_epoch", 0),
         parts[2],
         shuffle=given.get("shuffle", True),
+        classes=classes,
     )
     return {**given, "x": batches, "y": None, "shuffle": False}

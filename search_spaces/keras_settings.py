@@ -34,6 +34,22 @@ def channels_last() -> Iterator[None]:
 
 
 @contextmanager
+def computing_in(policy: str | None) -> Iterator[None]:
+    """Layers that are made inside compute in ``policy``, such as ``"mixed_bfloat16"``, and keep it;
+    None leaves Keras as it is set."""
+    if policy is None:
+        yield
+        return
+    with _LOCK:
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(policy)
+        try:
+            yield
+        finally:
+            keras.config.set_dtype_policy(before)
+
+
+@contextmanager
 def as_shipped() -> Iterator[None]:
     """Inside, Keras is set as it is shipped: channels last, in float32. Also a decorator.
 

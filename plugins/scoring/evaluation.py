@@ -6,8 +6,10 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,7 +104,8 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         if self.data is not None:
-            check_hyperparameters(self.space, self._recipe, self.data.input_shape)
+            shape, classes = self.data.input_shape, self.data.classes
+            check_hyperparameters(self.space, self._recipe, shape, classes)
             self._screening.check_data(self.data)
         self._screening.check_reward(self.reward)
         if self.weights is not None and not self.space.shares_weights:
@@ -135,7 +138,7 @@ class Evaluation:
         how = (self.reward or usual_reward(self.data.classes), self.train)
         facts = {
             "data": self.data.fingerprint,
-            "recipe": dataclasses.asdict(self._recipe),
+            "recipe": self._recipe.facts,
             "options": dict(self.options),
             "seed": self.seed,
             "how": [_described(part) for part in how],
@@ -159,7 +162,8 @@ class Evaluation:
 
     def _build(self, network: Mapping[str, Any]) -> Any:
         shape, classes = self.data.input_shape, self.data.classes
-        return self.space.build(network, shape, classes, seed=self.seed, **self.options)
+        with _computing_in(self._recipe.precision):
+            return self.space.build(network, shape, classes, seed=self.seed, **self.options)
 
     def run(
         self,
@@ -288,7 +292,7 @@ class Evaluation:
         """This evaluation, with the given hyperparameters in its recipe and options."""
         recipe, options = divide(hyperparameters, self._recipe, self.space)
         if epochs is not None:
-            recipe = dataclasses.replace(recipe, epochs=epochs)
+            recipe = recipe.until(epochs)
         return dataclasses.replace(self, recipe=recipe, options={**self.options, **options})
 
     @property
@@ -303,15 +307,15 @@ class Evaluation:
         """Where the child of ``network`` is kept, as an argument for the training."""
         if self.checkpoints is None:
             return {}
-        recipe = dataclasses.replace(self._recipe, epochs=1)
-        identity = (dict(network), dict(self.options), dataclasses.asdict(recipe), self.seed)
+        recipe = self._recipe.until(1)
+        identity = (dict(network), dict(self.options), recipe.facts, self.seed)
         return {"checkpoint": checkpoint_of(self.checkpoints, *identity)}
 
     def _descended(self, params: Mapping[str, Any], epochs: int, after: str) -> Checkpoint:
         """Where a child of a population is kept, together with what it goes on from."""
         if self.checkpoints is None:
             raise ValueError(NO_FOLDER)
-        recipe = dataclasses.asdict(dataclasses.replace(self._recipe, epochs=1))
+        recipe = self._recipe.until(1).facts
         shared = (dict(self.options), recipe, self.seed)
         return descended(self.checkpoints, state_of(params, epochs, after), after, *shared)
 
@@ -343,23 +347,36 @@ def _keras_training() -> Train:
     return train
 
 
-def check_hyperparameters(space: SearchSpace, recipe: Recipe, input_shape: Sequence[int]) -> None:
+def _computing_in(precision: str | None) -> AbstractContextManager[None]:
+    if precision is None:
+        return contextlib.nullcontext()
+    from cellwright.search_spaces.keras_settings import computing_in  # imports Keras
+
+    return computing_in(precision)
+
+
+def check_hyperparameters(
+    space: SearchSpace, recipe: Recipe, input_shape: Sequence[int], classes: int | None
+) -> None:
     """Check that something knows every hyperparameter of a `JointSpace`, and takes its choices.
+
+    Choices of two names are tried together too where one limits the other (``epochs``, ``warmup``).
 
     Raises:
         ValueError: If a hyperparameter is neither a field of the recipe nor an option of
-            ``space.build``, the recipe refuses one of its choices, or what are no images would be
-            augmented.
+            ``space.build``, or the recipe refuses one of its choices; see also `Recipe.check`.
     """
+    searched = space.hyperparameters if isinstance(space, JointSpace) else ()
+    of_epochs = [d for d in searched if d.name in ("epochs", "warmup", "decay_epochs")]
     recipes = [recipe]
-    for decision in space.hyperparameters if isinstance(space, JointSpace) else ():
+    for decision in (d for d in searched if d not in of_epochs):
         for choice in decision.choices:
             recipes.append(divide({decision.name: choice}, recipe, space)[0])
-    if len(input_shape) != 3 and any(each.augmentation != "none" for each in recipes):
-        raise ValueError(
-            "augmentation changes images of shape (height, width, channels), and an example "
-            f'has the shape {tuple(input_shape)}: leave it out, or at "none"'
-        )
+    names = [decision.name for decision in of_epochs]
+    for choices in itertools.product(*(decision.choices for decision in of_epochs)):
+        divide(dict(zip(names, choices, strict=True)), recipe, space)
+    for each in recipes:
+        each.check(input_shape, classes)
 
 
 def divide(

@@ -20,6 +20,9 @@ from cellwright.plugins.strategies.schedule import Attempt, Rung, state_of
 from cellwright.search_spaces import Decision, Float, Int, JointSpace, SearchSpace
 from cellwright.search_spaces.decision import Value
 
+# Of how a child is trained, what the state of its training has a shape of.
+_WITH_THE_WEIGHTS = {"precision"}
+
 
 @dataclass(frozen=True)
 class PopulationBased:
@@ -43,9 +46,10 @@ class PopulationBased:
             neighbour in its list.
         resample: Probability with which a hyperparameter is drawn anew instead, from 0 to 1.
         perturb: Names of the hyperparameters that are changed; if there are none, all but the
-            options of the child builder. Those may shape the weights (``filters``), and are
-            inherited with them. One that does not can be named here (``dropout``, of which 0 is
-            then no value, because networks without a dropout layer have other state).
+            options of the child builder and ``precision``. Options may shape the weights
+            (``filters``), and are inherited with them. One that does not can be named here
+            (``dropout``, of which 0 is then no value, because networks without a dropout layer
+            have other state).
 
     Raises:
         ValueError: On an argument out of range.
@@ -100,6 +104,11 @@ class PopulationBased:
         names = [decision.name for decision in space.hyperparameters]
         if "epochs" in names:
             raise ValueError("a schedule sets the epochs of each trial: do not search them too")
+        if _WITH_THE_WEIGHTS & set(self.perturb):
+            raise ValueError(
+                f"perturb must not name {', '.join(sorted(_WITH_THE_WEIGHTS))}: the state of the "
+                "optimizer differs by it, so that a child keeps it"
+            )
         if unknown := set(self.perturb) - set(names):
             raise ValueError(f"perturb must be among {names}, got {sorted(unknown)}")
         if not self._changed(space):
@@ -114,7 +123,7 @@ class PopulationBased:
         several = [d.name for d in space.hyperparameters if len(d.choices) > 1]
         if self.perturb:
             return set(self.perturb) & set(several)
-        return set(several) - (space.options or set())
+        return set(several) - (space.options or set()) - _WITH_THE_WEIGHTS
 
     def next(
         self,

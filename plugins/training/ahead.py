@@ -14,6 +14,7 @@ import numpy as np
 
 from cellwright.plugins.data.part import Batch, Part, Rows
 from cellwright.plugins.training.batches import changed, order_of
+from cellwright.plugins.training.soft_labels import as_shares
 
 if TYPE_CHECKING:
     from cellwright.plugins.training.recipe import Recipe
@@ -108,30 +109,41 @@ class Ahead(keras.utils.PyDataset):  # type: ignore[misc]
         self._pending.clear()
 
 
-def to_train(part: Part, recipe: Recipe, epochs: range) -> Ahead:
+def to_train(part: Part, recipe: Recipe, epochs: range, classes: int | None = None) -> Ahead:
     """The batches of a training, whose order depends on the recipe's seed and the epoch alone if
     the order is ours to choose (`Rows`)."""
     size = recipe.batch_size
     steps = math.ceil(part.number / size)
     if not isinstance(part, Rows):
-        return _in_turn(part, size, epochs, lambda *batch: changed(batch[2], recipe, *batch[:2]))
+
+        def finish(epoch: int, index: int, batch: Batch) -> Batch:
+            return changed(batch, recipe, epoch, index, classes)
+
+        return _in_turn(part, size, epochs, finish)
     orders = _Orders(part.number, recipe)
 
     def read(epoch: int, index: int) -> Batch:
         chosen = orders.of(epoch)[index * size : (index + 1) * size]
-        return changed(part.take(chosen), recipe, epoch, index)
+        return changed(part.take(chosen), recipe, epoch, index, classes)
 
     return Ahead(read, steps, epochs, part.readers)
 
 
-def to_validate(part: Part, size: int) -> Ahead:
-    """Batches of ``size`` to validate on, in their own order."""
+def to_validate(part: Part, size: int, classes: int | None = None) -> Ahead:
+    """Batches of ``size`` to validate on, in their own order; with shares of the ``classes`` as
+    labels, if these are given."""
+
+    def labelled(batch: Batch) -> Batch:
+        if classes is None:
+            return batch
+        return (batch[0], as_shares(batch[1], classes), *batch[2:])
+
     if not isinstance(part, Rows):
-        return _in_turn(part, size, None, lambda *batch: batch[2])
+        return _in_turn(part, size, None, lambda *batch: labelled(batch[2]))
     order = np.arange(part.number)
 
     def read(epoch: int, index: int) -> Batch:
-        return part.take(order[index * size : (index + 1) * size])
+        return labelled(part.take(order[index * size : (index + 1) * size]))
 
     return Ahead(read, math.ceil(part.number / size), None, part.readers)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 
 from cellwright.plugins.training.augmentation import augment
+from cellwright.plugins.training.soft_labels import as_shares
 
 if TYPE_CHECKING:
     from cellwright.plugins.training.recipe import Recipe
@@ -25,6 +27,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         epoch: Epoch to begin with, from 0.
         weights: Weight of each example. None weighs all alike.
         shuffle: Whether each epoch has an order of its own. If not, the examples stay in theirs.
+        classes: Number of classes, which a recipe of soft labels needs.
     """
 
     def __init__(
@@ -36,9 +39,10 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         weights: Any = None,
         *,
         shuffle: bool = True,
+        classes: int | None = None,
     ) -> None:
         super().__init__()
-        self.x, self.recipe, self.shuffle = x, recipe, shuffle
+        self.x, self.recipe, self.shuffle, self.classes = x, recipe, shuffle, classes
         self.others = (y,) if weights is None else (y, weights)
         self.epoch = epoch - 1
         self.on_epoch_end()
@@ -50,7 +54,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         size = self.recipe.batch_size
         chosen = self.order[index * size : (index + 1) * size]
         batch = (self.x[chosen], *(part[chosen] for part in self.others))
-        return changed(batch, self.recipe, self.epoch, index)
+        return changed(batch, self.recipe, self.epoch, index, self.classes)
 
     def on_epoch_end(self) -> None:
         self.epoch += 1
@@ -82,9 +86,17 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         with tf.device("CPU"):
             parts = tuple(map(tf.constant, (self.x, *self.others)))
 
+        def soften(x: Any, y: Any, *weights: Any) -> tuple[Any, ...]:
+            if not self.recipe.soft_labels:
+                return (x, y, *weights)
+            change = functools.partial(_soft, recipe=self.recipe, classes=self.classes)
+            shares = tf.numpy_function(change, [y], tf.float32)
+            shares.set_shape((None, self.classes))
+            return (x, shares, *weights)
+
         def batches_of(order: Any) -> Any:
             places = tf.data.Dataset.from_tensor_slices(order).batch(self.recipe.batch_size)
-            return places.map(lambda some: tuple(tf.gather(part, some) for part in parts))
+            return places.map(lambda some: soften(*(tf.gather(part, some) for part in parts)))
 
         return tf.data.Dataset.from_tensor_slices(orders).flat_map(batches_of).prefetch(2)
 
@@ -94,7 +106,15 @@ def order_of(number: int, recipe: Recipe, epoch: int) -> Any:
     return np.random.default_rng((recipe.seed, epoch)).permutation(number)
 
 
-def changed(batch: Sequence[Any], recipe: Recipe, epoch: int, index: int) -> tuple[Any, ...]:
-    """A batch whose inputs are augmented as the recipe says."""
+def changed(
+    batch: Sequence[Any], recipe: Recipe, epoch: int, index: int, classes: int | None = None
+) -> tuple[Any, ...]:
+    """A batch whose inputs are augmented, and whose labels are softened, as the recipe says."""
     rng = np.random.default_rng((recipe.seed, epoch, index))
-    return (augment(batch[0], recipe.augmentation, rng), *batch[1:])
+    x, y = augment(batch[0], recipe.augmentation, rng), batch[1]
+    return (x, _soft(y, recipe, classes) if recipe.soft_labels else y, *batch[2:])
+
+
+def _soft(labels: Any, recipe: Recipe, classes: int | None) -> Any:
+    assert classes is not None, "the recipe was checked"
+    return as_shares(labels, classes, recipe.label_smoothing)

@@ -140,5 +140,8 @@ def epochs_of(history: Mapping[str, list[float]]) -> int:
 
 
 def _variables(model: Any) -> list[Any]:
-    rate = getattr(model.optimizer, "_learning_rate", None)
-    return [*model.variables, *(v for v in model.optimizer.variables if v is not rate)]
+    optimizer = model.optimizer
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
+    rates = [getattr(each, "_learning_rate", None) for each in (optimizer, inner)]
+    kept = [v for v in optimizer.variables if all(v is not rate for rate in rates)]
+    return [*model.variables, *kept]

@@ -16,6 +16,7 @@ from cellwright.plugins.data.part import Rows
 from cellwright.plugins.metrics import DATA_WAIT, LEFT_OUT, MUCH_WAITING
 from cellwright.plugins.training.ahead import Ahead, to_train, to_validate
 from cellwright.plugins.training.batches import Batches
+from cellwright.plugins.training.soft_labels import as_shares
 
 if TYPE_CHECKING:
     from cellwright.plugins.training.recipe import Recipe
@@ -55,12 +56,14 @@ def fed(data: Data, recipe: Recipe, epoch: int) -> Iterator[Feed]:
         # it, the same data as arrays and as a stream give the same training.
         early = keras.backend.backend() == "tensorflow" and recipe.augmentation != "none"
         epochs = range(epoch + early, recipe.epochs + early)
-        train = to_train(data.train, recipe, epochs)
+        train = to_train(data.train, recipe, epochs, data.classes)
         closing.callback(train.close)
         given: dict[str, Any] = {"x": train, "shuffle": False}
         used = [train]
         if data.held_out is not None:
-            used.append(to_validate(data.held_out, _to_validate(recipe)))
+            used.append(
+                to_validate(data.held_out, _to_validate(recipe), _soft_classes(data, recipe))
+            )
             closing.callback(used[-1].close)
             given["validation_data"] = used[-1]
         if keras.backend.backend() == "tensorflow" and epoch < recipe.epochs:
@@ -81,11 +84,19 @@ def _to_validate(recipe: Recipe) -> int:
     return max(recipe.batch_size, 256)
 
 
+def _soft_classes(data: Data, recipe: Recipe) -> int | None:
+    """How many classes a child is validated on as shares of each, which are not smoothed; None if
+    its labels are class numbers."""
+    return data.classes if recipe.soft_labels else None
+
+
 def _arrays(data: Dataset, recipe: Recipe, epoch: int) -> dict[str, Any]:
     part, held_out = data.train, data.held_out
-    given = Batches(part.x, part.y, recipe, epoch, part.weights).for_keras()
+    given = Batches(part.x, part.y, recipe, epoch, part.weights, classes=data.classes).for_keras()
     if held_out is not None:
-        parts = (held_out.x, held_out.y, held_out.weights)
+        classes = _soft_classes(data, recipe)
+        y = held_out.y if classes is None else as_shares(held_out.y, classes)
+        parts = (held_out.x, y, held_out.weights)
         given["validation_data"] = parts if held_out.weights is not None else parts[:2]
         given["validation_batch_size"] = _to_validate(recipe)
     return given

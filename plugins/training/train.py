@@ -42,20 +42,40 @@ def compile_child(model: keras.Model, recipe: Recipe) -> None:
     """
     compiled = keras.backend.backend() == "jax"
     optimizer = keras.optimizers.Adam(
-        recipe.learning_rate, weight_decay=recipe.weight_decay or None
+        recipe.learning_rate,
+        weight_decay=recipe.weight_decay or None,
+        global_clipnorm=recipe.clip_norm,
     )
     outputs = model.output_shape[-1]
     loss, metric = "sparse_categorical_crossentropy", "accuracy"
     if outputs == 1:
         loss, metric = "mse", "mae"
+    elif recipe.soft_labels:
+        loss = "categorical_crossentropy"
     model.compile(optimizer, loss, metrics=[metric], jit_compile=compiled)
     # Optimizer and metrics create their variables on first use. If that happened inside the
-    # training step, TensorFlow would trace it twice and take half as long again.
-    optimizer.build(model.trainable_variables)
+    # training step, TensorFlow would trace it twice and take half as long again. In float16 Keras
+    # has put the optimizer into another one, which scales the loss.
+    model.optimizer.build(model.trainable_variables)
     guess = np.full((1, outputs), 1 / outputs, np.float32)
-    model.compute_metrics(None, np.zeros(1, np.float32 if outputs == 1 else np.int64), guess)
+    label = np.zeros(1, np.float32 if outputs == 1 else np.int64)
+    model.compute_metrics(None, guess if loss == "categorical_crossentropy" else label, guess)
     model.reset_metrics()
     _leave_no_graph(optimizer)
+
+
+def _as_usual(model: keras.Model) -> None:
+    """Let a child that was trained on shares of classes be evaluated and trained on class numbers,
+    as any other is, with the optimizer that it has."""
+    how = {"metrics": ["accuracy"], "jit_compile": keras.backend.backend() == "jax"}
+    model.compile(model.optimizer, "sparse_categorical_crossentropy", **how)
+
+
+def callbacks_of(recipe: Recipe) -> list[keras.callbacks.Callback]:
+    """What sets the learning rate of each epoch, and ends a training that no longer improves."""
+    rates = [keras.callbacks.LearningRateScheduler(lambda epoch, _: recipe.rate(epoch))]
+    stopping = [] if recipe.patience is None else [_stopping(recipe.patience)]
+    return [*(rates if recipe.changes_rate else []), *stopping]
 
 
 def train(
@@ -94,25 +114,26 @@ def train(
         deadline ended the training.
 
     Raises:
+        ValueError: Before any training, if ``recipe`` is not for such data, or ``each_epoch``
+            comes without a checkpoint or with ``patience``.
         ChildFailed: As soon as a loss is NaN or infinite, or if the checkpoint is of another
             network.
-        ValueError: If ``each_epoch`` comes without a checkpoint, or with ``patience``.
         KeyboardInterrupt: After a batch, if a signal was held back (`interrupts.held_back`).
     """
     if each_epoch and (checkpoint is None or recipe.patience is not None):
         raise ValueError("each_epoch needs a checkpoint, and a recipe without patience")
+    recipe.check(data.input_shape, data.classes)
     compile_child(model, recipe)
     before = {} if checkpoint is None else checkpoint.restore(model, recipe.epochs)
     done = epochs_of(before)
     watch = _Watch(report, deadline, before)
     keeping = [_Keeper(checkpoint, watch)] if each_epoch and checkpoint is not None else []
-    stopping = [] if recipe.patience is None else [_stopping(recipe.patience)]
     with fed(data, recipe, done) as feed:
         history = model.fit(
             **feed.given,
             initial_epoch=done,
             epochs=recipe.epochs,
-            callbacks=[watch, *keeping, Interrupts(), *stopping],
+            callbacks=[watch, *keeping, Interrupts(), *callbacks_of(recipe)],
             verbose=0,
         ).history
     trained = float(epochs_of(history))
@@ -121,12 +142,16 @@ def train(
         best = int(np.argmin(history["val_loss"])) + 1
         history = {name: values[:best] for name, values in history.items()}
         facts["epochs"] = float(done + best)
-    if checkpoint is None:
-        return {**metrics_of(history), **facts}
-    history = joined(before, history)
-    if done < recipe.epochs:
-        checkpoint.save(model, history)
-    return {**metrics_of(history), **facts, "trained_epochs": trained}
+    # Keras notes the learning rate where a callback sets it, which is no metric of the child.
+    history.pop("learning_rate", None)
+    if checkpoint is not None:
+        history = joined(before, history)
+        if done < recipe.epochs:
+            checkpoint.save(model, history)
+        facts["trained_epochs"] = trained
+    if recipe.soft_labels:
+        _as_usual(model)
+    return {**metrics_of(history), **facts}
 
 
 def metrics_of(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
@@ -177,7 +202,8 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
             self.cut = self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        found = {name: float(value) for name, value in (logs or {}).items()}
+        metrics = {name: value for name, value in found.items() if name != "learning_rate"}
         wrong = {name: value for name, value in metrics.items() if not math.isfinite(value)}
         if wrong:
             raise ChildFailed(f"epoch {epoch + 1} gave {wrong}")

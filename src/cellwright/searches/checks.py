@@ -137,7 +137,9 @@ def _check_training(settings: Settings) -> None:
         ) from error
     space = settings.make_space()
     with named("--tune"):
-        check_hyperparameters(space, recipe, (1,) if _is_table(settings) else (8, 8, 3))
+        shape = (1,) if _is_table(settings) else (8, 8, 3)
+        number = settings.task == "regression" or settings.data == "diabetes"
+        check_hyperparameters(space, recipe, shape, None if number else 2)
     network = space.architecture if isinstance(space, JointSpace) else space
     known = network.options is None or "filters" in network.options
     if settings.filters is not None and not known:
