@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from cellwright.plugins.training.augmentation import augment
+from cellwright.plugins.training.augmentation import augment, mixed
 from cellwright.plugins.training.soft_labels import as_shares
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         epoch: Epoch to begin with, from 0.
         weights: Weight of each example. None weighs all alike.
         shuffle: Whether each epoch has an order of its own. If not, the examples stay in theirs.
-        classes: Number of classes, which a recipe of soft labels needs.
+        classes: Number of classes, which a recipe of soft labels needs; None for numbers.
     """
 
     def __init__(
@@ -87,9 +87,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             parts = tuple(map(tf.constant, (self.x, *self.others)))
 
         def soften(x: Any, y: Any, *weights: Any) -> tuple[Any, ...]:
-            if not self.recipe.soft_labels:
+            if not self.recipe.soft_labels or self.classes is None:
                 return (x, y, *weights)
-            change = functools.partial(_soft, recipe=self.recipe, classes=self.classes)
+            change = functools.partial(
+                as_shares, classes=self.classes, smoothing=self.recipe.label_smoothing
+            )
             shares = tf.numpy_function(change, [y], tf.float32)
             shares.set_shape((None, self.classes))
             return (x, shares, *weights)
@@ -109,12 +111,11 @@ def order_of(number: int, recipe: Recipe, epoch: int) -> Any:
 def changed(
     batch: Sequence[Any], recipe: Recipe, epoch: int, index: int, classes: int | None = None
 ) -> tuple[Any, ...]:
-    """A batch whose inputs are augmented, and whose labels are softened, as the recipe says."""
+    """A batch whose examples are augmented, and whose labels are softened, as the recipe says;
+    ``classes`` is None where a number is predicted."""
     rng = np.random.default_rng((recipe.seed, epoch, index))
-    x, y = augment(batch[0], recipe.augmentation, rng), batch[1]
-    return (x, _soft(y, recipe, classes) if recipe.soft_labels else y, *batch[2:])
-
-
-def _soft(labels: Any, recipe: Recipe, classes: int | None) -> Any:
-    assert classes is not None, "the recipe was checked"
-    return as_shares(labels, classes, recipe.label_smoothing)
+    x, y, *weights = batch
+    if recipe.soft_labels and classes is not None:
+        y = as_shares(y, classes, recipe.label_smoothing)
+    x = augment(x, recipe.augmentation, rng)
+    return mixed(x, (y, *weights), recipe.augmentation, rng)

@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from numbers import Real
 from typing import Any
 
-from cellwright.plugins.training.augmentation import AUGMENTATIONS
+from cellwright.plugins.training.augmentation import check, mixes, parts_of
 from cellwright.search_spaces.decision import as_whole
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -25,7 +25,9 @@ class Recipe:
         learning_rate: Adam's learning rate, above 0 and finite.
         seed: Seed of the order of the examples and of augmentation.
         weight_decay: Adam's weight decay, decoupled from the gradient (AdamW); at least 0, finite.
-        augmentation: ``"none"``, ``"shift"`` or ``"shift_flip"``; see `augment`.
+        augmentation: ``"none"``, or one or several of ``"shift"``, ``"shift_flip"``,
+            ``"rand_augment"``, ``"cutout"``, ``"mixup"`` and ``"cutmix"``, joined by ``+``, as in
+            ``"shift_flip+cutout+mixup"``; see `augment` and `mixed`.
         patience: Epochs without a lower validation loss after which training ends, at least 1. The
             weights and metrics are those of the epoch with the lowest. None trains all epochs.
         precision: ``"float32"``, ``"mixed_bfloat16"`` or ``"mixed_float16"``: in which floats a
@@ -83,9 +85,12 @@ class Recipe:
             raise ValueError(f"patience must be at least 1, or None, got {self.patience}")
         if not 0 <= self.weight_decay < math.inf:
             raise ValueError(f"weight_decay must be 0 or above, got {self.weight_decay}")
-        for name, known in (("augmentation", AUGMENTATIONS), ("learning_rate_schedule", RATES)):
-            if (given := getattr(self, name)) not in known:
-                raise ValueError(f"{name} must be one of {list(known)}, got {given!r}")
+        object.__setattr__(self, "augmentation", "+".join(parts_of(self.augmentation)) or "none")
+        if self.learning_rate_schedule not in RATES:
+            raise ValueError(
+                f"learning_rate_schedule must be one of {list(RATES)}, got "
+                f"{self.learning_rate_schedule!r}"
+            )
         if self.precision not in (None, *PRECISIONS):
             raise ValueError(
                 f"precision must be one of {list(PRECISIONS)}, or None, got {self.precision!r}"
@@ -122,8 +127,8 @@ class Recipe:
 
     @property
     def soft_labels(self) -> bool:
-        """Whether a label of the training is a share of each class, and not one class."""
-        return self.label_smoothing > 0
+        """Whether a class label of the training is a share of each class, and not one class."""
+        return self.label_smoothing > 0 or mixes(self.augmentation)
 
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0."""
@@ -161,13 +166,9 @@ class Recipe:
             classes: None where a number is predicted.
 
         Raises:
-            ValueError: If what are no images would be augmented, or numbers smoothed.
+            ValueError: If what are no images would be changed as such, or numbers smoothed or cut.
         """
-        if len(input_shape) != 3 and self.augmentation != "none":
-            raise ValueError(
-                "augmentation changes images of shape (height, width, channels), and an example "
-                f'has the shape {tuple(input_shape)}: leave it out, or at "none"'
-            )
+        check(self.augmentation, input_shape, classes)
         if classes is None and self.label_smoothing:
             raise ValueError(
                 f"label_smoothing {self.label_smoothing:g} is for classes, and a number is "

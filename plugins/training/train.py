@@ -149,7 +149,7 @@ def train(
         if done < recipe.epochs:
             checkpoint.save(model, history)
         facts["trained_epochs"] = trained
-    if recipe.soft_labels:
+    if recipe.soft_labels and data.classes is not None:
         _as_usual(model)
     return {**metrics_of(history), **facts}
 

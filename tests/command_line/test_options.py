@@ -11,7 +11,6 @@ WITHOUT = {
     "host": "--host is an option of `search` alone; `nni-init` has but one host",
     "storage": "likewise",
     "concurrency": "`search` and `nni-init` have different defaults",
-    "patience": "the estimators set it",
     "deadline": "the estimators set it",
     "edition": "a search that goes on keeps its own",
     "track": "an option of `search` alone; a trial script is given `on_trial` by hand",
@@ -33,7 +32,9 @@ def test_every_option_reaches_its_setting():
         "class_weight": "balanced", "image_size": "64x48", "color": "gray", "image_fit": "crop",
         "strict": True, "trials": 3, "epochs": 9, "schedule": "halving", "factor": 2,
         "batch_size": 7, "learning_rate": 0.5, "filters": 5, "seed": 11,
-        "target": 2.5, "hard": True, "limit": 3.5,
+        "precision": "mixed_bfloat16", "augmentation": "shift", "weight_decay": 0.01,
+        "learning_rate_schedule": "cosine", "warmup": 1, "label_smoothing": 0.1,
+        "clip_norm": 1.0, "patience": 4, "target": 2.5, "hard": True, "limit": 3.5,
     }  # fmt: skip
     settings, settings_of_given = settings_of(**given), given.keys()
     assert {name: getattr(settings, name) for name in given} == given

@@ -12,6 +12,7 @@ import typer
 
 from cellwright.plugins import make_space
 from cellwright.plugins.data.load import BUILT_IN
+from cellwright.plugins.training.augmentation import WORDS
 from cellwright.search_spaces import CellwrightError, SearchSpace
 from cellwright.searches.arguments import read_arguments
 from cellwright.searches.checks import named
@@ -60,7 +61,7 @@ def settings_of(
             rich_help_panel=_WHAT,
             metavar="NAME=...",
             help="Search this hyperparameter too: learning_rate=1e-4..1e-2:log, "
-            "batch_size=32,64,128, augmentation=none,shift; again for each.",
+            "batch_size=32,64,128, augmentation=none,shift+cutout; again for each.",
         ),
     ] = None,
     data: Annotated[
@@ -213,6 +214,76 @@ def settings_of(
             rich_help_panel=_TRAINING, metavar="X", help="Learning rate of the optimizer, Adam."
         ),
     ] = 1e-3,
+    learning_rate_schedule: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_TRAINING,
+            metavar="NAME",
+            help="constant (the default), or cosine: from --learning-rate down to almost 0 in the "
+            "last of the --epochs.",
+        ),
+    ] = None,
+    warmup: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel=_TRAINING,
+            metavar="N",
+            min=0,
+            help="Epochs in which the learning rate rises to --learning-rate; 0 by default.",
+        ),
+    ] = None,
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel=_TRAINING,
+            metavar="X",
+            help="Weight decay, as AdamW has it; 0 by default.",
+        ),
+    ] = None,
+    augmentation: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_TRAINING,
+            metavar="NAMES",
+            help=f"Change images at random: {WORDS}; several as shift+cutout.",
+        ),
+    ] = None,
+    label_smoothing: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel=_TRAINING,
+            metavar="X",
+            help="Share of each label that all classes get alike, in the training alone, as 0.1; "
+            "0 by default.",
+        ),
+    ] = None,
+    clip_norm: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel=_TRAINING,
+            metavar="X",
+            help="The most that the norm of all gradients together may be.",
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel=_TRAINING,
+            metavar="N",
+            min=1,
+            help="End a training after so many epochs without a lower validation loss, and keep "
+            "the epoch with the lowest.",
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_TRAINING,
+            metavar="NAME",
+            help="What children compute in: float32, mixed_bfloat16, mixed_float16; as Keras is "
+            "set by default, which is float32.",
+        ),
+    ] = None,
     filters: Annotated[
         int | None,
         typer.Option(
@@ -354,7 +425,11 @@ def settings_of(
         target_from=target_from,
         hard=hard, limit=limit, objectives=_parts(objectives),
         tune=_without_spaces(tune), schedule=schedule, factor=factor, reward=reward,
-        population=population, step=step, one_shot=one_shot,
+        population=population, step=step, one_shot=one_shot, patience=patience,
+        precision=precision, weight_decay=weight_decay, warmup=warmup,
+        augmentation=None if augmentation is None else "".join(augmentation.split()),
+        learning_rate_schedule=learning_rate_schedule, label_smoothing=label_smoothing,
+        clip_norm=clip_norm,
         strategy_arg=read_arguments(strategy_arg or ()),
         predict=None if predict is None else str(predict.resolve()),
     )  # fmt: skip

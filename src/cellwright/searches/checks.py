@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cellwright.plugins import Data, Recipe
+from cellwright.plugins import Data
 from cellwright.plugins.data.image_file import COLORS, FITS, read_size
 from cellwright.plugins.data.images import IMAGES
 from cellwright.plugins.data.tables import TABLES
@@ -26,7 +26,7 @@ from cellwright.searches.extras import require
 from cellwright.searches.hosts import HOSTS, driver_of
 from cellwright.searches.prediction import check_prediction
 from cellwright.searches.reward import check_reward, read_reward
-from cellwright.searches.settings import Settings, check_objectives
+from cellwright.searches.settings import OF_RECIPE, Settings, check_objectives
 
 _LEARNING_RATE = 1e-3  # the default of --learning-rate, which --tune may then search
 
@@ -127,9 +127,12 @@ def check_storage(out: Path, settings: Settings) -> None:
 
 def _check_training(settings: Settings) -> None:
     try:
-        recipe = Recipe(settings.epochs, settings.batch_size, settings.learning_rate)
+        recipe = settings.make_recipe()
+        shape = (1,) if _is_table(settings) else (8, 8, 3)
+        number = settings.task == "regression" or settings.data == "diabetes"
+        recipe.check(shape, None if number else 2)
     except ValueError as error:
-        name = str(error).split()[0].replace("_", "-")
+        name = str(error).split()[0].strip(":").replace("_", "-")
         raise CellwrightError(
             f"--{name}: {error}; give a usual value, such as --learning-rate 0.001"
             if name == "learning-rate"
@@ -137,9 +140,13 @@ def _check_training(settings: Settings) -> None:
         ) from error
     space = settings.make_space()
     with named("--tune"):
-        shape = (1,) if _is_table(settings) else (8, 8, 3)
-        number = settings.task == "regression" or settings.data == "diabetes"
         check_hyperparameters(space, recipe, shape, None if number else 2)
+    if settings.patience is not None and settings.schedule is not None:
+        raise CellwrightError(
+            f"--patience {settings.patience} and --schedule {settings.schedule} both end "
+            "trainings: a child that has ended by itself could not go on in its next rung. Leave "
+            "one of them out"
+        )
     network = space.architecture if isinstance(space, JointSpace) else space
     known = network.options is None or "filters" in network.options
     if settings.filters is not None and not known:
@@ -149,7 +156,8 @@ def _check_training(settings: Settings) -> None:
         )
     searched = set(space.names) - set(network.names)
     given = {"filters": settings.filters is not None,
-             "learning_rate": settings.learning_rate != _LEARNING_RATE}  # fmt: skip
+             "learning_rate": settings.learning_rate != _LEARNING_RATE,
+             **{name: getattr(settings, name) is not None for name in OF_RECIPE}}  # fmt: skip
     for name, value in given.items():
         if value and name in searched:
             option = f"--{name.replace('_', '-')}"

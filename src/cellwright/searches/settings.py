@@ -14,6 +14,7 @@ from cellwright.plugins import (
     Limit,
     Meter,
     MnasNetReward,
+    Recipe,
     Reward,
     Strategy,
     Trackers,
@@ -48,6 +49,17 @@ CHECKPOINTS, WEIGHTS = "checkpoints", "weights"
 LISTS = {"drop": ",", "objectives": ",", "tune": " ", "track": " ", "meter": " "}
 SCHEDULES = ("hyperband", "halving", "pbt")
 POPULATION = 8  # members under pbt, unless the user gives another number
+# Fields of a recipe that are the user's, beside those that every search has.
+OF_RECIPE = (
+    "patience",
+    "precision",
+    "augmentation",
+    "weight_decay",
+    "learning_rate_schedule",
+    "warmup",
+    "label_smoothing",
+    "clip_norm",
+)
 # What names mean, by number; searches of the first kept no number. Then "nasnet", and the class by
 # its path, was the space that is "nasnet-wide" now, and `Reinforce.book` did not explore.
 EDITION = 2
@@ -83,8 +95,15 @@ class Settings:
     target_from: str | None = None
     hard: bool = False
     limit: float | None = None
-    patience: int | None = None  # only an estimator sets these two
-    deadline: float | None = None
+    patience: int | None = None
+    precision: str | None = None  # this and the next are fields of a recipe, by their names
+    augmentation: str | None = None
+    weight_decay: float | None = None
+    learning_rate_schedule: str | None = None
+    warmup: int | None = None
+    label_smoothing: float | None = None
+    clip_norm: float | None = None
+    deadline: float | None = None  # only an estimator sets it
     objectives: tuple[str, ...] = ()  # each NAME, NAME:max or NAME:min
     predict: str | None = None
     tune: tuple[str, ...] = ()  # hyperparameters, each as the user wrote it
@@ -237,6 +256,16 @@ class Settings:
             **self.strategy_arguments,
         )
 
+    def make_recipe(self) -> Recipe:
+        """How children are trained.
+
+        Raises:
+            ValueError: If a value is out of range; its message begins with the field's name.
+        """
+        given = {name: getattr(self, name) for name in OF_RECIPE}
+        others = {name: value for name, value in given.items() if value is not None}
+        return Recipe(self.epochs, self.batch_size, self.learning_rate, self.seed, **others)
+
     def make_schedule(self) -> Schedule | None:
         """Which children go on to more epochs; None where all are trained alike."""
         if self.schedule is None:
@@ -310,7 +339,7 @@ class Settings:
         """
         on_trial = None if tracked is None else self.make_trackers(tracked)
         data = data or self.load_data()  # before the framework: wrong data are refused at once
-        from cellwright.plugins import Recipe, WeightBank
+        from cellwright.plugins import WeightBank
 
         meter: AnyMeter | tuple[AnyMeter, ...] | None = None
         limit, predictor = None, None
@@ -335,9 +364,7 @@ class Settings:
         return Evaluation(
             self.make_space(),
             data,
-            recipe=Recipe(
-                self.epochs, self.batch_size, self.learning_rate, self.seed, patience=self.patience
-            ),
+            recipe=self.make_recipe(),
             reward=reward,
             meter=meter,
             options=self.options,
