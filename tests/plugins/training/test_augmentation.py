@@ -169,7 +169,7 @@ def test_tables_have_no_pixels(data, how, words):
 
 
 def test_numbers_are_not_cut_from_images():
-    images = Dataset(IMAGES, np.linspace(0, 1, 40), IMAGES, np.linspace(0, 1, 40), ())
+    images = Dataset(IMAGES, np.linspace(0, 1, 40), IMAGES, np.linspace(0, 1, 40), None)
     assert images.classes is None
     with pytest.raises(ValueError, match="a number is predicted here"):
         Evaluation(CELLS, images, recipe=Recipe(augmentation="cutmix"), options=SMALL)
