@@ -19,10 +19,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from cellwright.adapters.optuna_private import trials_of
 from cellwright.adapters.optuna_space import check_choices, part_of
-from cellwright.adapters.optuna_study import signs_of, warn_of_trials, was_stopped
+from cellwright.adapters.optuna_study import replaced_in, signs_of, warn_of_trials, was_stopped
 from cellwright.plugins.strategies.outcome import Rewards, Told, excess_of
 from cellwright.search_spaces import INFEASIBLE, InvalidArchitecture, Params, SearchSpace
 
+# System attribute of a trial: its architecture as indices (`SearchSpace.encode`), which is there
+# before the parameters are, so that nobody else tries the same meanwhile.
+PROPOSED = "cellwright:proposed"
 _logger = logging.getLogger(__name__)
 
 
@@ -39,6 +42,7 @@ class Record:
         self._keys: list[tuple[datetime, int]] = []
         self._read: set[int] = set()  # numbers of the trials that are told or left out
         self._settled = 0  # every trial before this number has been read
+        self._replaced: set[int] = set()  # numbers of those that others try again
 
     def update(self, study: Study) -> list[Told]:
         """Read what has finished since the last time.
@@ -56,10 +60,12 @@ class Record:
             if trial.number not in self._read and trial.state.is_finished()
         ]
         check_choices(study, self.space, new)
+        replaced = replaced_in(trials[self._settled :])
+        self._leave_out(replaced)
         for trial in new:
             told = told_of(trial, self.space, signs, odd)
             self._read.add(trial.number)
-            if told is not None:
+            if told is not None and trial.number not in self._replaced:
                 key = (_end_of(trial), trial.number)
                 place = bisect.bisect(self._keys, key)
                 self._keys.insert(place, key)
@@ -67,15 +73,47 @@ class Record:
         odd.report(study)
         return self.told
 
-    def running(self, study: Study, asking: FrozenTrial) -> list[Params]:
-        """Architectures of the other running trials, if they have been suggested in full."""
+    def _leave_out(self, replaced: set[int]) -> None:
+        """Take back the failures of trials that others try again."""
+        self._replaced |= replaced
+        if any(told.number in replaced for told in self.told):
+            kept = [k for k, told in enumerate(self.told) if told.number not in replaced]
+            self.told = [self.told[k] for k in kept]
+            self._keys = [self._keys[k] for k in kept]
+
+    def running(
+        self, study: Study, asking: FrozenTrial, *, now: bool = False, ended: bool = False
+    ) -> list[Params]:
+        """Architectures of the other running trials, if all of it is known: suggested, or at least
+        proposed.
+
+        Args:
+            study: As a sampler sees it.
+            asking: The trial that is not meant.
+            now: As the storage has them now, and not as they were when the trial was asked for.
+            ended: With those that have ended and that `update` has not read.
+        """
         found = []
-        for trial in trials_of(study, cached=True)[self._settled :]:
-            if trial.state == TrialState.RUNNING and trial.number != asking.number:
+        for trial in trials_of(study, cached=not now)[self._settled :]:
+            if trial.number == asking.number or trial.state == TrialState.WAITING:
+                continue
+            if trial.state == TrialState.RUNNING or (ended and trial.number not in self._read):
                 held, _ = fitted(part_of(trial, self.space), self.space)
-                if not self.space.missing(held):
+                if self.space.missing(held):
+                    held = proposed_in(trial, self.space)
+                if held:
                     found.append(held)
         return found
+
+
+def proposed_in(trial: FrozenTrial, space: SearchSpace) -> Params:
+    """The architecture that was proposed for a trial, whose parameters may not be suggested yet;
+    empty if none was, or its note cannot be read."""
+    indices = trial.system_attrs.get(PROPOSED)
+    try:
+        return {} if indices is None else space.decode(indices)
+    except (ValueError, TypeError, IndexError):
+        return {}
 
 
 @dataclass

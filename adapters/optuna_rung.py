@@ -116,10 +116,17 @@ def run_again(study: Study, trial: Trial | FrozenTrial) -> None:
     stored = stored_trial(study, trial)
     if was_stopped(stored):
         return
-    attributes = {n: x for n, x in stored.user_attrs.items() if n in (RUNG, *NOTES)}
+    params, attributes = noted_for_another(stored)
     note_in_trial(study, trial, INTERRUPTED, True)
     if RUNG in attributes:
         note_in_trial(study, trial, RUNG, None)
-    if stored.params or attributes:
+    if params or attributes:
         attributes[AGAIN] = f"trial {stored.number}"
-        whole_study(study).enqueue_trial(dict(stored.params), user_attrs=attributes)
+        whole_study(study).enqueue_trial(params, user_attrs=attributes)
+
+
+def noted_for_another(trial: FrozenTrial) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters and the user attributes of a trial that the one has which tries its child
+    again."""
+    attributes = {n: x for n, x in trial.user_attrs.items() if n in (RUNG, *NOTES)}
+    return dict(trial.params), attributes

@@ -29,11 +29,11 @@ from cellwright.adapters.optuna_private import (
     error_of_objective,
     identity_of,
     metric_names_of,
-    note_in_trial,
     put_back,
     stored_trial,
     trials_of,
 )
+from cellwright.adapters.optuna_proposal import propose
 from cellwright.adapters.optuna_record import Record
 from cellwright.adapters.optuna_rung import begin_rung, carried_on, run_again, rung_of
 from cellwright.adapters.optuna_space import (
@@ -48,7 +48,6 @@ from cellwright.adapters.optuna_study import (
     metrics_of,
     place_of,
     seed_of,
-    signs_of,
 )
 from cellwright.adapters.optuna_suggest import known_trial, note_architecture, suggest
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
@@ -266,12 +265,7 @@ class StrategySampler(BaseSampler):
                 if rung.past is not None:
                     again = carried_on(study, rung)
                     return {name: value for name, value in again.items() if name in search_space}
-            running = self._record.running(study, trial)
-            proposed = self.strategy.ask(place_of(study, trial), running, fixed)
-            expected = self.strategy.predict(proposed)
-        if expected is not None and not enqueued_in(trial):
-            for name, value in expected.notes(signs_of(study)[0]).items():
-                note_in_trial(study, trial, name, value)
+            proposed = propose(study, trial, self.strategy, self._record, fixed)
         params = {name: value for name, value in proposed.items() if name in search_space}
         foreign = {name: d for name, d in search_space.items() if name not in proposed}
         if foreign and self._others is not None:

@@ -12,7 +12,7 @@ from optuna import Study
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from cellwright.adapters.optuna_private import identity_of, trials_of
+from cellwright.adapters.optuna_private import identity_of, retried_in, trials_of
 from cellwright.plugins.metrics import mistaken
 from cellwright.plugins.strategies.arguments import check_integer
 from cellwright.plugins.strategies.strategy import NOTES
@@ -74,15 +74,25 @@ def check_directions(study: Study, objectives: Sequence[Sequence[str]]) -> None:
 
 
 def was_stopped(trial: FrozenTrial) -> bool:
-    """Whether a trial was interrupted: another one tries its child again, in its place."""
-    return bool(trial.user_attrs.get(INTERRUPTED))
+    """Whether a trial was interrupted: another one tries its child again, in its place.
+
+    One that came to its end all the same, though others thought that its worker had died, was not.
+    """
+    return bool(trial.user_attrs.get(INTERRUPTED)) and trial.state != TrialState.COMPLETE
+
+
+def replaced_in(trials: Sequence[FrozenTrial]) -> set[int]:
+    """Numbers of the trials that others of ``trials`` try again, by Optuna's own callback: what
+    the death of a worker left says nothing about the child."""
+    return {number for trial in trials for number in retried_in(trial)}
 
 
 def place_of(study: Study, trial: FrozenTrial) -> int:
     """Which number of the seed's sequence a trial has: its own, less the trials before it that
     were interrupted, so that the trial that tries a child again stands where the first one did."""
-    earlier = trials_of(study, cached=True)[: trial.number]
-    return trial.number - sum(map(was_stopped, earlier))
+    trials = trials_of(study, cached=True)
+    replaced, earlier = replaced_in(trials), trials[: trial.number]
+    return trial.number - sum(was_stopped(one) or one.number in replaced for one in earlier)
 
 
 def signs_of(study: Study) -> list[float]:

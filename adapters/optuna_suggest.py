@@ -13,6 +13,7 @@ from cellwright.adapters.optuna_private import (
     enqueued_in,
     innermost_sampler,
     note_in_trial,
+    stored_at_once,
     trials_of,
 )
 from cellwright.adapters.optuna_record import fitted
@@ -42,7 +43,8 @@ def suggest(trial: Trial, space: SearchSpace | str) -> Params:
 
     A `Float` or `Int` becomes a float or int parameter of its whole range. A decision whose
     conditions do not hold is not suggested, and is not among what is returned. The trial's user
-    attribute ``architecture`` says in a line or two what was suggested.
+    attribute ``architecture`` says in a line or two what was suggested. A database and a journal
+    take all of this in one write.
 
     A value that was enqueued, or fixed by ``PartialFixedSampler``, and lies outside of a range is
     taken at the nearest point, with a warning.
@@ -66,16 +68,19 @@ def suggest(trial: Trial, space: SearchSpace | str) -> Params:
         raise
     moved = _fit_enqueued(trial, space)
     params: Params = {}
-    for decision in space.decisions:
-        if decision.applies(params):
-            value = _suggest(trial, decision)  # out of range if it was given to PartialFixedSampler
-            params[decision.name] = nearest = decision.nearest(value)
-            if nearest != value:
-                moved[decision.name] = f"{decision.name} = {value!r} as {nearest!r}"
+    with stored_at_once(trial):
+        for decision in space.decisions:
+            if decision.applies(params):
+                value = _suggest(
+                    trial, decision
+                )  # out of range if PartialFixedSampler was given it
+                params[decision.name] = nearest = decision.nearest(value)
+                if nearest != value:
+                    moved[decision.name] = f"{decision.name} = {value!r} as {nearest!r}"
+        trial.set_user_attr(ARCHITECTURE, space.in_short(params))
     if words := [words for name, words in moved.items() if name in params]:
         what = "was given a value that is not allowed, and takes the nearest that is"
         warn_of_trials(trial.study, {trial.number: ", ".join(words)}, what)
-    trial.set_user_attr(ARCHITECTURE, space.in_short(params))
     return params
 
 

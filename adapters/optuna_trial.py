@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import optuna
 
-from cellwright.adapters.optuna_private import keep_in_trial
+from cellwright.adapters.optuna_private import keep_in_trial, stored_at_once
 from cellwright.adapters.optuna_rung import run_again, rung_of
 from cellwright.adapters.optuna_study import check_directions, metrics_of, warn_once
 from cellwright.adapters.optuna_suggest import KEPT, known_trial, measured, suggest
@@ -145,8 +145,9 @@ def store(
     trial: optuna.Trial, metrics: Mapping[str, float], evaluation: Evaluation | None = None
 ) -> None:
     """Store metrics as user attributes, and the limited metric as a constraint."""
-    for name, value in metrics.items():
-        trial.set_user_attr(name, float(value))
+    with stored_at_once(trial):
+        for name, value in metrics.items():
+            trial.set_user_attr(name, float(value))
     if evaluation is not None and evaluation.limit is not None:
         trial.set_constraint(evaluation.limit.metric, evaluation.limit.excess(metrics))
 

@@ -6,12 +6,24 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import HyperbandPruner
-from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
+from optuna.storages import (
+    BaseStorage,
+    InMemoryStorage,
+    JournalStorage,
+    RDBStorage,
+    RetryHeartbeatStaleTrialCallback,
+)
+from optuna.storages._rdb import models
+from optuna.storages._rdb import storage as rdb
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal import _file as journal_file
+from optuna.storages.journal._storage import JournalOperation
 from optuna.study import _optimize
 from optuna.trial import TrialState
+from sqlalchemy import event
 
 from cellwright.adapters import optuna_private
 
@@ -34,6 +46,34 @@ PARTS = {
     "whole_study": [(optuna.Study, "__init__", ["study_name", "storage"])],
     "error_of_objective": [(_optimize, "_run_trial", ["study", "func", "catch"])],
     "lock_of": [(journal_file, "LOCK_FILE_SUFFIX", None)],
+    "write_at_once": [
+        (BaseStorage, "set_trial_param", ["trial_id", "param_name", "param_value_internal"])
+    ],
+    "_write_to_database": [
+        (rdb, "_create_scoped_session", ["scoped_session"]),
+        (RDBStorage, "check_trial_is_updatable", ["trial_id", "trial_state"]),
+        (
+            RDBStorage,
+            "_set_trial_param_without_commit",
+            ["session", "trial_id", "param_name", "param_value_internal", "distribution"],
+        ),
+        (
+            RDBStorage,
+            "_set_trial_attr_without_commit",
+            ["session", "model_cls", "trial_id", "key", "value"],
+        ),
+        (models.TrialModel, "find_or_raise_by_id", ["trial_id", "session"]),
+    ],
+    "_write_to_journal": [
+        (JournalOperation, "SET_TRIAL_PARAM", None),
+        (JournalOperation, "SET_TRIAL_USER_ATTR", None),
+        (JournalOperation, "SET_TRIAL_SYSTEM_ATTR", None),
+        (JournalStorage, "_sync_with_backend", []),
+    ],
+    "stored_at_once": [],
+    "enqueue": [(optuna.Study, "add_trial", ["trial"])],
+    "fail": [(BaseStorage, "set_trial_state_values", ["trial_id", "state"])],
+    "retried_in": [(RetryHeartbeatStaleTrialCallback, "retry_history", ["trial"])],
 }
 PRIVATE = re.compile(
     r"\._(storage|study_id|trial_id|get_trials|cached_all_trials|thread_local)\b"
@@ -219,3 +259,135 @@ def test_a_journal_is_locked_by_the_file_that_is_named(tmp_path):
     ]
     backend._lock.release()
     assert not optuna_private.lock_of(journal).is_symlink()
+
+
+def writes():
+    return optuna_private.Writes(
+        {"x": (0.25, FloatDistribution(0, 1)), "c": (1, CategoricalDistribution(["a", "b"]))},
+        {"words": "a b"},
+        {"cellwright:proposed": [1, 2]},
+    )
+
+
+@pytest.fixture
+def counted(storage, monkeypatch):
+    """How many writes a block makes: commits of a database, appends of a journal; None in memory,
+    where it does not matter."""
+    if isinstance(storage, RDBStorage):
+        changed, commits = [], []
+
+        def seen(connection, cursor, statement, *others):
+            if statement.split()[0] in ("INSERT", "UPDATE"):
+                changed.append(statement)
+
+        def committed(connection):
+            commits.extend(changed[:1])  # a transaction that only reads is no write
+            changed.clear()
+
+        event.listen(storage.engine, "before_cursor_execute", seen)
+        event.listen(storage.engine, "commit", committed)
+        return lambda: len(commits)
+    if isinstance(storage, JournalStorage):
+        appends, append = [], storage._backend.append_logs
+        monkeypatch.setattr(
+            storage._backend, "append_logs", lambda logs: (appends.append(logs), append(logs))
+        )
+        return lambda: len(appends)
+    return None
+
+
+def test_a_trial_is_written_at_once(storage, counted):
+    study = optuna.create_study(study_name="s", storage=storage)
+    for _ in range(3):  # the first one asks what the study holds
+        trial = study.ask()
+        before = counted() if counted else 0
+        optuna_private.write_at_once(study, trial, writes())
+        if counted:
+            assert counted() == before + 1
+        again = optuna.load_study(study_name="s", storage=storage).trials[-1]
+        assert again.params == {"x": 0.25, "c": "b"}
+        assert again.distributions == {name: given for name, (_, given) in writes().params.items()}
+        assert again.user_attrs == {"words": "a b"}
+        assert again.system_attrs == {"cellwright:proposed": [1, 2]}
+    study.tell(trial, 1.0)
+    with pytest.raises(UpdateFinishedTrialError):
+        optuna_private.write_at_once(study, trial, writes())
+
+
+def test_a_parameter_that_the_study_holds_otherwise_is_refused(storage):
+    study = optuna.create_study(storage=storage)
+    study.ask({"c": CategoricalDistribution(["a", "z"])})
+    trial = study.ask()
+    with pytest.raises(ValueError, match="dynamic value space"):
+        optuna_private.write_at_once(study, trial, writes())
+
+
+def test_what_is_suggested_in_a_block_is_written_at_its_end_even_after_an_error(storage, counted):
+    study = optuna.create_study(study_name="s", storage=storage)
+    trial = study.ask()
+    before = counted() if counted else 0
+
+    def suggested():
+        with optuna_private.stored_at_once(trial):
+            x = trial.suggest_float("x", 0, 1)
+            assert trial.suggest_float("x", 0, 1) == x
+            trial.set_user_attr("n", 1)
+            assert trial.params == {"x": x}
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        suggested()
+    if counted:
+        assert counted() == before + 1
+    again = optuna.load_study(study_name="s", storage=storage).trials[-1]
+    assert (again.params, again.user_attrs) == (trial.params, {"n": 1})
+    assert trial.params.keys() == {"x"}
+    assert trial.storage is study._storage
+
+
+def test_an_optuna_that_stores_otherwise_is_served_one_by_one(storage, monkeypatch, caplog):
+    study = optuna.create_study(study_name="s", storage=storage)
+    trial = study.ask()
+    monkeypatch.setattr(optuna_private, "_rdb", object())  # as if the module had other parts
+    monkeypatch.setattr(optuna_private, "JournalOperation", object())
+    optuna_private.write_at_once(study, trial, writes())
+    again = optuna.load_study(study_name="s", storage=storage).trials[-1]
+    assert (again.params, again.user_attrs) == ({"x": 0.25, "c": "b"}, {"words": "a b"})
+    assert ("one by one" in caplog.text) == (not isinstance(storage, InMemoryStorage))
+
+
+def test_a_new_trial_is_signed_from_the_beginning_and_an_enqueued_one_is_left(storage):
+    study = optuna.create_study(study_name="s", storage=storage)
+    signed = optuna_private.SignedStudy(study, "cellwright:alive", "me")
+    optuna_private.enqueue(study, {"x": 0.5}, {"a": 1}, {"cellwright:alive": "waiting"})
+    signs = []
+
+    def objective(trial):
+        signs.append(study.trials[trial.number].system_attrs["cellwright:alive"])
+        return trial.suggest_float("x", 0, 1)
+
+    signed.optimize(objective, n_trials=2)
+    assert signs == ["waiting", "me"]
+    first, second = study.trials
+    assert (first.params, first.user_attrs) == ({"x": 0.5}, {"a": 1})
+    assert second.state == TrialState.COMPLETE
+    assert second.datetime_start is not None
+    assert signed.ask({"y": FloatDistribution(0, 1)}).params.keys() == {"y"}
+
+
+def test_only_one_of_two_lets_a_trial_fail(storage):
+    study = optuna.create_study(storage=storage)
+    study.ask()
+    trial = study.trials[0]
+    assert optuna_private.fail(study, trial)
+    assert not optuna_private.fail(study, trial)
+    assert study.trials[0].state == TrialState.FAIL
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_the_trials_that_optuna_tries_again_are_known(storage):
+    study = optuna.create_study(storage=storage)
+    study.ask({"x": FloatDistribution(0, 1)})
+    RetryHeartbeatStaleTrialCallback()(study, study.trials[0])
+    RetryHeartbeatStaleTrialCallback()(study, study.trials[1])
+    assert [list(optuna_private.retried_in(trial)) for trial in study.trials] == [[], [0], [0, 1]]

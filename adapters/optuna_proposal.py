@@ -1,0 +1,59 @@
+"""What a strategy proposes for a trial, made known to all other workers before it is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from optuna import Study
+from optuna.trial import FrozenTrial
+
+from cellwright.adapters.optuna_private import Writes, enqueued_in, write_at_once
+from cellwright.adapters.optuna_record import PROPOSED, Record
+from cellwright.adapters.optuna_study import place_of, signs_of
+from cellwright.plugins.strategies.strategy import Strategy
+from cellwright.search_spaces import Params
+
+_TURNS = 8  # how often a worker gives way to another that proposes the same
+
+
+def propose(
+    study: Study,
+    trial: FrozenTrial,
+    strategy: Strategy,
+    record: Record,
+    fixed: Mapping[str, Any],
+) -> Params:
+    """Ask for a trial's architecture, so that no two workers try one network.
+
+    Two workers that read the record at the same moment may be given the same network. So each
+    writes down what it was given, all of it in one write, and then reads what others have written.
+    Whoever finds its network there asks again. The last of them to read sees what all have
+    written, and so no two go on with one network.
+
+    Args:
+        study: As a sampler sees it.
+        trial: The trial to propose for.
+        strategy: Stands where the record stands.
+        record: The finished trials.
+        fixed: Decisions that are not open in this trial.
+
+    Returns:
+        The whole architecture. It is one that others try too if the space is used up.
+    """
+    space, place = strategy.space, place_of(study, trial)
+    running = record.running(study, trial)
+    proposed = strategy.ask(place, running, fixed)
+    for _ in range(_TURNS):
+        notes = Writes(system_attrs={PROPOSED: [int(k) for k in space.encode(proposed)]})
+        expected = strategy.predict(proposed)
+        if expected is not None and not enqueued_in(trial):
+            notes.user_attrs.update(expected.notes(signs_of(study)[0]))
+        write_at_once(study, trial, notes)
+        others = record.running(study, trial, now=True, ended=True)
+        if space.key(proposed) not in {space.key(params) for params in others}:
+            break
+        before, proposed = proposed, strategy.ask(place, [*running, *others], fixed)
+        if proposed == before:
+            break
+    return proposed

@@ -1,0 +1,128 @@
+"""The URL of a storage of Optuna, and its password, which is shown nowhere."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+
+import optuna
+from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
+
+from cellwright.search_spaces import CellwrightError
+
+VARIABLE = "CELLWRIGHT_STORAGE"  # of the environment: the URL, with its password
+EXAMPLES = (
+    "sqlite:///study.db, postgresql://user@host/database, mysql+pymysql://user@host/database, "
+    "redis://host:6379, grpc://host:13000 or journal:///folder/study.journal"
+)
+HIDDEN = "***"
+_SECONDS = 15  # for a gRPC server to answer
+_PORT = 13000  # of Optuna's gRPC proxy
+_known: dict[str, str] = {}  # URLs that were given to this process, by how they are shown
+
+
+def shown(url: str) -> str:
+    """A URL with ``***`` in the place of its password; anything else as it is."""
+    secrets = _secrets(url)
+    if not secrets:
+        return url
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    if at and ":" in user:
+        user = f"{user.partition(':')[0]}:{HIDDEN}"
+    query = re.sub(r"(?i)((?:^|&)[^=&]*pass\w*=)[^&]*", rf"\g<1>{HIDDEN}", parts.query)
+    return SplitResult(parts.scheme, f"{user}{at}{host}", parts.path, query, parts.fragment).geturl()
+
+
+def _secrets(url: str) -> list[str]:
+    """The passwords in a URL."""
+    if "://" not in url:
+        return []
+    parts = urlsplit(url)
+    user, at, _ = parts.netloc.rpartition("@")
+    found = [user.partition(":")[2]] if at else []
+    found += [value for name, value in parse_qsl(parts.query) if "pass" in name.lower()]
+    return [secret for secret in found if secret and secret != HIDDEN]
+
+
+def without_password(text: str, url: str) -> str:
+    """A message of somebody else, which may quote the URL or its password."""
+    text = text.replace(url, shown(url))
+    for secret in _secrets(url):
+        for spelled in {secret, unquote(secret), quote(unquote(secret), safe="")}:
+            text = text.replace(spelled, HIDDEN)
+    return text
+
+
+def keep(url: str) -> str:
+    """Remember a URL for this process alone; how it is shown, which `open_storage` takes too."""
+    _known[shown(url)] = url
+    return shown(url)
+
+
+def whole(url: str) -> str:
+    """A URL with its password, if that was given to this process: by `keep`, or by the environment.
+
+    Raises:
+        CellwrightError: If it has a password that is not known here.
+    """
+    if HIDDEN not in url:
+        return url
+    given = os.environ.get(VARIABLE, "")
+    if url in _known or shown(given) == url:
+        return _known.get(url, given)
+    raise CellwrightError(
+        f"the password of the storage {url} is not kept: set the environment variable {VARIABLE} "
+        "to the whole URL"
+        + (f"; it is {shown(given)} now" if given else ", as in the shell where it was searched")
+    )
+
+
+def open_storage(url: str) -> BaseStorage:
+    """The storage of Optuna at a URL, or at the path of a journal file.
+
+    Args:
+        url: One of SQLAlchemy's (``sqlite:///``, ``postgresql://``, ``mysql+pymysql://``), or
+            ``redis://`` for a journal in Redis, ``grpc://host:port`` for
+            ``optuna.storages.run_grpc_proxy_server``, ``journal:///folder/file`` or a path for a
+            journal file. A password may be hidden, see `whole`.
+
+    Raises:
+        CellwrightError: If it cannot be opened, without the password.
+    """
+    given = whole(url)
+    try:
+        return _open(given)
+    except CellwrightError:
+        raise
+    except Exception as error:  # of Optuna, SQLAlchemy, Redis and gRPC: a dozen types
+        reason = without_password(str(error) or type(error).__name__, given)
+        raise CellwrightError(
+            f"Optuna cannot open the storage {shown(given)}: {reason}. Give a URL such as {EXAMPLES}"
+        ) from None  # the cause may quote the password
+
+
+def _open(url: str) -> BaseStorage:
+    kind, colon, rest = url.partition("://")
+    if not colon or kind == "journal":
+        # Absolute: Optuna's lock is a symbolic link to this path, and where that leads nowhere, as
+        # a relative one does, Optuna never takes the lock of a process that was killed away.
+        path = Path(rest if colon else url).resolve()
+        if not path.parent.is_dir():
+            raise CellwrightError(f"there is no folder {path.parent} for the journal {path.name}")
+        return JournalStorage(JournalFileBackend(str(path)))
+    if kind in ("redis", "rediss"):
+        backend = JournalRedisBackend(url)
+        storage = JournalStorage(backend)  # reads, so that a server that is away is named now
+        return storage
+    if kind == "grpc":
+        server = urlsplit(url)
+        if not server.hostname or server.path.strip("/"):
+            raise CellwrightError(f"{url} must be grpc://host:port")
+        proxy = GrpcStorageProxy(host=server.hostname, port=server.port or _PORT)
+        proxy.wait_server_ready(_SECONDS)
+        return proxy
+    return optuna.storages.get_storage(url)
