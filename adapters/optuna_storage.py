@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import time
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
-import optuna
-from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
-
 from cellwright.search_spaces import CellwrightError
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
 
 VARIABLE = "CELLWRIGHT_STORAGE"  # of the environment: the URL, with its password
 EXAMPLES = (
@@ -19,6 +21,17 @@ EXAMPLES = (
     "redis://host:6379, grpc://host:13000 or journal:///folder/study.journal"
 )
 HIDDEN = "***"
+# By the database, its drivers: what they are imported by, and what SQLAlchemy calls them.
+_DRIVERS = {
+    "postgresql": (("psycopg", "psycopg"), ("psycopg2", "psycopg2")),
+    "mysql": (
+        ("MySQLdb", "mysqldb"),
+        ("pymysql", "pymysql"),
+        ("mysql.connector", "mysqlconnector"),
+    ),
+    "mariadb": (("MySQLdb", "mysqldb"), ("pymysql", "pymysql")),
+}
+_REMEDY = {"postgresql": "psycopg2-binary", "mysql": "pymysql", "mariadb": "pymysql"}
 _SECONDS = 15  # for a gRPC server to answer
 _PORT = 13000  # of Optuna's gRPC proxy
 _known: dict[str, str] = {}  # URLs that were given to this process, by how they are shown
@@ -34,7 +47,9 @@ def shown(url: str) -> str:
     if at and ":" in user:
         user = f"{user.partition(':')[0]}:{HIDDEN}"
     query = re.sub(r"(?i)((?:^|&)[^=&]*pass\w*=)[^&]*", rf"\g<1>{HIDDEN}", parts.query)
-    return SplitResult(parts.scheme, f"{user}{at}{host}", parts.path, query, parts.fragment).geturl()
+    return SplitResult(
+        parts.scheme, f"{user}{at}{host}", parts.path, query, parts.fragment
+    ).geturl()
 
 
 def _secrets(url: str) -> list[str]:
@@ -53,13 +68,14 @@ def without_password(text: str, url: str) -> str:
     text = text.replace(url, shown(url))
     for secret in _secrets(url):
         for spelled in {secret, unquote(secret), quote(unquote(secret), safe="")}:
-            text = text.replace(spelled, HIDDEN)
+            text = re.sub(rf"(?<!\w){re.escape(spelled)}(?!\w)", HIDDEN, text)
     return text
 
 
 def keep(url: str) -> str:
     """Remember a URL for this process alone; how it is shown, which `open_storage` takes too."""
-    _known[shown(url)] = url
+    if HIDDEN not in url:
+        _known[shown(url)] = url
     return shown(url)
 
 
@@ -101,11 +117,16 @@ def open_storage(url: str) -> BaseStorage:
     except Exception as error:  # of Optuna, SQLAlchemy, Redis and gRPC: a dozen types
         reason = without_password(str(error) or type(error).__name__, given)
         raise CellwrightError(
-            f"Optuna cannot open the storage {shown(given)}: {reason}. Give a URL such as {EXAMPLES}"
+            f"Optuna cannot open the storage {shown(given)}: {reason}. Give a URL such as "
+            f"{EXAMPLES}"
         ) from None  # the cause may quote the password
 
 
 def _open(url: str) -> BaseStorage:
+    import optuna
+    from optuna.storages import GrpcStorageProxy, JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
+
     kind, colon, rest = url.partition("://")
     if not colon or kind == "journal":
         # Absolute: Optuna's lock is a symbolic link to this path, and where that leads nowhere, as
@@ -115,9 +136,7 @@ def _open(url: str) -> BaseStorage:
             raise CellwrightError(f"there is no folder {path.parent} for the journal {path.name}")
         return JournalStorage(JournalFileBackend(str(path)))
     if kind in ("redis", "rediss"):
-        backend = JournalRedisBackend(url)
-        storage = JournalStorage(backend)  # reads, so that a server that is away is named now
-        return storage
+        return JournalStorage(JournalRedisBackend(url))
     if kind == "grpc":
         server = urlsplit(url)
         if not server.hostname or server.path.strip("/"):
@@ -125,4 +144,35 @@ def _open(url: str) -> BaseStorage:
         proxy = GrpcStorageProxy(host=server.hostname, port=server.port or _PORT)
         proxy.wait_server_ready(_SECONDS)
         return proxy
-    return optuna.storages.get_storage(url)
+    url = _with_driver(url)
+    try:
+        return optuna.storages.get_storage(url)
+    except Exception as error:
+        if "exist" not in str(error).lower() and "unique" not in str(error).lower():
+            raise
+        time.sleep(1)  # another worker made the same tables at the same moment
+        return optuna.storages.get_storage(url)
+
+
+def _with_driver(url: str) -> str:
+    """A database's URL that names the driver which is installed, if it names none.
+
+    SQLAlchemy takes one driver for a database, and is content with no other.
+    """
+    kind, _, rest = url.partition("://")
+    if kind not in _DRIVERS:
+        return url
+    for module, name in _DRIVERS[kind]:
+        if _is_installed(module):
+            return f"{kind}+{name}://{rest}"
+    raise CellwrightError(
+        f"a storage {kind}:// needs a driver: pip install {_REMEDY[kind]}, or name one that is "
+        f"installed, as in {kind}+driver://"
+    )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that it would be in
+        return False

@@ -104,6 +104,8 @@ class HybridReinforce(PolicyGradient):
             options["baseline"] = Constant(0.5)
         super().__init__(space, seed=seed, **options)
 
+    _learned = (*PolicyGradient._learned, "_results", "_errors", "_scale")
+
     def predict(self, params: Params) -> Prediction | None:
         """What a trial of ``params`` is expected to score; None before the first update, or if
         there is no predictor.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 from abc import abstractmethod
@@ -83,6 +84,11 @@ class PolicyGradient(Strategy):
         "cell": "lstm", "units": 32, "learning_rate": 0.02, "batch": 8, "entropy_weight": 1e-3,
         "baseline": None, "layers": 1, "initial": 0.1, "standardise": True,
     }  # fmt: skip
+
+    # Attributes that `_learn` changes, beside the controller's weights.
+    _learned: ClassVar[tuple[str, ...]] = (
+        "baseline", "_optimizer", "_waiting", "_scored", "_squares",
+    )  # fmt: skip
 
     def __init__(
         self, space: SearchSpace, *, seed: int | None = None, **options: Unpack[PolicyOptions]
@@ -167,6 +173,23 @@ class PolicyGradient(Strategy):
         self._waiting.clear()
         self._sampled.clear()
 
+    def _state(self) -> Any:
+        kinds = type(self).__mro__
+        for method in ("_learn", "_forget"):  # of a class that does not know of `_learned`
+            here = next(k for k, kind in enumerate(kinds) if method in vars(kind))
+            if not any("_learned" in vars(kind) for kind in kinds[: here + 1]):
+                return None
+        kept = {name: _copied(getattr(self, name)) for name in self._learned}
+        return self.controller.weights.copy(), kept
+
+    def _restore(self, state: Any) -> None:
+        weights, kept = state
+        self.controller.weights[:] = weights  # in place: the names are views of it
+        self.controller.changed()
+        self._sampled.clear()
+        for name, value in kept.items():
+            setattr(self, name, _copied(value))
+
     def _forget(self) -> None:
         options = self._options
         self.controller = self._controller_type(
@@ -200,3 +223,8 @@ def check_names(made: type, options: Collection[str], known: Collection[str]) ->
             f"unknown argument {', '.join(map(repr, unknown))}; the arguments are "
             f"{', '.join(sorted(own.union(known)))}"
         )
+
+
+def _copied(value: Any) -> Any:
+    """A copy; of a list, whose parts nobody changes, only itself."""
+    return value[:] if isinstance(value, list) else copy.deepcopy(value)

@@ -20,6 +20,8 @@ from cellwright.search_spaces import Params, SearchSpace
 # space that is used up a strategy must still answer.
 _DRAWS = 4
 _MUTATIONS = 64
+# Results between two states that are kept for `Strategy.follow`, and how many of them are kept.
+_BETWEEN, _KEPT = 32, 16
 
 NOTES = ("predicted", "predicted_std")  # the names in `Prediction.notes`
 
@@ -80,6 +82,7 @@ class Strategy(ABC):
         self._history: list[Told] = []
         self._range = Range()
         self._large = False  # whether a reward in the history may be a penalty
+        self._states: list[tuple[int, Any]] = []  # `_state` after so many results
         self._keys: list[tuple[int, ...]] = []  # of the history's networks, in its order
         self._known: set[tuple[int, ...]] = set()
         self._running: set[tuple[int, ...]] = set()
@@ -259,22 +262,52 @@ class Strategy(ABC):
         self._reset()
 
     def follow(self, record: Sequence[Told]) -> None:
-        """Take in what ``record`` holds beyond `history`; if the two disagree, replay all of it.
+        """Take in what ``record`` holds beyond `history`; where the two disagree, replay it.
 
         With this an adapter brings a strategy to the state of its host's record, whoever wrote
         that: a process that saw the results in another order, or none of them, proposes what all
         others propose.
         """
-        told = len(self._history)
-        if told > len(record) or any(
-            mine is not theirs and mine != theirs
-            for mine, theirs in zip(self._history, record, strict=False)
-        ):
+        pairs = enumerate(zip(self._history, record, strict=False))
+        agreed = next(
+            (k for k, (mine, theirs) in pairs if mine is not theirs and mine != theirs),
+            min(len(self._history), len(record)),
+        )
+        if agreed < len(self._history):
+            self._rewind(agreed)
+        self._take(record[len(self._history) :])
+
+    def _rewind(self, most: int) -> None:
+        """Return to a state of which at most the first ``most`` results are part: the last that was
+        kept, or the first one.
+
+        Results come late where many machines share a record, and their clocks differ.
+        """
+        while self._states and self._states[-1][0] > most:
+            self._states.pop()
+        history, seen = self._history, self._range
+        if self._states:
+            count, state = self._states[-1]
+            seen = Range().over(history[:count])
+        if not self._states or any(self._learns_otherwise(told, seen) for told in history[:count]):
             self._reset()
-            told = 0
-        self._take(record[told:])
+            return
+        del self._history[count:], self._keys[count:]
+        self._known, self._range = set(self._keys), seen
+        self._large = any(map(is_large, self._history))
+        self._restore(state)
+
+    def _state(self) -> Any:
+        """A copy of what was learned, which `_restore` takes; None where learning it anew from the
+        history costs next to nothing."""
+        return None
+
+    def _restore(self, state: Any) -> None:
+        """Return to the state of which ``state`` is a copy."""
+        raise NotImplementedError
 
     def _reset(self) -> None:
+        self._states.clear()
         self._history.clear()
         self._keys.clear()
         self._known.clear()
@@ -308,6 +341,10 @@ class Strategy(ABC):
         learned = lesson(told, self._range, self.objectives)
         if learned is not None:
             self._learn(indices, learned)
+        if len(self._history) % _BETWEEN == 0 and (state := self._state()) is not None:
+            self._states.append((len(self._history), state))
+            if len(self._states) > _KEPT:
+                del self._states[: _KEPT // 2 : 2]  # the older they are, the fewer
 
     @abstractmethod
     def _propose(self, number: int, rng: np.random.Generator) -> Params:

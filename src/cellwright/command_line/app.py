@@ -1,4 +1,4 @@
-"""``cellwright``: search, show, best, train, evaluate, predict, report, export, nni-init."""
+"""``cellwright``: search, worker, show, best, train, evaluate, predict, report, export, nni-init."""
 
 from __future__ import annotations
 
@@ -33,16 +33,25 @@ from cellwright.command_line.report import report
 from cellwright.command_line.results import write_preparation, write_results
 from cellwright.command_line.show import show
 from cellwright.command_line.train import train
+from cellwright.command_line.workers import helped
 from cellwright.plugins import Evaluation, LatencyPredictor, Stream, Trackers
 from cellwright.plugins.interrupts import at_once, held_back
 from cellwright.plugins.registry import names
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
-from cellwright.searches.checks import check_data, check_folder, check_settings, check_storage
+from cellwright.searches.checks import (
+    check_data,
+    check_folder,
+    check_settings,
+    check_storage,
+    read_storage,
+)
 from cellwright.searches.extras import advice
 from cellwright.searches.folder import (
+    Busy,
     check_search,
     continue_or_start,
+    joined,
     only_search_in,
     read_settings,
     with_edition,
@@ -52,6 +61,7 @@ from cellwright.searches.hosts import HOSTS, Driver, driver_of
 from cellwright.searches.settings import CHECKPOINTS, WEIGHTS, Settings, with_goals
 from cellwright.searches.startup import check_input, quiet_tensorflow, try_to_build
 from cellwright.searches.trial import Trial, counted, ranked
+from cellwright.searches.workers import check_workers
 
 app = typer.Typer(
     add_completion=False,
@@ -84,11 +94,32 @@ def search(
     storage: Annotated[
         str | None,
         typer.Option(
-            help="An Optuna storage URL, in place of a journal file in --out.",
+            help="An Optuna storage, in place of a journal file in --out: sqlite:///file, "
+            "postgresql://..., mysql+pymysql://..., redis://..., grpc://host:port or "
+            "journal:///file. Many machines may share it. Its password is kept nowhere.",
             metavar="URL",
+            envvar="CELLWRIGHT_STORAGE",
             rich_help_panel=HOST,
         ),
     ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            help="The study in --storage to join, or to begin; by default it is named after --out.",
+            metavar="NAME",
+            rich_help_panel=HOST,
+        ),
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="With Optuna: processes on this machine that search together. `cellwright worker` "
+            "adds one from anywhere.",
+            metavar="K",
+            rich_help_panel=HOST,
+        ),
+    ] = 1,
     track: Annotated[
         list[str] | None,
         typer.Option(
@@ -111,11 +142,13 @@ def search(
     same command again continues, with the child that was in training. A second
     Ctrl-C ends at once.
     """
-    settings = replace(settings, host=host, storage=storage, concurrency=concurrency)
+    storage = read_storage(storage, study)
+    settings = replace(settings, host=host, storage=storage, study=study, concurrency=concurrency)
     settings = replace(settings, track=tuple(track or ()))
     check_folder(out)
     settings = with_edition(out, settings)
     check_settings(settings)
+    check_workers(settings, workers)
     settings = with_goals(settings)
     check_search(out, settings)
     check_storage(out, settings)
@@ -125,15 +158,41 @@ def search(
             f"{settings.meant_space}, and goes on with that",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
+    _finish(out, settings, workers)
+
+
+@app.command()
+def worker(
+    out: Annotated[Path, typer.Argument(help="Folder of a search that Optuna drives.")],
+) -> None:
+    """Help the search in a folder, from this machine or another that has it.
+
+    Its settings are those of the search. It trains children until the search
+    has its trials, and may be killed at any moment: another worker tries the
+    child again. Set CELLWRIGHT_STORAGE if the storage has a password.
+    """
+    settings = read_settings(out)
+    if settings.host != "optuna":
+        raise CellwrightError(
+            f"{out} is a search of {HOSTS[settings.host].title}, which has its own workers: "
+            "`cellwright worker` is for --host optuna"
+        )
+    check_settings(settings)
+    check_storage(out, settings)
+    _finish(out, settings, 0)
+
+
+def _finish(out: Path, settings: Settings, workers: int) -> NoReturn:
+    """Search, or with no workers of its own help a search, and exit."""
     try:
-        found = _search(out, settings)
+        found = _search(out, settings, workers)
     except KeyboardInterrupt:
         console.print(f"[yellow]{CONTINUES}[/]", highlight=False)
         raise typer.Exit(STOPPED) from None
     raise typer.Exit(0 if ranked(found) else 1)
 
 
-def _search(out: Path, settings: Settings) -> list[Trial]:
+def _search(out: Path, settings: Settings, workers: int) -> list[Trial]:
     """Search and write the results; all trials.
 
     Raises:
@@ -146,13 +205,33 @@ def _search(out: Path, settings: Settings) -> list[Trial]:
             try_to_build(evaluation)
     with held_back(STOPS, STOPPING, kill=True):
         try:
-            return _run(out, driver, settings, evaluation)
+            if workers == 0:
+                return _help(out, driver, settings, evaluation)
+            try:
+                return _run(out, driver, settings, evaluation, workers)
+            except Busy:
+                if settings.storage is None:
+                    raise
+                console.print(f"joining the search in {out}", highlight=False)
+                return _help(out, driver, settings, evaluation)
         finally:
             if isinstance(evaluation.on_trial, Trackers):
                 evaluation.on_trial.close()
 
 
-def _run(out: Path, driver: Driver, settings: Settings, evaluation: Evaluation) -> list[Trial]:
+def _help(out: Path, driver: Driver, settings: Settings, evaluation: Evaluation) -> list[Trial]:
+    """Train children for a search whose results another process writes; all trials."""
+    before = driver.read(out, settings)
+    display = Display(console, settings.trials, settings.fixed_epochs, before, settings.declared)
+    with joined(out), display:
+        driver.search(out, settings, evaluation, display.trial, display.epoch)
+    console.print(f"the search has its trials: cellwright show {out}", highlight=False)
+    return driver.read(out, settings)
+
+
+def _run(
+    out: Path, driver: Driver, settings: Settings, evaluation: Evaluation, workers: int
+) -> list[Trial]:
     if isinstance(evaluation.predictor, LatencyPredictor):
         with quiet_tensorflow():
             fill_table(evaluation.predictor, console)
@@ -172,7 +251,8 @@ def _run(out: Path, driver: Driver, settings: Settings, evaluation: Evaluation) 
             console, settings.trials, settings.fixed_epochs, before, settings.declared
         ) as display:
             try:
-                driver.search(out, settings, evaluation, display.trial, display.epoch)
+                with helped(out, settings, workers - 1, console):
+                    driver.search(out, settings, evaluation, display.trial, display.epoch)
             except KeyboardInterrupt as error:
                 stopped = error
         found = driver.read(out, settings)
@@ -311,7 +391,7 @@ def main() -> None:
     """Run the command line; an expected error gives one clear message and exit status 1."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes while it runs
     sys.path.append("")  # where --space and --strategy find the user's modules
-    searches = sys.argv[1:2] in (["search"], ["train"])
+    searches = sys.argv[1:2] in (["search"], ["worker"], ["train"])
     try:
         with at_once(STOPS, CONTINUES, STOPPED) if searches else nullcontext():
             app()

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from cellwright.adapters.optuna_storage import VARIABLE, keep
 from cellwright.plugins import Data
 from cellwright.plugins.data.image_file import COLORS, FITS, read_size
 from cellwright.plugins.data.images import IMAGES
@@ -52,7 +53,10 @@ def check_settings(settings: Settings) -> None:
     if settings.host not in HOSTS:
         raise CellwrightError(f"--host must be one of {', '.join(HOSTS)}, got {settings.host!r}")
     if settings.storage is not None and settings.host != "optuna":
-        raise CellwrightError("--storage is Optuna's; leave it out with another --host")
+        raise CellwrightError(
+            "--storage is Optuna's; leave it out with another --host, and unset the environment "
+            f"variable {VARIABLE} if it is from there"
+        )
     if settings.concurrency > 1 and settings.host != "nni":
         raise CellwrightError(
             f"--concurrency {settings.concurrency} is for --host nni: the other hosts train one "
@@ -113,6 +117,23 @@ def check_folder(out: Path, option: str = "--out") -> None:
         raise CellwrightError(
             f"{option} {out} cannot be written (Permission denied: {there}): give another {option}"
         )
+
+
+def read_storage(url: str | None, study: str | None) -> str | None:
+    """A storage as the settings keep it: without its password, which this process remembers.
+
+    Raises:
+        CellwrightError: If a study is named without a storage, or one of the two is empty.
+    """
+    for option, given in (("--storage", url), ("--study", study)):
+        if given is not None and not given.strip():
+            raise CellwrightError(f"{option} is empty: give a name, or leave it out")
+    if study is not None and url is None:
+        raise CellwrightError(
+            f"--study {study} is a study in a storage: give --storage URL too, or the environment "
+            f"variable {VARIABLE}"
+        )
+    return None if url is None else keep(url)
 
 
 def check_storage(out: Path, settings: Settings) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -20,10 +21,15 @@ from cellwright.searches.settings import FILE, LISTS, SCHEDULES, Settings, as_to
 # of the children. All else must stay, or the results do not compare.
 _MAY_CHANGE = {"trials", "concurrency", "track", "stream"}
 _ONE_OF: dict[str, list[str | None]] = {"host": [*HOSTS], "schedule": [None, *SCHEDULES]}
+_WORKERS = ".workers"  # in the folder: a lock for each process that helps
 _KINDS = get_type_hints(Settings)  # of each setting, such as float | None
 # The defaults of settings that older files lack.
 _LATER = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
 _LATER |= {"edition": 1, "strategy_arg": {}}
+
+
+class Busy(CellwrightError):
+    """Another process searches in the folder."""
 
 
 def read_settings(folder: Path) -> Settings:
@@ -101,7 +107,8 @@ def check_search(folder: Path, settings: Settings) -> None:
     if settings.target_from is not None and settings.target is None:
         settings = replace(settings, target=before.target)  # kept, or measured again: `with_target`
     _check_same(folder, before, settings)
-    with only_search_in(folder):
+    joinable = suppress(Busy) if settings.storage is not None else nullcontext()
+    with joinable, only_search_in(folder):
         pass
 
 
@@ -173,14 +180,39 @@ def only_search_in(folder: Path) -> Iterator[None]:
     """Keep a second search out of ``folder``, which is made if it is not there.
 
     Raises:
-        CellwrightError: If another search runs there.
+        Busy: If another search runs there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         try:
             held.enter_context(exclusive_lock(folder / ".search.lock", wait=False))
         except BlockingIOError:
-            raise CellwrightError(
-                f"another search is running in {folder}; wait for it, or give another --out"
+            raise Busy(
+                f"another search is running in {folder}; wait for it, help it by `cellwright "
+                f"worker {folder}` if Optuna drives it, or give another --out"
             ) from None
         yield
+
+
+@contextmanager
+def joined(folder: Path) -> Iterator[None]:
+    """Be one of the workers that help the search in ``folder``."""
+    place = folder / _WORKERS
+    place.mkdir(parents=True, exist_ok=True)
+    mine = place / f"{uuid.uuid4().hex}.lock"
+    try:
+        with exclusive_lock(mine):
+            yield
+    finally:
+        mine.unlink(missing_ok=True)
+
+
+def has_workers(folder: Path) -> bool:
+    """Whether a process is `joined` to the search in ``folder``."""
+    for lock in (folder / _WORKERS).glob("*.lock"):
+        try:
+            with exclusive_lock(lock, wait=False):
+                lock.unlink(missing_ok=True)  # left by a process that was killed
+        except BlockingIOError:
+            return True
+    return False

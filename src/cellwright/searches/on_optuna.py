@@ -10,18 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import make_url
 
-from cellwright.adapters.optuna_private import lock_of, metric_names_of
+from cellwright.adapters.optuna_private import (
+    lock_of,
+    metric_names_of,
+    note_in_study,
+    notes_in_study,
+)
 from cellwright.adapters.optuna_record import Odd, fitted
 from cellwright.adapters.optuna_rung import run_again, rung_of
 from cellwright.adapters.optuna_sampler import StrategySampler
 from cellwright.adapters.optuna_space import is_claimed, part_of
+from cellwright.adapters.optuna_storage import keep, open_storage
 from cellwright.adapters.optuna_study import INTERRUPTED, was_stopped
 from cellwright.adapters.optuna_trial import run
+from cellwright.adapters.optuna_worker import work
 from cellwright.plugins import Evaluation, make_space
 from cellwright.plugins.interrupts import check
 from cellwright.plugins.metrics import Metric, find_metric
@@ -33,12 +39,17 @@ from cellwright.search_spaces import (
     InvalidArchitecture,
     SearchSpace,
 )
+from cellwright.searches.folder import has_workers
 from cellwright.searches.hosts import OnEpoch, OnTrial
 from cellwright.searches.run import Run, name_of_values, split_params
-from cellwright.searches.settings import Settings
+from cellwright.searches.settings import Settings, as_told
 from cellwright.searches.trial import Trial
 
 JOURNAL = "study.journal"
+_SEARCH = "cellwright:search"  # system attribute of a study: the settings that all workers share
+# What each worker may have for itself: where it writes, and where its data lie.
+_MAY_DIFFER = {"host", "storage", "study", "trials", "concurrency", "track", "data", "predict",
+               "target", "deadline"}  # fmt: skip
 _STATES = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed", TrialState.PRUNED: "pruned"}
 
 
@@ -71,7 +82,8 @@ def search(
         KeyboardInterrupt: After the running trial is stored, to be run again.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if settings.storage is None:
+    alone = settings.storage is None and not has_workers(folder)
+    if alone:
         _mend(folder / JOURNAL)
         _unlock(folder / JOURNAL)
     study = optuna.create_study(
@@ -85,8 +97,9 @@ def search(
     strategy = settings.make_strategy(evaluation.space)
     study.sampler = sampler = StrategySampler(strategy, schedule=settings.make_schedule())
     sampler.check(study)
-    if settings.storage is None:  # nobody else works on the embedded storage
+    if alone:  # nobody is left to whom they could belong
         _release_abandoned(study)
+    _check_joined(study, settings)
     keep = keep_best(folder)
 
     def objective(trial: optuna.Trial) -> float | tuple[float, ...]:
@@ -104,33 +117,50 @@ def search(
     def finished(study: optuna.Study, trial: FrozenTrial) -> None:
         on_trial(trial_of(trial))
 
-    while _counted(study) < settings.trials:
-        check()
-        study.optimize(objective, n_trials=1, callbacks=[finished], catch=(Exception,))
+    work(study, objective, settings.trials, callbacks=[finished], check=check)
 
 
 def _name(folder: Path, settings: Settings) -> str:
+    if settings.study is not None:
+        return settings.study
     return f"cellwright-{folder.resolve().name}" if settings.storage else "cellwright"
 
 
+def _check_joined(study: optuna.Study, settings: Settings) -> None:
+    """Note in a study how its children are scored, or check that it says the same.
+
+    Raises:
+        CellwrightError: If it says otherwise, naming the options.
+    """
+    mine = {name: x for name, x in as_told(settings).items() if name not in _MAY_DIFFER}
+    noted = notes_in_study(study).get(_SEARCH)
+    if not isinstance(noted, str):
+        note_in_study(study, _SEARCH, json.dumps(mine))
+        return
+    theirs = json.loads(noted)
+    changed = [
+        f"--{name.replace('_', '-')} is {theirs[name]!r} there and {mine[name]!r} here"
+        for name in mine
+        if name in theirs and theirs[name] != mine[name]
+    ]
+    if changed:
+        raise CellwrightError(
+            f"the study {study.study_name!r} is another search: {'; '.join(changed)}. Give the "
+            "same options to join it, or another --study or --out to start a new one"
+        )
+
+
 def _storage(folder: Path, settings: Settings) -> BaseStorage:
-    # Absolute: Optuna's lock is a symbolic link to this path, and where that leads nowhere, as a
-    # relative one does, Optuna never takes the lock of a process that was killed away.
+    if settings.storage is not None:
+        return open_storage(settings.storage)
     path = folder.resolve() / JOURNAL
     try:
-        if settings.storage is None:
-            return JournalStorage(JournalFileBackend(str(path)))
-        return optuna.storages.get_storage(settings.storage)
-    except Exception as error:  # Optuna shows damage as whatever its readers raise
-        if settings.storage is not None:
-            raise CellwrightError(
-                f"Optuna cannot open the storage {settings.storage}: {error}. Give a URL such as "
-                "sqlite:///study.db, postgresql://user@host/database or redis://host:6379"
-            ) from error
+        return open_storage(str(path))
+    except CellwrightError as error:  # Optuna shows damage as whatever its readers raise
         broken = _broken_line(path)
         raise CorruptedState(
             f"{path} is damaged{f' in line {broken}' if broken else ''} and Optuna cannot read it: "
-            f"{error!r}. Every line is a JSON object: mend or remove the broken one, or start a "
+            f"{error}. Every line is a JSON object: mend or remove the broken one, or start a "
             "new search with another --out"
         ) from error
 
@@ -178,13 +208,6 @@ def _broken_line(journal: Path) -> int | None:
     return None
 
 
-def _counted(study: optuna.Study) -> int:
-    return sum(
-        trial.state.is_finished() and not was_stopped(trial)
-        for trial in study.get_trials(deepcopy=False)
-    )
-
-
 def _release_abandoned(study: optuna.Study) -> None:
     """Trials of a process that was killed run for ever; store them as interrupted, run again."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -196,7 +219,8 @@ def trial_of(trial: FrozenTrial) -> Trial:
     """A finished trial of any study, its metrics those of its user attributes."""
     attributes: dict[str, Any] = dict(trial.user_attrs)
     error = str(attributes.pop("error", ""))
-    interrupted = attributes.pop(INTERRUPTED, False)
+    attributes.pop(INTERRUPTED, False)
+    interrupted = was_stopped(trial)
     metrics = {
         name: float(value)
         for name, value in attributes.items()
@@ -229,13 +253,10 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
             of another space.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    what = keep(what)
     try:
         _check_there(what)
-        storage: BaseStorage = (
-            optuna.storages.get_storage(what)
-            if "://" in what
-            else JournalStorage(JournalFileBackend(what))
-        )
+        storage = open_storage(what)
         names = optuna.get_all_study_names(storage)
     except Exception as error:  # Optuna and SQLAlchemy raise a dozen types
         kind = "storage" if "://" in what else "journal file of Optuna"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellwright.adapters.optuna_storage import keep
 from cellwright.plugins.metrics import METRICS, Metric, find_metric, split_direction
 from cellwright.plugins.registry import make_space
 from cellwright.search_spaces import INFEASIBLE, CellwrightError
@@ -41,6 +42,7 @@ def open_run(
         CellwrightError: If there is no run, its trials are of another space or have no such metric,
             or nothing says which way the metric is better.
     """
+    what = keep(what)  # whose password is in no message
     folder = Path(what)
     ours = (folder / FILE).is_file()
     host = next((name for name, host in HOSTS.items() if host.holds_run(what)), None)

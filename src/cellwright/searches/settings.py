@@ -79,7 +79,7 @@ class Settings:
     learning_rate: float
     filters: int | None
     seed: int
-    storage: str | None
+    storage: str | None  # without its password, which is never kept
     concurrency: int
     label: str | None = None
     drop: tuple[str, ...] = ()
@@ -114,6 +114,7 @@ class Settings:
     reward: str | None = None  # see `read_reward`
     one_shot: bool = False
     track: tuple[str, ...] = ()  # each as `make_tracker` takes it
+    study: str | None = None  # its name in the storage; after the folder if None
     edition: int = EDITION  # no option: a search that goes on keeps its own
     strategy_arg: Mapping[str, Any] = field(default_factory=dict)  # of the strategy, by its names
 
