@@ -44,14 +44,18 @@ class Record:
         self._settled = 0  # every trial before this number has been read
         self._replaced: set[int] = set()  # numbers of those that others try again
 
-    def update(self, study: Study) -> list[Told]:
+    def update(self, study: Study, trials: Sequence[FrozenTrial] | None = None) -> list[Told]:
         """Read what has finished since the last time.
+
+        Args:
+            study: As a sampler sees it.
+            trials: All of its trials; if None, as they were when this thread asked for its own.
 
         Raises:
             SpaceMismatch: If a trial holds a decision with other choices.
         """
         signs, odd = signs_of(study), Odd()
-        trials = trials_of(study, cached=True)
+        trials = trials_of(study, cached=True) if trials is None else trials
         while self._settled < len(trials) and self._settled in self._read:
             self._settled += 1
         new = [
@@ -82,20 +86,21 @@ class Record:
             self._keys = [self._keys[k] for k in kept]
 
     def running(
-        self, study: Study, asking: FrozenTrial, *, now: bool = False, ended: bool = False
+        self, study: Study, asking: FrozenTrial | None, *, now: bool = False, ended: bool = False
     ) -> list[Params]:
         """Architectures of the other running trials, if all of it is known: suggested, or at least
         proposed.
 
         Args:
             study: As a sampler sees it.
-            asking: The trial that is not meant.
+            asking: The trial that is not meant, if any.
             now: As the storage has them now, and not as they were when the trial was asked for.
             ended: With those that have ended and that `update` has not read.
         """
         found = []
-        for trial in trials_of(study, cached=not now)[self._settled :]:
-            if trial.number == asking.number or trial.state == TrialState.WAITING:
+        for trial in trials_of(study, cached=not now and asking is not None)[self._settled :]:
+            mine = asking is not None and trial.number == asking.number
+            if mine or trial.state == TrialState.WAITING:
                 continue
             if trial.state == TrialState.RUNNING or (ended and trial.number not in self._read):
                 held, _ = fitted(part_of(trial, self.space), self.space)

@@ -46,6 +46,7 @@ from cellwright.adapters.optuna_study import (
     AGAIN,
     check_directions,
     metrics_of,
+    place_after,
     place_of,
     seed_of,
 )
@@ -53,7 +54,7 @@ from cellwright.adapters.optuna_suggest import known_trial, note_architecture, s
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
 from cellwright.plugins.interrupts import was_interrupted
 from cellwright.plugins.strategies.schedule import Schedule
-from cellwright.search_spaces import InvalidArchitecture, SearchSpace
+from cellwright.search_spaces import InvalidArchitecture, Params, SearchSpace
 
 __all__ = [
     "NASNetEvolutionSampler",
@@ -209,6 +210,17 @@ class StrategySampler(BaseSampler):
         self._for(study)
         check_space(study, self.strategy.space)
         check_choices(study, self.strategy.space, trials_of(study))
+
+    def proposal(self, study: Study) -> Params:
+        """What the strategy would propose for the study's next trial, without making one.
+
+        Every process on the study gives the same answer, as long as nothing runs or ends meanwhile.
+        """
+        self._bind(study)
+        with self._lock:
+            trials = trials_of(study)
+            self.strategy.follow(self._record.update(study, trials))
+            return self.strategy.ask(place_after(trials), self._record.running(study, None))
 
     def reseed_rng(self) -> None:
         """Reseed the sampler of other parameters; a strategy's draws depend on no shared state."""

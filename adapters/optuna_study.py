@@ -92,7 +92,16 @@ def place_of(study: Study, trial: FrozenTrial) -> int:
     were interrupted, so that the trial that tries a child again stands where the first one did."""
     trials = trials_of(study, cached=True)
     replaced, earlier = replaced_in(trials), trials[: trial.number]
-    return trial.number - sum(was_stopped(one) or one.number in replaced for one in earlier)
+    return trial.number - _stopped(earlier, replaced)
+
+
+def place_after(trials: Sequence[FrozenTrial]) -> int:
+    """`place_of` for the trial after the last of all ``trials``."""
+    return len(trials) - _stopped(trials, replaced_in(trials))
+
+
+def _stopped(trials: Sequence[FrozenTrial], replaced: set[int]) -> int:
+    return sum(was_stopped(one) or one.number in replaced for one in trials)
 
 
 def signs_of(study: Study) -> list[float]:

@@ -10,7 +10,7 @@ from cellwright.search_spaces import NASNetSpace
 SPACE = NASNetSpace(blocks=1)
 MAKE = {
     "Reinforce": lambda: Reinforce(SPACE, seed=1, units=4),
-    "Reinforce.book": lambda: Reinforce.book(SPACE, seed=1, units=4),
+    "Reinforce.book": lambda: Reinforce.book(SPACE, seed=1, units=4, batch=4),
     "PPO": lambda: PPO(SPACE, seed=1, units=4),
     "HybridReinforce": lambda: HybridReinforce(SPACE, seed=1, units=4, epochs=1, memory=9),
 }
@@ -30,29 +30,29 @@ def counting(strategy):
 
 @pytest.mark.parametrize("name", MAKE)
 def test_a_result_that_comes_late_costs_no_full_replay(name):
-    told = record(200)
+    told = record(120)
     rng = np.random.default_rng(1)
     strategy = MAKE[name]()
-    strategy.follow(told[:190])
+    strategy.follow(told[:110])
     for turn in range(2):  # as between two machines whose clocks differ
-        place = int(rng.integers(150, 180))
-        late = [*told[:place], told[190 + turn], *told[place:190]]
+        place = int(rng.integers(80, 105))
+        late = [*told[:place], told[110 + turn], *told[place:110]]
         learned = counting(strategy)
         strategy.follow(late)
-        assert len(learned) < 191 - place + 32
+        assert len(learned) < 111 - place + 32
         fresh = MAKE[name]()
         fresh.follow(late)
         assert strategy.history == fresh.history
         assert np.array_equal(strategy.controller.weights, fresh.controller.weights)
-        assert [strategy.ask(k) for k in (191, 300)] == [fresh.ask(k) for k in (191, 300)]
-        told = [*late[:190], *told[190:]]
+        assert [strategy.ask(k) for k in (111, 300)] == [fresh.ask(k) for k in (111, 300)]
+        told = [*late[:110], *told[110:]]
 
 
 @pytest.mark.parametrize("name", MAKE)
 def test_any_past_may_change(name):
-    told, rng, strategy = record(120), np.random.default_rng(2), MAKE[name]()
-    for _ in range(4):
-        part = told[: int(rng.integers(20, 120))]
+    told, rng, strategy = record(80), np.random.default_rng(2), MAKE[name]()
+    for _ in range(3):
+        part = told[: int(rng.integers(20, 80))]
         if rng.random() < 0.5:
             del part[int(rng.integers(len(part)))]
         if rng.random() < 0.3:  # what is learned of it depends on all others
