@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,9 +110,15 @@ def open_storage(url: str) -> BaseStorage:
     Raises:
         CellwrightError: If it cannot be opened, without the password.
     """
+    from optuna.exceptions import ExperimentalWarning
+
     given = whole(url)
     try:
-        return _open(given)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", ExperimentalWarning
+            )  # of Redis and gRPC; both are tried
+            return _open(given)
     except CellwrightError:
         raise
     except Exception as error:  # of Optuna, SQLAlchemy, Redis and gRPC: a dozen types
