@@ -10,6 +10,7 @@ from cellwright.searches.settings import Settings
 WITHOUT = {
     "host": "--host is an option of `search` alone; `nni-init` has but one host",
     "storage": "likewise",
+    "study": "likewise",
     "concurrency": "`search` and `nni-init` have different defaults",
     "deadline": "the estimators set it",
     "edition": "a search that goes on keeps its own",
