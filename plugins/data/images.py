@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.plugins.data.dataset import Dataset, check_classes, split
-from cellwright.plugins.data.files import Pair, read_npz
+from cellwright.plugins.data.files import Pair, read_npz, white_of
 from cellwright.plugins.data.folder_files import ImageFile, Seen, find_images
 from cellwright.plugins.data.image_file import Damaged, ImageOptions, shape_of
 from cellwright.plugins.data.image_folder import read_files
 from cellwright.plugins.data.image_stream import folder_stream
 from cellwright.plugins.data.labels import class_labels, positions_of
 from cellwright.plugins.data.memory import too_large
+from cellwright.plugins.data.npz_stream import bytes_of_arrays, npz_stream
 from cellwright.plugins.data.streams import Stream
 from cellwright.search_spaces import InvalidData
 from cellwright.search_spaces.task import check_channels_last
@@ -60,6 +61,10 @@ def load_images(
             )
         part, held_out, notes = read_files(found, options, seen)
     else:
+        if stream is None and (reason := too_large(bytes_of_arrays(path))) is not None:
+            stream, notes = True, (as_stream(reason),)
+        if stream:
+            return npz_stream(path, validation=validation, seed=seed, notes=notes)
         part, held_out = read_npz(path)
     return _as_arrays(part, held_out, validation, seed, notes)
 
@@ -174,17 +179,3 @@ def _shaped(x: NDArray[Any]) -> NDArray[Any]:
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise InvalidData("images hold NaN or infinite values")
     return x
-
-
-def white_of(low: float, high: float, floats: bool) -> int:
-    """The value of a white pixel: the smallest usual one that is not below ``high``.
-
-    Raises:
-        InvalidData: If pixels from ``low`` to ``high`` have no usual scale.
-    """
-    # Floats a little above 1 are overshoot of a [0, 1] scale, not a very dark 0..255.
-    if low < 0 or high > 65535 or (floats and 1 < high < 2):
-        raise InvalidData(
-            f"pixels run from {low:g} to {high:g}; give [0, 1], or 0 to 255, or 0 to 65535"
-        )
-    return next(white for white in (1, 255, 65535) if high <= white)

@@ -64,10 +64,9 @@ def load_dataset(
             out, and ``notes`` say so.
         whole: Whether to hold nothing out, as for the last training of a network: all examples are
             trained on, those of a validation part included, and ``validation`` is not looked at.
-        stream: Whether a folder of images, a ``.npz`` or a ``.parquet`` file is read while children
-            train, in place of being read at once (docs/streams.md); children are the same. None
-            does so if arrays would take more than half of the memory that is free, and ``notes``
-            say so then.
+        stream: Whether a folder of images or a ``.npz`` file is read while children train, in place
+            of being read at once (docs/streams.md); children are the same. None does so if arrays
+            would take more than half of the memory that is free, and ``notes`` say so then.
 
     Returns:
         Arrays (`Dataset`), or a `Stream`; both are `Data`.
@@ -84,8 +83,8 @@ def load_dataset(
             raise InvalidData(f"stream must be True, False or None, got {stream!r}")
         if stream and (source in BUILT_IN or not _can_be_streamed(path)):
             raise InvalidData(
-                "only a folder of images, a .npz file of images and a .parquet file can be read as "
-                "a stream: leave stream out, or write a table as Parquet"
+                "only a folder of images and a .npz file of images can be read as a stream: leave "
+                "--stream (in code stream=True) out; docs/streams.md says how a table can be one"
             )
         if source.endswith(".dataset.npz"):
             if whole:
@@ -114,4 +113,4 @@ def load_dataset(
 def _can_be_streamed(path: Path) -> bool:
     if not path.exists() or path.name.endswith(".dataset.npz"):
         return not path.exists()  # what is not there is told so
-    return path.is_dir() or path.suffix.lower() in (".npz", ".parquet")
+    return path.is_dir() or path.suffix.lower() == ".npz"

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.plugins.data.data import Data
+from cellwright.plugins.data.files import white_of
 from cellwright.plugins.data.image_file import ImageOptions
-from cellwright.plugins.data.images import white_of
 from cellwright.plugins.data.preparation import Preparation
 from cellwright.search_spaces import InvalidData
 from cellwright.search_spaces.task import check_channels_last

@@ -1,4 +1,4 @@
-"""``cellwright``: search, worker, show, best, train, evaluate, predict, report, export, nni-init."""
+"""``cellwright``: search, worker, show, best, train, evaluate, predict, report, export and more."""
 
 from __future__ import annotations
 
