@@ -52,11 +52,15 @@ def compile_child(model: keras.Model, recipe: Recipe) -> None:
         loss, metric = "mse", "mae"
     elif recipe.soft_labels:
         loss = "categorical_crossentropy"
-    model.compile(optimizer, loss, metrics=[metric], jit_compile=compiled)
+    scaled = optimizer
+    if model.dtype_policy.name == "mixed_float16":
+        # Keras would do this too, but its files would then hold the state of an optimizer that they
+        # do not name.
+        scaled = keras.optimizers.LossScaleOptimizer(optimizer)
+    model.compile(scaled, loss, metrics=[metric], jit_compile=compiled)
     # Optimizer and metrics create their variables on first use. If that happened inside the
-    # training step, TensorFlow would trace it twice and take half as long again. In float16 Keras
-    # has put the optimizer into another one, which scales the loss.
-    model.optimizer.build(model.trainable_variables)
+    # training step, TensorFlow would trace it twice and take half as long again.
+    scaled.build(model.trainable_variables)
     guess = np.full((1, outputs), 1 / outputs, np.float32)
     label = np.zeros(1, np.float32 if outputs == 1 else np.int64)
     model.compute_metrics(None, guess if loss == "categorical_crossentropy" else label, guess)

@@ -1,0 +1,107 @@
+"""Children in half precision: what they compute in, on every backend, and in exported files."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from cellwright.plugins import Evaluation, Recipe, load_dataset
+from cellwright.plugins.strategies.population import PopulationBased
+from cellwright.search_spaces import Decision, Float, JointSpace, MLPSpace, NASNetSpace
+from cellwright.search_spaces.export import export_keras
+
+SCRIPT = Path(__file__).with_name("precision_children.py")
+HALF = {"float32": "float32", "mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
+CELLS = NASNetSpace(blocks=1, operations=("sep_3x3", "max_3x3"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_every_backend_trains_in_every_precision(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    env = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu",
+           "XLA_FLAGS": "--xla_backend_optimization_level=0"}  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT)], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found.keys() == HALF.keys()
+    for precision, facts in found.items():
+        assert facts["computed"] == sorted({HALF[precision], "float32"})
+        assert facts["weights"] == ["float32"]
+        assert facts["policy"] == "float32", "Keras's own setting is left as it was"
+        scaled = precision == "mixed_float16"
+        assert facts["optimizer"] == ("LossScaleOptimizer" if scaled else "Adam")
+        assert facts["val_loss"] == pytest.approx(found["float32"]["val_loss"], rel=0.02)
+
+
+@pytest.mark.parametrize("precision", [*HALF, None])
+def test_a_child_is_built_in_its_precision(precision):
+    data = load_dataset("digits")
+    mine = Evaluation(CELLS, data, recipe=Recipe(precision=precision), options={"filters": 2})
+    model = mine.build(CELLS.decode([0] * len(CELLS.names)))
+    convolutions = [layer for layer in model.layers if "SeparableConv" in type(layer).__name__]
+    assert {layer.compute_dtype for layer in convolutions} == {HALF[precision or "float32"]}
+    assert model.layers[-1].compute_dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_setting_of_keras_counts_where_the_recipe_says_nothing():
+    data = load_dataset("wine")
+    params = MLPSpace().decode([0] * len(MLPSpace().names))
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        unsaid, said = (
+            Evaluation(MLPSpace(), data, recipe=Recipe(precision=precision)).build(params)
+            for precision in (None, "float32")
+        )
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert "bfloat16" in {layer.compute_dtype for layer in unsaid.layers}
+    assert {layer.compute_dtype for layer in said.layers} == {"float32"}
+
+
+def test_a_child_of_half_precision_goes_on_and_is_exported(tmp_path, untraced):
+    data, space = load_dataset("wine"), MLPSpace()
+    params = space.decode([0] * len(space.names))
+    recipe = Recipe(2, 64, precision="mixed_float16")
+    _, straight = Evaluation(space, data, recipe=recipe).run(params)
+    for stop in (1, 2):
+        kept = Evaluation(space, data, recipe=recipe, checkpoints=tmp_path / "kept")
+        _, model = kept.run(params, epochs=stop)
+    for one, other in zip(straight.variables, model.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    scale = "dynamic_scale"
+    assert [v.path for v in model.optimizer.variables if scale in v.path]
+    model.save(tmp_path / "best.keras")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Skipping variable loading")
+        again = keras.models.load_model(tmp_path / "best.keras")
+    expected = keras.ops.convert_to_numpy(model(data.x_val))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(again(data.x_val)), expected)
+    file = tmp_path / "child.keras"
+    export_keras(again, file)
+    exported = keras.models.load_model(file)
+    found = keras.ops.convert_to_numpy(exported(data.x_val))
+    np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+def test_a_population_keeps_the_precision_of_its_children():
+    choices = Decision("precision", ("float32", "mixed_float16"))
+    schedule = PopulationBased(2, 4)
+    with pytest.raises(ValueError, match="it may change none"):
+        schedule.check(JointSpace(MLPSpace(), choices))
+    space = JointSpace(MLPSpace(), choices, Float("learning_rate", 1e-4, 1e-2))
+    schedule.check(space)
+    assert schedule._changed(space) == {"learning_rate"}
+    with pytest.raises(ValueError, match="perturb must not name precision"):
+        PopulationBased(2, 4, perturb=["precision"]).check(space)
