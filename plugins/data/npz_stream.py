@@ -121,13 +121,20 @@ def npz_stream(path: Path, *, validation: float, seed: int, notes: Sequence[str]
     values = np.unique(known[0])
     names = tuple(str(value) for value in values)
     y = [positions_of(each, values) for each in known]
-    check_classes(y[0], names, least=3 - len(y))
+    check_classes(y[0], names, least=2 if validation and len(y) == 1 else 1)
+    if not validation and len(y) == 2:
+        raise InvalidData(
+            "a stream of a .npz file with x_val and y_val cannot be read as a whole: write all "
+            "images into x and y, or leave --stream (in code stream=True) out"
+        )
     if len(y) == 2:
         parts = [ArrayRows(x, labels) for x, labels in zip(images, y, strict=True)]
     else:
         split = split_rows(y[0], names, validation=validation, seed=seed)
         parts = [ArrayRows(replace(images[0], rows=rows), y[0][rows]) for rows in split]
-    return Stream(parts[0], parts[1], names, _fingerprint(images, parts), notes=tuple(notes))
+    held_out = parts[1] if parts[1].number else None
+    stamp = _fingerprint(images, parts)
+    return Stream(parts[0], held_out, names, stamp, notes=tuple(notes), white=float(white))
 
 
 def _header(file: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
