@@ -132,7 +132,8 @@ def _check_joined(study: optuna.Study, settings: Settings) -> None:
     Raises:
         CellwrightError: If it says otherwise, naming the options.
     """
-    mine = {name: x for name, x in as_told(settings).items() if name not in _MAY_DIFFER}
+    told = {name: x for name, x in as_told(settings).items() if name not in _MAY_DIFFER}
+    mine = json.loads(json.dumps(told, default=repr))  # a space may be an object
     noted = notes_in_study(study).get(_SEARCH)
     if not isinstance(noted, str):
         note_in_study(study, _SEARCH, json.dumps(mine))
