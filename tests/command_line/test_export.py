@@ -154,19 +154,23 @@ def test_a_saved_estimator_is_exported(home, capfd):
     x, y = rng.normal(size=(60, 3)), np.repeat(["a", "b", "c"], 20)
     space = cellwright.MLPSpace(nodes=(8,), activations=("relu",), length=2)
     estimator = cellwright.CellwrightClassifier(space=space, max_trials=1, epochs=1, random_state=0)
-    estimator.fit(x, y).save(home / "estimator")
+    estimator.fit(1000 * x, y).save(home / "estimator")
     code, words = run(capfd, home / "estimator", "--to", "onnx", "--to", "litert")
     assert code == 0, words
     made = {file.name for file in (home / "estimator" / "export").iterdir()}
     assert made == {"model.onnx", "model.tflite"}
     assert "same class" in words
-    code, words = run(capfd, home / "estimator", "--data", home / "data.npz")
-    assert code == 1
-    assert "holds a model with a preparation of its own: leave --data out" in words
     code, words = run(capfd, home / "estimator", "--int8", "--out", home / "none")
     assert code == 1
-    assert "give them in Python, prepared as the model's own" in words
-    assert not (home / "none").exists()
+    assert "holds none: give --data, as for cellwright evaluate" in words
+    code, words = run(capfd, home / "estimator", "--trial", 3)
+    assert code == 1
+    assert "--trial 3 is of a search, and" in words
+    np.savez(home / "rows.npz", x=1000 * x, y=y)  # in the units of the table, not the network's
+    given = ("--int8", "--to", "litert", "--data", home / "rows.npz", "--out", home / "rows")
+    code, words = run(capfd, home / "estimator", *given)
+    assert code == 0, words
+    assert "checked on 60 images" in words
 
 
 def test_a_missing_package_is_named_with_its_extra(home, capfd, monkeypatch):

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cellwright.plugins import load_dataset
+from cellwright.plugins import TrainedModel, load_dataset
+from cellwright.plugins.model.labelled import Task, read_labelled
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
 from cellwright.searches.checks import check_folder
@@ -83,7 +84,11 @@ def export(
         bool, typer.Option("--int8", help="Write LiteRT in 8-bit integers too.")
     ] = False,
     data: Annotated[
-        str | None, typer.Option(help="Images for --int8 and the check; by default the search's.")
+        str | None,
+        typer.Option(
+            help="Examples for --int8 and the check; by default the search's. For a model as for "
+            "`cellwright evaluate`."
+        ),
     ] = None,
 ) -> None:
     """Write a network as .keras, LiteRT, ONNX, OpenVINO and Python, and check every file.
@@ -96,13 +101,9 @@ def export(
     left_out = [] if to and "all" not in to else [name for name in FORMATS if name not in formats]
     if out is not None:
         check_folder(out)
-    if data is not None and _is_model(run):
-        raise CellwrightError(
-            f"--data {data} would be prepared anew, and {run} holds a model with a preparation of "
-            "its own: leave --data out, or give prepared inputs in Python, such as "
-            "export_litert(model, 'model.tflite', int8=True, images=...)"
-        )
-    of_the_model = data is not None and run.suffix == ".keras" and Path(data).is_dir()
+    if trial is not None and _is_model(run):
+        raise CellwrightError(f"--trial {trial} is of a search, and {run} is a model: leave it out")
+    of_the_model = _is_model(run) or (run.suffix == ".keras" and Path(data or "").is_dir())
     images = None  # loaded before a child is trained again, if the network need not be known
     if data is not None and not of_the_model:
         known = (run / FILE).is_file() and Path(data).is_dir()
@@ -117,7 +118,8 @@ def export(
             images = source.images(int8)
         model, genotype = source.load()
         if data is not None and of_the_model:
-            images = _some(data, _read_by(model))
+            as_trained = _is_model(run)
+            images = _prepared(run, data) if as_trained else _some(data, _read_by(model))
     folder.mkdir(parents=True, exist_ok=True)
     done: list[Exported] = []
     failed: list[str] = []
@@ -153,9 +155,8 @@ class _Source:
         if self.settings is None:
             if self.model.name == "model.keras":
                 raise CellwrightError(
-                    "--int8 sets ranges from inputs like those that the network will see, and "
-                    f"{self.folder} holds none: give them in Python, prepared as the model's own: "
-                    "export_litert(model, 'model_int8.tflite', int8=True, images=...)"
+                    "--int8 sets ranges from examples like those that the network will see, and "
+                    f"{self.folder} holds none: give --data, as for cellwright evaluate"
                 )
             raise CellwrightError(
                 "--int8 sets ranges from images like those that the network will see: give --data, "
@@ -187,6 +188,17 @@ class _Source:
 def _some(data: str, options: Mapping[str, Any]) -> Any:
     """`IMAGES` images of ``data``, loaded with these arguments."""
     return load_dataset(data, **options).some(IMAGES, np.random.default_rng(0))[0]
+
+
+def _prepared(folder: Path, data: str) -> Any:
+    """`IMAGES` examples of ``data``, prepared as those that the model in ``folder`` was trained on.
+
+    Raises:
+        CorruptedState, InvalidData: If the model or the data cannot be read.
+    """
+    model = TrainedModel.load(folder)
+    x = read_labelled(Task(model.reader, model.class_names, model.label), data).x
+    return x[np.random.default_rng(0).permutation(len(x))[:IMAGES]]
 
 
 def _read_by(model: Any) -> dict[str, Any]:
