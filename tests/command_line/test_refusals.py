@@ -93,7 +93,7 @@ SEARCH = [
     (["--learning-rate-schedule", "linear"], "learning_rate_schedule must be one of"),
     (["--warmup", "6"], "--warmup: warmup must be at least 0 and fewer epochs than the training"),
     (["--weight-decay", "-1"], "--weight-decay: weight_decay must be 0 or above, got -1"),
-    (["--augmentation", "blur"], "--augmentation: 'blur'"),
+    (["--augmentation", "blur"], "cutmix, got 'blur'; several are joined by +"),
     (["--augmentation", "shift+shift_flip"], "--augmentation: "),
     (["--augmentation", "cutout", "--data", "table.csv", "--space", "mlp"], "leave it out"),
     (["--tune", "augmentation=none,cutmix", "--data", "diabetes", "--space", "mlp"],
