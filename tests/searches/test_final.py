@@ -13,6 +13,10 @@ from cellwright.searches.candidate import Candidate, Size, find_candidate, with_
 from cellwright.searches.final import train_final
 from cellwright.searches.sources import Sources, about_validation, load_all, load_test
 
+# All that changes from epoch to epoch, or is drawn.
+RECIPE = {"epochs": 4, "batch_size": 16, "augmentation": "shift+mixup", "warmup": 1,
+          "learning_rate_schedule": "cosine", "label_smoothing": 0.1}  # fmt: skip
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _untraced(untraced):
@@ -37,7 +41,7 @@ def small(tmp_path):
     params = next(p for p in (space.sample(rng) for _ in range(99)) if "dropout" in str(p))
     (tmp_path / "small.json").write_text(json.dumps(space.describe(params)))
     candidate = find_candidate(str(tmp_path / "small.json"), None, Size())
-    return with_recipe(candidate, {"epochs": 4, "batch_size": 16, "augmentation": "shift"})
+    return with_recipe(candidate, RECIPE)
 
 
 class Stopped(BaseException):
@@ -90,7 +94,8 @@ def test_all_examples_are_trained_on_and_the_test_is_scored(small, images, tmp_p
     accuracies = [each.metrics["test_accuracy"] for each in found.outcomes]
     assert found.spread("test_accuracy") == (np.mean(accuracies), np.std(accuracies, ddof=1))
     assert (found.kept, found.why) == (0, "the first one: nothing is held out by which to choose")
-    assert made["recipe"]["augmentation"] == "shift"
+    assert made["recipe"]["augmentation"] == "shift+mixup"
+    assert made["recipe"]["warmup"] == 1
     assert made["data"] == {"name": "x.npz", "fingerprint": load_all(images).fingerprint}
     assert str(tmp_path) not in (tmp_path / "model" / "model.json").read_text()
 
@@ -154,7 +159,7 @@ def test_cells_take_a_skeleton_drop_path_and_a_second_classifier(tmp_path):
     np.savez(tmp_path / "x.npz", x=x, y=y)
     size = Size("cifar", 1, 4, drop_path=0.4, auxiliary=True)
     candidate = find_candidate(str(tmp_path / "cell.json"), None, size)
-    candidate = with_recipe(candidate, {"epochs": 1, "batch_size": 12})
+    candidate = with_recipe(candidate, {"epochs": 1, "batch_size": 12, "label_smoothing": 0.1})
     network = candidate.build((32, 32, 3), 2, 0, 7)
     assert set(network.output) == {"classes", "auxiliary"}
     assert network.get_layer("progress").steps == 7

@@ -1,4 +1,4 @@
-"""``cellwright``: search, worker, show, best, train, evaluate, predict, report, export and more."""
+"""``cellwright``: the commands, from search to predict and export."""
 
 from __future__ import annotations
 

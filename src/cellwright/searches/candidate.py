@@ -145,7 +145,12 @@ def _of_search(folder: Path, number: int | None, size: Size) -> Candidate:
             raise CellwrightError(f"trial {number} of {folder} has no architecture: {trial.error}")
     space = settings.make_space()
     network, hyperparameters = space.split(trial.params)
-    usual = _recipe_of(settings)
+    usual = replace(settings.make_recipe(), epochs=EPOCHS, patience=None, decay_epochs=None)
+    notes: tuple[str, ...] = ()
+    if settings.patience is not None:
+        notes = (
+            f"the search's --patience {settings.patience} is left out: all epochs are trained",
+        )
     searched = {name: x for name, x in hyperparameters.items() if name != "epochs"}
     recipe, options = divide(searched, usual, space)
     options = {**settings.options, **options}
@@ -172,14 +177,7 @@ def _of_search(folder: Path, number: int | None, size: Size) -> Candidate:
         "options": {k: asdict(v) if isinstance(v, Skeleton) else v for k, v in options.items()},
     }
     name = f"trial {trial.number} of {folder.name}"
-    return Candidate(name, facts, build, recipe, settings)
-
-
-def _recipe_of(settings: Settings) -> Recipe:
-    """The recipe of a search's children, but for what says when each of them ends."""
-    names = {field.name for field in fields(Recipe)} - {"epochs", "decay_epochs", "patience"}
-    found = {name: getattr(settings, name, None) for name in names}
-    return Recipe(EPOCHS, **{name: value for name, value in found.items() if value is not None})
+    return Candidate(name, facts, build, recipe, settings, notes)
 
 
 def _of_genotype(what: str, size: Size) -> Candidate:
