@@ -52,7 +52,7 @@ class Evaluation:
 
     Args:
         space: Builds the child network.
-        data: Images or a table to train and validate on.
+        data: Images or a table to train and validate on, as arrays (`Dataset`) or a `Stream`.
         recipe: How children are trained; the book's recipe if None.
         reward: Weighs the metrics; validation accuracy if None, or the negative of the validation
             loss where a number is predicted.
@@ -103,6 +103,12 @@ class Evaluation:
     on_trial: OnTrial | None = None
 
     def __post_init__(self) -> None:
+        if self.data is not None and not hasattr(self.data, "input_shape"):
+            raise ValueError(
+                f"data must be a Dataset of arrays or a Stream, got {type(self.data).__name__}: "
+                "wrap batches and datasets of other libraries as stream(train, validation, "
+                "classes=...)"
+            )
         if self.data is not None:
             shape, classes = self.data.input_shape, self.data.classes
             check_hyperparameters(self.space, self._recipe, shape, classes)

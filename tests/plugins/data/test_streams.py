@@ -257,6 +257,11 @@ def test_tensorflow_datasets_are_taken(tmp_path):
         np.testing.assert_allclose(found, np.sort(X.sum(axis=(1, 2, 3)) / 255), rtol=1e-5)
 
 
+def test_an_evaluation_says_how_to_wrap_what_is_no_data():
+    with pytest.raises(ValueError, match=r"got Pictures: wrap .* as stream\(train, validation"):
+        Evaluation(make_space("convnet"), Pictures(X, Y))
+
+
 def test_a_stream_has_no_arrays_and_says_what_to_use():
     with pytest.raises(AttributeError, match=r"a stream has no x_train.*data.train.batches\(size"):
         cellwright.stream(Pictures(X, Y), classes=4).x_train  # noqa: B018
