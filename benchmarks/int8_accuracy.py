@@ -32,7 +32,7 @@ from cellwright.plugins import (
     load_dataset,
     make_strategy,
 )
-from cellwright.search_spaces import MnasNetSpace, NASNetSpace, SearchSpace
+from cellwright.search_spaces import ChildFailed, MnasNetSpace, NASNetSpace, SearchSpace
 from cellwright.searches.analysis import rank_correlation
 
 FILE = "children.jsonl"
@@ -48,16 +48,16 @@ class Child(NamedTuple):
 
     ``accuracy`` and ``accuracy_int8`` are of the validation part, ``test`` and ``test_int8`` of the
     images that no search sees; ``seconds`` is all that the child took without int8, and
-    ``seconds_int8`` what its ``accuracy_int8`` took.
+    ``seconds_int8`` what its ``accuracy_int8`` took. The two in int8 are None if LiteRT could not run the child so.
     """
 
     space: str
     choices: tuple[int, ...]
     parameters: int
     accuracy: float
-    accuracy_int8: float
+    accuracy_int8: float | None
     test: float
-    test_int8: float
+    test_int8: float | None
     seconds: float
     seconds_int8: float
 
@@ -72,7 +72,7 @@ class Search(NamedTuple):
 
     @property
     def winner(self) -> Child:
-        return max(self.children, key=lambda child: float(getattr(child, self.metric)))
+        return max(_in_int8(self.children), key=lambda child: float(getattr(child, self.metric)))
 
 
 class Project(NamedTuple):
@@ -102,7 +102,7 @@ class Project(NamedTuple):
             if key not in known:
                 known[key] = self._train(*key)
             children.append(known[key])
-            strategy.tell(number, params, float(getattr(known[key], metric)))
+            strategy.tell(number, params, getattr(known[key], metric))
         return Search(name, seed, metric, tuple(children))
 
     def _train(self, name: str, choices: tuple[int, ...]) -> Child:
@@ -114,17 +114,21 @@ class Project(NamedTuple):
             space.decode(choices)
         )
         meter, start = Int8Accuracy(), time.perf_counter()
-        whole = meter(model, self.data).value
-        seconds = time.perf_counter() - start
+        try:
+            in_int8 = [round(meter(model, data).value, 4) for data in (self.data, self.test)]
+        except ChildFailed as error:
+            typer.echo(f"{name}: {error}", err=True)
+            in_int8 = []
+        seconds = (time.perf_counter() - start) / 2  # for one of the two parts
         outputs = keras.ops.convert_to_numpy(model(self.test.x_val, training=False))
         child = Child(
             name,
             choices,
             int(metrics["parameters"]),
             round(metrics["val_accuracy"], 4),
-            round(whole, 4),
+            in_int8[0] if in_int8 else None,
             round(float(np.mean(outputs.argmax(-1) == self.test.y_val)), 4),
-            round(meter(model, self.test).value, 4),
+            in_int8[1] if in_int8 else None,
             round(metrics["seconds"], 1),
             round(seconds, 1),
         )
@@ -137,18 +141,18 @@ class Project(NamedTuple):
 def table(first: Sequence[Search], searches: Sequence[Search]) -> str:
     """What the children of ``first`` lost, and the winners of ``searches``, in Markdown."""
     lines = [
-        "| children of | number | float32 | int8 | lost, mean | lost, most | rank correlation | "
+        "| children of | run in int8 | float32 | int8 | lost, mean | lost, most | rank correlation | "
         "kept their order | int8 took |",
         "|---" * 9 + "|",
     ]
     for search in first:
-        children = search.children
+        children = _in_int8(search.children)
         both = [[float(getattr(child, name)) for child in children] for name in METRICS]
         lost = [before - after for before, after in zip(*both, strict=True)]
         correlation = rank_correlation(*both)
         cells = [
             search.space,
-            str(len(children)),
+            f"{len(children)} of {len(search.children)}",
             *(f"{statistics.mean(values):.4f}" for values in both),
             f"{statistics.mean(lost):+.4f}",
             f"{max(lost):+.4f}",
@@ -166,17 +170,27 @@ def table(first: Sequence[Search], searches: Sequence[Search]) -> str:
     ]
     for search in searches:
         best = search.winner
-        values = (best.accuracy, best.accuracy_int8, best.test, best.test_int8)
+        values = [
+            float(x or 0) for x in (best.accuracy, best.accuracy_int8, best.test, best.test_int8)
+        ]
         cells = [search.space, str(search.seed), str(len(search.children)), search.metric]
         lines.append(f"| {' | '.join([*cells, *(f'{value:.4f}' for value in values)])} |")
     return "\n".join(lines) + "\n"
+
+
+def _in_int8(children: Sequence[Child]) -> list[Child]:
+    """Those that LiteRT could run in int8."""
+    return [child for child in children if child.accuracy_int8 is not None]
 
 
 def _in_order(children: Sequence[Child]) -> float:
     """Share of the pairs that differ in float32 and are in the same order in int8."""
     pairs = [(a, b) for n, a in enumerate(children) for b in children[:n]]
     apart = [(a, b) for a, b in pairs if a.accuracy != b.accuracy]
-    kept = [(a.accuracy - b.accuracy) * (a.accuracy_int8 - b.accuracy_int8) > 0 for a, b in apart]
+    kept = [
+        (a.accuracy - b.accuracy) * ((a.accuracy_int8 or 0) - (b.accuracy_int8 or 0)) > 0
+        for a, b in apart
+    ]
     return statistics.mean(kept) if kept else 1.0
 
 
