@@ -48,7 +48,8 @@ class Child(NamedTuple):
 
     ``accuracy`` and ``accuracy_int8`` are of the validation part, ``test`` and ``test_int8`` of the
     images that no search sees; ``seconds`` is all that the child took without int8, and
-    ``seconds_int8`` what its ``accuracy_int8`` took. The two in int8 are None if LiteRT could not run the child so.
+    ``seconds_int8`` what its ``accuracy_int8`` took. The two in int8 are None if LiteRT could
+    not run the child so.
     """
 
     space: str
@@ -141,8 +142,8 @@ class Project(NamedTuple):
 def table(first: Sequence[Search], searches: Sequence[Search]) -> str:
     """What the children of ``first`` lost, and the winners of ``searches``, in Markdown."""
     lines = [
-        "| children of | run in int8 | float32 | int8 | lost, mean | lost, most | rank correlation | "
-        "kept their order | int8 took |",
+        "| children of | run in int8 | float32 | int8 | lost, mean | lost, most | "
+        "rank correlation | kept their order | int8 took |",
         "|---" * 9 + "|",
     ]
     for search in first:
