@@ -91,7 +91,7 @@ def npz_stream(path: Path, *, validation: float, seed: int, notes: Sequence[str]
 
     Args:
         path: Of a file with the arrays that `load_dataset` names.
-        validation, seed: See `load_dataset`.
+        validation, seed: See `load_dataset`; with 0 nothing is held out.
         notes: Why it is a stream.
 
     Raises:
@@ -122,19 +122,24 @@ def npz_stream(path: Path, *, validation: float, seed: int, notes: Sequence[str]
     names = tuple(str(value) for value in values)
     y = [positions_of(each, values) for each in known]
     check_classes(y[0], names, least=2 if validation and len(y) == 1 else 1)
-    if not validation and len(y) == 2:
-        raise InvalidData(
-            "a stream of a .npz file with x_val and y_val cannot be read as a whole: write all "
-            "images into x and y, or leave --stream (in code stream=True) out"
-        )
     if len(y) == 2:
         parts = [ArrayRows(x, labels) for x, labels in zip(images, y, strict=True)]
     else:
         split = split_rows(y[0], names, validation=validation, seed=seed)
         parts = [ArrayRows(replace(images[0], rows=rows), y[0][rows]) for rows in split]
-    held_out = parts[1] if parts[1].number else None
-    stamp = _fingerprint(images, parts)
-    return Stream(parts[0], held_out, names, stamp, notes=tuple(notes), white=float(white))
+    if not validation and len(y) == 2:
+        notes.append(
+            f"the {parts[1].number} examples of x_val are not trained on, as a stream reads one "
+            "array: without --stream, or in one array, they are"
+        )
+    return Stream(
+        parts[0],
+        parts[1] if validation else None,
+        names,
+        _fingerprint(images, parts),
+        notes=tuple(notes),
+        white=float(white),
+    )
 
 
 def _header(file: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:

@@ -263,3 +263,14 @@ class TestTraining:
             file.unlink()
         with pytest.raises(InvalidData, match=r"cat.*cannot be read: .*Mend or remove it"):
             self.run(data)
+
+
+def test_a_stream_that_is_read_as_a_whole_holds_nothing_out(tmp_path):
+    x, y = np.arange(12 * 16, dtype=np.uint8).reshape(12, 4, 4), np.arange(12) % 2
+    np.savez(tmp_path / "one.npz", x=x, y=y)
+    data = load_dataset(str(tmp_path / "one.npz"), stream=True, whole=True)
+    assert (data.train.number, data.held_out, data.white) == (12, None, 255)
+    np.savez(tmp_path / "two.npz", x_train=x[:8], y_train=y[:8], x_val=x[8:], y_val=y[8:])
+    data = load_dataset(str(tmp_path / "two.npz"), stream=True, whole=True)
+    assert (data.train.number, data.held_out) == (8, None)
+    assert "the 4 examples of x_val are not trained on" in data.notes[-1]
