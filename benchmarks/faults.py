@@ -35,9 +35,10 @@ import optuna
 from optuna.trial import TrialState
 
 from cellwright.adapters.optuna_sampler import StrategySampler, suggest
-from cellwright.adapters.optuna_storage import open_storage, shown
+from cellwright.adapters.optuna_storage import open_storage
 from cellwright.adapters.optuna_worker import LOST, count, work
 from cellwright.plugins import make_strategy
+from cellwright.plugins.passwords import shown
 from cellwright.search_spaces import NASNetSpace, Params
 
 SPACE = NASNetSpace()

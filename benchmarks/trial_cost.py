@@ -20,7 +20,8 @@ from optuna.samplers import BaseSampler, RandomSampler
 
 from benchmarks.faults import SPACE, opened
 from cellwright.adapters.optuna_sampler import NASNetEvolutionSampler, suggest
-from cellwright.adapters.optuna_storage import open_storage, shown
+from cellwright.adapters.optuna_storage import open_storage
+from cellwright.plugins.passwords import shown
 
 
 def plain(trial: optuna.Trial) -> float:

@@ -31,6 +31,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "files": set(),
         "metrics": set(),
         "interrupts": set(),
+        "passwords": set(),
         "strategies": set(),
         "data": set(),
         "tracking": {"interrupts"},

@@ -71,6 +71,27 @@ class Mapped:
         return read if self.white == 1 else read / np.float32(self.white)
 
 
+@dataclass(frozen=True)
+class Joined:
+    """Two arrays of images of one shape, one after the other."""
+
+    first: Mapped
+    second: Mapped
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(number, height, width, channels)."""
+        return (self.first.shape[0] + self.second.shape[0], *self.first.shape[1:])
+
+    def __getitem__(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        positions = np.asarray(positions)
+        images = np.empty((len(positions), *self.shape[1:]), np.float32)
+        early = positions < self.first.shape[0]
+        images[early] = self.first[positions[early]]
+        images[~early] = self.second[positions[~early] - self.first.shape[0]]
+        return images
+
+
 def bytes_of_arrays(path: Path) -> int:
     """Memory that arrays of all images would need at their largest; 0 if that cannot be told."""
     try:
@@ -127,16 +148,14 @@ def npz_stream(path: Path, *, validation: float, seed: int, notes: Sequence[str]
     else:
         split = split_rows(y[0], names, validation=validation, seed=seed)
         parts = [ArrayRows(replace(images[0], rows=rows), y[0][rows]) for rows in split]
+    stamp = _fingerprint(images, parts)
     if not validation and len(y) == 2:
-        notes.append(
-            f"the {parts[1].number} examples of x_val are not trained on, as a stream reads one "
-            "array: without --stream, or in one array, they are"
-        )
+        parts = [ArrayRows(Joined(*images), np.concatenate(y))]
     return Stream(
         parts[0],
         parts[1] if validation else None,
         names,
-        _fingerprint(images, parts),
+        stamp,
         notes=tuple(notes),
         white=float(white),
     )

@@ -10,15 +10,9 @@ import pytest
 
 from cellwright.adapters import optuna_storage
 from cellwright.adapters.optuna_sampler import StrategySampler, suggest
-from cellwright.adapters.optuna_storage import (
-    VARIABLE,
-    keep,
-    open_storage,
-    shown,
-    whole,
-    without_password,
-)
-from cellwright.plugins import RegularizedEvolution
+from cellwright.adapters.optuna_storage import open_storage
+from cellwright.plugins import RegularizedEvolution, passwords
+from cellwright.plugins.passwords import VARIABLE, keep, shown, whole, without_password
 from cellwright.search_spaces import CellwrightError, NASNetSpace
 
 SPACE = NASNetSpace(blocks=1)
@@ -31,7 +25,7 @@ REDIS = os.environ.get("CELLWRIGHT_TEST_REDIS", "redis://127.0.0.1:6379/0")
 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch):
-    monkeypatch.setattr(optuna_storage, "_known", {})
+    monkeypatch.setattr(passwords, "_known", {})
     monkeypatch.setattr(optuna_storage, "_SECONDS", 60)  # a server starts slowly here
     monkeypatch.delenv(VARIABLE, raising=False)
 

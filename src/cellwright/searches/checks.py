@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cellwright.adapters.optuna_storage import VARIABLE, keep
 from cellwright.plugins import Data
 from cellwright.plugins.data.image_file import COLORS, FITS, read_size
 from cellwright.plugins.data.images import IMAGES
 from cellwright.plugins.data.tables import TABLES
 from cellwright.plugins.data.target import TASKS
+from cellwright.plugins.passwords import VARIABLE, keep
 from cellwright.plugins.registry import names
 from cellwright.plugins.scoring.evaluation import check_hyperparameters
 from cellwright.plugins.scoring.limit import Screening

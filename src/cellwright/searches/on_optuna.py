@@ -24,13 +24,14 @@ from cellwright.adapters.optuna_record import Odd, fitted
 from cellwright.adapters.optuna_rung import run_again, rung_of
 from cellwright.adapters.optuna_sampler import StrategySampler
 from cellwright.adapters.optuna_space import is_claimed, part_of
-from cellwright.adapters.optuna_storage import keep, open_storage
+from cellwright.adapters.optuna_storage import open_storage
 from cellwright.adapters.optuna_study import INTERRUPTED, was_stopped
 from cellwright.adapters.optuna_trial import run
 from cellwright.adapters.optuna_worker import work
 from cellwright.plugins import Evaluation, make_space
 from cellwright.plugins.interrupts import check
 from cellwright.plugins.metrics import Metric, find_metric
+from cellwright.plugins.passwords import keep
 from cellwright.plugins.training.best_child import keep_best
 from cellwright.search_spaces import (
     INFEASIBLE,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellwright.adapters.optuna_storage import keep
 from cellwright.plugins.metrics import METRICS, Metric, find_metric, split_direction
+from cellwright.plugins.passwords import keep
 from cellwright.plugins.registry import make_space
 from cellwright.search_spaces import INFEASIBLE, CellwrightError
 from cellwright.searches.folder import read_settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cellwright.adapters.optuna_storage import VARIABLE, whole
+from cellwright.plugins.passwords import VARIABLE, whole
 from cellwright.search_spaces import CellwrightError
 from cellwright.searches.settings import Settings
 
