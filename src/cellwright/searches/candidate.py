@@ -222,4 +222,5 @@ def with_recipe(candidate: Candidate, given: Mapping[str, Any]) -> Candidate:
     try:
         return replace(candidate, recipe=replace(candidate.recipe, **given))
     except ValueError as error:
-        raise CellwrightError(f"--{str(error).replace('_', '-', 1)}") from error
+        field, _, reason = str(error).partition(" ")
+        raise CellwrightError(f"--{field.replace('_', '-')} {reason}") from error

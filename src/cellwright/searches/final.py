@@ -91,8 +91,8 @@ def train_final(
         report: Called after each epoch with the seed, the epoch from 0, and its metrics.
 
     Raises:
-        CellwrightError: If ``out`` holds another model or training, or another process trains in
-            it.
+        CellwrightError: If the recipe is not for such data, ``out`` holds another model or
+            training, or another process trains in it.
         ChildFailed: If a loss is not finite, or memory runs out.
         KeyboardInterrupt: On Ctrl-C, after a batch; the same call goes on.
     """
@@ -101,6 +101,10 @@ def train_final(
     if data is None:
         data = load_all(sources)
         test = load_test(sources, data)
+    try:
+        candidate.recipe.check(data.input_shape, data.classes)
+    except ValueError as error:
+        raise CellwrightError(str(error)) from error
     plan = plan_of(candidate, sources, seeds, data, test)
     if is_finished(out, plan, overwrite):
         return _read_final(out)
