@@ -260,7 +260,7 @@ def test_nni_init_writes_what_a_search_in_nni_does(cellwright, home):
     written = names["evaluation"]
     settings = Settings(
         "nni", "pareto", "mlp", "wine", 4, 9, 128, 1e-3, None, 3, None, 2,
-        class_weight="balanced", meter="parameters", limit=5000.0,
+        class_weight="balanced", meter=("parameters",), limit=5000.0,
         objectives=("val_accuracy", "parameters"), tune=(TUNED[1],), schedule="hyperband",
     )  # fmt: skip
     made = settings.make_evaluation(load_dataset("wine", balanced=True))

@@ -50,7 +50,7 @@ JOURNAL = "study.journal"
 _SEARCH = "cellwright:search"  # system attribute of a study: the settings that all workers share
 # What each worker may have for itself: where it writes, and where its data lie.
 _MAY_DIFFER = {"host", "storage", "study", "trials", "concurrency", "track", "data", "predict",
-               "target", "deadline"}  # fmt: skip
+               "target", "deadline", "edition"}  # fmt: skip
 _STATES = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed", TrialState.PRUNED: "pruned"}
 
 
@@ -128,12 +128,18 @@ def _name(folder: Path, settings: Settings) -> str:
 
 
 def _check_joined(study: optuna.Study, settings: Settings) -> None:
-    """Note in a study how its children are scored, or check that it says the same.
+    """Note in a study that others may join how its children are scored, or check that it says the
+    same. What lies in the folder of one search is compared when its settings are read.
 
     Raises:
         CellwrightError: If it says otherwise, naming the options.
     """
-    told = {name: x for name, x in as_told(settings).items() if name not in _MAY_DIFFER}
+    if settings.storage is None:
+        return
+    # The edition counts by what it means: the space, and the arguments of the strategy.
+    meant = replace(settings, strategy_arg=settings.strategy_arguments)
+    told = {name: x for name, x in as_told(meant).items() if name not in _MAY_DIFFER}
+    told["space"] = settings.meant_space
     mine = json.loads(json.dumps(told, default=repr))  # a space may be an object
     noted = notes_in_study(study).get(_SEARCH)
     if not isinstance(noted, str):
