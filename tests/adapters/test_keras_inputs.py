@@ -247,10 +247,10 @@ def test_what_a_searched_recipe_cannot_change_is_refused(tmp_path, decision, x, 
 def test_what_are_no_images_is_not_augmented():
     """Neither by the hypermodel nor by the evaluation of any other host."""
     space = JointSpace(SPACE, SHIFT)
-    with pytest.raises(ValueError, match=r"augmentation changes images.*shape \(36,\)"):
+    with pytest.raises(ValueError, match=r"augmentation shift changes images.*shape \(36,\)"):
         NASNetHyperModel(space, input_shape=(36,), classes=3)
     rows = X.reshape(32, 36)
-    with pytest.raises(ValueError, match=r"augmentation changes images.*shape \(36,\)"):
+    with pytest.raises(ValueError, match=r"augmentation shift changes images.*shape \(36,\)"):
         Evaluation(space, Dataset(rows, Y, rows[:8], Y[:8], ("a", "b", "c")))
 
 
