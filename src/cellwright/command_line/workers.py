@@ -46,9 +46,17 @@ def helped(out: Path, settings: Settings, helpers: int, console: Console) -> Ite
         raise
     finally:
         for log, process in started:
-            if process.wait() not in (0, 1, 130, -15):
+            if _went_wrong(process.wait(), log):
                 console.print(
                     f"[yellow]a worker ended with status {process.returncode}: see {log}[/]",
                     highlight=False,
                     soft_wrap=True,
                 )
+
+
+def _went_wrong(status: int, log: Path) -> bool:
+    """Whether a worker ended by a fault; without one it ends with 1 if no child could be trained,
+    which the search says itself."""
+    if status == 1:
+        return "error:" in log.read_text(encoding="utf-8", errors="replace")
+    return status not in (0, 130, -15)
