@@ -201,7 +201,7 @@ def test_stopped_search_continues_with_the_child_it_left(run, place, stop):
     process = start(place, "search", *long, "--trials", "1", "--out", out)
     journal = place / out / "study.journal"
     deadline = time.monotonic() + 300
-    while not journal.exists() or "intermediate" not in journal.read_text():
+    while not journal.exists() or '"intermediate_value"' not in journal.read_text():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.2)
