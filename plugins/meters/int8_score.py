@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.plugins.data.data import Data
-from cellwright.plugins.meters.measurement import Measurement
+from cellwright.plugins.meters.measurement import Measurement, check_whole
 from cellwright.plugins.metrics import Direction
 from cellwright.search_spaces import ChildFailed, ExportFailed
 
@@ -113,10 +113,8 @@ _Meter = Int8Accuracy | Int8Error
 
 
 def _check_arguments(meter: _Meter) -> None:
-    for name, least in (("seed", 0), ("threads", 1)):
-        value = getattr(meter, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    check_whole("seed", meter.seed, 0)
+    check_whole("threads", meter.threads, 1)
 
 
 def _check_data(meter: _Meter, data: Data) -> None:

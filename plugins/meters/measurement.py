@@ -202,3 +202,13 @@ def measure(
             )
         found[late.metric] = late(model, data).value
     return found
+
+
+def check_whole(name: str, value: Any, least: int) -> None:
+    """Check the argument ``name`` of a meter.
+
+    Raises:
+        ValueError: If it is no whole number of at least ``least``.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.plugins.meters.measurement import Measurement
+from cellwright.plugins.meters.measurement import Measurement, check_whole
 from cellwright.plugins.meters.timing import Timing, random_image
 from cellwright.plugins.metrics import Direction
 from cellwright.search_spaces import ChildFailed, ExportFailed
@@ -50,10 +50,8 @@ class ONNXLatency:
     needs: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime", "tf2onnx")
 
     def __post_init__(self) -> None:
-        for name in ("batch", "threads"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+        check_whole("batch", self.batch, 1)
+        check_whole("threads", self.threads, 1)
         if not isinstance(self.provider, str):
             raise ValueError(f"provider must be a name such as 'cpu', got {self.provider!r}")
         object.__setattr__(self, "provider", _short(self.provider))
