@@ -14,7 +14,7 @@ from cellwright.adapters.optuna_study import place_of, signs_of
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import Params
 
-_TURNS = 8  # how often a worker gives way to another that proposes the same
+_TURNS = 8  # how often a worker gives way to others that propose the same
 
 
 def propose(
@@ -29,7 +29,8 @@ def propose(
     Two workers that read the record at the same moment may be given the same network. So each
     writes down what it was given, all of it in one write, and then reads what others have written.
     Whoever finds its network there asks again. The last of them to read sees what all have
-    written, and so no two go on with one network.
+    written, and so no two go on with one network. Workers in step with each other would be given
+    the same network again and again: so each asks once more for every older trial that it meets.
 
     Args:
         study: As a sampler sees it.
@@ -43,7 +44,7 @@ def propose(
     """
     space, place = strategy.space, place_of(study, trial)
     running = record.running(study, trial)
-    proposed = strategy.ask(place, running, fixed)
+    proposed = strategy.ask(place, list(running.values()), fixed)
     for _ in range(_TURNS):
         notes = Writes(system_attrs={PROPOSED: [int(k) for k in space.encode(proposed)]})
         expected = strategy.predict(proposed)
@@ -51,9 +52,13 @@ def propose(
             notes.user_attrs.update(expected.notes(signs_of(study)[0]))
         write_at_once(study, trial, notes)
         others = record.running(study, trial, now=True, ended=True)
-        if space.key(proposed) not in {space.key(params) for params in others}:
+        same = [k for k, params in others.items() if space.key(params) == space.key(proposed)]
+        if not same:
             break
-        before, proposed = proposed, strategy.ask(place, [*running, *others], fixed)
+        before, avoided = proposed, [*running.values(), *others.values()]
+        for _ in range(1 + sum(number < trial.number for number in same)):
+            proposed = strategy.ask(place, avoided, fixed)
+            avoided.append(proposed)
         if proposed == before:
             break
     return proposed

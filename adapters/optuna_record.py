@@ -87,9 +87,9 @@ class Record:
 
     def running(
         self, study: Study, asking: FrozenTrial | None, *, now: bool = False, ended: bool = False
-    ) -> list[Params]:
-        """Architectures of the other running trials, if all of it is known: suggested, or at least
-        proposed.
+    ) -> dict[int, Params]:
+        """Architectures of the other running trials by their numbers, if all of it is known:
+        suggested, or at least proposed.
 
         Args:
             study: As a sampler sees it.
@@ -97,7 +97,7 @@ class Record:
             now: As the storage has them now, and not as they were when the trial was asked for.
             ended: With those that have ended and that `update` has not read.
         """
-        found = []
+        found = {}
         for trial in trials_of(study, cached=not now and asking is not None)[self._settled :]:
             mine = asking is not None and trial.number == asking.number
             if mine or trial.state == TrialState.WAITING:
@@ -107,7 +107,7 @@ class Record:
                 if self.space.missing(held):
                     held = proposed_in(trial, self.space)
                 if held:
-                    found.append(held)
+                    found[trial.number] = held
         return found
 
 

@@ -220,7 +220,9 @@ class StrategySampler(BaseSampler):
         with self._lock:
             trials = trials_of(study)
             self.strategy.follow(self._record.update(study, trials))
-            return self.strategy.ask(place_after(trials), self._record.running(study, None))
+            return self.strategy.ask(
+                place_after(trials), self._record.running(study, None).values()
+            )
 
     def reseed_rng(self) -> None:
         """Reseed the sampler of other parameters; a strategy's draws depend on no shared state."""

@@ -1,5 +1,6 @@
 """Workers that die, are stopped for a while, or come late: nothing is lost, and nothing twice."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -16,6 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from cellwright.adapters.optuna_private import SignedStudy, fail, keep_in_trial
+from cellwright.adapters.optuna_record import Record
 from cellwright.adapters.optuna_sampler import StrategySampler, suggest
 from cellwright.adapters.optuna_worker import ALIVE, LOST, count, take_over, work
 from cellwright.plugins import RandomSearch, RegularizedEvolution
@@ -193,23 +195,29 @@ def study_told(study):
     return list(study.sampler._record.told)
 
 
-def test_no_two_workers_try_one_network_though_both_read_at_once(storage):
-    """Both have read the record when neither has proposed; the space has few networks."""
+def test_no_two_workers_try_one_network_though_both_read_at_once(storage, monkeypatch):
+    """All have read the record when none has proposed; each time all of them write, then all of them read."""
     study, barrier = study_of(storage), threading.Barrier(4)
     found, lock = [], threading.Lock()
 
-    class Together(RandomSearch):
-        waited = False
-
+    class Same(RandomSearch):
         def ask(self, number, running=(), fixed=None):
-            params = super().ask(0, running, fixed)  # all of them propose the same
-            if not self.waited:
-                self.waited = True
-                barrier.wait(20)
-            return params
+            return super().ask(0, running, fixed)  # all of them propose the same
+
+    read = Record.running
+
+    def in_step(record, study, asking, **how):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            barrier.wait(5)
+        found = read(record, study, asking, **how)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            barrier.wait(5)
+        return found
+
+    monkeypatch.setattr(Record, "running", in_step)
 
     def one():
-        mine = study_of(storage, strategy=Together)
+        mine = study_of(storage, strategy=Same)
         params = suggest(mine.ask(), SPACE)
         with lock:
             found.append(SPACE.key(params))
