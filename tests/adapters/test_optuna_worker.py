@@ -196,7 +196,7 @@ def study_told(study):
 
 
 def test_no_two_workers_try_one_network_though_both_read_at_once(storage, monkeypatch):
-    """All have read the record when none has proposed; each time all of them write, then all of them read."""
+    """Each time all of them read the record, then all of them write what they propose."""
     study, barrier = study_of(storage), threading.Barrier(4)
     found, lock = [], threading.Lock()
 
