@@ -126,18 +126,18 @@ def search(folder: Path, out: Path, trials: int, space: str, filters: int) -> No
     arguments = [
         *("search", "--data", str(folder), "--stream", "--image-size", str(SIDE), "--color", "rgb"),
         *("--space", space, "--filters", str(filters), "--trials", str(trials), "--epochs", "1"),
-        *("--batch-size", "64", "--strategy", "random", "--out", str(out)),
+        *("--batch-size", "32", "--strategy", "random", "--out", str(out)),
     ]
     command = [sys.executable, "-c", "from cellwright.command_line.app import main; main()"]
     start = time.perf_counter()
     subprocess.run([*command, *arguments], check=True, env=os.environ)
     seconds = time.perf_counter() - start
-    kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    kibibytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     with open(out / "trials.csv", encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["state"] == "complete"]
     waits = [float(row["data_wait"]) for row in rows]
     print(f"search of {len(rows)} children: {seconds:.0f} s")
-    print(f"peak memory of the search: {kilobytes / 1e6:.2f} GB (bar: 1.5)")
+    print(f"peak memory of the search: {kibibytes * 1024 / 1e9:.2f} GB (bar: 1.5)")
     print(
         f"steps waited for data {max(waits):.2%} of the time in the worst child, "
         f"{np.mean(waits):.2%} on average (bar: 5 %)"

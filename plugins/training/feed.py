@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from cellwright.plugins.training.recipe import Recipe
 
 _LONG = 5.0  # seconds of waiting from which it is worth a warning
+_AT_ONCE = 256  # examples that are validated at once, unless they are larger than the next line
+_BYTES = 4_000_000  # of a batch to validate on, whose activations take many times as much
 
 
 @dataclass
@@ -62,7 +65,7 @@ def fed(data: Data, recipe: Recipe, epoch: int) -> Iterator[Feed]:
         used = [train]
         if data.held_out is not None:
             used.append(
-                to_validate(data.held_out, _to_validate(recipe), _soft_classes(data, recipe))
+                to_validate(data.held_out, _to_validate(data, recipe), _soft_classes(data, recipe))
             )
             closing.callback(used[-1].close)
             given["validation_data"] = used[-1]
@@ -79,9 +82,11 @@ def fed(data: Data, recipe: Recipe, epoch: int) -> Iterator[Feed]:
         feed.facts = _facts(data, train)
 
 
-def _to_validate(recipe: Recipe) -> int:
-    """The size of the batches to validate on."""
-    return max(recipe.batch_size, 256)
+def _to_validate(data: Data, recipe: Recipe) -> int:
+    """The size of the batches to validate on: no smaller than those to train on, and no larger than
+    memory allows that suffices for the training."""
+    example = 4 * math.prod(data.input_shape)
+    return max(recipe.batch_size, min(_AT_ONCE, _BYTES // example))
 
 
 def _soft_classes(data: Data, recipe: Recipe) -> int | None:
@@ -98,7 +103,7 @@ def _arrays(data: Dataset, recipe: Recipe, epoch: int) -> dict[str, Any]:
         y = held_out.y if classes is None else as_shares(held_out.y, classes)
         parts = (held_out.x, y, held_out.weights)
         given["validation_data"] = parts if held_out.weights is not None else parts[:2]
-        given["validation_batch_size"] = _to_validate(recipe)
+        given["validation_batch_size"] = _to_validate(data, recipe)
     return given
 
 
