@@ -8,6 +8,7 @@ project when it is imported itself: what is not installed is skipped.
 PEERS = {
     "optuna-random": ("optuna", "optuna_samplers"),
     "optuna-tpe": ("optuna", "optuna_samplers"),
+    "optuna-tpe-liar": ("optuna", "optuna_samplers"),
     "optuna-tpe-independent": ("optuna", "optuna_samplers"),
     "optuna-nsga2": ("optuna", "optuna_samplers"),
     "optuna-nsga2-20": ("optuna", "optuna_samplers"),
@@ -28,4 +29,4 @@ PEERS = {
 }
 
 # Run only if named: some 10 s of processor time an evaluation; a second setting of a peer.
-ONLY_IF_NAMED = ("vizier-gp", "optuna-nsga2-20")
+ONLY_IF_NAMED = ("vizier-gp", "optuna-nsga2-20", "optuna-tpe-liar")

@@ -41,6 +41,10 @@ SEARCHES = {
     "optuna-random": partial(OptunaSearch, optuna.samplers.RandomSampler),
     # multivariate for one objective, and not for several
     "optuna-tpe": partial(OptunaSearch, optuna.samplers.TPESampler),
+    # as Optuna advises for many workers: what is running counts as bad
+    "optuna-tpe-liar": partial(
+        OptunaSearch, partial(optuna.samplers.TPESampler, constant_liar=True)
+    ),
     "optuna-tpe-independent": partial(
         OptunaSearch, partial(optuna.samplers.TPESampler, multivariate=False)
     ),

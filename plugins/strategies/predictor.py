@@ -42,7 +42,9 @@ class PredictorGuided(Strategy):
     architectures that the predictor thinks best and from random ones. Half of the proposals, by
     chance, are the candidate of the highest expected improvement. The others are the best candidate
     in one draw from the posterior (Thompson 1933), which explores where the predictor is unsure and
-    differs between workers.
+    differs between workers. Until the results of running architectures are known, they are taken to
+    score what is expected of them (`GaussianProcess.beside`), so that many workers explore different
+    parts of the space.
 
     A child that failed counts as the worst result so far. The predictor is fitted when it is asked,
     not when it is told, to at most ``most`` results, the best and the most recent ones. The more
@@ -97,6 +99,8 @@ class PredictorGuided(Strategy):
         if self._scored < self.initial:
             return better_of_two(self.space, rng, self.signal)
         model = self._fitted()
+        if self._running:
+            model = self._beside(model, np.array(sorted(self._running)))
         candidates = self._candidates(model, self._settled(number), rng)
         if rng.random() < 0.5:
             values = model.process.draw(self._features(candidates), rng)
@@ -114,6 +118,14 @@ class PredictorGuided(Strategy):
         self._scored = 0
         self._process: tuple[int, GaussianProcess] | None = None
         self._model: _Model | None = None
+
+    def _beside(self, model: _Model, running: Indices) -> _Model:
+        """The model, once it were told that what is ``running`` scores just what it expects."""
+        features = self._features(running)
+        mean, _ = model.process.predict(features)
+        return model._replace(
+            process=model.process.beside(features), highest=max(model.highest, float(mean.max()))
+        )
 
     def _fitted(self) -> _Model:
         """The predictor for the present length of the history, whatever was asked before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -63,9 +64,33 @@ class GaussianProcess:
             features: (results, columns).
             targets: (results,).
         """
+        self._features = features
         self._told = self._scaled(features)
         self._whiten = np.linalg.inv(np.linalg.cholesky(self.covariance(features)))
         self._weights = self._whiten.T @ (self._whiten @ targets)
+
+    def beside(self, features: Array) -> GaussianProcess:
+        """This process, once it were told that ``features`` score just what it expects of them.
+
+        Means stay as they are, and deviations become smaller near these features (the "Kriging
+        believer" of Ginsbourger, Le Riche and Carraro 2010, section 4.2.1).
+
+        Args:
+            features: Of architectures that are not scored yet, (rows, columns).
+        """
+        _, explained = self._posterior(features)
+        left = np.linalg.inv(
+            np.linalg.cholesky(self.covariance(features) - explained @ explained.T)
+        )
+        expecting = copy(self)
+        expecting._features = np.concatenate([self._features, features])
+        expecting._told = self._scaled(expecting._features)
+        above = np.zeros((len(self._weights), len(features)))
+        expecting._whiten = np.block(
+            [[self._whiten, above], [-left @ explained @ self._whiten, left]]
+        )
+        expecting._weights = np.concatenate([self._weights, np.zeros(len(features))])
+        return expecting
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noiseless targets, each (rows,)."""

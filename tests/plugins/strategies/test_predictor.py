@@ -300,6 +300,25 @@ def test_gaussian_process_equals_that_of_scikit_learn():
     )
 
 
+def test_what_is_running_makes_the_process_surer_and_expects_nothing_else():
+    """As if it were told, of a repeated architecture too, that it scores what is expected."""
+    rng = np.random.default_rng(0)
+    inputs, others = rng.normal(size=(30, 3)), rng.normal(size=(9, 3))
+    running = np.concatenate([inputs[:1], rng.normal(size=(4, 3))])
+    targets = rng.normal(size=30)
+    process, told = GaussianProcess(np.arange(3)), GaussianProcess(np.arange(3))
+    process.learn(inputs, targets)
+    told.theta = process.theta
+    process.condition(inputs, targets)
+    expected, _ = process.predict(running)
+    told.condition(np.concatenate([inputs, running]), np.concatenate([targets, expected]))
+    beside = process.beside(running)
+    for found, wanted in zip(beside.predict(others), told.predict(others), strict=True):
+        assert found == pytest.approx(wanted)
+    assert beside.predict(others)[0] == pytest.approx(process.predict(others)[0])
+    assert (beside.predict(others)[1] < process.predict(others)[1]).all()
+
+
 @given(arrays(float, st.integers(1, 12), elements=st.floats(-1e12, 1e12)))
 def test_scale_is_monotone_and_can_be_undone(rewards):
     scale = RewardScale(rewards)
