@@ -43,8 +43,8 @@ class PredictorGuided(Strategy):
     chance, are the candidate of the highest expected improvement. The others are the best candidate
     in one draw from the posterior (Thompson 1933), which explores where the predictor is unsure and
     differs between workers. Until the results of running architectures are known, they are taken to
-    score what is expected of them (`GaussianProcess.beside`), so that many workers explore different
-    parts of the space.
+    score what is expected of them (`GaussianProcess.beside`), so that many workers explore
+    different parts of the space.
 
     A child that failed counts as the worst result so far. The predictor is fitted when it is asked,
     not when it is told, to at most ``most`` results, the best and the most recent ones. The more
