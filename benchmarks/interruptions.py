@@ -121,7 +121,7 @@ def wait(process: subprocess.Popen[bytes]) -> None:
 def disturb(
     host: str, out: Path, trials: int, sign: str, times: int, longest: float, moments: random.Random
 ) -> int:
-    """Run a search that gets a sign ``times`` times, if it does not end before; how often it did."""
+    """Run a search that gets a sign so many times, if it does not end before; how often it did."""
     for done in range(times):
         process = start(host, out, trials)
         try:
