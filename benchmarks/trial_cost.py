@@ -1,11 +1,15 @@
-"""What a trial of fifty decisions costs on a storage, beside Optuna's RandomSampler.
+"""What a trial of fifty decisions costs on a storage, beside Optuna's own samplers.
 
     python -m benchmarks.trial_cost --storage sqlite:///trial_cost.db --storage journal \
         --storage postgresql://user@host/database --storage grpc+postgresql://user@host/database
+    python -m benchmarks.trial_cost --storage postgresql://user@host/database \
+        --earlier 1000 --earlier 5000 --earlier 20000
 
-The two samplers take turns, trial by trial, so that what else the machine does meets both alike;
-the table shows medians. Nothing is trained: a trial is asked for, its decisions are suggested, and
-it is stored. ``journal`` and ``grpc+URL`` are as in `benchmarks.faults`.
+The samplers take turns, trial by trial, so that what else the machine does meets all alike; the
+table shows medians. Nothing is trained: a trial is asked for, its decisions are suggested, and it
+is stored. ``journal`` and ``grpc+URL`` are as in `benchmarks.faults`. ``--earlier`` is how many
+complete trials each study holds before the first one that is timed; they are random architectures,
+written into the database at once, and Optuna reads them in a trial that is not timed.
 """
 
 from __future__ import annotations
@@ -14,79 +18,186 @@ import argparse
 import statistics
 import time
 import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
+import numpy as np
 import optuna
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.distributions import CategoricalDistribution, distribution_to_json
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage
 
-from benchmarks.faults import SPACE, opened
-from cellwright.adapters.optuna_sampler import NASNetEvolutionSampler, suggest
+from benchmarks.faults import SPACE, opened, score
+from cellwright.adapters.optuna_sampler import StrategySampler, suggest
 from cellwright.adapters.optuna_storage import open_storage
+from cellwright.plugins import make_strategy
 from cellwright.plugins.passwords import shown
+from cellwright.search_spaces import Params
+
+Objective = Callable[[optuna.Trial], float]
+_BATCH = 500  # trials that are written in one statement
+
+
+class Cost(NamedTuple):
+    """Medians of a trial, in ms. The processor's is of this process: of a server, only the wall
+    time tells."""
+
+    wall: float
+    processor: float
 
 
 def plain(trial: optuna.Trial) -> float:
     """An objective as one writes it for Optuna: a parameter at a time."""
     for decision in SPACE.decisions:
         trial.suggest_categorical(decision.name, decision.choices)
-    return 1.0
+    return score(trial.params)
 
 
 def ours(trial: optuna.Trial) -> float:
     """The same, by `suggest`."""
-    return float(len(suggest(trial, SPACE)))
+    return score(suggest(trial, SPACE))
 
 
-def measure(storage: str, trials: int) -> dict[str, tuple[float, float]]:
-    """Median wall and processor time of a trial, in ms, by the sampler's name.
+def contenders() -> dict[str, tuple[BaseSampler, Objective]]:
+    """Samplers and objectives, by their names in the table."""
+    return {
+        "RandomSampler": (RandomSampler(seed=1), plain),
+        "TPESampler": (TPESampler(seed=1), plain),
+        "auto": (StrategySampler(make_strategy("auto", SPACE, seed=1)), ours),
+    }
 
-    The processor time is this process's: of a server, only the wall time tells.
-    """
-    contenders: list[tuple[BaseSampler, object]] = [
-        (RandomSampler(seed=1), plain),
-        (NASNetEvolutionSampler(SPACE, seed=1), ours),
-    ]
+
+def measure(storage: str, trials: int, earlier: int) -> dict[str, Cost]:
+    """What a trial costs, by the sampler's name."""
     with opened(storage) as url:
-        opened_storage = open_storage(url)
-        studies = [
-            optuna.create_study(
+        held = open_storage(url)
+        taking_part = contenders()
+        studies = {
+            name: optuna.create_study(
                 study_name=f"cost-{uuid.uuid4().hex}",
-                storage=opened_storage,
+                storage=held,
                 sampler=sampler,
                 direction="maximize",
             )
-            for sampler, _ in contenders
-        ]
-        took: list[list[tuple[float, float]]] = [[], []]
-        for turn in range(trials + 1):
-            for k, (_, objective) in enumerate(contenders):
-                wall, processor = time.perf_counter(), time.process_time()
-                studies[k].optimize(objective, n_trials=1)  # type: ignore[arg-type]
-                spent = (time.perf_counter() - wall, time.process_time() - processor)
-                if turn:  # the first one meets an empty study
-                    took[k].append(spent)
-    names = ("RandomSampler", "ours")
+            for name, (sampler, _) in taking_part.items()
+        }
+        for study in studies.values():
+            fill(study, earlier)
+        took: dict[str, list[tuple[float, float]]] = {name: [] for name in studies}
+        try:
+            for turn in range(trials + 1):
+                for name, study in studies.items():
+                    wall, processor = time.perf_counter(), time.process_time()
+                    study.optimize(taking_part[name][1], n_trials=1)
+                    spent = (time.perf_counter() - wall, time.process_time() - processor)
+                    if turn:  # the first one reads the study
+                        took[name].append(spent)
+        finally:
+            for study in studies.values():
+                optuna.delete_study(study_name=study.study_name, storage=held)
     return {
-        name: (
+        name: Cost(
             statistics.median(wall for wall, _ in one) * 1e3,
             statistics.median(processor for _, processor in one) * 1e3,
         )
-        for name, one in zip(names, took, strict=True)
+        for name, one in took.items()
     }
+
+
+def fill(study: optuna.Study, number: int) -> None:
+    """Give a study complete trials of random architectures, an hour ago and before.
+
+    Optuna would store each parameter by itself, an hour for 20,000 trials on a database.
+    """
+    storage = study._storage
+    backend = getattr(storage, "_backend", storage)
+    rng = np.random.default_rng(0)
+    drawn = [SPACE.sample(rng) for _ in range(number)]
+    if not isinstance(backend, RDBStorage):
+        distributions: dict[str, Any] = {
+            d.name: CategoricalDistribution(d.choices) for d in SPACE.decisions
+        }
+        for params in drawn:
+            study.add_trial(
+                optuna.trial.create_trial(
+                    params=params, distributions=distributions, value=score(params)
+                )
+            )
+        return
+    from optuna.storages._rdb import models
+    from sqlalchemy import insert, select
+
+    written = {
+        d.name: distribution_to_json(CategoricalDistribution(d.choices)) for d in SPACE.decisions
+    }
+    begun = datetime.now() - timedelta(hours=1)
+    for first in range(0, number, _BATCH):
+        batch: list[Params] = drawn[first : first + _BATCH]
+        with backend.scoped_session() as session:
+            session.execute(
+                insert(models.TrialModel),
+                [
+                    {
+                        "number": first + k,
+                        "study_id": study._study_id,
+                        "state": optuna.trial.TrialState.COMPLETE,
+                        "datetime_start": begun - timedelta(seconds=number - first - k),
+                        "datetime_complete": begun - timedelta(seconds=number - first - k - 0.5),
+                    }
+                    for k in range(len(batch))
+                ],
+            )
+            known = select(models.TrialModel.number, models.TrialModel.trial_id).where(
+                models.TrialModel.study_id == study._study_id, models.TrialModel.number >= first
+            )
+            ids = {row.number: row.trial_id for row in session.execute(known)}
+            session.execute(
+                insert(models.TrialParamModel),
+                [
+                    {
+                        "trial_id": ids[first + k],
+                        "param_name": d.name,
+                        "param_value": float(d.index(params[d.name])),
+                        "distribution_json": written[d.name],
+                    }
+                    for k, params in enumerate(batch)
+                    for d in SPACE.decisions
+                ],
+            )
+            session.execute(
+                insert(models.TrialValueModel),
+                [
+                    {
+                        "trial_id": ids[first + k],
+                        "objective": 0,
+                        "value": score(params),
+                        "value_type": models.TrialValueModel.TrialValueType.FINITE,
+                    }
+                    for k, params in enumerate(batch)
+                ],
+            )
+            session.commit()
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--storage", action="append", required=True)
-    parser.add_argument("--trials", type=int, default=30)
+    parser.add_argument("--trials", type=int, default=30, help="that are timed")
+    parser.add_argument("--earlier", type=int, action="append", help="trials in the study before")
     given = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    print("| storage | RandomSampler, wall | ours, wall | RandomSampler, CPU | ours, CPU |")
-    print("|---|---|---|---|---|")
+    names = list(contenders())
+    heads = [f"{name}, {what}" for what in ("wall", "CPU") for name in names]
+    print(f"| storage | earlier trials | {' | '.join(heads)} |")
+    print("|---" * (2 + len(heads)) + "|")
     for storage in given.storage:
-        (wall, processor), (our_wall, our_processor) = measure(storage, given.trials).values()
-        cells = (f"{x:.0f} ms" for x in (wall, our_wall, processor, our_processor))
-        print(f"| {shown(storage)} | {' | '.join(cells)} |", flush=True)
+        for earlier in given.earlier or [0]:
+            costs = measure(storage, given.trials, earlier)
+            cells = [f"{costs[name].wall:.0f} ms" for name in names]
+            cells += [f"{costs[name].processor:.0f} ms" for name in names]
+            print(f"| {shown(storage)} | {earlier:,} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

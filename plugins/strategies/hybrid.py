@@ -13,6 +13,7 @@ from cellwright.plugins.strategies.baseline import Constant
 from cellwright.plugins.strategies.controller.cells import sigmoid
 from cellwright.plugins.strategies.controller.controller import Controller
 from cellwright.plugins.strategies.controller.two_heads import TwoHeadedController
+from cellwright.plugins.strategies.one_thread import one_thread
 from cellwright.plugins.strategies.policy_gradient import (
     ControllerOptions,
     PolicyGradient,
@@ -106,6 +107,7 @@ class HybridReinforce(PolicyGradient):
 
     _learned = (*PolicyGradient._learned, "_results", "_errors", "_scale")
 
+    @one_thread()
     def predict(self, params: Params) -> Prediction | None:
         """What a trial of ``params`` is expected to score; None before the first update, or if
         there is no predictor.

@@ -10,6 +10,7 @@ import numpy as np
 from cellwright.plugins.strategies.arguments import check_integer, check_signal
 from cellwright.plugins.strategies.arrays import Array, Indices
 from cellwright.plugins.strategies.first_draws import Signal, better_of_two
+from cellwright.plugins.strategies.one_thread import one_thread
 from cellwright.plugins.strategies.outcome import Range, lesson
 from cellwright.plugins.strategies.strategy import Prediction, Strategy
 from cellwright.plugins.strategies.surrogate.features import Features
@@ -83,6 +84,7 @@ class PredictorGuided(Strategy):
         self._sizes = np.array([len(decision.choices) for decision in space.decisions])
         self._forget()
 
+    @one_thread()
     def predict(self, params: Params) -> Prediction | None:
         """What a trial of ``params`` is expected to score; None before the first fit."""
         if self._scored < self.initial:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cellwright.plugins.strategies.arguments import check_integer
+from cellwright.plugins.strategies.one_thread import one_thread
 from cellwright.plugins.strategies.outcome import Range, Rewards, Told, is_large, lesson
 from cellwright.search_spaces import Params, SearchSpace
 
@@ -111,6 +112,7 @@ class Strategy(ABC):
         """Everything told, in order. Beside its arguments this is a strategy's whole state."""
         return tuple(self._history)
 
+    @one_thread()
     def ask(
         self,
         number: int,
@@ -314,6 +316,7 @@ class Strategy(ABC):
         self._range, self._large = Range(), False
         self._forget()
 
+    @one_thread()
     def _take(self, results: Sequence[Told]) -> None:
         """Take in new results. What is learned from penalties and from children beyond a limit
         depends on the worst and the best reward. If that changes, everything is learned anew, so
