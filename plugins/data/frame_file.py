@@ -53,17 +53,27 @@ def read_frame(path: Path) -> FrameFile:
         if path.suffix.lower() == ".parquet":
             frame = pandas.read_parquet(path)
             # Parquet keeps categories of text alone as such; pandas notes the others beside.
-            noted = pyarrow.parquet.read_schema(path).pandas_metadata or {"columns": []}
-            declared = [c["name"] for c in noted["columns"] if c["pandas_type"] == "categorical"]
-            frame = frame.astype({n: "category" for n in declared if n in frame.columns})
+            frame = with_declared(frame, pyarrow.parquet.read_schema(path))
         else:
             frame = pandas.read_feather(path)
     except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are ValueErrors
         raise InvalidData(f"the file cannot be read as {path.suffix[1:]}: {error}") from error
     if not len(frame):
         raise InvalidData("the table has no rows")
-    notes: tuple[str, ...] = ()
-    if any(name is not None for name in frame.index.names):
-        frame = frame.reset_index()
-        notes = ("the index of the data frame that was written has a name, and is a column",)
+    frame, notes = without_index(frame)
     return FrameFile(frame, notes)
+
+
+def with_declared(frame: Any, schema: Any) -> Any:
+    """A frame with the categories that pandas has noted in the schema of its Parquet file."""
+    noted = schema.pandas_metadata or {"columns": []}
+    declared = [c["name"] for c in noted["columns"] if c["pandas_type"] == "categorical"]
+    return frame.astype({name: "category" for name in declared if name in frame.columns})
+
+
+def without_index(frame: Any) -> tuple[Any, tuple[str, ...]]:
+    """A frame whose index is a column if it has a name, and the note that says so."""
+    if all(name is None for name in frame.index.names):
+        return frame, ()
+    note = "the index of the data frame that was written has a name, and is a column"
+    return frame.reset_index(), (note,)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from cellwright.plugins.data.dataset import Dataset, read_saved
 from cellwright.plugins.data.image_file import ImageOptions, read_size
-from cellwright.plugins.data.images import IMAGES, load_images
+from cellwright.plugins.data.images import IMAGES, as_stream, load_images
+from cellwright.plugins.data.memory import too_large
 from cellwright.plugins.data.streams import Stream
+from cellwright.plugins.data.table_stream import PARQUET, bytes_of_table, table_stream
 from cellwright.plugins.data.tables import TABLES, is_table, load_table
 from cellwright.search_spaces import InvalidData
 
@@ -64,9 +66,10 @@ def load_dataset(
             out, and ``notes`` say so.
         whole: Whether to hold nothing out, as for the last training of a network: all examples are
             trained on, those of a validation part included, and ``validation`` is not looked at.
-        stream: Whether a folder of images or a ``.npz`` file is read while children train, in place
-            of being read at once (docs/streams.md); children are the same. None does so if arrays
-            would take more than half of the memory that is free, and ``notes`` say so then.
+        stream: Whether a folder of images, a ``.npz`` file or a ``.parquet`` file is read while
+            children train, in place of being read at once (docs/streams.md); children are the same.
+            None does so if arrays would take more than half of the memory that is free, and
+            ``notes`` say so then.
 
     Returns:
         Arrays (`Dataset`), or a `Stream`; both are `Data`.
@@ -83,8 +86,9 @@ def load_dataset(
             raise InvalidData(f"stream must be True, False or None, got {stream!r}")
         if stream and (source in BUILT_IN or not _can_be_streamed(path)):
             raise InvalidData(
-                "only a folder of images and a .npz file of images can be read as a stream: leave "
-                "--stream (in code stream=True) out; docs/streams.md says how a table can be one"
+                "only a folder of images, a .npz file of images and a .parquet file can be read as "
+                "a stream: leave --stream (in code stream=True) out, or write a table as Parquet: "
+                "pandas.read_csv('table.csv').to_parquet('table.parquet')"
             )
         if source.endswith(".dataset.npz"):
             if whole:
@@ -96,6 +100,15 @@ def load_dataset(
                 raise InvalidData(
                     "image_size, color, image_fit and strict are for folders of images"
                 )
+            notes: tuple[str, ...] = ()
+            if stream is None and path.suffix.lower() == PARQUET:
+                reason = too_large(bytes_of_table(path))
+                stream, notes = reason is not None, (as_stream(reason),) if reason else ()
+            if stream:
+                return table_stream(
+                    path, validation=validation, seed=seed, label=label, drop=drop, task=task,
+                    balanced=balanced, notes=notes,
+                )  # fmt: skip
             return load_table(source, validation, seed, label, drop, task, balanced)
         if label is not None or drop or task != "auto" or balanced:
             raise InvalidData("label, drop, task and class weights are for tables (.csv, .parquet)")
@@ -113,4 +126,4 @@ def load_dataset(
 def _can_be_streamed(path: Path) -> bool:
     if not path.exists() or path.name.endswith(".dataset.npz"):
         return not path.exists()  # what is not there is told so
-    return path.is_dir() or path.suffix.lower() == ".npz"
+    return path.is_dir() or path.suffix.lower() in (".npz", PARQUET)

@@ -148,7 +148,7 @@ def npz_stream(path: Path, *, validation: float, seed: int, notes: Sequence[str]
     else:
         split = split_rows(y[0], names, validation=validation, seed=seed)
         parts = [ArrayRows(replace(images[0], rows=rows), y[0][rows]) for rows in split]
-    stamp = _fingerprint(images, parts)
+    stamp = stamp_of(images, parts)
     if not validation and len(y) == 2:
         parts = [ArrayRows(Joined(*images), np.concatenate(y))]
     return Stream(
@@ -222,7 +222,7 @@ def _white(images: Sequence[Mapped]) -> int:
     return white_of(low, high, images[0].dtype.kind == "f")
 
 
-def _fingerprint(images: Sequence[Mapped], parts: Sequence[ArrayRows]) -> str:
+def stamp_of(images: Sequence[Mapped], parts: Sequence[ArrayRows]) -> str:
     """Of the shapes, `_HASHED` images of each array, all labels, and which are in which part."""
     digest = hashlib.blake2b(digest_size=8)
     for each in images:

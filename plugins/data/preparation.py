@@ -63,7 +63,7 @@ class Column:
         """Turn values of shape (rows,) into features of shape (rows, features)."""
         if self.categories is not None:
             codes = {text: code for code, text in enumerate(self.categories)}
-            code = np.array(list(map(codes.get, values.tolist(), itertools.repeat(-1))))
+            code = np.fromiter(map(codes.get, values.tolist(), itertools.repeat(-1)), np.int64)
             found = np.zeros((len(values), len(codes)), dtype=np.float32)
             known = np.flatnonzero(code >= 0)
             found[known, code[known]] = 1

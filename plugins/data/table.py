@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,36 @@ from cellwright.plugins.data.values import Given, known, look, nothing, series_o
 from cellwright.search_spaces import InvalidData
 
 
+@dataclass(frozen=True)
+class OnDemand:
+    """Columns of which each is read whenever it is asked for, so that one at a time is in memory.
+
+    Args:
+        read: Gives all rows of the column at a position.
+        number: How many columns there are.
+        kept: Positions of the rows that count; None for all.
+    """
+
+    read: Callable[[int], NDArray[Any]]
+    number: int
+    kept: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return self.number
+
+    def __getitem__(self, position: int) -> NDArray[Any]:
+        values = self.read(position)
+        return values if self.kept is None else values[self.kept]
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return (self[position] for position in range(self.number))
+
+    def rows(self, index: NDArray[Any]) -> OnDemand:
+        """The rows at the positions ``index``."""
+        kept = index if self.kept is None else self.kept[index]
+        return OnDemand(self.read, self.number, kept)
+
+
 class Table(NamedTuple):
     """Columns by name: float64, or text (dtype object); a missing value is NaN or None.
 
@@ -27,7 +58,7 @@ class Table(NamedTuple):
     """
 
     names: tuple[str, ...]
-    columns: tuple[NDArray[Any], ...]
+    columns: tuple[NDArray[Any], ...] | OnDemand
     styles: tuple[str, ...]
     notes: tuple[str, ...] = ()
     decimals: tuple[str, ...] = ()
@@ -39,6 +70,8 @@ class Table(NamedTuple):
 
     def rows(self, index: NDArray[Any]) -> Table:
         """The rows at the positions ``index``."""
+        if isinstance(self.columns, OnDemand):
+            return self._replace(columns=self.columns.rows(index))
         return self._replace(columns=tuple(column[index] for column in self.columns))
 
 

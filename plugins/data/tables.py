@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright.plugins.data.columns import Cells, Reading
 from cellwright.plugins.data.csv_file import is_csv, read_csv
 from cellwright.plugins.data.dataset import Dataset, split_rows
 from cellwright.plugins.data.frame_file import ENDINGS, read_frame
@@ -20,6 +22,24 @@ from cellwright.plugins.data.values import Given, absent
 from cellwright.search_spaces import InvalidData
 
 TABLES = ("wine", "breast_cancer", "diabetes")
+
+
+class Source(Protocol):
+    """A file of columns."""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a user should know about the file."""
+
+    def column(self, name: str) -> Reading | Cells:
+        """What a column may be."""
+
+    def values(self, name: str) -> Given:
+        """The values of a column, as they are in the file."""
 
 
 def is_table(path: Path) -> bool:
@@ -46,7 +66,9 @@ def load_table(
             raise InvalidData("its label is fixed, and none of its columns can be left out")
         table, label, given, notes = bundled_table(source)
     else:
-        table, label, given, notes = _from_file(Path(source), label, drop)
+        path = Path(source)
+        file = read_csv(path) if is_csv(path) else read_frame(path)
+        table, label, given, _, notes = table_in(file, label, drop, at_once)
     target, said = read_target(given.values, label, task, declared=given.text, shown=table.decimals)
     data = table_dataset(
         table,
@@ -84,6 +106,46 @@ def table_dataset(
     Raises:
         InvalidData: If no column is left to learn from, or all numbers to predict are equal.
     """
+    made = prepare(table, target, validation=validation, seed=seed)
+    features = made.preparation.transform(table)
+    trained, validated = split_weights(weights, made.train, made.held_out)
+    return Dataset(
+        features[made.train],
+        made.y[made.train],
+        features[made.held_out],
+        made.y[made.held_out],
+        target.class_names,
+        weights=trained,
+        val_weights=validated,
+        target_mean=made.mean,
+        target_scale=made.scale,
+        preparation=made.preparation,
+        notes=(*notes, *made.notes),
+    )
+
+
+class Prepared(NamedTuple):
+    """A table that is split, and how its training rows say that it is to be read.
+
+    ``train`` and ``held_out`` are positions of rows, ``y`` the targets of all rows as a network
+    learns them: less ``mean``, divided by ``scale``.
+    """
+
+    train: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+    preparation: Preparation
+    y: NDArray[Any]
+    mean: float
+    scale: float
+    notes: tuple[str, ...]
+
+
+def prepare(table: Table, target: Target, *, validation: float, seed: int) -> Prepared:
+    """Split a table by class, and learn from the training rows how it is read; see `table_dataset`.
+
+    Raises:
+        InvalidData: If no column is left to learn from, or all numbers to predict are equal.
+    """
     train, held_out = split_rows(target.y, target.class_names, validation=validation, seed=seed)
     preparation = Preparation.fit(table.rows(train))
     y, mean, scale = target.y, 0.0, 1.0
@@ -102,21 +164,7 @@ def table_dataset(
         rare = [n for n, count in zip(target.class_names, counts, strict=True) if count == 1]
         if rare and validation:
             said.append(f"one row only, trained on but not validated on: {', '.join(rare[:8])}")
-    features = preparation.transform(table)
-    trained, validated = split_weights(weights, train, held_out)
-    return Dataset(
-        features[train],
-        y[train],
-        features[held_out],
-        y[held_out],
-        target.class_names,
-        weights=trained,
-        val_weights=validated,
-        target_mean=mean,
-        target_scale=scale,
-        preparation=preparation,
-        notes=(*notes, *said),
-    )
+    return Prepared(train, held_out, preparation, y, mean, scale, tuple(said))
 
 
 def split_weights(
@@ -132,11 +180,22 @@ def split_weights(
     return first, second
 
 
-def _from_file(
-    path: Path, label: str | None, drop: Sequence[str]
-) -> tuple[Table, str, Given, list[str]]:
-    """Features, the label's name and values, and notes."""
-    source = read_csv(path) if is_csv(path) else read_frame(path)
+def table_in(
+    source: Source,
+    label: str | None,
+    drop: Sequence[str],
+    read: Callable[[Any, Sequence[str]], Table],
+) -> tuple[Table, str, Given, NDArray[np.int64], list[str]]:
+    """Features, the label's name and values, which rows of the file these are, and notes.
+
+    Args:
+        source: The file.
+        label, drop: See `load_dataset`.
+        read: Reads some of its columns, such as `at_once`.
+
+    Raises:
+        InvalidData: If there is no such column, or nothing is left to learn from.
+    """
     notes = list(source.notes)
     unknown = [name for name in [*drop, *filter(None, [label])] if name not in source.names]
     if unknown:
@@ -150,10 +209,15 @@ def _from_file(
     kept.remove(label)
     if not kept:
         raise InvalidData("no column is left besides the label")
-    table = table_of(kept, [source.column(name) for name in kept])
+    table = read(source, kept)
     values, declared = source.values(label)
     rows, dropped = _usable(table, values)
-    return table.rows(rows), label, Given(values[rows], declared), notes + dropped
+    return table.rows(rows), label, Given(values[rows], declared), rows, notes + dropped
+
+
+def at_once(source: Source, names: Sequence[str]) -> Table:
+    """The columns ``names``, all of them in memory."""
+    return table_of(names, [source.column(name) for name in names])
 
 
 def _usable(table: Table, label: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:
@@ -162,7 +226,9 @@ def _usable(table: Table, label: NDArray[Any]) -> tuple[NDArray[np.int64], list[
     A row on both sides of a split would be memorised in training and then validated on.
     """
     labelled = np.flatnonzero(~absent(label))
-    different = first_of_equals([column[labelled] for column in (*table.columns, label)])
+    different = first_of_equals(
+        lambda: (column[labelled] for column in itertools.chain(table.columns, [label]))
+    )
     kept = labelled[different]
     notes = []
     if len(labelled) < len(label):
@@ -176,13 +242,16 @@ def _usable(table: Table, label: NDArray[Any]) -> tuple[NDArray[np.int64], list[
     return kept, notes
 
 
-def first_of_equals(columns: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+def first_of_equals(columns: Callable[[], Iterator[NDArray[Any]]]) -> NDArray[np.int64]:
     """Positions of the rows that are unlike all rows before them.
 
     Rows are compared where their hashes are equal, so that a row is never left out for its hash.
+
+    Args:
+        columns: Gives all columns, one after the other; it is called twice.
     """
-    hashes = np.zeros(len(columns[0]), dtype=np.uint64)
-    for column in columns:
+    hashes = np.zeros(len(next(columns())), dtype=np.uint64)
+    for column in columns():
         hashes *= np.uint64(0x9E3779B97F4A7C15)
         hashes ^= hashes >> np.uint64(29)
         if column.dtype == np.float64:
@@ -194,7 +263,7 @@ def first_of_equals(columns: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
     again = np.flatnonzero(hashes[order][1:] == hashes[order][:-1]) + 1
     one, other = order[again - 1], order[again]
     same = np.ones(len(again), dtype=bool)
-    for column in columns:
+    for column in columns():
         a, b = column[one], column[other]
         same &= ((a == b) | ((a != a) & (b != b))).astype(bool)
     different = np.ones(len(hashes), dtype=bool)

@@ -85,7 +85,7 @@ SEARCH = [
     (["--color", "gray", "--data", "pixel.npz"], "--color is for folders of images"),
     (["--color", "gray", "--data", "wine", "--space", "mlp"], "--color is for folders of images"),
     (["--strict", "--data", "table.csv", "--space", "mlp"], "--strict is for folders of images"),
-    (["--stream", "--data", "digits"], "only a folder of images and a .npz file of images can be"),
+    (["--stream", "--data", "digits"], "only a folder of images, a .npz file of images and a"),
     (["--trials", "0"], "--trials"),
     (["--epochs", "0"], "--epochs"),
     (["--batch-size", "-1"], "--batch-size"),
