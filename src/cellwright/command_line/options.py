@@ -145,7 +145,7 @@ def settings_of(
             rich_help_panel=_DATA,
             show_default=False,
             help="Read a folder, a .npz or a .parquet file while children train, in place of all at "
-            "once; they become the same. By default if arrays would take over half of the free memory.",
+            "once; they become the same. By default if arrays would take half of the free memory.",
         ),
     ] = None,
     trials: Annotated[
