@@ -144,8 +144,8 @@ def settings_of(
             "--stream/--no-stream",
             rich_help_panel=_DATA,
             show_default=False,
-            help="Read a folder, a .npz or a .parquet file while children train, in place of all at "
-            "once; they become the same. By default if arrays would take half of the free memory.",
+            help="Read a folder, a .npz or a .parquet file while children train, not all at once: "
+            "they become the same. By default if arrays would take over half of the free memory.",
         ),
     ] = None,
     trials: Annotated[
