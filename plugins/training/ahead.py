@@ -14,6 +14,7 @@ import numpy as np
 
 from cellwright.plugins.data.part import Batch, Part, Rows
 from cellwright.plugins.training.batches import changed, order_of
+from cellwright.plugins.training.devices import shared_size
 from cellwright.plugins.training.soft_labels import as_shares
 
 if TYPE_CHECKING:
@@ -112,43 +113,55 @@ class Ahead(keras.utils.PyDataset):  # type: ignore[misc]
 def to_train(part: Part, recipe: Recipe, epochs: range, classes: int | None = None) -> Ahead:
     """The batches of a training, whose order depends on the recipe's seed and the epoch alone if
     the order is ours to choose (`Rows`)."""
-    size = recipe.batch_size
-    steps = math.ceil(part.number / size)
+    size, devices = recipe.batch_size, recipe.devices
+    steps = math.ceil(shared_size(part.number, devices, "train on") / size)
     if not isinstance(part, Rows):
 
         def finish(epoch: int, index: int, batch: Batch) -> Batch:
-            return changed(batch, recipe, epoch, index, classes)
+            return changed(shared(batch, devices), recipe, epoch, index, classes)
 
-        return _in_turn(part, size, epochs, finish)
+        return _in_turn(part, size, steps, epochs, finish)
     orders = _Orders(part.number, recipe)
 
     def read(epoch: int, index: int) -> Batch:
         chosen = orders.of(epoch)[index * size : (index + 1) * size]
-        return changed(part.take(chosen), recipe, epoch, index, classes)
+        return changed(shared(part.take(chosen), devices), recipe, epoch, index, classes)
 
     return Ahead(read, steps, epochs, part.readers)
 
 
-def to_validate(part: Part, size: int, classes: int | None = None) -> Ahead:
+def to_validate(
+    part: Part, size: int, classes: int | None = None, devices: int | None = None
+) -> Ahead:
     """Batches of ``size`` to validate on, in their own order; with shares of the ``classes`` as
     labels, if these are given."""
+    steps = math.ceil(shared_size(part.number, devices, "validate on") / size)
 
     def labelled(batch: Batch) -> Batch:
+        batch = shared(batch, devices)
         if classes is None:
             return batch
         return (batch[0], as_shares(batch[1], classes), *batch[2:])
 
     if not isinstance(part, Rows):
-        return _in_turn(part, size, None, lambda *batch: labelled(batch[2]))
+        return _in_turn(part, size, steps, None, lambda *batch: labelled(batch[2]))
     order = np.arange(part.number)
 
     def read(epoch: int, index: int) -> Batch:
         return labelled(part.take(order[index * size : (index + 1) * size]))
 
-    return Ahead(read, math.ceil(part.number / size), None, part.readers)
+    return Ahead(read, steps, None, part.readers)
 
 
-def _in_turn(part: Part, size: int, epochs: range | None, finish: Callable[..., Batch]) -> Ahead:
+def shared(batch: Batch, devices: int | None) -> Batch:
+    """The first examples of a batch, of which each device has as many."""
+    kept = len(batch[0]) - len(batch[0]) % (devices or 1)
+    return batch if kept == len(batch[0]) else tuple(part[:kept] for part in batch)
+
+
+def _in_turn(
+    part: Part, size: int, steps: int, epochs: range | None, finish: Callable[..., Batch]
+) -> Ahead:
     """Batches that can only be read one after the other, from the first one on."""
     now: list[Any] = [None, -1, iter(())]  # epoch, index and the rest of a pass
 
@@ -160,7 +173,7 @@ def _in_turn(part: Part, size: int, epochs: range | None, finish: Callable[..., 
             now[1] += 1
         return finish(epoch, index, batch)
 
-    return Ahead(read, math.ceil(part.number / size), epochs, 1)
+    return Ahead(read, steps, epochs, 1)
 
 
 class _Orders:

@@ -51,7 +51,7 @@ def fed(data: Data, recipe: Recipe, epoch: int) -> Iterator[Feed]:
         recipe: Gives the batch size, seed, augmentation and number of epochs.
         epoch: Epoch to begin with, from 0.
     """
-    if isinstance(data, Dataset):
+    if isinstance(data, Dataset) and recipe.devices in (None, 1):
         yield Feed(_arrays(data, recipe, epoch))
         return
     with ExitStack() as closing:
@@ -65,7 +65,12 @@ def fed(data: Data, recipe: Recipe, epoch: int) -> Iterator[Feed]:
         used = [train]
         if data.held_out is not None:
             used.append(
-                to_validate(data.held_out, _to_validate(data, recipe), _soft_classes(data, recipe))
+                to_validate(
+                    data.held_out,
+                    _to_validate(data, recipe),
+                    _soft_classes(data, recipe),
+                    recipe.devices,
+                )
             )
             closing.callback(used[-1].close)
             given["validation_data"] = used[-1]
@@ -79,14 +84,16 @@ def fed(data: Data, recipe: Recipe, epoch: int) -> Iterator[Feed]:
                 if each.error is not None and each.error is not error:
                     raise each.error from error
             raise
-        feed.facts = _facts(data, train)
+        if not isinstance(data, Dataset):
+            feed.facts = _facts(data, train)
 
 
 def _to_validate(data: Data, recipe: Recipe) -> int:
     """The size of the batches to validate on: no smaller than those to train on, and no larger than
     memory allows that suffices for the training."""
     example = 4 * math.prod(data.input_shape)
-    return max(recipe.batch_size, min(_AT_ONCE, _BYTES // example))
+    size = max(recipe.batch_size, min(_AT_ONCE, _BYTES // example))
+    return size - size % (recipe.devices or 1)
 
 
 def _soft_classes(data: Data, recipe: Recipe) -> int | None:

@@ -45,6 +45,9 @@ class Recipe:
         clip_norm: The most that the norm of all gradients together may be, above 0 and finite; they
             are scaled down to it where it is larger (Pascanu et al. 2013). None leaves them as they
             are.
+        devices: Devices that share every batch, at least 1, by ``keras.distribution.DataParallel``
+            (under JAX); ``batch_size`` is a multiple of it. Up to ``devices - 1`` examples are left
+            out of each epoch. None trains on one.
 
     Whole numbers may be given as floats, such as 32.0.
 
@@ -65,9 +68,17 @@ class Recipe:
     decay_epochs: int | None = None
     label_smoothing: float = 0.0
     clip_norm: float | None = None
+    devices: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience", "warmup", "decay_epochs"):
+        for name in (
+            "epochs",
+            "batch_size",
+            "patience",
+            "warmup",
+            "decay_epochs",
+            "devices",
+        ):
             if (given := getattr(self, name)) is not None:
                 object.__setattr__(self, name, as_whole(name, given))
         for name in ("learning_rate", "weight_decay", "label_smoothing", "clip_norm"):
@@ -101,6 +112,13 @@ class Recipe:
             )
         if self.clip_norm is not None and not 0 < self.clip_norm < math.inf:
             raise ValueError(f"clip_norm must be above 0 and finite, or None, got {self.clip_norm}")
+        if self.devices is not None and self.devices < 1:
+            raise ValueError(f"devices must be at least 1, or None, got {self.devices}")
+        if self.batch_size % (self.devices or 1):
+            raise ValueError(
+                f"batch_size must be a multiple of devices, {self.devices}, so that each has as "
+                f"many examples of a batch; got {self.batch_size}"
+            )
         self._check_rate()
 
     def _check_rate(self) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from cellwright.plugins.data.data import Data
 from cellwright.plugins.interrupts import check
 from cellwright.plugins.training.checkpoints import Checkpoint, epochs_of, joined
+from cellwright.plugins.training.devices import on_devices
 from cellwright.plugins.training.feed import fed
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import ChildFailed
@@ -127,6 +128,19 @@ def train(
     if each_epoch and (checkpoint is None or recipe.patience is not None):
         raise ValueError("each_epoch needs a checkpoint, and a recipe without patience")
     recipe.check(data.input_shape, data.classes)
+    with on_devices(model, recipe.devices):
+        return _train(model, data, recipe, report, checkpoint, deadline, each_epoch)
+
+
+def _train(
+    model: keras.Model,
+    data: Data,
+    recipe: Recipe,
+    report: Callable[[int, dict[str, float]], None] | None,
+    checkpoint: Checkpoint | None,
+    deadline: float | None,
+    each_epoch: bool,
+) -> dict[str, float]:
     compile_child(model, recipe)
     before = {} if checkpoint is None else checkpoint.restore(model, recipe.epochs)
     done = epochs_of(before)

@@ -32,7 +32,7 @@ def test_every_option_reaches_its_setting():
         "strategy": "random", "space": "mlp", "data": "wine", "label": "a", "task": "regression",
         "class_weight": "balanced", "image_size": "64x48", "color": "gray", "image_fit": "crop",
         "strict": True, "stream": True, "trials": 3, "epochs": 9, "schedule": "halving",
-        "factor": 2, "batch_size": 7, "learning_rate": 0.5, "filters": 5, "seed": 11,
+        "factor": 2, "batch_size": 7, "learning_rate": 0.5, "devices": 7, "filters": 5, "seed": 11,
         "precision": "mixed_bfloat16", "augmentation": "shift", "weight_decay": 0.01,
         "learning_rate_schedule": "cosine", "warmup": 1, "label_smoothing": 0.1,
         "clip_norm": 1.0, "patience": 4, "target": 2.5, "hard": True, "limit": 3.5,

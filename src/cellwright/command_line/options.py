@@ -283,6 +283,15 @@ def settings_of(
             "set by default, which is float32.",
         ),
     ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel=_TRAINING,
+            metavar="N",
+            min=1,
+            help="Devices that share every batch of a child (under JAX); 1 by default.",
+        ),
+    ] = None,
     filters: Annotated[
         int | None,
         typer.Option(
@@ -428,7 +437,7 @@ def settings_of(
         precision=precision, weight_decay=weight_decay, warmup=warmup,
         augmentation=None if augmentation is None else "".join(augmentation.split()),
         learning_rate_schedule=learning_rate_schedule, label_smoothing=label_smoothing,
-        clip_norm=clip_norm,
+        clip_norm=clip_norm, devices=devices,
         strategy_arg=read_arguments(strategy_arg or ()),
         predict=None if predict is None else str(predict.resolve()),
     )  # fmt: skip

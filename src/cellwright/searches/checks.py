@@ -159,6 +159,12 @@ def _check_training(settings: Settings) -> None:
             if name == "learning-rate"
             else f"--{name}: {error}"
         ) from error
+    if settings.devices is not None:
+        # Only who gives the option waits for Keras, which alone knows its devices.
+        from cellwright.plugins.training.devices import check_devices
+
+        with named("--devices"):
+            check_devices(settings.devices)
     space = settings.make_space()
     with named("--tune"):
         check_hyperparameters(space, recipe, shape, None if number else 2)

@@ -59,6 +59,7 @@ OF_RECIPE = (
     "warmup",
     "label_smoothing",
     "clip_norm",
+    "devices",
 )
 # What names mean, by number; searches of the first kept no number. Then "nasnet", and the class by
 # its path, was the space that is "nasnet-wide" now, and `Reinforce.book` did not explore.
@@ -103,6 +104,7 @@ class Settings:
     warmup: int | None = None
     label_smoothing: float | None = None
     clip_norm: float | None = None
+    devices: int | None = None
     deadline: float | None = None  # only an estimator sets it
     objectives: tuple[str, ...] = ()  # each NAME, NAME:max or NAME:min
     predict: str | None = None
