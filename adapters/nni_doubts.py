@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cellwright.adapters.nni_record import Record
+from cellwright.plugins.records.record import GUESSED
 from cellwright.search_spaces import CellwrightError
 
 _SILENT = 2  # trials that end well and report nothing, until the script is to blame
@@ -27,7 +28,7 @@ def silence(record: Record, ended: Mapping[int, bool]) -> str:
         record: All trials.
         ended: Whether each trial that has ended in this process ended well, by its number.
     """
-    if any("guessed" not in facts for facts in record.facts.values()):
+    if any(GUESSED not in facts for facts in record.facts.values()):
         return ""
     well = sum(ended.values())
     if well < _SILENT and len(ended) < _CRASHED:

@@ -229,7 +229,7 @@ def trials_of(experiment: Path, space: SearchSpace) -> list[Trial]:
     Raises:
         CorruptedState, SpaceMismatch: See `Record.load`.
     """
-    record, _ = Record.load(experiment / "checkpoint", space)
+    record, _ = Record.load(experiment / "checkpoint" / HISTORY, space)
     return [
         Trial(
             told.number,

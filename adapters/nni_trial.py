@@ -18,18 +18,10 @@ import numpy as np
 
 from cellwright.adapters.nni_localhost import allow_localhost
 from cellwright.adapters.nni_numbers import from_numbers
-from cellwright.adapters.nni_record import (
-    AFTER,
-    ARCHITECTURE,
-    BUDGET,
-    DECISIONS,
-    INTERRUPTED,
-    KNOWN,
-    MEMBER,
-    PAST,
-)
+from cellwright.adapters.nni_record import ARCHITECTURE, DECISIONS, INTERRUPTED
 from cellwright.adapters.nni_space import whole_numbers
 from cellwright.plugins.interrupts import was_interrupted
+from cellwright.plugins.records.record import AFTER, BUDGET, KNOWN, MEMBER, PAST
 from cellwright.plugins.registry import make_space
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.plugins.scoring.rewards import progress

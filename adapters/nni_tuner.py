@@ -19,19 +19,14 @@ from nni.tuner import Tuner
 
 from cellwright.adapters.nni_arguments import TUNER_ARGUMENTS, schedule_of, signs_of
 from cellwright.adapters.nni_doubts import NothingSearched, sameness, silence
-from cellwright.adapters.nni_history import set_aside
 from cellwright.adapters.nni_localhost import allow_localhost
 from cellwright.adapters.nni_narrowed import Left, is_point, left_of
 from cellwright.adapters.nni_proposal import propose
-from cellwright.adapters.nni_record import (
-    HISTORY,
-    IMPORTED,
-    INTERRUPTED,
-    Record,
-    read_result,
-)
+from cellwright.adapters.nni_record import HISTORY, INTERRUPTED, Record, read_result
 from cellwright.adapters.nni_space import other_entries
 from cellwright.plugins.metrics import mistaken
+from cellwright.plugins.records.history import set_aside
+from cellwright.plugins.records.record import ANSWERS_NONE
 from cellwright.plugins.registry import make_space, make_strategy
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import (
@@ -250,7 +245,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         with self._lock:
             self._resumed = True
             try:
-                record, facts = Record.load(folder, self.space)
+                record, facts = Record.load(Path(folder, HISTORY), self.space)
                 if facts.get("objectives", self._signs) != self._signs:
                     raise ValueError(
                         f"the trials in {folder} were told with other objectives (1 maximises): "
@@ -304,7 +299,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         facts = {"trial": trial}
         if number is None:
             number = self.record.start(result.exact)
-            facts[IMPORTED] = True
+            facts[ANSWERS_NONE] = True
         self.record.tell(number, result, **facts)
 
     def _find_lost(self, dispatcher: Any) -> None:
@@ -358,7 +353,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         if folder is None:
             return
         try:
-            self.record.save(folder, seed=self.strategy.seed, objectives=self._signs)
+            self.record.save(Path(folder, HISTORY), seed=self.strategy.seed, objectives=self._signs)
         except Exception:
             _log.exception("the checkpoint in %s cannot be written", folder)
 

@@ -33,6 +33,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "interrupts": set(),
         "passwords": set(),
         "strategies": set(),
+        "records": {"files", "strategies"},
         "data": set(),
         "tracking": {"interrupts"},
         "training": {"files", "metrics", "interrupts", "data"},

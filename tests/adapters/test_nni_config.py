@@ -17,9 +17,9 @@ pytest.importorskip("nni", reason="NNI is not installed")
 
 from cellwright.adapters.nni_config import check_experiment, read_config
 from cellwright.adapters.nni_experiment import latest_experiment, read_trials
-from cellwright.adapters.nni_history import load_history
 from cellwright.adapters.nni_init import write_experiment
 from cellwright.adapters.nni_moved import has_begun, mend
+from cellwright.plugins.records.history import load_history
 from cellwright.search_spaces import CorruptedState
 
 BEFORE = Path(__file__).parents[1] / "fixtures" / "before_rooms" / "runs" / "nni" / "experiment"

@@ -9,10 +9,11 @@ import pytest
 
 pytest.importorskip("nni", reason="NNI is not installed")
 
-from cellwright.adapters.nni_record import BUDGET, PAST, read_result
+from cellwright.adapters.nni_record import read_result
 from cellwright.adapters.nni_space import other_entries, search_space_of
 from cellwright.adapters.nni_tuner import StrategyTuner
 from cellwright.plugins import RegularizedEvolution
+from cellwright.plugins.records.record import BUDGET, PAST
 from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.search_spaces import Decision, Float, Int, JointSpace, SearchSpace, SpaceMismatch
 

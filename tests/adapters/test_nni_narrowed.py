@@ -13,9 +13,10 @@ pytest.importorskip("nni", reason="NNI is not installed")
 from nni.algorithms.hpo.random_tuner import RandomTuner
 
 from cellwright.adapters.nni_narrowed import left_of
-from cellwright.adapters.nni_record import HISTORY, KNOWN
+from cellwright.adapters.nni_record import HISTORY
 from cellwright.adapters.nni_space import other_entries, search_space_of
 from cellwright.adapters.nni_tuner import StrategyTuner
+from cellwright.plugins.records.record import KNOWN
 from cellwright.search_spaces import (
     Decision,
     Float,

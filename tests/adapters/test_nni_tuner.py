@@ -18,7 +18,7 @@ from nni.runtime import msg_dispatcher  # noqa: E402
 from nni.runtime.msg_dispatcher import MsgDispatcher  # noqa: E402
 from nni.runtime.tuner_command_channel import CommandType  # noqa: E402
 
-from cellwright.adapters.nni_record import HISTORY, KNOWN, read_result  # noqa: E402
+from cellwright.adapters.nni_record import HISTORY, read_result  # noqa: E402
 from cellwright.adapters.nni_space import search_space_of  # noqa: E402
 from cellwright.adapters.nni_tuner import (  # noqa: E402
     AutoTuner,
@@ -27,6 +27,7 @@ from cellwright.adapters.nni_tuner import (  # noqa: E402
     StrategyTuner,
 )
 from cellwright.plugins import RandomSearch, make_strategy  # noqa: E402
+from cellwright.plugins.records.record import KNOWN  # noqa: E402
 from cellwright.search_spaces import (  # noqa: E402
     Decision,
     MnasNetSpace,

@@ -115,9 +115,9 @@ class InNNI:
         self.found: list[Step] = []
 
     def run(self, trials: int, failing: frozenset[int]) -> list[Step]:
-        from cellwright.adapters.nni_record import AFTER, BUDGET
         from cellwright.adapters.nni_space import search_space_of
         from cellwright.adapters.nni_tuner import StrategyTuner
+        from cellwright.plugins.records.record import AFTER, BUDGET
 
         tuner = StrategyTuner(STRATEGY, SPACE, seed=SEED, schedule=ARGUMENTS)
         if self.found:

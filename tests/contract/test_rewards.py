@@ -125,7 +125,7 @@ def nni_trials(evaluation, strategy, trials, folder):
     from nni.runtime.tuner_command_channel import CommandType
 
     from cellwright.adapters import nni_trial
-    from cellwright.adapters.nni_record import Record
+    from cellwright.adapters.nni_record import HISTORY, Record
     from cellwright.adapters.nni_space import search_space_of
     from cellwright.adapters.nni_tuner import StrategyTuner
 
@@ -164,7 +164,7 @@ def nni_trials(evaluation, strategy, trials, folder):
             end = {"trial_job_id": f"job-{number}", "event": event,
                    "hyper_params": json.dumps(given[-1])}  # fmt: skip
             dispatcher.process_command(CommandType.TrialEnd, end)
-    record, _ = Record.load(folder, evaluation.space)
+    record, _ = Record.load(folder / HISTORY, evaluation.space)
     found = [
         Found(
             told.params,

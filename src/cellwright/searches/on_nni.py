@@ -18,9 +18,10 @@ from cellwright.adapters.nni_init import (
     trial_script,
     write_experiment,
 )
-from cellwright.adapters.nni_record import AFTER, BUDGET, HISTORY, without_ours
+from cellwright.adapters.nni_record import HISTORY
 from cellwright.plugins import Evaluation, make_space
 from cellwright.plugins.metrics import Metric, find_metric
+from cellwright.plugins.records.record import AFTER, BUDGET, without_ours
 from cellwright.plugins.training.best_child import keep_best
 from cellwright.search_spaces import INFEASIBLE, CellwrightError
 from cellwright.searches.folder import read_settings

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cellwright.adapters.nni_history import load_history, save_history
+from cellwright.plugins.records.history import load_history, save_history
 from cellwright.plugins.strategies.outcome import Told
 from cellwright.search_spaces import CorruptedState
 

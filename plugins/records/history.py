@@ -1,4 +1,4 @@
-"""A strategy's history as one JSON file, because NNI keeps none that can be trusted."""
+"""A strategy's history as one JSON file."""
 
 from __future__ import annotations
 
