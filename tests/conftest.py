@@ -74,3 +74,26 @@ def untraced() -> Iterator[None]:
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session")
+def _ray() -> Iterator[None]:
+    """Ray with two workers, once for all tests: its start takes ten seconds."""
+    import ray
+
+    ray.init(
+        num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="CRITICAL",
+        _node_ip_address="127.0.0.1",
+    )  # fmt: skip
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def ray_started(_ray: None, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Ray, whose workers are sent the functions of this test's file, which they cannot import."""
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(request.module)
+    yield
+    cloudpickle.unregister_pickle_by_value(request.module)

@@ -69,7 +69,7 @@ LIBRARIES = {"plugins/strategies": {"numpy", "threadpoolctl"}}
 KEPT_ON = {"rich": "command_line", "typer": "command_line"}
 
 # The package of each host, and how its adapters' names begin.
-HOSTS = {"optuna": "optuna", "nni": "nni", "keras_tuner": "keras"}
+HOSTS = {"optuna": "optuna", "nni": "nni", "keras_tuner": "keras", "ray": "ray"}
 SPOKEN = re.compile(r"optuna|(?<![a-z])nni(?![a-z])|keras[ _-]?tuner", re.IGNORECASE)
 
 # Files that import one another, and why. There are to be no more than four such circles.
@@ -402,6 +402,7 @@ def test_strategies_load_their_libraries_and_nothing_else():
         ("cellwright.automl", "sklearn", FRAMEWORKS | {"rich", "typer", *HOSTS}),
         ("cellwright.adapters.optuna_sampler", "optuna", FRAMEWORKS | {"nni", "keras_tuner"}),
         ("cellwright.adapters.nni_tuner", "nni", FRAMEWORKS | {"optuna", "keras_tuner"}),
+        ("cellwright.adapters.ray_searcher", "ray", FRAMEWORKS | {"optuna", "nni", "keras_tuner"}),
         ("cellwright.searches.hosts", None, FRAMEWORKS | {"rich", "typer", *HOSTS}),
         ("cellwright.command_line.app", None, FRAMEWORKS | {*HOSTS}),
     ],

@@ -44,6 +44,7 @@ def without(package, lines, folder=None):
          "pip install 'cellwright[nni]'"),
         ("keras_tuner", "cellwright.adapters.keras_oracle",
          "pip install 'cellwright[keras-tuner,tensorflow]'"),
+        ("ray", "cellwright.adapters.ray_searcher", "pip install 'cellwright[ray]'"),
         ("sklearn", "cellwright.automl", "scikit-learn, which is not installed: "
          "pip install 'cellwright[tensorflow]'"),
     ],
@@ -55,7 +56,7 @@ def test_a_public_name_says_which_extra_it_needs(package, home, told):
     assert len(found) == len(names), done.stderr
     for line, name in zip(found, names, strict=True):
         assert line.endswith(told)
-        if package != "keras_tuner":  # whose adapter says so itself
+        if package not in ("keras_tuner", "ray"):  # whose adapters say so themselves
             assert f"{name if package != 'sklearn' else 'cellwright.automl'} needs" in line
 
 

@@ -27,11 +27,15 @@ def save_history(path: str | Path, history: Iterable[Told], **facts: Any) -> Non
         ValueError: If a fact is NaN or infinite; nothing is written then.
         OSError: If the file cannot be written; the old one stays.
     """
-    path = Path(path)
-    document = {"format": _FORMAT, **facts, "history": [told._asdict() for told in history]}
-    text = json.dumps(document, allow_nan=False)
-    with atomic_write(path) as file:
+    text = text_of(history, **facts)
+    with atomic_write(Path(path)) as file:
         file.write(text)
+
+
+def text_of(history: Iterable[Told], **facts: Any) -> str:
+    """What `save_history` writes, and `history_in` reads."""
+    document = {"format": _FORMAT, **facts, "history": [told._asdict() for told in history]}
+    return json.dumps(document, allow_nan=False)
 
 
 def load_history(path: str | Path) -> tuple[list[Told], dict[str, Any]]:
@@ -43,19 +47,36 @@ def load_history(path: str | Path) -> tuple[list[Told], dict[str, Any]]:
     """
     try:
         document = read_json(Path(path))
+    except ValueError as error:
+        raise _damaged(path, error) from error
+    return history_in(document, path)
+
+
+def history_in(document: Any, path: str | Path) -> tuple[list[Told], dict[str, Any]]:
+    """The history and the other facts in a document that JSON gave; ``path`` says where it was.
+
+    Raises:
+        CorruptedState: If it is damaged, or of another format.
+    """
+    try:
+        document = dict(document)
         version = document.pop("format")
         history = [_told(entry) for entry in document.pop("history")]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorruptedState(
-            f"{path} is not a whole history ({type(error).__name__}: {error}); move it away to "
-            "begin without it, or put back a copy"
-        ) from error
+        raise _damaged(path, error) from error
     if version != _FORMAT:
         raise CorruptedState(
             f"{path} has format {version!r}, and this version of Cellwright reads {_FORMAT}; "
             "use the version that wrote it, or move the file away to begin without it"
         )
     return history, document
+
+
+def _damaged(path: str | Path, error: Exception) -> CorruptedState:
+    return CorruptedState(
+        f"{path} is not a whole history ({type(error).__name__}: {error}); move it away to "
+        "begin without it, or put back a copy"
+    )
 
 
 def set_aside(path: Path) -> None:

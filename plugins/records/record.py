@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from cellwright.plugins.records.history import load_history, save_history
+from cellwright.plugins.records.history import (
+    history_in,
+    load_history,
+    save_history,
+    text_of,
+)
 from cellwright.plugins.strategies.known import SCORED_BY, Measured, find_known
 from cellwright.plugins.strategies.outcome import Rewards, Told, excess_of
 from cellwright.plugins.strategies.schedule import Attempt
@@ -180,17 +186,21 @@ class TrialRecord:
 
     def save(self, file: Path, **facts: Any) -> None:
         """Write everything, and any other ``facts`` (see `save_history`), in place of ``file``."""
+        save_history(file, self.told.values(), **self._facts(), **facts)
+
+    def as_text(self, **facts: Any) -> str:
+        """What `save` writes, as JSON."""
+        return text_of(self.told.values(), **self._facts(), **facts)
+
+    def _facts(self) -> dict[str, Any]:
         noted = self.noted
-        save_history(
-            file,
-            self.told.values(),
-            space=old_fingerprint(self.space),
-            identity=self.space.identity() if noted is None else renewed(self.space, noted),
-            asked=self.asked,
-            running=[[number, parameters] for number, parameters in self.running.items()],
-            trials=[[number, facts] for number, facts in self.facts.items()],
-            **facts,
-        )
+        return {
+            "space": old_fingerprint(self.space),
+            "identity": self.space.identity() if noted is None else renewed(self.space, noted),
+            "asked": self.asked,
+            "running": [[number, parameters] for number, parameters in self.running.items()],
+            "trials": [[number, facts] for number, facts in self.facts.items()],
+        }
 
     @classmethod
     def load(cls, file: Path, space: SearchSpace) -> tuple[Self, dict[str, Any]]:
@@ -200,7 +210,18 @@ class TrialRecord:
             FileNotFoundError, CorruptedState: See `load_history`.
             SpaceMismatch: If it was written for another space.
         """
-        history, facts = load_history(file)
+        return cls._of(*load_history(file), space, file)
+
+    @classmethod
+    def from_text(cls, text: str, space: SearchSpace) -> tuple[Self, dict[str, Any]]:
+        """What `as_text` gave; see `load`."""
+        place = "a record in memory"
+        return cls._of(*history_in(json.loads(text), place), space, place)
+
+    @classmethod
+    def _of(
+        cls, history: list[Told], facts: dict[str, Any], space: SearchSpace, file: str | Path
+    ) -> tuple[Self, dict[str, Any]]:
         noted = facts.pop("identity", None) or str(facts.get("space"))
         found = compare(space, noted)
         if found.different:

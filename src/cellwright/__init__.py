@@ -85,6 +85,7 @@ _HOMES = {
         "StrategyOracle",
         "architecture",
     ),
+    "cellwright.adapters.ray_searcher": ("CellwrightSearch",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)

@@ -228,7 +228,7 @@ def test_rows_of_weight_0_are_left_out():
 @pytest.mark.parametrize(
     ("arguments", "kind", "words"),
     [
-        ({"host": "ray"}, ValueError, "host must be one of optuna, nni, keras-tuner, got 'ray'"),
+        ({"host": "katib"}, ValueError, "host must be one of optuna, nni, keras-tuner, ray, got"),
         ({"max_trials": None}, ValueError, "give a time_budget, max_trials, or both"),
         ({"time_budget": 0}, ValueError, "time_budget must be above 0, got 0"),
         ({"validation_fraction": 1}, ValueError, "validation_fraction must be between 0 and 1"),

@@ -17,7 +17,7 @@ from cellwright.searches.settings import Settings
 
 # What each command is given, and the words that tell what was given, what is allowed, what to do.
 SEARCH = [
-    (["--host", "ray"], "--host must be one of optuna, nni, keras-tuner, got 'ray'"),
+    (["--host", "katib"], "--host must be one of optuna, nni, keras-tuner, ray, got 'katib'"),
     (["--storage", "foo://bar"], "cannot open the storage foo://bar"),
     (["--storage", "foo://bar"], "Give a URL such as sqlite:///study.db"),
     (["--storage", "sqlite:///no/such/folder/a.db"], "cannot open the storage sqlite"),
@@ -29,7 +29,7 @@ SEARCH = [
     (["--workers", "2", "--host", "nni"], "--workers is for --host optuna: NNI runs"),
     (["--workers", "2", "--host", "keras-tuner"], "--workers is for --host optuna: Keras Tuner"),
     (["--workers", "0"], "--workers"),
-    (["--concurrency", "2"], "--concurrency 2 is for --host nni"),
+    (["--concurrency", "2"], "--concurrency 2 is for --host nni or ray"),
     (["--concurrency", "0"], "--concurrency"),
     (["--track", "nope"], "nope"),
     (["--out", "file"], "--out file cannot be a folder (File exists)"),

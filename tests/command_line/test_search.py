@@ -238,10 +238,10 @@ def test_failed_children_are_rows_with_their_reason(run, place):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("host", ["keras-tuner", "nni"])
+@pytest.mark.parametrize("host", ["keras-tuner", "nni", "ray"])
 def test_other_hosts_find_what_optuna_finds(finished, host):
     """The same seed proposes the same first architecture; the results are of the same form."""
-    pytest.importorskip("keras_tuner" if host == "keras-tuner" else "nni")
+    pytest.importorskip(host.replace("-", "_"))
     place = finished.parent
     executable(place, "search", *TINY, "--host", host, "--trials", "2", "--out", host)
     rows, expected = table(place / host), table(finished)
@@ -258,7 +258,7 @@ def test_other_hosts_find_what_optuna_finds(finished, host):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("host", ["optuna", "keras-tuner", "nni"])
+@pytest.mark.parametrize("host", ["optuna", "keras-tuner", "nni", "ray"])
 def test_a_space_that_is_used_up_costs_no_more_training(place, host):
     arguments = [*TINY, "--host", host, "--trials", "4", "--out", f"two-{host}"]
     arguments[arguments.index("searched:SPACE")] = "searched:Two"
@@ -274,7 +274,7 @@ def test_a_space_that_is_used_up_costs_no_more_training(place, host):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--host", "ray"), "--host must be one of optuna, nni, keras-tuner, got 'ray'"),
+        (("--host", "katib"), "--host must be one of optuna, nni, keras-tuner, ray"),
         (("--strategy", "evolutoin"), "Did you mean 'evolution'?"),
         (("--space", "nasnett"), "Did you mean 'nasnet'?"),
         (("--data", "nowhere"), "no such path"),
@@ -345,7 +345,8 @@ def flowers(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "host", ["optuna", *(pytest.param(h, marks=pytest.mark.slow) for h in ("keras-tuner", "nni"))]
+    "host",
+    ["optuna", *(pytest.param(h, marks=pytest.mark.slow) for h in ("keras-tuner", "nni", "ray"))],
 )
 def test_a_table_is_searched(run, flowers, host):
     pytest.importorskip(host.replace("-", "_"))

@@ -147,6 +147,20 @@ def test_keras_tuner(name: str, direction: str, words: str, said: Any) -> None:
     assert words in "".join(said())
 
 
+def test_ray_tune(said: Any) -> None:
+    pytest.importorskip("ray.tune")
+    from cellwright.adapters.ray_searcher import CellwrightSearch
+
+    strategy = make_strategy("random", SPACE)
+    CellwrightSearch(strategy, metric="val_loss", mode="min")
+    CellwrightSearch(strategy, metric="my_score", mode="min")
+    assert said() == []
+    CellwrightSearch(strategy, metric="val_accuracy", mode="min")
+    [words] = said()
+    assert "'val_accuracy' is minimised, and more of it is better" in words
+    assert "give the other mode to CellwrightSearch" in words
+
+
 def test_nni(said: Any, experiment: Any) -> None:
     pytest.importorskip("nni")
     from cellwright.adapters.nni_tuner import StrategyTuner

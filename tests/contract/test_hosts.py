@@ -1,11 +1,12 @@
 """One contract for every strategy and every host: the same seed and the same results give the same
-architectures, trial by trial, in the bare loop and in Optuna, NNI and Keras Tuner; also after a
-stop and a resume half-way, and with failed children in between.
+architectures, trial by trial, in the bare loop and in Optuna, NNI, Keras Tuner and Ray Tune; also
+after a stop and a resume half-way, and with failed children in between.
 """
 
 import json
 import math
 import os
+import pickle
 import sys
 from functools import cache
 from pathlib import Path
@@ -241,6 +242,65 @@ class NNI:
         return self.found
 
 
+class RayTune:
+    """Ray Tune's own generator of trials, in place of whose controller trials end at once; every
+    session reads the state that the one before has written.
+
+    `test_a_search_of_ray_tune_equals_the_bare_loop` runs the controller and workers too.
+    """
+
+    modes, signs = ("max", "min"), (1.0, -1.0)
+
+    def __init__(self, space, name, seed, failing, folder):
+        tune = pytest.importorskip("ray.tune")
+        from ray.tune.experiment import Experiment
+        from ray.tune.search import ConcurrencyLimiter, SearchGenerator
+
+        from cellwright.adapters.ray_searcher import CellwrightSearch
+
+        self.space, self.name, self.failing, self.folder = space, name, failing, folder
+        self.several = name in SEVERAL
+        wanted = {"metric": "score", "mode": self.modes[0]}
+        if self.several:
+            wanted = {"metric": ["score", "cost"], "mode": list(self.modes)}
+        searcher = CellwrightSearch(name, space=space, seed=seed, **wanted, **STRATEGIES[name])
+        searcher = pickle.loads(pickle.dumps(searcher))  # as Tune keeps it
+        self.generator = SearchGenerator(ConcurrencyLimiter(searcher, 1))
+        tune.register_trainable("contract", lambda config: None)
+        storage = str(folder / "ray")
+        self.generator.add_configurations(
+            [Experiment("contract", "contract", num_samples=TRIALS, storage_path=storage)]
+        )
+        record = folder / "found.json"
+        self.found = json.loads(record.read_text()) if record.exists() else []
+        if self.found:
+            self.generator.restore_from_dir(str(folder))
+
+    def run(self, trials):
+        from cellwright.adapters.ray_searcher import architecture
+
+        for number in range(len(self.found), trials):
+            trial = self.generator.next_trial()
+            assert self.generator.next_trial() is None  # one at a time
+            params = architecture(trial.config, self.space)
+            self.found.append(params)
+            if number in self.failing:
+                self.generator.on_trial_complete(trial.trial_id, error=True)
+                continue
+            rewards = results(self.space, self.name, params)
+            found = [sign * reward for sign, reward in zip(self.signs, rewards, strict=False)]
+            result = dict(zip(("score", "cost"), found, strict=False))
+            self.generator.on_trial_result(trial.trial_id, result)
+            self.generator.on_trial_complete(trial.trial_id, result)
+        self.generator.save_to_dir(str(self.folder), "session")
+        (self.folder / "found.json").write_text(json.dumps(self.found))
+        return self.found
+
+
+class RayTuneMinimising(RayTune):
+    modes, signs = ("min", "max"), (-1.0, 1.0)
+
+
 class NNIMinimising(NNI):
     modes, signs = ("minimize", "maximize"), (-1.0, 1.0)
 
@@ -262,6 +322,7 @@ PAIRS = [
     ),
 ]
 HOSTS = [Optuna, OptunaMinimising, KerasTuner, KerasTunerMinimising, NNI, NNIMinimising]
+HOSTS += [RayTune, RayTuneMinimising]
 
 
 @pytest.mark.parametrize("host", HOSTS)

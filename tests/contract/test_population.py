@@ -3,6 +3,7 @@ every host, member by member and step by step, also after a stop half-way and wi
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -134,8 +135,30 @@ class InNNI:
         return self.found
 
 
+def in_ray_tune(trials: int, failing: frozenset[int], folder: Any) -> list[Step]:
+    """The searcher, asked and told as Tune does it; each session takes up its state."""
+    pytest.importorskip("ray.tune")
+    from cellwright.adapters.ray_searcher import CellwrightSearch
+
+    search = CellwrightSearch(STRATEGY, "reward", "max", space=SPACE, seed=SEED, schedule=SCHEDULE)
+    state, found = folder / "state.json", folder / "found.json"
+    steps = json.loads(found.read_text()) if found.exists() else []
+    if state.exists():
+        search.restore(str(state))
+    for number in range(len(steps), trials):
+        config = search.suggest(f"trial-{number}")
+        params, said = SPACE.read(config), config["cellwright"]
+        steps.append([params, said["TRIAL_BUDGET"], said["after_weights"]])
+        reward = {"reward": score(params, said["TRIAL_BUDGET"])}
+        failed = number in failing
+        search.on_trial_complete(f"trial-{number}", None if failed else reward, error=failed)
+    search.save(str(state))
+    found.write_text(json.dumps(steps))
+    return [(params, epochs, after) for params, epochs, after in steps]
+
+
 @pytest.mark.parametrize("failing", [frozenset(), FAILING])
-@pytest.mark.parametrize("host", ["optuna", "keras-tuner", "nni"])
+@pytest.mark.parametrize("host", ["optuna", "keras-tuner", "nni", "ray"])
 def test_every_host_runs_the_same_population(
     host: str, failing: frozenset[int], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,7 +169,7 @@ def test_every_host_runs_the_same_population(
         assert parts.run(HALF, failing) == wanted[:HALF]
         assert parts.run(TRIALS, failing) == wanted
     else:
-        run = in_optuna if host == "optuna" else in_keras_tuner
+        run = {"optuna": in_optuna, "keras-tuner": in_keras_tuner, "ray": in_ray_tune}[host]
         for name in ("whole", "parts"):
             (tmp_path / name).mkdir()
         whole = run(TRIALS, failing, tmp_path / "whole")

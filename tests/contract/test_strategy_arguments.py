@@ -47,6 +47,15 @@ def named_keras_oracle(**arguments):
     return NASNetRLOracle("val_accuracy", space=PLAIN, **arguments).strategy
 
 
+def ray_searcher(**arguments):
+    pytest.importorskip("ray.tune")
+    from cellwright.adapters.ray_searcher import CellwrightSearch
+
+    return CellwrightSearch(
+        "reinforce", metric="val_accuracy", mode="max", space=PLAIN, **arguments
+    ).strategy
+
+
 def command_line(**arguments):
     from cellwright.command_line.options import settings_of
 
@@ -60,7 +69,7 @@ def command_line(**arguments):
 
 
 ENTRANCES = [
-    optuna_sampler, nni_tuner, named_nni_tuner, keras_oracle, named_keras_oracle, command_line,
+    optuna_sampler, nni_tuner, named_nni_tuner, keras_oracle, named_keras_oracle, ray_searcher, command_line,
 ]  # fmt: skip
 entrances = pytest.mark.parametrize("make", ENTRANCES)
 

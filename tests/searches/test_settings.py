@@ -72,7 +72,7 @@ def test_a_search_may_train_more_children_and_change_nothing_else():
         lambda text: text.replace('"seed"', '"sede"'),
         lambda text: text.replace('"epochs": 1', '"epochs": "one"'),
         lambda text: text.replace('"epochs": 1', '"epochs": 1.5'),
-        lambda text: text.replace('"host": "optuna"', '"host": "ray"'),
+        lambda text: text.replace('"host": "optuna"', '"host": "katib"'),
         lambda text: text.replace('"target": null', '"target": "fast"'),
         lambda text: text.replace('"hard": false', '"hard": 1'),
     ],

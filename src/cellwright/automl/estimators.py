@@ -196,7 +196,8 @@ class CellwrightClassifier(ClassifierMixin, _Cellwright):  # type: ignore[misc]
         space: What to search: a space, its name, or ``"auto"``, which is `MLPSpace` for a table and
             `ConvNetSpace` for images. NNI needs a name.
         strategy: Name of the strategy.
-        host: The host that drives the search: ``"optuna"``, ``"nni"`` or ``"keras-tuner"``.
+        host: The host that drives the search: ``"optuna"``, ``"nni"``, ``"keras-tuner"`` or
+            ``"ray"``.
         time_budget: Seconds that `fit` may take, including the training on all data; above 0. None
             sets no limit. Children are cut short at 80 % of it.
         max_trials: Number of children at most, above 0; None sets no limit.

@@ -14,7 +14,7 @@ from typing import Any
 from cellwright.plugins import Dataset, Recipe
 from cellwright.plugins.interrupts import check, held_back
 from cellwright.search_spaces import ChildFailed, Params, SearchSpace
-from cellwright.searches.hosts import driver_of
+from cellwright.searches.hosts import HOSTS, driver_of
 from cellwright.searches.settings import Settings
 from cellwright.searches.startup import quiet_tensorflow, try_to_build
 from cellwright.searches.trial import Trial, best_trial
@@ -86,8 +86,9 @@ def _find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
             evaluation = settings.make_evaluation(data)
         try_to_build(evaluation)
         check()
-        # NNI's trials are processes that read all this from the folder; they need a space's name.
-        if plan.host == "nni" and isinstance(plan.space, str):
+        # Trials that are processes of their own read all this from the folder, and need a space's
+        # name.
+        if HOSTS[plan.host].concurrent and isinstance(plan.space, str):
             data.save(Path(settings.data))
             settings.save(folder)
         share = 0.0 if whole is None else whole.train.number / data.train.number

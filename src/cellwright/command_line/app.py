@@ -67,7 +67,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
-    help="Neural architecture search, driven by Optuna, NNI or Keras Tuner.",
+    help="Neural architecture search, driven by Optuna, NNI, Keras Tuner or Ray Tune.",
 )
 
 Out = Annotated[Path, typer.Argument(help="Folder of a search, given to it as --out.")]
@@ -132,7 +132,9 @@ def search(
     ] = None,
     concurrency: Annotated[
         int,
-        typer.Option(min=1, help="With NNI: trials at a time.", metavar="N", rich_help_panel=HOST),
+        typer.Option(
+            min=1, help="With NNI or Ray Tune: trials at a time.", metavar="N", rich_help_panel=HOST
+        ),
     ] = 1,
     settings: Settings,
 ) -> None:
@@ -384,7 +386,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Neural architecture search, driven by Optuna, NNI or Keras Tuner."""
+    """Neural architecture search, driven by Optuna, NNI, Keras Tuner or Ray Tune."""
 
 
 def main() -> None:

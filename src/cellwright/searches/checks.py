@@ -57,10 +57,11 @@ def check_settings(settings: Settings) -> None:
             "--storage is Optuna's; leave it out with another --host, and unset the environment "
             f"variable {VARIABLE} if it is from there"
         )
-    if settings.concurrency > 1 and settings.host != "nni":
+    if settings.concurrency > 1 and not HOSTS[settings.host].concurrent:
+        names_ = " or ".join(name for name, host in HOSTS.items() if host.concurrent)
         raise CellwrightError(
-            f"--concurrency {settings.concurrency} is for --host nni: the other hosts train one "
-            "child at a time here. Leave it out, or give --host nni"
+            f"--concurrency {settings.concurrency} is for --host {names_}: the other hosts train "
+            f"one child at a time here. Leave it out, or give --host {names_}"
         )
     for name in (text.partition("=")[0] for text in settings.track):
         if ":" not in name and name not in names("trackers"):

@@ -76,12 +76,16 @@ class Host:
             has the host's name.
         holds_run: Says whether a path or URL looks like a run of this host, without importing it.
         run: What such a run is, in words.
+        workers: Why it takes no ``--workers``; empty if it does.
+        concurrent: Whether it runs several trials at a time by itself.
     """
 
     title: str
     package: str
     holds_run: Callable[[str], bool]
     run: str
+    workers: str = ""
+    concurrent: bool = False
 
 
 HOSTS = {
@@ -96,12 +100,23 @@ HOSTS = {
         "nni",
         lambda what: any(Path(what, f).is_file() for f in ("config.yml", "db/nni.sqlite")),
         "the folder of an NNI experiment (with config.yml or db/nni.sqlite)",
+        "NNI runs its own trials side by side: give --concurrency instead",
+        concurrent=True,
     ),
     "keras-tuner": Host(
         "Keras Tuner",
         "keras_tuner",
         lambda what: Path(what, "oracle.json").is_file(),
         "the folder of a Keras Tuner project (with oracle.json)",
+        "Keras Tuner shares a search by a chief (docs/keras_tuner.md)",
+    ),
+    "ray": Host(
+        "Ray Tune",
+        "ray",
+        lambda what: any(Path(what).glob("experiment_state-*.json")),
+        "the folder of a Ray Tune experiment (with experiment_state-*.json)",
+        "Ray Tune runs its own trials side by side: give --concurrency instead",
+        concurrent=True,
     ),
 }
 

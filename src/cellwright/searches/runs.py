@@ -19,9 +19,9 @@ from cellwright.searches.settings import FILE, Settings
 from cellwright.searches.trial import Trial
 
 if TYPE_CHECKING:  # where a type checker compares each driver with the protocol
-    from cellwright.searches import on_keras_tuner, on_nni, on_optuna
+    from cellwright.searches import on_keras_tuner, on_nni, on_optuna, on_ray
 
-    _DRIVERS: tuple[Driver, ...] = (on_optuna, on_nni, on_keras_tuner)
+    _DRIVERS: tuple[Driver, ...] = (on_optuna, on_nni, on_keras_tuner, on_ray)
 
 REPORT = "report"  # the folder of a report, in the run's own
 
@@ -32,8 +32,9 @@ def open_run(
     """Read a run.
 
     Args:
-        what: Folder of a ``cellwright search``, of a Keras Tuner project (with ``oracle.json``) or
-            of an NNI experiment (with ``config.yml``), an Optuna journal file or storage URL.
+        what: Folder of a ``cellwright search``, of a Keras Tuner project (with ``oracle.json``),
+            of an NNI experiment (with ``config.yml``) or of a Ray Tune experiment, an Optuna
+            journal file or storage URL.
         space: Name of the space; None for the run's own, or the book's if the run does not say.
         study: Name of the Optuna study; not needed if the storage holds one.
         metric: What to judge by, as `find_metric` takes it; the objective if None.

@@ -454,6 +454,6 @@ def as_text(settings: Settings) -> dict[str, Any]:
     shown = {name: x for name, x in told.items() if x is not None and x is not False}
     shown["space"] = settings.meant_space
     del shown["edition"]
-    if settings.host != "nni":
+    if settings.concurrency == 1:
         shown.pop("concurrency")
     return shown

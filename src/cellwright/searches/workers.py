@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cellwright.plugins.passwords import VARIABLE, whole
 from cellwright.search_spaces import CellwrightError
+from cellwright.searches.hosts import HOSTS
 from cellwright.searches.settings import Settings
 
 
@@ -19,9 +20,6 @@ def check_workers(settings: Settings, workers: int) -> None:
     Raises:
         CellwrightError: Naming the host's own way.
     """
-    own = {
-        "nni": "NNI runs its own trials side by side: give --concurrency instead",
-        "keras-tuner": "Keras Tuner shares a search by a chief (docs/keras_tuner.md)",
-    }
-    if workers > 1 and settings.host in own:
-        raise CellwrightError(f"--workers is for --host optuna: {own[settings.host]}")
+    own = HOSTS[settings.host].workers
+    if workers > 1 and own:
+        raise CellwrightError(f"--workers is for --host optuna: {own}")
