@@ -22,7 +22,7 @@ from cellwright.searches.hosts import HOSTS
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "sources.md"
 TEXT = PAGE.read_text("utf-8")
-SHOWN = {"Optuna": "optuna", "NNI": "nni", "Keras Tuner": "keras-tuner"}
+SHOWN = {"Optuna": "optuna", "NNI": "nni", "Keras Tuner": "keras-tuner", "Ray Tune": "ray"}
 # Names in the page's Python that stand for something of the reader's.
 READERS = {"space", "data", "d", "x", "y"}
 FIRST_SEARCH = "four_trials:Small"  # a space that is found in the folder of its example alone

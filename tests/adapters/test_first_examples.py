@@ -51,14 +51,18 @@ def search_here(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "host",
-    ["optuna", pytest.param("keras-tuner"), pytest.param("nni", marks=pytest.mark.slow)],
+    [
+        "optuna",
+        pytest.param("keras-tuner"),
+        *(pytest.param(h, marks=pytest.mark.slow) for h in ("nni", "ray")),
+    ],
 )
 def test_four_trials_in_each_host(host, tmp_path, search_here):
     pytest.importorskip({"keras-tuner": "keras_tuner"}.get(host, host))
     (tmp_path / "four_trials.py").write_text(
         (EXAMPLES / "first_search" / "four_trials.py").read_text()
     )
-    out = (search if host == "nni" else search_here)(
+    out = (search if host in ("nni", "ray") else search_here)(
         "search", "--space", "four_trials:Small", "--strategy", "random", "--trials", "4",
         "--epochs", "1", "--host", host, "--out", "four", folder=tmp_path,
     )  # fmt: skip

@@ -114,6 +114,7 @@ def test_one_search_trains_each_network_once(ray_started: Any, tmp_path: Path) -
     assert states == {"complete", "infeasible"}
 
 
+@pytest.mark.slow
 def test_our_hyperband_and_tunes_asha(ray_started: Any, tmp_path: Path) -> None:
     schedule = Hyperband(4, 2, 1)
     (tmp_path / "ours").mkdir()
@@ -142,3 +143,11 @@ def test_our_hyperband_and_tunes_asha(ray_started: Any, tmp_path: Path) -> None:
         assert told.reward == pytest.approx(
             told.params["width"] / 10 + 0.02 if repeated else wanted
         )
+
+
+@pytest.mark.slow
+def test_the_example_runs(run_script: Any, tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "ray" / "search.py"
+    printed = run_script(example, "--trials", "2", "--epochs", "1", "--out", tmp_path)
+    assert "best validation accuracy: " in printed
+    assert "normal: " in printed

@@ -269,7 +269,7 @@ def test_no_child_that_could_be_trained():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("host", ["keras-tuner", "nni"])
+@pytest.mark.parametrize("host", ["keras-tuner", "nni", "ray"])
 def test_every_host_drives_a_search_within_its_budget(host):
     pytest.importorskip(host.replace("-", "_"))
     x, y = load_wine(return_X_y=True)

@@ -193,7 +193,8 @@ def test_hyperparameters_and_a_schedule_in_every_host(cellwright, home, host, mo
 
 
 @pytest.mark.parametrize(
-    "host", ["optuna", "keras-tuner", pytest.param("nni", marks=pytest.mark.slow)]
+    "host",
+    ["optuna", "keras-tuner", *(pytest.param(h, marks=pytest.mark.slow) for h in ("nni", "ray"))],
 )
 def test_successive_halving_in_every_host(cellwright, home, host, monkeypatch):
     """The better of two goes on with its weights, and no other bracket follows."""

@@ -69,7 +69,8 @@ def command_line(**arguments):
 
 
 ENTRANCES = [
-    optuna_sampler, nni_tuner, named_nni_tuner, keras_oracle, named_keras_oracle, ray_searcher, command_line,
+    optuna_sampler, nni_tuner, named_nni_tuner, keras_oracle, named_keras_oracle, ray_searcher,
+    command_line,
 ]  # fmt: skip
 entrances = pytest.mark.parametrize("make", ENTRANCES)
 
