@@ -23,15 +23,15 @@ from typing import Any
 
 try:
     from ray.tune.search import Searcher
-    from ray.tune.search.sample import Domain
 except ImportError as error:
     raise ImportError(
         f"Ray Tune cannot be imported ({error}): pip install 'cellwright[ray]'"
     ) from error
 
+from cellwright.adapters.ray_arguments import searched_in, signs_of
 from cellwright.adapters.ray_experiment import trials_in
+from cellwright.adapters.ray_outcome import outcome
 from cellwright.adapters.ray_words import (
-    ERROR,
     NOTES,
     NUMBER,
     OBJECTIVES,
@@ -40,14 +40,12 @@ from cellwright.adapters.ray_words import (
     config_of,
     given_in,
     is_finite,
-    metrics_in,
     notes_in,
 )
 from cellwright.plugins import make_space, make_strategy
 from cellwright.plugins.metrics import mistaken
 from cellwright.plugins.records.proposal import propose
 from cellwright.plugins.records.record import ANSWERS_NONE, TrialRecord, result_of
-from cellwright.plugins.strategies.known import SCORED_BY
 from cellwright.plugins.strategies.schedule import Schedule
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import InvalidArchitecture, SearchSpace, SpaceMismatch
@@ -56,7 +54,6 @@ __all__ = ["CellwrightSearch", "architecture"]
 
 # Ray ends a whole search at one result without the metric, unless this variable says otherwise.
 _STRICT = "TUNE_DISABLE_STRICT_METRIC_CHECKING"
-_WAYS = {"max": 1.0, "min": -1.0}
 _log = logging.getLogger(__name__)
 
 
@@ -103,7 +100,7 @@ class CellwrightSearch(Searcher):  # type: ignore[misc]
         schedule: Schedule | None = None,
         **arguments: Any,
     ) -> None:
-        self._signs = _signs(metric, mode)
+        self._signs = signs_of(metric, mode)
         several = not isinstance(metric, str)
         super().__init__(
             list(self._signs) if several else metric,
@@ -160,7 +157,7 @@ class CellwrightSearch(Searcher):  # type: ignore[misc]
                     f"tune.TuneConfig has {name}={given!r}, and CellwrightSearch {name}={mine!r}: "
                     "give both the same"
                 )
-        if open_ := _open(config):
+        if open_ := searched_in(config):
             raise ValueError(
                 f"param_space is to hold constants alone, and {', '.join(open_)} is to be "
                 "searched: search it with the architecture, as in CellwrightSearch(strategy, ..., "
@@ -231,32 +228,13 @@ class CellwrightSearch(Searcher):  # type: ignore[misc]
             self._book(number, result)
 
     def _book(self, number: int, result: Mapping[str, Any]) -> None:
-        facts: dict[str, Any] = {"metrics": metrics_in(result)}
-        if "training_iteration" in result:
-            facts["iterations"] = int(result["training_iteration"])
-        if SCORED_BY in result:
-            facts[SCORED_BY] = str(result[SCORED_BY])
-        else:  # ended early, or by a trainable that does not say how it scores
-            facts[ANSWERS_NONE] = True
-        if result.get(ERROR):
-            self._fail(number, str(result[ERROR]), facts)
-            return
-        missing = [name for name in self._signs if name not in result]
-        if missing:
-            found = ", ".join(facts["metrics"]) or "none"
-            self._refusal = (
-                f"trial {number} ended without a value for {', '.join(missing)}; its metrics are "
-                f"{found}. The trainable is to call tune.report with what CellwrightSearch was "
-                "given as metric"
-            )
-            self._fail(number, self._refusal, facts)
-            return
-        bad = next((name for name in self._signs if not is_finite(result[name])), None)
-        if bad is not None:
-            self._fail(number, f"{bad} must be a finite number, got {result[bad]!r}", facts)
-            return
-        rewards = tuple(sign * float(result[name]) for name, sign in self._signs.items())
-        self._tell(number, rewards if len(rewards) > 1 else rewards[0], facts)
+        came = outcome(result, self._signs)
+        if came.missing:
+            self._refusal = f"trial {number}: {came.error}"
+        if came.error:
+            self._fail(number, came.error, came.facts)
+        else:
+            self._tell(number, came.reward, came.facts)
 
     def _fail(self, number: int, reason: str, facts: Mapping[str, Any]) -> None:
         _log.warning("trial %d failed: %s", number, reason)
@@ -413,40 +391,3 @@ class CellwrightSearch(Searcher):  # type: ignore[misc]
         self.strategy.reseed(self.strategy.seed)
         self.space = self.strategy.space
         self._take_up(*TrialRecord.from_text(text, self.space))
-
-
-def _signs(metric: Any, mode: Any) -> dict[str, float]:
-    """The metrics by name: 1 to maximise, -1 to minimise.
-
-    Raises:
-        ValueError: If one of the two is not given, or they do not fit together.
-    """
-    if metric is None or mode is None:
-        raise ValueError(
-            "CellwrightSearch needs metric and mode of its own, as in CellwrightSearch(strategy, "
-            'metric="val_accuracy", mode="max"): without a param_space Tune does not hand on '
-            f"those of its TuneConfig; got metric={metric!r}, mode={mode!r}"
-        )
-    metrics = [metric] if isinstance(metric, str) else list(metric)
-    modes = [mode] if isinstance(mode, str) else list(mode)
-    if wrong := [each for each in modes if each not in _WAYS]:
-        raise ValueError(f'mode must be "max" or "min", got {wrong[0]!r}')
-    if not metrics or len(metrics) != len(modes) or len(set(metrics)) < len(metrics):
-        raise ValueError(
-            f"there is to be one mode for each of different metrics, got metric={metric!r}, "
-            f"mode={mode!r}"
-        )
-    return {name: _WAYS[way] for name, way in zip(metrics, modes, strict=True)}
-
-
-def _open(config: Any, name: str = "") -> list[str]:
-    """Names of what a ``param_space`` would have Tune search."""
-    if isinstance(config, Domain) or (isinstance(config, Mapping) and "grid_search" in config):
-        return [name]
-    parts: list[tuple[Any, Any]] = []
-    if isinstance(config, Mapping):
-        parts = list(config.items())
-    elif isinstance(config, list | tuple):
-        parts = list(enumerate(config))
-    inner = [(f"{name}/{key}" if name else str(key), part) for key, part in parts]
-    return [each for key, part in inner for each in _open(part, key)]
