@@ -18,7 +18,7 @@ from keras_tuner.src import backend, utils
 from keras_tuner.src.engine.oracle import LOCKS, THREADS
 
 from cellwright.adapters.keras_objective import objectives_of, refuse
-from cellwright.plugins.files import atomic_write
+from cellwright.plugins.files import atomic_write, read_json, set_aside
 from cellwright.search_spaces import INFEASIBLE, CorruptedState, SpaceMismatch
 
 logger = logging.getLogger(__name__)
@@ -121,6 +121,21 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
         state["ongoing_trials"] = {t: trial for t, trial in ongoing if trial in self.trials}
         super().set_state(state)
 
+    def _set_project_dir(self, directory: Any, project_name: str) -> None:
+        """Also set aside what a kill or a full disk left of the tuner's own file, which holds no
+        trial, and which Keras Tuner would never read."""
+        super()._set_project_dir(directory, project_name)
+        folder = Path(str(directory), project_name)
+        for path in () if "://" in str(directory) else sorted(folder.glob("tuner*.json")):
+            try:
+                if isinstance(read_json(path), dict):
+                    continue
+                reason = f"{path} holds no JSON object"
+            except (OSError, ValueError) as error:
+                reason = str(error)
+            logger.warning("%s: it is set aside, and the search goes on without it", reason)
+            set_aside(path)
+
     def reload(self) -> None:
         """Take up the project's directory.
 
@@ -136,6 +151,10 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
             trial = _read(path, _trial, "remove its folder to go on without this trial")
             self.trials[trial.trial_id] = trial
         path = self._get_oracle_fname()
+        if _is_empty(path):
+            logger.warning("%s is empty: it is set aside, and the trials are taken from their own "
+                           "files", path)  # fmt: skip
+            set_aside(Path(path))
         if backend.io.exists(path):
             remedy = "remove this file alone: the trials have their own, and the search goes on"
             _read(path, self.set_state, remedy)
@@ -225,8 +244,13 @@ def _read(path: str, take: Callable[[Any], Any], remedy: str) -> Any:
         return take(utils.load_json(path))
     except SpaceMismatch:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # Keras Tuner checks nothing of what it reads
         raise CorruptedState(f"{path} cannot be read ({error!r}): {remedy}") from error
+
+
+def _is_empty(path: str) -> bool:
+    """Whether nothing is in a file that is there, as after a kill or on a full disk."""
+    return "://" not in path and Path(path).is_file() and not Path(path).read_bytes().strip(b"\0 ")
 
 
 def _write(path: str, state: Mapping[str, Any]) -> None:

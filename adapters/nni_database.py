@@ -53,9 +53,9 @@ def read_jobs(experiment: Path) -> tuple[list[Job], dict[str, Any]]:
                 *opened.execute("select params from ExperimentProfile order by revision desc"),
                 ("{}",),
             ]
-    except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
+        config: dict[str, Any] = dict(json.loads(profile[0]))
+    except (sqlite3.Error, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise CorruptedState(f"{file} is damaged and cannot be read: {error!r}") from error
-    config: dict[str, Any] = json.loads(profile[0])
     for job in jobs:
         if job.state == "interrupted" and "assessor" in config and job.metrics:
             job.state = "pruned"

@@ -47,7 +47,7 @@ def mend(experiment: Path, home: Path) -> list[str]:
     try:
         with closing(sqlite3.connect(file)) as database, database:
             return list(_mended(database, experiment.resolve(), home.resolve()))
-    except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+    except (sqlite3.Error, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorruptedState(
             f"{file} cannot be read ({error}): NNI cannot resume this experiment. Create a new "
             "one; `nnictl experiment import` takes results over"

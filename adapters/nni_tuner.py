@@ -24,6 +24,7 @@ from cellwright.adapters.nni_narrowed import Left, is_point, left_of
 from cellwright.adapters.nni_proposal import propose
 from cellwright.adapters.nni_record import HISTORY, INTERRUPTED, Record, read_result
 from cellwright.adapters.nni_space import other_entries
+from cellwright.plugins.files import set_aside
 from cellwright.plugins.metrics import mistaken
 from cellwright.plugins.records.history import set_aside
 from cellwright.plugins.records.record import ANSWERS_NONE

@@ -8,10 +8,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @contextmanager
@@ -57,13 +60,44 @@ def read_json(path: Path) -> Any:
         OSError: If it cannot be read.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if not text.strip("\0 \t\r\n"):  # cut off by a kill, or never reached the disk
+            raise ValueError(f"{path} is damaged: it is empty")
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"{path}, line {error.lineno}, column {error.colno}: {error.msg}"
+            f"{path} is damaged: line {error.lineno}, column {error.colno}: {error.msg}"
         ) from error
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text in UTF-8: {error}") from error
+        raise ValueError(f"{path} is damaged: it is no text in UTF-8: {error}") from error
+    except RecursionError as error:
+        raise ValueError(f"{path} is damaged: it is nested too deeply") from error
+
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged file, so that it can be looked at and is not written over."""
+    count = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{count}")).exists():
+        count += 1
+    path.replace(aside)
+
+
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of a ``.npz`` file by name; none of pickled objects is read.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, or holds pickled objects.
+    """
+    import numpy as np
+
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return {name: np.asarray(file[name]) for name in file.files}
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # NumPy, zipfile and zlib show damage in a dozen types
+        raise ValueError(f"{path} cannot be read as a .npz file: {error!r}") from error
 
 
 @contextmanager

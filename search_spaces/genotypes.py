@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from pathlib import Path
+from typing import Any
 
 from cellwright.search_spaces.convnet.genotype import ConvNetGenotype
 from cellwright.search_spaces.errors import InvalidArchitecture
@@ -48,12 +49,18 @@ def load_genotype(
         )
     try:
         data = json.loads(Path(name).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InvalidArchitecture(f"{name} is not JSON: {error}") from None
-    if isinstance(data, dict) and "blocks" in data:
-        return MnasNetGenotype.from_dict(data)
-    if isinstance(data, dict) and "layers" in data:
-        return ConvNetGenotype.from_dict(data)
-    if isinstance(data, dict) and "sequence" in data:
-        return MLPGenotype.from_dict(data)
-    return Genotype.from_dict(data)
+    except (ValueError, RecursionError) as error:
+        raise InvalidArchitecture(
+            f"{name} is not JSON: {error}. Give a genotype.json that a search wrote"
+        ) from None
+    kinds = {"blocks": MnasNetGenotype, "layers": ConvNetGenotype, "sequence": MLPGenotype}
+    made: Any = Genotype
+    if isinstance(data, dict):
+        made = next((kind for part, kind in kinds.items() if part in data), Genotype)
+    try:
+        found: Genotype | MnasNetGenotype | ConvNetGenotype | MLPGenotype = made.from_dict(data)
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+        raise InvalidArchitecture(
+            f"{name}: {error}. Give a genotype.json that a search wrote"
+        ) from error
+    return found

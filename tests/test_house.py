@@ -29,16 +29,17 @@ OUTSIDE = {"benchmarks", "examples", "tests"}  # the package imports none of the
 ROOMS: dict[str, dict[str, set[str]]] = {
     "plugins": {
         "files": set(),
+        "checked": {"files"},
         "metrics": set(),
         "interrupts": set(),
         "passwords": set(),
         "strategies": set(),
-        "records": {"files", "strategies"},
-        "data": set(),
+        "records": {"files", "checked", "strategies"},
+        "data": {"files", "checked"},
         "tracking": {"interrupts"},
-        "training": {"files", "metrics", "interrupts", "data"},
-        "model": {"files", "data"},
-        "meters": {"files", "metrics", "data"},
+        "training": {"files", "checked", "metrics", "interrupts", "data"},
+        "model": {"files", "checked", "data"},
+        "meters": {"files", "checked", "metrics", "data"},
         "scoring": {
             "metrics",
             "interrupts",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright.plugins.checked import as_kind, check_finite
 from cellwright.plugins.data.data import Data
 from cellwright.plugins.data.part import ArrayRows
-from cellwright.search_spaces import InvalidData
+from cellwright.plugins.files import read_npz
+from cellwright.search_spaces import CorruptedState, InvalidData
 from cellwright.search_spaces.task import check_channels_last
 
 if TYPE_CHECKING:
@@ -99,17 +102,72 @@ class Dataset(Data):
 ARRAYS = ("x_train", "y_train", "x_val", "y_val", "weights", "val_weights")
 
 
+_REMEDY = "Write it again with Dataset.save"
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What a saved dataset tells beside its arrays."""
+
+    class_names: tuple[str, ...] | None
+    target: tuple[float, float]
+
+
 def read_saved(path: Path) -> Dataset:
-    with np.load(path, allow_pickle=False) as file:
-        facts = json.loads(str(file["facts"]))
-        arrays: dict[str, Any] = {name: file[name] for name in ARRAYS if name in file.files}
-    names, (mean, scale) = facts["class_names"], facts["target"]
-    return Dataset(
-        class_names=None if names is None else tuple(names),
-        target_mean=mean,
-        target_scale=scale,
-        **arrays,
-    )
+    """What `Dataset.save` wrote.
+
+    Raises:
+        InvalidData: If the file is damaged, or its arrays do not belong together.
+    """
+    try:
+        arrays: dict[str, Any] = read_npz(path)
+        if missing := [name for name in ("facts", *ARRAYS[:4]) if name not in arrays]:
+            raise ValueError(f"{path} holds no {', '.join(missing)}")
+        facts = as_kind(json.loads(str(arrays["facts"])), _Facts, path, _REMEDY)
+        check_finite(facts.target, path, _REMEDY, "target")
+        if facts.target[1] == 0:
+            raise ValueError(f"{path}, target[1]: the scale of the label is 0")
+        arrays = {name: arrays[name] for name in ARRAYS if name in arrays}
+        _check_arrays(arrays, facts.class_names)
+        return Dataset(
+            class_names=facts.class_names,
+            target_mean=facts.target[0],
+            target_scale=facts.target[1],
+            **arrays,
+        )
+    except (OSError, ValueError, RecursionError, CorruptedState) as error:
+        raise InvalidData(f"{error}".removesuffix(f". {_REMEDY}") + f". {_REMEDY}") from error
+
+
+def _check_arrays(arrays: Mapping[str, NDArray[Any]], class_names: tuple[str, ...] | None) -> None:
+    """Refuse arrays that do not belong together.
+
+    Raises:
+        ValueError: Naming the array.
+    """
+    for x, y, weights in (ARRAYS[0:2] + ARRAYS[4:5], ARRAYS[2:4] + ARRAYS[5:6]):
+        if arrays[x].dtype.kind not in "fiub" or arrays[x].ndim not in (2, 4):
+            raise ValueError(f"{x} is {arrays[x].dtype} of shape {arrays[x].shape}, and must be "
+                             "numbers, as images or as rows of a table")  # fmt: skip
+        if not np.isfinite(arrays[x]).all():
+            raise ValueError(f"{x} holds NaN or infinite values")
+        for name in (y, weights):
+            if name not in arrays:
+                continue
+            if arrays[name].shape != arrays[x].shape[:1] or arrays[name].dtype.kind not in "fiu":
+                raise ValueError(f"{name} is {arrays[name].dtype} of shape {arrays[name].shape}, "
+                                 f"and must be {len(arrays[x])} numbers, as {x} is")  # fmt: skip
+            if not np.isfinite(arrays[name]).all():
+                raise ValueError(f"{name} holds NaN or infinite values")
+        labels = arrays[y]
+        if class_names is not None and (
+            labels.dtype.kind == "f" or (labels < 0).any() or (labels >= len(class_names)).any()
+        ):
+            raise ValueError(f"{y} must be positions among the {len(class_names)} classes")
+    if not len(arrays["x_train"]):
+        raise ValueError("x_train holds no examples")
+    if len(arrays["x_val"]) and arrays["x_val"].shape[1:] != arrays["x_train"].shape[1:]:
+        raise ValueError("x_val and x_train hold examples of different shapes")
 
 
 def split(

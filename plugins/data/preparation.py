@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright.plugins.checked import as_kind
 from cellwright.plugins.data.columns import TEXT, UNUSED, is_style
 from cellwright.plugins.data.numbers import PLAIN
 from cellwright.plugins.data.table import Table, read_table
@@ -164,21 +165,12 @@ class Preparation:
         Raises:
             CorruptedState: If ``data`` is anything else.
         """
-        try:
-            columns = [
-                _checked(
-                    Column(**{**column, "categories": _tuple(column["categories"])}),
-                    f"columns[{number}]",
-                    data["names"],
-                )
-                for number, column in enumerate(data["columns"])
-            ]
-            for part in ("names", "notes"):
-                if not all(isinstance(text, str) for text in data[part]):
-                    raise CorruptedState(f"{part} holds something else than text")
-            return cls(tuple(data["names"]), tuple(columns), tuple(data["notes"]))
-        except (KeyError, TypeError) as error:
-            raise CorruptedState(f"this is not a preparation of a table: {error!r}") from error
+        found = as_kind(data, cls, "the preparation of a table", "Take it from a backup")
+        if not found.columns:
+            raise CorruptedState("the preparation of a table has no columns")
+        for number, column in enumerate(found.columns):
+            _check(column, f"columns[{number}]", found.names)
+        return found
 
 
 def _number_column(
@@ -220,8 +212,8 @@ def _text_column(
     return Column(name, position, tuple(ranked[:_CATEGORIES])), note
 
 
-def _checked(column: Column, place: str, names: Sequence[str]) -> Column:
-    """A column that was read from JSON, if it can be one.
+def _check(column: Column, place: str, names: Sequence[str]) -> None:
+    """Refuse a column that was read from JSON and can be none.
 
     Raises:
         CorruptedState: Naming the place, and what is wrong there.
@@ -230,24 +222,15 @@ def _checked(column: Column, place: str, names: Sequence[str]) -> Column:
         raise CorruptedState(f"this version knows no style {column.style!r} of columns")
     for name in ("fill", "mean", "scale"):
         value = getattr(column, name)
-        if type(value) not in (int, float) or not math.isfinite(value):
+        if not math.isfinite(value):
             raise CorruptedState(f"{place}.{name} is {value!r}, and must be a finite number")
-    at: Any = column.position
-    indicator: Any = column.indicator
-    categories: Sequence[Any] = column.categories or ()
+    at, categories = column.position, column.categories
     wrong = None
-    if type(at) is not int or not 0 <= at < len(names) or names[at] != column.name:
+    if not 0 <= at < len(names) or names[at] != column.name:
         wrong = f"position is {at!r}, where names have no {column.name!r}"
-    elif column.scale == 0:
-        wrong = "scale is 0, and must not be"
-    elif type(indicator) is not bool:
-        wrong = f"indicator is {indicator!r}, and must be true or false"
-    elif not all(text is None or isinstance(text, str) for text in categories):
-        wrong = "categories hold something else than text and null"
+    elif column.scale <= 0:
+        wrong = f"scale is {column.scale!r}, and must be above 0"
+    elif categories is not None and (not categories or len({*categories}) < len(categories)):
+        wrong = "categories must be different texts, at least one"
     if wrong:
         raise CorruptedState(f"{place}.{wrong}")
-    return column
-
-
-def _tuple(values: Sequence[Any] | None) -> tuple[Any, ...] | None:
-    return None if values is None else tuple(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import platform
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from cellwright.plugins.checked import check_finite, read_as
 from cellwright.plugins.files import atomic_write
 from cellwright.plugins.meters.measurement import Measurement, Meter
 from cellwright.search_spaces import CorruptedState, SearchSpace
@@ -27,6 +29,7 @@ from cellwright.search_spaces.pieces import Piece
 VERSION = 1
 _log = logging.getLogger(__name__)
 _MEASURED = ("value", "spread", "repeats")  # of a `Measurement`, for each piece
+_REMEDY = "Delete it, and the pieces are timed anew"
 
 
 @dataclass(frozen=True)
@@ -127,21 +130,23 @@ class LatencyTable:
         about = json.loads(json.dumps(about))
         if not path.exists():
             return cls(about)
+        found = read_as(path, _Stored, _REMEDY)
+        check_finite(vars(found.correction), path, _REMEDY, "correction")
+        for number, row in enumerate(found.pieces):
+            _check_row(row, f"pieces[{number}]", path)
+        before = found.about
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            before, how, unit = data["about"], data["how"], data["unit"]
             spaces = _compare(space, before["space"])
-            correction = Correction(**data["correction"])
-            pieces = {
-                _piece(row): Measurement(
-                    **{name: row[name] for name in _MEASURED}, unit=unit, how=how
-                )
-                for row in data["pieces"]
-            }
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptedState(
-                f"{path} is no latency table: {error!r}. Delete it, and the pieces are timed anew"
+                f"{path}, about.space: {error!r} where a space is described. {_REMEDY}"
             ) from error
+        pieces = {
+            Piece(row.operation, row.shape, row.filters, row.stride): Measurement(
+                row.value, row.spread, row.repeats, unit=found.unit, how=found.how
+            )
+            for row in found.pieces
+        }
         changed = [
             f"{name} was {before.get(name)!r} and is now {about.get(name)!r}"
             for name in sorted({*before, *about} - {"space"})
@@ -157,7 +162,51 @@ class LatencyTable:
         if spaces.doubtful:
             _log.warning("%s may be of another space than %r: %s", path, space, spaces.doubtful)
         about = {**about, "space": brief(renewed(space, before["space"]))}
-        return cls(about, how, unit, pieces, correction)
+        return cls(about, found.how, found.unit, pieces, found.correction)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A piece and its measurement, as the file holds them."""
+
+    operation: str
+    shape: tuple[int, int, int]
+    filters: int
+    stride: int
+    value: float
+    spread: float
+    repeats: int
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What the file of a table holds."""
+
+    version: int
+    about: dict[str, Any]
+    how: str
+    unit: str
+    correction: Correction
+    pieces: list[_Row]
+
+
+def _check_row(row: _Row, place: str, path: Path) -> None:
+    """Refuse sizes below 1, and times that cannot be.
+
+    Raises:
+        CorruptedState: Naming the file and the place.
+    """
+    sizes = {"shape": min(row.shape), "stride": row.stride, "repeats": row.repeats}
+    for name, size in sizes.items():
+        if size < 1:
+            raise CorruptedState(f"{path}, {place}.{name}: it must be at least 1. {_REMEDY}")
+    for name in ("value", "spread"):
+        value = getattr(row, name)
+        if not 0 <= value < math.inf:
+            raise CorruptedState(
+                f"{path}, {place}.{name}: a finite time from 0 on is expected, got {value}. "
+                f"{_REMEDY}"
+            )
 
 
 def describe(
@@ -211,9 +260,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str | int | float | None):
         return value
     return [_plain(part) for part in value] if isinstance(value, list | tuple) else repr(value)
-
-
-def _piece(row: Mapping[str, Any]) -> Piece:
-    height, width, channels = (int(n) for n in row["shape"])
-    shape = (height, width, channels)
-    return Piece(str(row["operation"]), shape, int(row["filters"]), int(row["stride"]))

@@ -49,7 +49,9 @@ def read_network(path: Path) -> Any:
                 "script of yours, and load the model there"
             )
         return keras.models.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except CorruptedState:
+        raise
+    except Exception as error:  # Keras, h5py and zipfile show damage in two dozen types
         reason = (str(error).strip() or repr(error)).partition("\n")[0]
         raise CorruptedState(f"{path} cannot be read as a network: {reason}") from error
 

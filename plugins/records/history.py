@@ -5,14 +5,27 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cellwright.plugins.files import atomic_write, read_json
+from cellwright.plugins.checked import as_kind, check_finite, read_as
+from cellwright.plugins.files import atomic_write
 from cellwright.plugins.strategies.outcome import Told
 from cellwright.search_spaces import CorruptedState
 
 _FORMAT = 1
+_REMEDY = "Move it away to begin without it, or put back a copy"
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A `Told` as the file holds it."""
+
+    number: int
+    params: dict[str, Any]
+    reward: float | tuple[float, ...] | None
+    excess: float = 0.0
 
 
 def save_history(path: str | Path, history: Iterable[Told], **facts: Any) -> None:
@@ -45,11 +58,9 @@ def load_history(path: str | Path) -> tuple[list[Told], dict[str, Any]]:
         FileNotFoundError: If there is no such file.
         CorruptedState: If it is damaged, or of another format.
     """
-    try:
-        document = read_json(Path(path))
-    except ValueError as error:
-        raise _damaged(path, error) from error
-    return history_in(document, path)
+    if not Path(path).exists():
+        raise FileNotFoundError(path)
+    return history_in(read_as(Path(path), dict[str, Any], _REMEDY), path)
 
 
 def history_in(document: Any, path: str | Path) -> tuple[list[Told], dict[str, Any]]:
@@ -58,45 +69,22 @@ def history_in(document: Any, path: str | Path) -> tuple[list[Told], dict[str, A
     Raises:
         CorruptedState: If it is damaged, or of another format.
     """
-    try:
-        document = dict(document)
-        version = document.pop("format")
-        history = [_told(entry) for entry in document.pop("history")]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(path, error) from error
+    found = dict(as_kind(document, dict[str, Any], path, _REMEDY))
+    if missing := {"format", "history"} - found.keys():
+        raise CorruptedState(f"{path} has no {', '.join(sorted(missing))}. {_REMEDY}")
+    version, history = found.pop("format"), found.pop("history")
     if version != _FORMAT:
         raise CorruptedState(
             f"{path} has format {version!r}, and this version of Cellwright reads {_FORMAT}; "
             "use the version that wrote it, or move the file away to begin without it"
         )
-    return history, document
-
-
-def _damaged(path: str | Path, error: Exception) -> CorruptedState:
-    return CorruptedState(
-        f"{path} is not a whole history ({type(error).__name__}: {error}); move it away to "
-        "begin without it, or put back a copy"
-    )
-
-
-def set_aside(path: Path) -> None:
-    """Rename a damaged file, so that it can be looked at and is not written over."""
-    count = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{count}")).exists():
-        count += 1
-    path.replace(aside)
-
-
-def _told(entry: dict[str, Any]) -> Told:
-    number, params, reward = entry["number"], entry["params"], entry["reward"]
-    if not isinstance(number, int) or not isinstance(params, dict):
-        raise TypeError(f"no trial: {entry!r}")
-    if reward is None:
-        excess = float(entry.get("excess", 0.0))
-        if not 0 <= excess < math.inf:
-            raise ValueError(f"excess of trial {number} is {excess}")
-        return Told(number, params, None, excess)
-    values = tuple(map(float, reward if isinstance(reward, list) else [reward]))
-    if not all(map(math.isfinite, values)):
-        raise ValueError(f"reward of trial {number} is {reward}")
-    return Told(number, params, values if isinstance(reward, list) else values[0])
+    entries = as_kind({"history": history}, dict[str, list[_Entry]], path, _REMEDY)["history"]
+    for place, entry in enumerate(entries):
+        check_finite(entry.reward, path, _REMEDY, f"history[{place}].reward")
+        if not 0 <= entry.excess < math.inf:
+            raise CorruptedState(
+                f"{path}, history[{place}].excess: a finite share from 0 on is expected, got "
+                f"{entry.excess}. {_REMEDY}"
+            )
+    told = [Told(entry.number, entry.params, entry.reward, entry.excess) for entry in entries]
+    return told, found

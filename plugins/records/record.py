@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from cellwright.plugins.checked import as_kind
 from cellwright.plugins.records.history import (
     history_in,
     load_history,
@@ -34,6 +35,18 @@ ANSWERS_NONE = "imported"  # with what hyperparameters, or how long, it was trai
 GUESSED = "guessed"  # that it failed is a guess, which any report corrects
 _BETWEEN = "between"  # numbers of ranges that are none of their levels
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What the file of a record holds of trials, beside their results."""
+
+    running: list[tuple[int, dict[str, Any]]]
+    trials: list[tuple[int, dict[str, Any]]]
+    asked: int
+
+
+_KEPT = tuple(each.name for each in fields(_Kept))
 
 
 class Result(NamedTuple):
@@ -223,7 +236,10 @@ class TrialRecord:
         cls, history: list[Told], facts: dict[str, Any], space: SearchSpace, file: str | Path
     ) -> tuple[Self, dict[str, Any]]:
         noted = facts.pop("identity", None) or str(facts.get("space"))
-        found = compare(space, noted)
+        try:
+            found = compare(space, noted)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CorruptedState(f"{file}, identity: no space is described: {error!r}") from error
         if found.different:
             raise SpaceMismatch(
                 f"{file} holds the trials of another search space than {space!r}: "
@@ -235,13 +251,12 @@ class TrialRecord:
                 each.number: each._replace(params=space.decode(space.encode(each.params)))
                 for each in history
             }
-            running = {int(number): dict(given) for number, given in facts.pop("running")}
-            trials = {int(number): dict(known) for number, known in facts.pop("trials")}
-            asked = int(facts.pop("asked"))
+            kept = as_kind({n: facts.pop(n) for n in _KEPT}, _Kept, file, "Move it away")
+            running, trials, asked = dict(kept.running), dict(kept.trials), kept.asked
             record = cls(space, told, running, trials, asked, found.doubtful, noted)
             for number in told:
                 record.facts.setdefault(number, {})
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CorruptedState(f"{file} is not a whole record of trials: {error}") from error
         return record, facts
 

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cellwright.plugins.files import atomic_path, atomic_write, exclusive_lock, read_json
-from cellwright.search_spaces import CorruptedState, Params, SearchSpace
+from cellwright.plugins.checked import read_as
+from cellwright.plugins.files import atomic_path, atomic_write, exclusive_lock
+from cellwright.search_spaces import CorruptedState, Params, SearchSpace, Value
 
 # What keeps a child; it may say in which file, if it did.
 Keep = Callable[[Params, dict[str, float], Any], Path | None]
 _log = logging.getLogger(__name__)
+_REMEDY = (
+    "Delete it and the best.keras beside it, and the best child is kept again from the next trial "
+    "on"
+)
+
+
+@dataclass(frozen=True)
+class _Best:
+    """What ``best.json`` holds."""
+
+    params: dict[str, Value]
+    metrics: dict[str, float]
 
 
 def keep_best(folder: str | Path, space: SearchSpace | None = None) -> Keep:
@@ -63,13 +78,11 @@ def read_best(folder: str | Path) -> Mapping[str, Any] | None:
     file = Path(folder) / "best.json"
     if not file.exists():
         return None
-    try:
-        best: Mapping[str, Any] = read_json(file)
-        float(best["metrics"]["reward"])
-        dict(best["params"])
-    except (ValueError, KeyError, TypeError) as error:
+    best = read_as(file, _Best, _REMEDY)
+    reward = best.metrics.get("reward")
+    if reward is None or not math.isfinite(reward):
         raise CorruptedState(
-            f"{file} is damaged ({error}); delete it and the best.keras beside it, and the best "
-            "child is kept again from the next trial on"
-        ) from error
-    return best
+            f"{file} is damaged: metrics.reward is {reward}, and is to be a finite number. "
+            f"{_REMEDY}"
+        )
+    return asdict(best)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import shutil
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from cellwright.plugins.files import atomic_write_bytes
-from cellwright.search_spaces import ChildFailed
+from cellwright.plugins.checked import as_kind
+from cellwright.plugins.files import atomic_path, atomic_write_bytes, read_npz
+from cellwright.search_spaces import ChildFailed, CorruptedState
 
 History = dict[str, list[float]]
 _log = logging.getLogger(__name__)
@@ -48,7 +48,8 @@ class Checkpoint:
         """Copy the state of ``other``, if it has a file; return how many epochs are in this one."""
         if self.path != other.path and other.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(other.path, self.path)
+            with atomic_path(self.path) as beside:
+                shutil.copyfile(other.path, beside)
         read = self._read()
         return 0 if read is None else epochs_of(read[0])
 
@@ -95,12 +96,13 @@ class Checkpoint:
 
     def _read(self) -> tuple[History, list[Any]] | None:
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                history: History = json.loads(str(file["history"]))
-                return history, [file[str(i)] for i in range(len(file.files) - 1)]
+            arrays = read_npz(self.path)
+            noted = json.loads(str(arrays.pop("history")))
+            history = as_kind(noted, dict[str, list[float]], self.path, "Delete it")
+            return history, [arrays[str(i)] for i in range(len(arrays))]
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, RecursionError, CorruptedState) as error:
             _log.warning("%s cannot be read (%s): its child is trained afresh", self.path, error)
             return None
 

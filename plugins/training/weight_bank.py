@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.plugins.files import atomic_write_bytes
+from cellwright.plugins.files import atomic_write_bytes, read_npz
 
 Array = NDArray[Any]
 _log = logging.getLogger(__name__)
@@ -75,11 +74,11 @@ class WeightBank:
         """The weights of ``key``, or None if there are none that can be read."""
         path = self._path(key)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return [file[str(number)] for number in range(len(file.files))]
+            arrays = read_npz(path)
+            return [arrays[str(number)] for number in range(len(arrays))]
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError) as error:
             _log.warning("%s cannot be read (%s): layers begin with fresh weights", path, error)
             return None
 

@@ -156,7 +156,7 @@ def test_a_project_whose_tuner_file_is_missing_is_not_written_over(tmp_path, cap
     assert "the search goes on from them" in caplog.text
 
 
-@pytest.mark.parametrize("damage", ["", '{"ongoing_trials": {', "[]", '{"hyperparameters": 3}'])
+@pytest.mark.parametrize("damage", ['{"ongoing_trials": {', "[]", '{"hyperparameters": 3}'])
 def test_a_damaged_oracle_file_is_named_and_can_be_done_without(tmp_path, damage):
     run(tmp_path, 5)
     file = tmp_path / "project" / "oracle.json"
@@ -165,6 +165,16 @@ def test_a_damaged_oracle_file_is_named_and_can_be_done_without(tmp_path, damage
         tuner(tmp_path, oracle(8))
     file.unlink()
     assert run(tmp_path, 8) == bare(8)[5:]
+
+
+@pytest.mark.parametrize(("name", "damage"), [("tuner0", ""), ("tuner0", "{"), ("oracle", "")])
+def test_files_that_a_kill_emptied_do_not_block_the_project(tmp_path, caplog, name, damage):
+    run(tmp_path, 5)
+    file = tmp_path / "project" / f"{name}.json"
+    file.write_text(damage)
+    assert run(tmp_path, 8) == bare(8)[5:]
+    assert f"{name}.json is" in caplog.text
+    assert file.with_name(f"{name}.json.damaged-1").read_text() == damage
 
 
 def test_a_damaged_trial_file_is_named_and_the_others_survive(tmp_path):

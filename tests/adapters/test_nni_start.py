@@ -135,7 +135,7 @@ def test_a_wrong_experiment_is_refused_before_nni_starts(tmp_path: Path) -> None
     (folder / "search_space.json").write_text('{"block/0": }')
     done = control(folder, "create", "--config", "config.yml")
     assert done.returncode != 0
-    assert "search_space.json, line 1, column 13: Expecting value" in done.stderr
+    assert "search_space.json is damaged: line 1, column 13: Expecting value" in done.stderr
     assert not (folder / "experiments").exists()
 
 

@@ -102,7 +102,7 @@ def load(cls: type, folder: Any) -> Any:
             estimator.classes_ = classes
         estimator.notes_ = found.get("notes", [])
         _load_model(estimator, path, document)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # a wrong place in a list, a number too large, and many more
         raise CorruptedState(
             f"{path} holds no {cls.__name__} that can be read: {error!r}. {remedy}"
         ) from error

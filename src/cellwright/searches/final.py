@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.plugins import Data, Recipe
+from cellwright.plugins.checked import as_kind, read_as
 from cellwright.plugins.files import atomic_path, atomic_write, exclusive_lock
 from cellwright.plugins.interrupts import never_a_failure
 from cellwright.plugins.metrics import DATA_WAIT
@@ -24,7 +25,7 @@ from cellwright.plugins.model.trained import DOCUMENT
 from cellwright.plugins.training.checkpoints import Checkpoint, History
 from cellwright.search_spaces import CellwrightError, CorruptedState
 from cellwright.searches.candidate import Candidate
-from cellwright.searches.final_place import PLAN, TRAINING, is_finished, plan_of, read_plan
+from cellwright.searches.final_place import ANEW, PLAN, TRAINING, is_finished, plan_of
 from cellwright.searches.sources import Sources, load_all, load_test
 
 
@@ -41,6 +42,15 @@ class Outcome:
     seed: int
     metrics: dict[str, float]
     history: History
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What the document of a finished training tells of its seeds."""
+
+    outcomes: list[Outcome]
+    kept: int
+    why: str
 
 
 @dataclass(frozen=True)
@@ -141,13 +151,10 @@ def _read_final(out: Path) -> Final:
     """What an earlier call left, which came to its end."""
     model = TrainedModel.load(out)
     try:
-        outcomes = tuple(Outcome(**one) for one in model.made["outcomes"])
-        return Final(model, outcomes, int(model.made["kept"]), str(model.made["why"]))
-    except (KeyError, TypeError) as error:
-        raise CorruptedState(
-            f"{out / DOCUMENT} does not tell how its seeds went: {error!r}. Give --overwrite to "
-            "train anew, or another --out"
-        ) from error
+        made = as_kind(dict(model.made), _Made, out / DOCUMENT, ANEW)
+    except CorruptedState as error:
+        raise CorruptedState(f"this does not tell how its seeds went: {error}") from error
+    return Final(model, tuple(made.outcomes), made.kept, made.why)
 
 
 def _network_file(out: Path, seed: int) -> Path:
@@ -171,7 +178,7 @@ def _train_seed(
 
     result, kept = out / TRAINING / f"seed_{seed}.json", _network_file(out, seed)
     if result.is_file() and kept.is_file():
-        return Outcome(**read_plan(result))
+        return read_as(result, Outcome, ANEW)
     recipe = replace(candidate.recipe, seed=seed)
     checkpoint = Checkpoint(out / TRAINING / f"seed_{seed}.npz")
     with never_a_failure(), named_memory():

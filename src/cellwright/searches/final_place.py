@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from cellwright.plugins import Data
-from cellwright.plugins.files import read_json
+from cellwright.plugins.checked import read_as
 from cellwright.plugins.model.labelled import Labelled
 from cellwright.plugins.model.trained import DOCUMENT
-from cellwright.search_spaces import CellwrightError, CorruptedState
+from cellwright.search_spaces import CellwrightError
 from cellwright.searches.candidate import Candidate
 from cellwright.searches.sources import Sources
 
 TRAINING = "training"  # what is kept until the model is there
 PLAN = "plan.json"
+ANEW = "Give --overwrite to train anew, or another --out"  # where a file is damaged
 
 
 def plan_of(
@@ -85,15 +86,7 @@ def read_plan(file: Path) -> Any:
     Raises:
         CorruptedState: If it is damaged.
     """
-    try:
-        found = read_json(file)
-        if not isinstance(found, dict):
-            raise ValueError("it holds no JSON object")
-    except ValueError as error:
-        raise CorruptedState(
-            f"{file} is damaged: {error}. Give --overwrite to train anew, or another --out"
-        ) from error
-    return found
+    return read_as(file, dict[str, Any], ANEW)
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from cellwright.plugins import Data
+from cellwright.plugins.checked import as_kind, check_finite, read_as
 from cellwright.plugins.files import exclusive_lock
 from cellwright.plugins.scoring.reference import target_from
 from cellwright.search_spaces import CellwrightError, CorruptedState
@@ -22,6 +22,10 @@ from cellwright.searches.settings import FILE, LISTS, SCHEDULES, Settings, as_to
 _MAY_CHANGE = {"trials", "concurrency", "track", "stream"}
 _ONE_OF: dict[str, list[str | None]] = {"host": [*HOSTS], "schedule": [None, *SCHEDULES]}
 _WORKERS = ".workers"  # in the folder: a lock for each process that helps
+_REMEDY = (
+    "Write it again by hand (a JSON object of the options of `cellwright search`), or start a new "
+    "search with another --out"
+)
 _KINDS = get_type_hints(Settings)  # of each setting, such as float | None
 # The defaults of settings that older files lack.
 _LATER = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
@@ -45,46 +49,37 @@ def read_settings(folder: Path) -> Settings:
             f"{folder} holds no search: there is no {FILE}. Give the folder that was the --out of "
             "`cellwright search`"
         )
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        if "target_ms" in data:  # of version 0.1.0 before it had meters
-            data["target"] = data.pop("target_ms")
-        data = _LATER | data
-        return Settings(**{name: _typed(name, data[name]) for name in _KINDS})
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptedState(
-            f"{file} is damaged: {error!r}. Write it again by hand (a JSON object of the options "
-            "of `cellwright search`), or start a new search with another --out"
-        ) from error
+    data = read_as(file, dict[str, Any], _REMEDY)
+    check_finite(data, file, _REMEDY)
+    if "target_ms" in data:  # of version 0.1.0 before it had meters
+        data["target"] = data.pop("target_ms")
+    data = _LATER | data
+    if missing := [name for name in _KINDS if name not in data]:
+        raise CorruptedState(f"{file} is damaged: it has no {', '.join(missing)}. {_REMEDY}")
+    return Settings(**{name: _typed(name, data[name], file) for name in _KINDS})
 
 
-def _typed(name: str, value: Any) -> Any:
+def _typed(name: str, value: Any, file: Path) -> Any:
     if name in LISTS:
-        return _several(name, value)
-    if name == "strategy_arg":
-        if not isinstance(value, dict):
-            raise ValueError(f"{name} is {value!r}")
-        return value
-    kind = _KINDS[name]
-    if isinstance(value, int) and not isinstance(value, kind | bool):
-        value = float(value)  # 1 where 1.0 is meant
-    if not isinstance(value, kind) or (value not in _ONE_OF.get(name, [value])):
-        raise ValueError(f"{name} is {value!r}")
+        value = _several(name, value)
+    kind = str if name == "space" else _KINDS[name]
+    value = as_kind(value, kind, file, _REMEDY, name)
+    if value not in _ONE_OF.get(name, [value]):
+        allowed = ", ".join(map(str, _ONE_OF[name]))
+        raise CorruptedState(
+            f"{file} is damaged: {name} is {value!r}, and may be {allowed}. {_REMEDY}"
+        )
     return value
 
 
-def _several(name: str, value: Any) -> tuple[str, ...]:
-    """A setting that is a list; older files hold it as one text, or null.
+def _several(name: str, value: Any) -> Any:
+    """A setting that is a list, if it is one text, or null, as in older files.
 
     Their objectives have no directions: the reward and accuracies were maximised, and all else was
     minimised.
     """
-    if value is None:
-        return ()
-    if isinstance(value, list | tuple) and all(isinstance(text, str) for text in value):
-        return tuple(value)
     if not isinstance(value, str):
-        raise ValueError(f"{name} is {value!r}")
+        return () if value is None else value
     texts = tuple(text.strip() for text in value.split(LISTS[name]) if text.strip())
     if name != "objectives":
         return texts

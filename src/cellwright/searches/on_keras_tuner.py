@@ -128,7 +128,7 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
 def _load(file: Path) -> Any:
     try:
         return kt.engine.trial.Trial.load(str(file))
-    except (ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # Keras Tuner checks nothing of what it reads
         raise CorruptedState(
             f"{file} is damaged and Keras Tuner cannot read it: {error!r}. Mend it, or move the "
             f"folder {file.parent} away to leave the trial out"

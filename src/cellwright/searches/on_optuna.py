@@ -145,7 +145,13 @@ def _check_joined(study: optuna.Study, settings: Settings) -> None:
     if not isinstance(noted, str):
         note_in_study(study, _SEARCH, json.dumps(mine))
         return
-    theirs = json.loads(noted)
+    try:
+        theirs = dict(json.loads(noted))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise CorruptedState(
+            f"the study {study.study_name!r} has a damaged user attribute {_SEARCH!r} ({error}): "
+            "remove it there, or give another --study"
+        ) from error
     changed = [
         f"--{name.replace('_', '-')} is {theirs[name]!r} there and {mine[name]!r} here"
         for name in mine
@@ -211,7 +217,7 @@ def _broken_line(journal: Path) -> int | None:
         try:
             if not isinstance(json.loads(line), dict):
                 return number
-        except ValueError:
+        except (ValueError, RecursionError):
             return number
     return None
 

@@ -165,7 +165,7 @@ def test_a_preparation_survives_json_and_gives_finite_features(rows):
 
 
 def test_a_damaged_preparation_is_refused():
-    with pytest.raises(CorruptedState, match="not a preparation of a table"):
+    with pytest.raises(CorruptedState, match=r"the preparation of a table is damaged: .*columns"):
         Preparation.from_json({"names": ["a"]})
     data = Preparation.fit(read_table([[1.0], [2.0]])).to_json()
     data["columns"][0]["style"] = "MCMXC"

@@ -246,7 +246,7 @@ def test_a_table_of_a_space_that_may_be_another_is_taken_with_a_warning(tmp_path
 def test_a_damaged_table_is_named(tmp_path, text):
     path = tmp_path / "table.json"
     path.write_text(text)
-    with pytest.raises(CorruptedState, match=r"table.json is no latency table.*Delete it"):
+    with pytest.raises(CorruptedState, match=r"table.json is damaged.*Delete it"):
         predictor(path=path)
 
 

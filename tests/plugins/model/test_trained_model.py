@@ -97,7 +97,7 @@ def damage(folder, change):
         (lambda d: d.update(classes=["flat", 3]), r"classes\[1\]: text is expected, not 3"),
         (lambda d: d.update(classes=["a", "b", "c"]), "the network has 2 outputs, and 3 are"),
         (lambda d: d.update(input={}), "input.table: an object is expected"),
-        (lambda d: d["input"]["table"]["columns"][0].update(mean=None), r"s\[0\].mean is None"),
+        (lambda d: d["input"]["table"]["columns"][0].update(mean=None), r"s\[0\].mean: "),
         (lambda d: d["input"]["table"]["columns"].pop(), "examples are prepared as"),
         (lambda d: d["input"]["table"]["columns"][1].update(position=7), r"columns\[1\].position"),
         (lambda d: d.update(format=9), "of format 9, and this version reads 1"),

@@ -52,7 +52,7 @@ def test_a_later_process_goes_on_from_what_is_there():
 def test_a_damaged_file_is_named_and_nothing_is_lost(text):
     keep_best("best")({"a": 0}, {"reward": 0.5}, child(7))
     Path("best/best.json").write_text(text)
-    with pytest.raises(CorruptedState, match=r"best/best\.json is damaged.*delete it"):
+    with pytest.raises(CorruptedState, match=r"best/best\.json is damaged.*Delete it"):
         read_best("best")
     with pytest.raises(CorruptedState, match="is damaged"):
         keep_best("best")({"a": 1}, {"reward": 0.75}, child(8))
