@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import entry_points
 from operator import attrgetter
 from pathlib import Path
@@ -20,7 +21,7 @@ from cellwright.plugins.meters import AnyMeter, as_meters
 from cellwright.plugins.scoring.rewards import Reward
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.plugins.tracking.tracked import OnTrial
-from cellwright.search_spaces import JointSpace, SearchSpace, read_hyperparameter
+from cellwright.search_spaces import CellwrightError, JointSpace, SearchSpace, read_hyperparameter
 
 __all__ = ["make_meter", "make_reward", "make_space", "make_strategy", "make_tracker"]
 
@@ -177,9 +178,51 @@ def names(group: str) -> list[str]:
     return sorted({entry.name for entry in entry_points(group=f"cellwright.{group}")})
 
 
+@contextmanager
+def only_told(given: Collection[str]) -> Iterator[None]:
+    """Import no module in this block for a ``"package.module:attribute"`` that is not among those
+    ``given``, as when names are read from a folder that may be of somebody else.
+
+    Names that are installed, and classes of Cellwright, are no matter of trust. The block counts
+    for the whole process, other threads included.
+    """
+    global _given
+    before, _given = _given, frozenset(given)
+    try:
+        yield
+    finally:
+        _given = before
+
+
+_given: frozenset[str] | None = None  # None where every name is the user's
+
+
+def _check_trusted(group: str, name: str) -> None:
+    """Refuse to import what a file names.
+
+    Raises:
+        CellwrightError: If it is not trusted; see `only_told`.
+    """
+    if _given is None or name in _given:
+        return
+    module, _, attribute = name.partition(":")
+    if module.partition(".")[0] == "cellwright":
+        with suppress(ImportError):
+            found = getattr(importlib.import_module(module), attribute.partition(".")[0], None)
+            if isinstance(found, type) and found.__module__.partition(".")[0] == "cellwright":
+                return
+    raise CellwrightError(
+        f"{name!r} is named by the folder, not by you, and to read it would run the code of the "
+        f"module {module!r}: give --trust if you trust whoever made the folder. Installed {group} "
+        f"need no trust: {', '.join(names(group))}"
+    )
+
+
 def _load(group: str, name: str) -> Any:
     if not isinstance(name, str) or not name:
         raise ValueError(f"a name was expected among {names(group)}, got {name!r}")
+    if ":" in name:
+        _check_trusted(group, name)
     try:
         if ":" in name:
             module, attribute = name.split(":", 1)

@@ -48,6 +48,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
             "tracking",
             "training",
             "meters",
+            "model",
         },
         "registry": {"strategies", "meters", "tracking", "scoring"},
         "": {

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.plugins.meters import Meter
+from cellwright.plugins.model.network_file import read_network
 from cellwright.search_spaces import GENOTYPES, UnbuildableChild, load_genotype
 
 _KNOWN = (
@@ -101,7 +102,7 @@ def reference_network(name: str, input_shape: Sequence[int], classes: int) -> An
     from cellwright.search_spaces.keras_settings import channels_last
 
     if name.endswith(".keras"):
-        return keras.models.load_model(Path(name), compile=False)
+        return read_network(Path(name))
     if name in GENOTYPES or name.endswith(".json"):
         return load_genotype(name).build(tuple(input_shape), classes)
     make = getattr(keras.applications, name, None)

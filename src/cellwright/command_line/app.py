@@ -33,10 +33,11 @@ from cellwright.command_line.report import report
 from cellwright.command_line.results import write_preparation, write_results
 from cellwright.command_line.show import show
 from cellwright.command_line.train import train
+from cellwright.command_line.trust import with_trust
 from cellwright.command_line.workers import helped
 from cellwright.plugins import Evaluation, LatencyPredictor, Stream, Trackers
 from cellwright.plugins.interrupts import at_once, held_back
-from cellwright.plugins.registry import names
+from cellwright.plugins.registry import names, only_told
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
 from cellwright.searches.checks import (
@@ -160,10 +161,13 @@ def search(
             f"{settings.meant_space}, and goes on with that",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
-    _finish(out, settings, workers)
+    # A folder may hold more than these settings, such as the configuration of an NNI experiment.
+    with only_told(settings.named):
+        _finish(out, settings, workers)
 
 
 @app.command()
+@with_trust
 def worker(
     out: Annotated[Path, typer.Argument(help="Folder of a search that Optuna drives.")],
 ) -> None:
@@ -267,10 +271,11 @@ def _run(
     return found
 
 
-app.command()(show)
+app.command()(with_trust(show))
 
 
 @app.command()
+@with_trust
 def best(
     out: Out,
     top: Annotated[
@@ -303,11 +308,11 @@ def best(
     print_model(out, trials[0])
 
 
-app.command()(train)
+app.command()(with_trust(train))
 app.command()(evaluate)
 app.command()(predict)
-app.command()(export)
-app.command()(report)
+app.command()(with_trust(export))
+app.command()(with_trust(report))
 
 
 @app.command("nni-init")
@@ -392,7 +397,8 @@ def options(
 def main() -> None:
     """Run the command line; an expected error gives one clear message and exit status 1."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes while it runs
-    sys.path.append("")  # where --space and --strategy find the user's modules
+    if sys.argv[1:2] in (["search"], ["nni-init"]):
+        sys.path.append("")  # where --space and --strategy find the user's modules
     searches = sys.argv[1:2] in (["search"], ["worker"], ["train"])
     try:
         with at_once(STOPS, CONTINUES, STOPPED) if searches else nullcontext():

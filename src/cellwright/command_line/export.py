@@ -18,8 +18,9 @@ from rich.table import Table
 
 from cellwright.plugins import TrainedModel, load_dataset
 from cellwright.plugins.model.labelled import Task, read_labelled
+from cellwright.plugins.model.network_file import read_network
 from cellwright.plugins.training.best_child import read_best
-from cellwright.search_spaces import CellwrightError
+from cellwright.search_spaces import CellwrightError, CorruptedState
 from cellwright.searches.checks import check_folder
 from cellwright.searches.children import find_trial, trained_child
 from cellwright.searches.folder import read_settings
@@ -90,6 +91,7 @@ def export(
             "`cellwright evaluate`."
         ),
     ] = None,
+    trust: bool = False,
 ) -> None:
     """Write a network as .keras, LiteRT, ONNX, OpenVINO and Python, and check every file.
 
@@ -116,7 +118,7 @@ def export(
     with console.status("loading the network"), quiet_tensorflow():
         if data is None:
             images = source.images(int8)
-        model, genotype = source.load()
+        model, genotype = source.load(trust)
         if data is not None and of_the_model:
             as_trained = _is_model(run)
             images = _prepared(run, data) if as_trained else _some(data, _read_by(model))
@@ -164,8 +166,11 @@ class _Source:
             )
         return _some(self.settings.data, self.settings.data_options)
 
-    def load(self) -> tuple[Any, Mapping[str, Any] | None]:
-        """The network, and its genotype if it is known."""
+    def load(self, trust: bool) -> tuple[Any, Mapping[str, Any] | None]:
+        """The network, and its genotype if it is known.
+
+        Without ``trust`` no module is imported that the network's file names.
+        """
         # Layers are known to Keras once their module is imported, a user's space or ours.
         space = None if self.settings is None else self.settings.make_space()
         import keras
@@ -173,7 +178,15 @@ class _Source:
         import cellwright.search_spaces.export  # noqa: F401
 
         try:
-            model = keras.models.load_model(self.model, compile=False)
+            if trust:
+                model = keras.models.load_model(self.model, compile=False)
+            else:
+                model = read_network(self.model)
+        except CorruptedState as error:
+            raise CellwrightError(
+                f"{error}. If it has layers of your own, give --trust, and the folder of its "
+                "search, whose space brings them"
+            ) from error
         except (TypeError, ValueError, OSError, KeyError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise CellwrightError(

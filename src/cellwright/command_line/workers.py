@@ -34,8 +34,9 @@ def helped(out: Path, settings: Settings, helpers: int, console: Console) -> Ite
     try:
         for number in range(2, helpers + 2):
             log = out / f"worker-{number}.log"
-            with log.open("wb") as file:
-                command = [sys.executable, "-c", _START, "worker", str(out.absolute())]
+            log.unlink(missing_ok=True)  # a link is not followed
+            with log.open("xb") as file:
+                command = [sys.executable, "-c", _START, "worker", str(out.absolute()), "--trust"]
                 env = {**os.environ, **environment(settings)}
                 process = subprocess.Popen(command, stdout=file, stderr=file, env=env)
             started.append((log, process))

@@ -239,6 +239,13 @@ class Settings:
         return self.space
 
     @property
+    def named(self) -> list[str]:
+        """All that these settings name and that may be ``"package.module:attribute"``."""
+        texts = [self.strategy, *(text.partition("=")[0] for text in self.track)]
+        texts += [text.partition(",")[0].strip() for text in (*self.meter, self.reward or "")]
+        return [text for text in (self.space, self.meant_space, *texts) if isinstance(text, str)]
+
+    @property
     def strategy_arguments(self) -> dict[str, Any]:
         """The arguments of the strategy beside its space, its seed and its objectives."""
         before = {"exploration": 0.0} if self.edition < 2 else {}
