@@ -19,6 +19,7 @@ from cellwright.search_spaces import (
     SearchSpace,
     SpaceMismatch,
 )
+from cellwright.search_spaces.arguments import check_kind
 from cellwright.search_spaces.identity import compare
 
 _log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ def architecture(hp: Any, space: SearchSpace | str | None = None) -> Params:
         ValueError: Inside a ``name_scope`` or ``conditional_scope``, where the decisions would
             have other names than in the oracle.
     """
+    check_kind("hp", hp, kt.HyperParameters, "Keras Tuner's HyperParameters")
     space = make_space(space)
     oracle = getattr(hp, "searched_by", None)
     if oracle is not None:

@@ -50,6 +50,7 @@ from cellwright.plugins.training.train import (
     metrics_of,
 )
 from cellwright.search_spaces import OverLimit, Params, SearchSpace
+from cellwright.search_spaces.arguments import check_integer, check_parts
 from cellwright.search_spaces.keras_settings import computing_in
 
 
@@ -104,6 +105,10 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
     ) -> None:
         super().__init__(name=name, tunable=tunable)
         self.space = make_space(space)
+        check_parts("input_shape", input_shape, int)
+        if not input_shape or min(input_shape) < 1:
+            raise ValueError(f"input_shape must hold sizes of at least 1, got {input_shape!r}")
+        check_integer("classes", classes, 2)
         self.input_shape = tuple(input_shape)
         self.classes = classes
         self.recipe = Recipe(learning_rate=learning_rate)

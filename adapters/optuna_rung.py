@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna import Study, Trial
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import BaseTrial, FrozenTrial, TrialState
 
 from cellwright.adapters.optuna_private import note_in_trial, stored_trial, trials_of, whole_study
 from cellwright.adapters.optuna_record import reward_of
@@ -20,6 +20,7 @@ from cellwright.plugins import Strategy
 from cellwright.plugins.strategies.schedule import Attempt, Rung, Schedule, draws_of
 from cellwright.plugins.strategies.strategy import NOTES
 from cellwright.search_spaces import SearchSpace
+from cellwright.search_spaces.arguments import check_kind
 
 RUNG = "rung"  # user attribute of a trial that is part of a schedule
 _logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ def rung_of(trial: Trial | FrozenTrial) -> Rung | None:
     enqueued with all its parameters; train that one for as long as you like. A note that cannot be
     read is named in a warning, and counts as none.
     """
+    check_kind("trial", trial, BaseTrial, "a trial of Optuna")
     if isinstance(trial, Trial):
         trial = stored_trial(trial.study, trial)
     given = trial.user_attrs.get(RUNG)

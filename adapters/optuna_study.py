@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from cellwright.adapters.optuna_private import identity_of, retried_in, trials_of
 from cellwright.plugins.metrics import mistaken
-from cellwright.plugins.strategies.arguments import check_integer
 from cellwright.plugins.strategies.strategy import NOTES
+from cellwright.search_spaces.arguments import check_integer
 
 # User attributes: of a trial that was interrupted, and of the one that tries its child again.
 INTERRUPTED, AGAIN = "interrupted", "tries_again"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from optuna import Study, Trial
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import BaseTrial, FrozenTrial, TrialState
 
 from cellwright.adapters.optuna_private import (
     enqueued_in,
@@ -33,6 +33,7 @@ from cellwright.search_spaces import (
     SpaceMismatch,
     Value,
 )
+from cellwright.search_spaces.arguments import check_kind
 
 ARCHITECTURE = "architecture"  # user attribute of a trial: `SearchSpace.in_short`
 KEPT = f"cellwright:{SCORED_BY}"  # system attribute of a trial
@@ -56,6 +57,7 @@ def suggest(trial: Trial, space: SearchSpace | str) -> Params:
         InvalidArchitecture: If a value was enqueued that is not among the choices, or is no number.
             Optuna allows no such values either, and this trial fails.
     """
+    check_kind("trial", trial, BaseTrial, "a trial of Optuna")
     space = make_space(space)
     try:
         strategy = getattr(innermost_sampler(trial.study), "strategy", None)

@@ -31,7 +31,7 @@ from cellwright.adapters.optuna_private import (
 from cellwright.adapters.optuna_record import PROPOSED
 from cellwright.adapters.optuna_rung import RUNG, noted_for_another
 from cellwright.adapters.optuna_study import AGAIN, INTERRUPTED, replaced_in, was_stopped
-from cellwright.plugins.strategies.arguments import check_integer
+from cellwright.search_spaces.arguments import check_integer
 
 ALIVE = "cellwright:alive"  # system attribute of a trial: changes while its worker lives
 LOST = "lost_with"  # user attribute of the trial that tries again what a worker's death left

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from cellwright.search_spaces.arguments import check_model
+
 
 @dataclass(frozen=True)
 class Costs:
@@ -28,6 +30,7 @@ def costs(model: Any) -> Costs:
     Raises:
         ValueError: See `multiply_adds`.
     """
+    check_model(model)
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     return Costs(model.count_params(), trainable, multiply_adds(model))
 
@@ -62,6 +65,7 @@ def depth(model: Any) -> int:
     """
     import keras
 
+    check_model(model)
     depths = {id(tensor): 0 for tensor in model.inputs}
 
     def deepest(tensors: list[Any]) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from cellwright.search_spaces.arguments import check_flag, check_number, check_text
 from cellwright.search_spaces.errors import InvalidArchitecture
 
 Value = str | int | float | bool
@@ -41,9 +42,13 @@ class Decision:
     _index: dict[Value, int] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
-        choices = tuple(self.choices)
-        if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"name must be a non-empty string, got {self.name!r}")
+        check_text("name", self.name)
+        given: Any = self.choices
+        if isinstance(given, str | bytes | Mapping | Set) or not isinstance(given, Iterable):
+            raise TypeError(
+                f"choices of {self.name!r} must be several values in order, got {given!r:.200}"
+            )
+        choices = tuple(given)
         if not choices:
             raise ValueError(f"choices of {self.name!r} must hold at least one value")
         types = {type(choice) for choice in choices}
@@ -122,6 +127,8 @@ class _Range(Decision):
         levels: int = _LEVELS,
         when: When | None = None,
     ) -> None:
+        check_text("name", name)
+        check_flag("log", log)
         if not low < high or not math.isfinite(high - low):
             raise ValueError(f"{name!r} must have low < high, both finite; got {low!r}, {high!r}")
         if log and low <= 0:
@@ -202,6 +209,8 @@ class Float(_Range):
     """
 
     def __init__(self, name: str, low: float, high: float, **options: Any) -> None:
+        check_number("low", low)
+        check_number("high", high)
         super().__init__(name, float(low), float(high), **options)
 
     def read(self, value: Any) -> Value:
@@ -228,9 +237,7 @@ class Int(_Range):
     """
 
     def __init__(self, name: str, low: int, high: int, **options: Any) -> None:
-        if int(low) != low or int(high) != high:
-            raise ValueError(f"{name!r} must have whole bounds, got {low!r}, {high!r}")
-        super().__init__(name, int(low), int(high), **options)
+        super().__init__(name, as_whole("low", low), as_whole("high", high), **options)
 
     def read(self, value: Any) -> Value:
         """``value`` as an int; see `Decision.read`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from cellwright.search_spaces.arguments import check_kind
 from cellwright.search_spaces.decision import Decision, Params
 from cellwright.search_spaces.errors import InvalidArchitecture
 from cellwright.search_spaces.identity import digest, identity_of
@@ -151,6 +152,7 @@ class SearchSpace:
 
     def missing(self, params: Mapping[str, Any]) -> list[str]:
         """Names of the decisions that have an effect and that ``params`` lacks."""
+        check_kind("params", params, Mapping, "a dictionary of the decisions by name")
         absent = [decision for decision in self.decisions if decision.name not in params]
         if absent and self._conditional:
             with_effect = self._with_effect(params)

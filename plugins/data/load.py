@@ -13,12 +13,13 @@ from cellwright.plugins.data.streams import Stream
 from cellwright.plugins.data.table_stream import PARQUET, bytes_of_table, table_stream
 from cellwright.plugins.data.tables import TABLES, is_table, load_table
 from cellwright.search_spaces import InvalidData
+from cellwright.search_spaces.arguments import check_integer, check_number, check_text
 
 BUILT_IN = (*IMAGES, *TABLES)
 
 
 def load_dataset(
-    source: str,
+    source: str | Path,
     *,
     validation: float = 0.2,
     seed: int = 0,
@@ -77,8 +78,13 @@ def load_dataset(
     Raises:
         InvalidData: If there is no such source, or it cannot be used; the message says why.
     """
-    if not 0 < validation < 1:
-        raise InvalidData(f"validation must be between 0 and 1, got {validation}")
+    source = str(source) if isinstance(source, Path) else source
+    try:
+        check_text("source", source)
+        check_number("validation", validation, above=0, below=1)
+        check_integer("seed", seed, 0)
+    except ValueError as error:
+        raise InvalidData(str(error)) from None
     path = Path(source)
     try:
         options = ImageOptions(read_size(image_size), color, image_fit, strict)

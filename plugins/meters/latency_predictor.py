@@ -13,6 +13,7 @@ from cellwright.plugins.meters.latency_table import Correction, LatencyTable, de
 from cellwright.plugins.meters.litert_latency import LiteRTLatency
 from cellwright.plugins.meters.measurement import Meter
 from cellwright.search_spaces import ChildFailed, SearchSpace
+from cellwright.search_spaces.arguments import check_kind, check_path
 from cellwright.search_spaces.pieces import Piece
 
 Report = Callable[[int, int, str], None]
@@ -61,6 +62,10 @@ class LatencyPredictor:
     lazy: bool = False
 
     def __post_init__(self) -> None:
+        check_kind("space", self.space, SearchSpace, "a SearchSpace")
+        check_kind("input_shape", self.input_shape, Sequence, "the shape of an example")
+        if self.path is not None:
+            check_path("path", self.path)
         shape = self.input_shape = tuple(self.input_shape)
         about = describe(self.space, shape, self.classes, self.options, self.meter)
         self.table = LatencyTable(about)

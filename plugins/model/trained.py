@@ -20,6 +20,7 @@ from cellwright.plugins.model.document import Document
 from cellwright.plugins.model.network_file import digest_of, read_network
 from cellwright.plugins.model.readers import ImageReader, Reader, features, reader_of, shape_of
 from cellwright.search_spaces import CorruptedState, InvalidData
+from cellwright.search_spaces.arguments import check_kind, check_parts
 
 NETWORK, DOCUMENT = "model.keras", "model.json"
 _FORMAT = 1
@@ -53,6 +54,11 @@ class TrainedModel:
     made: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not hasattr(self.network, "input_shape") or not callable(self.network):
+            raise TypeError(f"network must be a keras.Model, got {self.network!r:.200}")
+        check_kind("reader", self.reader, Preparation | ImageReader, "a Preparation or ImageReader")
+        if self.class_names is not None:
+            check_parts("class_names", self.class_names, str)
         outputs = 1 if self.class_names is None else len(self.class_names)
         reads, gives = self.network.input_shape, self.network.output_shape
         if not isinstance(gives, tuple) or tuple(reads[1:]) != shape_of(self.reader):

@@ -27,6 +27,7 @@ from cellwright.plugins.training.checkpoints import Checkpoint, checkpoint_of, d
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.plugins.training.weight_bank import WeightBank
 from cellwright.search_spaces import JointSpace, Params, SearchSpace
+from cellwright.search_spaces.arguments import check_integer, check_kind, check_number
 
 _BANK_OR_CHECKPOINTS = (
     "one-shot weights do not go with a schedule or checkpoints: a schedule compares children that "
@@ -103,6 +104,15 @@ class Evaluation:
     on_trial: OnTrial | None = None
 
     def __post_init__(self) -> None:
+        check_kind("space", self.space, SearchSpace, "a SearchSpace")
+        if self.recipe is not None:
+            check_kind("recipe", self.recipe, Recipe, "a Recipe, or None")
+        if self.reward is not None and not callable(self.reward):
+            raise TypeError(f"reward must be a function of the metrics, got {self.reward!r:.200}")
+        check_kind("options", self.options, Mapping, "a dictionary of the options of space.build")
+        check_integer("seed", self.seed, 0)
+        if self.deadline is not None:
+            check_number("deadline", self.deadline, least=0)
         if self.data is not None and not hasattr(self.data, "input_shape"):
             raise ValueError(
                 f"data must be a Dataset of arrays or a Stream, got {type(self.data).__name__}: "

@@ -13,6 +13,7 @@ from cellwright.plugins.meters.measurement import check_data, of_trained, of_unt
 from cellwright.plugins.metrics import Direction
 from cellwright.plugins.scoring.rewards import MnasNetReward, Reward
 from cellwright.search_spaces import OverLimit, Params
+from cellwright.search_spaces.arguments import check_number, check_text
 
 Predictor = Callable[[Params], float]
 
@@ -45,8 +46,8 @@ class Limit:
                 f"a limit is at_most or at_least, got {self.at_most} and {self.at_least}: give one"
             )
         name = "at_most" if self.at_least is None else "at_least"
-        if not 0 < self.value < math.inf:
-            raise ValueError(f"{name} must be above 0 and finite, got {self.value}")
+        check_text("metric", self.metric)
+        check_number(name, self.value, above=0)
 
     def __repr__(self) -> str:
         name = "at_most" if self.at_least is None else "at_least"

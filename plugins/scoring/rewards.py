@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from cellwright.search_spaces import ChildFailed
+from cellwright.search_spaces.arguments import check_number, check_text
 
 
 class Reward(ABC):
@@ -36,8 +37,8 @@ class AccuracyReward(Reward):
     """
 
     def __init__(self, metric: str = "val_accuracy", power: float = 1) -> None:
-        if not 0 < power < math.inf:
-            raise ValueError(f"power must be above 0 and finite, got {power}")
+        check_text("metric", metric)
+        check_number("power", power, above=0)
         self.metric, self.power = metric, power
 
     @classmethod
@@ -60,6 +61,7 @@ class LossReward(Reward):
     """
 
     def __init__(self, metric: str = "val_loss") -> None:
+        check_text("metric", metric)
         self.metric = metric
 
     def __call__(self, metrics: Mapping[str, float]) -> float:
@@ -111,10 +113,11 @@ class MnasNetReward(Reward):
         metric: str = "val_accuracy",
         latency: str = "latency_ms",
     ) -> None:
-        if not (math.isfinite(target) and target > 0):
-            raise ValueError(f"target must be above 0, got {target}")
-        if not (math.isfinite(alpha) and math.isfinite(beta)):
-            raise ValueError(f"alpha and beta must be finite, got {alpha} and {beta}")
+        check_number("target", target, above=0)
+        for name, exponent in (("alpha", alpha), ("beta", beta)):
+            check_number(name, exponent)
+        for name, text in (("metric", metric), ("latency", latency)):
+            check_text(name, text)
         self.target, self.alpha, self.beta = target, alpha, beta
         self.metric, self.latency = metric, latency
 

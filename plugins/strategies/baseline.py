@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from cellwright.plugins.strategies.arguments import check_integer, check_number
+from cellwright.search_spaces.arguments import check_integer, check_number
 
 
 class Baseline(ABC):

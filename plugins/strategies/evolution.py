@@ -6,14 +6,14 @@ from collections import deque
 
 import numpy as np
 
-from cellwright.plugins.strategies.arguments import (
+from cellwright.plugins.strategies.first_draws import Signal, better_of_two
+from cellwright.plugins.strategies.strategy import Strategy
+from cellwright.search_spaces import Params, SearchSpace
+from cellwright.search_spaces.arguments import (
     check_integer,
     check_number,
     check_signal,
 )
-from cellwright.plugins.strategies.first_draws import Signal, better_of_two
-from cellwright.plugins.strategies.strategy import Strategy
-from cellwright.search_spaces import Params, SearchSpace
 
 
 class RegularizedEvolution(Strategy):
@@ -97,7 +97,7 @@ def check_population(population: int, sample: int, initial: int, crossover: floa
     Raises:
         ValueError: Naming the first of them.
     """
-    check_integer("population", population, 2)
+    check_integer("population", population, 2, 10**9)
     check_integer("sample", sample)
     check_integer("initial", initial)
     check_number("crossover", crossover, least=0, most=1)

@@ -7,7 +7,6 @@ from typing import ClassVar, Unpack
 
 import numpy as np
 
-from cellwright.plugins.strategies.arguments import check_flag, check_integer, check_number
 from cellwright.plugins.strategies.arrays import Array, Indices, Mask
 from cellwright.plugins.strategies.baseline import Constant
 from cellwright.plugins.strategies.controller.cells import sigmoid
@@ -23,6 +22,7 @@ from cellwright.plugins.strategies.ppo import check_clipping, clipped_surrogate
 from cellwright.plugins.strategies.strategy import Prediction
 from cellwright.plugins.strategies.surrogate.reward_scale import RewardScale
 from cellwright.search_spaces import Params, SearchSpace
+from cellwright.search_spaces.arguments import check_flag, check_integer, check_number
 
 _ERRORS = 50  # the last predictions, whose errors give a prediction's spread
 _WORDS = 0.3  # the largest number, up or down, that a word adds to an embedding

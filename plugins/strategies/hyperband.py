@@ -14,6 +14,7 @@ import numpy as np
 
 from cellwright.plugins.strategies.schedule import Attempt, Rung
 from cellwright.search_spaces import SearchSpace
+from cellwright.search_spaces.arguments import check_integer
 
 __all__ = ["Attempt", "Hyperband", "Rung", "hyperband_brackets"]
 
@@ -62,6 +63,10 @@ class Hyperband:
     brackets: int | None = None
 
     def __post_init__(self) -> None:
+        check_integer("max_epochs", self.max_epochs)
+        check_integer("factor", self.factor, 2)
+        if self.brackets is not None:
+            check_integer("brackets", self.brackets)
         most = len(hyperband_brackets(self.max_epochs, self.factor))
         if self.brackets is not None and not 1 <= self.brackets <= most:
             raise ValueError(f"brackets must be from 1 to {most}, got {self.brackets}")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cellwright.plugins.strategies.arguments import check_integer
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import Params, SearchSpace
+from cellwright.search_spaces.arguments import check_integer
 
 Point = tuple[int, ...]  # the position of each decision's choice
 

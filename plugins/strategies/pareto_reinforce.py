@@ -7,12 +7,12 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from cellwright.plugins.strategies.arguments import check_integer
 from cellwright.plugins.strategies.arrays import Array, Indices, Mask
 from cellwright.plugins.strategies.policy_gradient import check_names
 from cellwright.plugins.strategies.reinforce import Reinforce, ReinforceOptions
 from cellwright.plugins.strategies.strategy import Strategy, check_several
 from cellwright.search_spaces import Params, SearchSpace
+from cellwright.search_spaces.arguments import check_integer
 
 _SLOPE = 0.05  # weight of the sum beside the maximum: without it, objectives would lack a gradient
 

@@ -12,16 +12,16 @@ from typing import Any, ClassVar, TypedDict, Unpack
 import numpy as np
 
 from cellwright.plugins.strategies.adam import Adam
-from cellwright.plugins.strategies.arguments import (
-    check_flag,
-    check_integer,
-    check_number,
-)
 from cellwright.plugins.strategies.arrays import Array, Indices, Mask
 from cellwright.plugins.strategies.baseline import Baseline, read_baseline
 from cellwright.plugins.strategies.controller.controller import Controller
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import Params, SearchSpace
+from cellwright.search_spaces.arguments import (
+    check_flag,
+    check_integer,
+    check_number,
+)
 
 # Trials are sampled in groups, numbers 0..7, 8..15 and so on, each with its own random numbers: a
 # group costs little more than a trial, and an answer still depends on its number alone.

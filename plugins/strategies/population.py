@@ -18,6 +18,7 @@ import numpy as np
 
 from cellwright.plugins.strategies.schedule import Attempt, Rung, state_of
 from cellwright.search_spaces import Decision, Float, Int, JointSpace, SearchSpace
+from cellwright.search_spaces.arguments import check_integer, check_number
 from cellwright.search_spaces.decision import Value
 
 # Of how a child is trained, what the state of its training has a shape of.
@@ -64,10 +65,13 @@ class PopulationBased:
     perturb: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        check_integer("population", self.population, 2)
+        check_integer("max_epochs", self.max_epochs, 2)
+        check_integer("step", self.step)
+        for name in ("fraction", "resample"):
+            check_number(name, getattr(self, name))
         object.__setattr__(self, "factors", tuple(self.factors))
         object.__setattr__(self, "perturb", tuple(self.perturb))
-        if self.population < 2:
-            raise ValueError(f"population must be at least 2, got {self.population}")
         if not 1 <= self.step < self.max_epochs:
             raise ValueError(
                 "step must be at least 1 and below max_epochs, or no member ever goes on; "

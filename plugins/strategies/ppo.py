@@ -7,10 +7,10 @@ from typing import ClassVar, Unpack
 
 import numpy as np
 
-from cellwright.plugins.strategies.arguments import check_integer, check_number
 from cellwright.plugins.strategies.arrays import Array, Indices, Mask
 from cellwright.plugins.strategies.policy_gradient import PolicyGradient, PolicyOptions
 from cellwright.search_spaces import SearchSpace
+from cellwright.search_spaces.arguments import check_integer, check_number
 
 
 class PPOOptions(PolicyOptions, total=False):

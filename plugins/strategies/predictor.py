@@ -7,7 +7,6 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from cellwright.plugins.strategies.arguments import check_integer, check_signal
 from cellwright.plugins.strategies.arrays import Array, Indices
 from cellwright.plugins.strategies.first_draws import Signal, better_of_two
 from cellwright.plugins.strategies.one_thread import one_thread
@@ -17,6 +16,7 @@ from cellwright.plugins.strategies.surrogate.features import Features
 from cellwright.plugins.strategies.surrogate.gaussian_process import GaussianProcess
 from cellwright.plugins.strategies.surrogate.reward_scale import RewardScale
 from cellwright.search_spaces import Params, SearchSpace
+from cellwright.search_spaces.arguments import check_integer, check_signal
 
 _ROUNDS = 3  # in which the most promising candidates are mutated
 _CANDIDATES = 100  # new ones in each round

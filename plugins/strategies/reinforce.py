@@ -7,11 +7,11 @@ from typing import ClassVar, Unpack
 
 import numpy as np
 
-from cellwright.plugins.strategies.arguments import check_number
 from cellwright.plugins.strategies.arrays import Array, Indices, Mask
 from cellwright.plugins.strategies.baseline import RollingWindow
 from cellwright.plugins.strategies.policy_gradient import PolicyGradient, PolicyOptions
 from cellwright.search_spaces import Params, SearchSpace
+from cellwright.search_spaces.arguments import check_kind, check_number
 
 
 class ReinforceOptions(PolicyOptions, total=False):
@@ -56,6 +56,7 @@ class Reinforce(PolicyGradient):
     ) -> None:
         check_number("exploration", exploration, least=0, below=1)
         self.exploration = exploration
+        check_kind("space", space, SearchSpace, "a SearchSpace; make_space(name) gives one")
         self._log_sizes = np.log([len(decision.choices) for decision in space.decisions])
         super().__init__(space, seed=seed, **options)
 

@@ -7,14 +7,15 @@ import math
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cellwright.plugins.strategies.arguments import check_integer
 from cellwright.plugins.strategies.one_thread import one_thread
 from cellwright.plugins.strategies.outcome import Range, Rewards, Told, is_large, lesson
 from cellwright.search_spaces import Params, SearchSpace
+from cellwright.search_spaces.arguments import check_integer, check_kind
 
 # How often `ask` draws anew when a network is already known, and how many mutations it then tries
 # before it proposes one a second time: a policy that is sure of itself draws little else, and in a
@@ -75,6 +76,7 @@ class Strategy(ABC):
     """
 
     def __init__(self, space: SearchSpace, *, seed: int | None = None, objectives: int = 1) -> None:
+        check_kind("space", space, SearchSpace, "a SearchSpace; make_space(name) gives one")
         check_integer("objectives", objectives)
         self.space = space
         self.objectives = objectives
@@ -134,8 +136,14 @@ class Strategy(ABC):
         Raises:
             InvalidArchitecture: If ``fixed`` holds a value that is not allowed.
         """
+        check_integer("number", number, 0)
+        check_kind("running", running, Iterable, "several architectures")
+        check_kind("fixed", {} if fixed is None else fixed, Mapping, "a dictionary, or None")
         rng = np.random.default_rng((self.seed, number))
-        self._running = {self.space.key(params) for params in running}
+        self._running = set()
+        for other in running:
+            check_kind("running", other, Mapping, "several architectures, each a dictionary")
+            self._running.add(self.space.key(other))
         self._fixed = self._as_choices(fixed or {})
         settled = self._settled(number)
         for _ in range(_DRAWS):
@@ -207,8 +215,12 @@ class Strategy(ABC):
                 strategy has objectives; if ``excess`` is negative or not finite, or is given beside
                 a reward. Nothing is recorded then.
         """
+        check_integer("number", number, 0)
         if reward is not None:
             reward = self._checked_reward(number, reward)
+        if isinstance(excess, bool):
+            raise TypeError(f"excess of trial {number} must be a number, got {excess}")
+        check_kind("excess", excess, Real, "a number")
         if not 0 <= excess < math.inf or (excess and reward is not None):
             raise ValueError(
                 f"excess of trial {number} must be finite, at least 0, and 0 beside a reward; "
@@ -218,7 +230,13 @@ class Strategy(ABC):
         self._take([Told(int(number), plain, reward, float(excess))])
 
     def _checked_reward(self, number: int, reward: Any) -> Rewards:
-        several = np.ndim(reward) > 0
+        several = isinstance(reward, list | tuple | np.ndarray) and np.ndim(reward) > 0
+        for value in reward if several else [reward]:
+            if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+                raise TypeError(
+                    f"reward of trial {number} must be a number, a tuple of numbers with several "
+                    f"objectives, or None for a failed child; got {reward!r:.200}"
+                )
         values = tuple(map(float, reward)) if several else (float(reward),)
         if several != (self.objectives > 1) or len(values) != self.objectives:
             wanted = "one number" if self.objectives == 1 else f"a tuple of {self.objectives}"

@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any
 
 from cellwright.plugins.training.augmentation import check, mixes, parts_of
+from cellwright.search_spaces.arguments import check_integer
 from cellwright.search_spaces.decision import as_whole
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -97,12 +98,17 @@ class Recipe:
         if not 0 <= self.weight_decay < math.inf:
             raise ValueError(f"weight_decay must be 0 or above, got {self.weight_decay}")
         object.__setattr__(self, "augmentation", "+".join(parts_of(self.augmentation)) or "none")
-        if self.learning_rate_schedule not in RATES:
+        check_integer("seed", self.seed, 0)
+        if not isinstance(self.learning_rate_schedule, str) or (
+            self.learning_rate_schedule not in RATES
+        ):
             raise ValueError(
                 f"learning_rate_schedule must be one of {list(RATES)}, got "
                 f"{self.learning_rate_schedule!r}"
             )
-        if self.precision not in (None, *PRECISIONS):
+        if not isinstance(self.precision, str | None) or (
+            self.precision not in (None, *PRECISIONS)
+        ):
             raise ValueError(
                 f"precision must be one of {list(PRECISIONS)}, or None, got {self.precision!r}"
             )

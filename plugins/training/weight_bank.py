@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.plugins.files import atomic_write_bytes, read_npz
+from cellwright.search_spaces.arguments import check_number, check_path
 
 Array = NDArray[Any]
 _log = logging.getLogger(__name__)
@@ -37,8 +38,8 @@ class WeightBank:
     """
 
     def __init__(self, folder: str | Path, *, megabytes: float = 1000) -> None:
-        if not megabytes > 0:
-            raise ValueError(f"megabytes must be above 0, got {megabytes}")
+        check_path("folder", folder)
+        check_number("megabytes", megabytes, above=0)
         self.folder, self.megabytes = Path(folder), megabytes
 
     def start(self, model: Any, keys: Mapping[str, str]) -> list[str]:

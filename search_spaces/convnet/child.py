@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import keras
 
+from cellwright.search_spaces.arguments import LARGEST, check_integer
 from cellwright.search_spaces.classifier import main_output
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.convnet.genotype import ConvLayer, ConvNetGenotype
@@ -54,6 +55,10 @@ def build_convnet(
         UnbuildableChild: If an argument is out of range.
     """
     if filters is not None:
+        try:
+            check_integer("filters", filters, 1, LARGEST)
+        except ValueError as error:
+            raise UnbuildableChild(str(error)) from None
         width = filters / 24
     _check(input_shape, classes, width)
     root = Context("", seed, momentum)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from cellwright.search_spaces.arguments import check_parts, wrong_sizes
 from cellwright.search_spaces.errors import InvalidArchitecture
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ class ConvLayer:
 
     def __post_init__(self) -> None:
         sizes = ("filters", "height", "width", "stride_height", "stride_width")
-        wrong = [f"{name} = {getattr(self, name)!r}" for name in sizes if getattr(self, name) < 1]
-        if wrong:
-            raise InvalidArchitecture(f"not a layer: {', '.join(wrong)}; all must be at least 1")
+        if wrong := wrong_sizes(self, **dict.fromkeys(sizes, 1)):
+            raise InvalidArchitecture(f"not a layer: {'; '.join(wrong)}")
+        if not all(type(read) is int for read in self.reads):
+            raise InvalidArchitecture(f"reads must be numbers of layers, got {self.reads!r}")
         object.__setattr__(self, "reads", tuple(sorted(set(self.reads))))
 
     def __str__(self) -> str:
@@ -63,9 +65,12 @@ class ConvNetGenotype:
     name: str = ""
 
     def __post_init__(self) -> None:
+        check_parts("layers", self.layers, ConvLayer)
         object.__setattr__(self, "layers", tuple(self.layers))
-        if not self.layers:
-            raise InvalidArchitecture("a network needs at least one layer")
+        if not self.layers or not isinstance(self.name, str):
+            raise InvalidArchitecture(
+                f"a network needs at least one layer, and a name that is text, got {self.name!r}"
+            )
         for number, layer in enumerate(self.layers, start=1):
             if any(not 1 <= read < number for read in layer.reads):
                 raise InvalidArchitecture(

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from cellwright.search_spaces.arguments import check_model
 from cellwright.search_spaces.errors import ExportFailed
 from cellwright.search_spaces.keras_settings import as_shipped
 from cellwright.search_spaces.nasnet.drop_path import DropPath, Progress
@@ -30,6 +31,7 @@ def inference_model(model: keras.Model) -> keras.Model:
     Raises:
         ExportFailed: If the network is of another kind.
     """
+    check_model(model)
     main = keras.Model(_input(model), _output(model), name=model.name)
     layers = main._flatten_layers(include_self=False)  # those that wrappers and models hold too
     image = main.inputs[0]

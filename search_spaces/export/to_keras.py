@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from cellwright.search_spaces.arguments import check_path
 from cellwright.search_spaces.export.check import Exported, Given, Images, Outputs, check
 from cellwright.search_spaces.export.inference import inference_model
 from cellwright.search_spaces.keras_settings import as_shipped
@@ -23,6 +24,7 @@ def export_keras(model: keras.Model, path: str | Path, *, images: Given | None =
     Raises:
         ExportFailed: If the network cannot be written, or the file gives other outputs.
     """
+    check_path("path", path)
     path, plain = Path(path), inference_model(model)
     plain.save(path)
 

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from cellwright.search_spaces.arguments import check_path
 from cellwright.search_spaces.errors import ExportFailed
 from cellwright.search_spaces.export.check import (
     TOLERANCE,
@@ -54,6 +55,7 @@ def export_litert(
     """
     import ai_edge_litert.interpreter  # noqa: F401  # before the work, not after it
 
+    check_path("path", path)
     path, plain = Path(path), inference_model(model)
     content = convert_to_litert(plain, int8=int8, images=images)
     path.write_bytes(content)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 
+from cellwright.search_spaces.arguments import check_path
 from cellwright.search_spaces.errors import ExportFailed
 from cellwright.search_spaces.export.check import (
     Exported,
@@ -37,6 +38,7 @@ def export_onnx(model: keras.Model, path: str | Path, *, images: Given | None = 
     """
     import onnxruntime
 
+    check_path("path", path)
     path, plain = Path(path), inference_model(model)
     path.write_bytes(convert_to_onnx(plain))
 

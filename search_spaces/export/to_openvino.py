@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 
+from cellwright.search_spaces.arguments import check_path
 from cellwright.search_spaces.errors import ExportFailed
 from cellwright.search_spaces.export.check import (
     Exported,
@@ -41,6 +42,7 @@ def export_openvino(
     """
     import openvino
 
+    check_path("path", path)
     path, plain = Path(path), inference_model(model)
     files = (path, path.with_suffix(".bin"))
     image = keras.InputSpec(shape=(None, *image_shape(plain)), dtype="float32", name="image")

@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 
+from cellwright.search_spaces.arguments import check_path
 from cellwright.search_spaces.export.check import (
     Exported,
     Given,
@@ -93,6 +94,7 @@ def export_python(
     Raises:
         ExportFailed: If a layer is not Keras's own, or the file gives other outputs.
     """
+    check_path("path", path)
     path, plain = Path(path), inference_model(model)
     weights = path.with_suffix(".weights.h5")
     path.write_text(python_text(plain, weights.name, genotype), encoding="utf-8")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from cellwright.search_spaces.arguments import check_number, check_parts, wrong_sizes
 from cellwright.search_spaces.errors import InvalidArchitecture
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class DenseLayer:
     activation: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.nodes, int) or self.nodes < 1:
-            raise InvalidArchitecture(f"nodes must be an integer from 1, got {self.nodes!r}")
+        if wrong := wrong_sizes(self, nodes=1):
+            raise InvalidArchitecture(wrong[0])
         if self.activation not in ACTIVATIONS:
             raise InvalidArchitecture(
                 f"activation must be one of {', '.join(ACTIVATIONS)}; got {self.activation!r}"
@@ -52,8 +53,10 @@ class DropoutLayer:
     rate: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.rate < 1:
-            raise InvalidArchitecture(f"rate must be between 0 and 1, got {self.rate!r}")
+        try:
+            check_number("rate", self.rate, above=0, below=1)
+        except ValueError as error:
+            raise InvalidArchitecture(str(error)) from None
 
     def __str__(self) -> str:
         return f"dropout {self.rate:g}"
@@ -71,9 +74,12 @@ class MLPGenotype:
     name: str = ""
 
     def __post_init__(self) -> None:
+        check_parts("layers", self.layers, DenseLayer, DropoutLayer)
         object.__setattr__(self, "layers", tuple(self.layers))
-        if not self.layers:
-            raise InvalidArchitecture("a network needs at least one layer")
+        if not self.layers or not isinstance(self.name, str):
+            raise InvalidArchitecture(
+                f"a network needs at least one layer, and a name that is text, got {self.name!r}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dictionaries, strings and numbers, ready for JSON."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import keras
 
+from cellwright.search_spaces.arguments import LARGEST, check_integer
 from cellwright.search_spaces.classifier import main_output
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.errors import UnbuildableChild
@@ -51,6 +52,10 @@ def build_mnasnet(
         UnbuildableChild: If an argument is out of range.
     """
     if filters is not None:
+        try:
+            check_integer("filters", filters, 1, LARGEST)
+        except ValueError as error:
+            raise UnbuildableChild(str(error)) from None
         width = filters / genotype.stem
     _check(input_shape, classes, width, stem_stride, dropout)
     root = Context("", seed, momentum)

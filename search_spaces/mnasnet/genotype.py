@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from cellwright.search_spaces.arguments import check_number, check_parts, wrong_sizes
 from cellwright.search_spaces.errors import InvalidArchitecture
 
 if TYPE_CHECKING:
@@ -48,14 +49,18 @@ class MnasBlock:
     skip: str = "identity"
 
     def __post_init__(self) -> None:
+        sizes = dict.fromkeys(("filters", "layers", "kernel", "stride", "expansion"), 1)
+        if wrong := wrong_sizes(self, **sizes):
+            raise InvalidArchitecture(f"not a block: {'; '.join(wrong)}")
+        try:
+            check_number("squeeze", self.squeeze, least=0, most=1)
+        except ValueError as error:
+            raise InvalidArchitecture(f"not a block: {error}") from None
         allowed = {
             "convolution": self.convolution in CONVOLUTIONS,
-            "filters": self.filters >= 1,
-            "layers": self.layers >= 1,
-            "kernel": self.kernel >= 1 and self.kernel % 2 == 1,
+            "kernel": self.kernel % 2 == 1,
             "stride": self.stride in (1, 2),
             "expansion": (self.expansion > 1) == (self.convolution == "mbconv"),
-            "squeeze": 0 <= self.squeeze <= 1,
             "skip": self.skip in SKIPS,
         }
         wrong = [f"{name} = {getattr(self, name)!r}" for name, fits in allowed.items() if not fits]
@@ -114,11 +119,14 @@ class MnasNetGenotype:
     name: str = ""
 
     def __post_init__(self) -> None:
+        check_parts("blocks", self.blocks, MnasBlock)
         object.__setattr__(self, "blocks", tuple(self.blocks))
-        if not self.blocks or self.stem < 1 or self.head < 1:
+        wrong = wrong_sizes(self, stem=1, head=1)
+        if not self.blocks or wrong or not isinstance(self.name, str):
             raise InvalidArchitecture(
-                "a MnasNet needs at least one block, and stem and head of at least 1 channel; got "
-                f"{len(self.blocks)} blocks, stem {self.stem}, head {self.head}"
+                "a MnasNet needs at least one block, stem and head of at least 1 channel, and a "
+                f"name that is text; got {len(self.blocks)} blocks, stem {self.stem!r}, head "
+                f"{self.head!r}, name {self.name!r}"
             )
 
     def to_dict(self) -> dict[str, Any]:

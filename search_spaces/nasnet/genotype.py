@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from cellwright.search_spaces.arguments import check_kind, check_parts
 from cellwright.search_spaces.errors import InvalidArchitecture
 
 if TYPE_CHECKING:
@@ -50,13 +51,19 @@ class Cell:
     concatenation: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        check_parts("blocks", self.blocks, Block)
         object.__setattr__(self, "blocks", tuple(self.blocks))
         for number, block in enumerate(self.blocks):
             for state in (block.input_1, block.input_2):
-                if not 0 <= state < number + 2:
+                if type(state) is not int or not 0 <= state < number + 2:
                     raise InvalidArchitecture(
-                        f"block {number + 1} reads hidden state {state}; "
+                        f"block {number + 1} reads hidden state {state!r}; "
                         f"allowed are 0..{number + 1}"
+                    )
+            for operation in (block.operation_1, block.operation_2):
+                if not isinstance(operation, str) or not operation:
+                    raise InvalidArchitecture(
+                        f"block {number + 1} has the operation {operation!r}, which is no name"
                     )
             if block.combination not in ("add", "concat"):
                 raise InvalidArchitecture(
@@ -64,7 +71,8 @@ class Cell:
                     "allowed are 'add' and 'concat'"
                 )
         states = tuple(self.concatenation) or self.unused_states()
-        if not self.blocks or any(not 0 <= state < len(self.blocks) + 2 for state in states):
+        allowed = range(len(self.blocks) + 2)
+        if not self.blocks or any(type(one) is not int or one not in allowed for one in states):
             raise InvalidArchitecture(
                 f"a cell of {len(self.blocks)} blocks cannot concatenate hidden states {states}"
             )
@@ -94,6 +102,10 @@ class Genotype:
     name: str = ""
     operation_set: str = "book"
     repair: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("normal", "reduction"):
+            check_kind(name, getattr(self, name), Cell, "a Cell")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dictionaries, strings and numbers, ready for JSON.
@@ -128,7 +140,10 @@ class Genotype:
             raise InvalidArchitecture(
                 f"not a genotype: repair must be true or false, got {repair!r}"
             )
-        return cls(normal, reduction, str(name), str(operation_set), repair)
+        for part, value in (("name", name), ("operation_set", operation_set)):
+            if not isinstance(value, str):
+                raise InvalidArchitecture(f"not a genotype: {part} must be text, got {value!r}")
+        return cls(normal, reduction, name, operation_set, repair)
 
     def words(self) -> list[str]:
         """Each cell and its blocks, a line each, and whether channels are repaired."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cellwright.search_spaces.arguments import LARGEST, wrong_sizes
 from cellwright.search_spaces.decision import as_whole
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.task import check_task
@@ -89,20 +90,21 @@ class Skeleton:
 
     def __post_init__(self) -> None:
         for name, allowed in (("kind", KINDS), ("pool_padding", POOL_PADDINGS)):
-            if getattr(self, name) not in allowed:
+            given: Any = getattr(self, name)
+            if not isinstance(given, str) or given not in allowed:
                 raise UnbuildableChild(
                     f"{name} must be one of {list(allowed)}, got {getattr(self, name)!r}"
                 )
         least = {"filters": 1, "repeats": 1, "reductions": 0, "stem_filters": 0}
-        for name, bound in {**least, "drop_path_steps": 1}.items():
+        for name in (*least, "drop_path_steps"):
             try:
                 object.__setattr__(self, name, as_whole(name, getattr(self, name)))
             except ValueError as error:
                 raise UnbuildableChild(str(error)) from None
-            if getattr(self, name) < bound:
-                raise UnbuildableChild(
-                    f"{name} must be at least {bound}, got {getattr(self, name)}"
-                )
+        most = {"reductions": 16, "repeats": 1_000, "drop_path_steps": 2**62}
+        for name, bound in {**least, "drop_path_steps": 1}.items():
+            if wrong := wrong_sizes(self, most.get(name, LARGEST), **{name: bound}):
+                raise UnbuildableChild(wrong[0])
         if self.kind == "imagenet" and self.filters < 4:
             raise UnbuildableChild(
                 "filters must be at least 4, for the stem has cells of a quarter of them, "

@@ -195,8 +195,8 @@ def test_description_goes_through_json_and_builds(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ConvLayer(0), "filters = 0"),
-        (lambda: ConvLayer(8, stride_width=0), "stride_width = 0"),
+        (lambda: ConvLayer(0), "filters must be at least 1, got 0"),
+        (lambda: ConvLayer(8, stride_width=0), "stride_width must be at least 1"),
         (lambda: ConvNetGenotype(()), "at least one layer"),
         (lambda: ConvNetGenotype((ConvLayer(8, reads=(1,)),)), "only read the image"),
         (lambda: ConvNetGenotype((ConvLayer(8), ConvLayer(8, reads=(2,)))), r"may read 1\.\.1"),
@@ -215,7 +215,7 @@ def test_impossible_genotypes_are_refused(make, message):
         ((8, 8), {}, "height, width, channels"),
         ((0, 8, 3), {}, "height, width, channels"),
         ((8, 8, 3), {"width": 0}, "width"),
-        ((8, 8, 3), {"filters": 0}, "width"),
+        ((8, 8, 3), {"filters": 0}, "filters must be at least 1"),
         ((8, 8, 3), {"classes": 1}, "classes"),
     ],
 )

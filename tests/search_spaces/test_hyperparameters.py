@@ -205,7 +205,7 @@ def test_hyperparameters_as_a_user_writes_them(text, decision):
         ("a=0..1:log", "low must be above 0"),
         ("a=1,1", "choices of 'a' must be different"),
         ("a=x,,y", "choices must not be empty, got 'x,,y'"),
-        ("a=1..inf", "both finite"),
+        ("a=1..inf", "high must be a finite number"),
     ],
 )
 def test_what_is_written_otherwise_is_refused(text, words):

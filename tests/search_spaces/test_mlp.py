@@ -225,8 +225,8 @@ def test_what_cannot_be_made_is_refused(shape, classes, message):
     ("arguments", "message"),
     [
         ({"nodes": ()}, "nodes and activations"),
-        ({"nodes": (0,)}, "nodes must be an integer from 1"),
-        ({"nodes": (8.5,)}, "nodes must be an integer from 1"),
+        ({"nodes": (0,)}, "nodes must be at least 1, got 0"),
+        ({"nodes": (8.5,)}, "nodes must be an integer, at least 1, got 8.5"),
         ({"nodes": (8, 8)}, "must be different"),
         ({"activations": ("rely",)}, "activation must be one of .*relu"),
         ({"dropout": 1.0}, "rate"),

@@ -158,7 +158,7 @@ def test_filters_are_the_stems_and_set_the_width():
     [
         ((8, 8), {}, "height, width, channels"),
         ((8, 8, 3), {"width": 0}, "width"),
-        ((8, 8, 3), {"filters": 0}, "width"),
+        ((8, 8, 3), {"filters": 0}, "filters must be at least 1"),
         ((8, 8, 3), {"stem_stride": 3}, "stem_stride"),
         ((8, 8, 3), {"dropout": 1}, "dropout"),
     ],

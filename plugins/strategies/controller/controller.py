@@ -8,16 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cellwright.plugins.strategies.arguments import (
-    check_choice,
-    check_integer,
-    check_number,
-)
 from cellwright.plugins.strategies.arrays import Array, Indices, Mask
 from cellwright.plugins.strategies.controller.anchors import Attention
 from cellwright.plugins.strategies.controller.cells import LSTM, NASCell, RecurrentCell, sigmoid
 from cellwright.plugins.strategies.controller.recurrent import Recurrent, rowwise, sum_of_outer
 from cellwright.plugins.strategies.controller.steps import Steps
+from cellwright.search_spaces.arguments import (
+    LARGEST,
+    check_choice,
+    check_integer,
+    check_number,
+)
 
 CELLS: dict[str, type[NASCell] | type[LSTM]] = {"nas": NASCell, "lstm": LSTM}
 
@@ -63,7 +64,7 @@ class Controller:
         anchors: Sequence[int] = (),
     ) -> None:
         check_choice("cell", cell, CELLS)
-        check_integer("units", units)
+        check_integer("units", units, most=LARGEST)
         check_integer("layers", layers)
         check_number("initial", initial, above=0)
         self.sizes = tuple(sizes)

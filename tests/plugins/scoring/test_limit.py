@@ -89,7 +89,7 @@ def test_a_limit_on_what_nothing_measures_is_refused(metric):
 
 @pytest.mark.parametrize("most", [0, -1, math.nan, math.inf])
 def test_impossible_limits_are_refused(most):
-    with pytest.raises(ValueError, match="at_most must be above 0 and finite"):
+    with pytest.raises(ValueError, match=r"at_most must be (a finite number, )?above 0"):
         Limit("parameters", most)
 
 
@@ -97,7 +97,7 @@ def test_a_limit_is_one_number():
     for both in ({}, {"at_most": 1, "at_least": 2}):
         with pytest.raises(ValueError, match="a limit is at_most or at_least"):
             Limit("parameters", **both)
-    with pytest.raises(ValueError, match="at_least must be above 0 and finite, got 0"):
+    with pytest.raises(ValueError, match="at_least must be above 0, got 0"):
         Limit("kept", at_least=0)
     least, most = Limit("kept", at_least=0.8), Limit.on("parameters", 5, "minimize")
     assert (repr(least), repr(most)) == (
