@@ -18,11 +18,12 @@ from keras_tuner.src import backend, utils
 from keras_tuner.src.engine.oracle import LOCKS, THREADS
 
 from cellwright.adapters.keras_objective import objectives_of, refuse
-from cellwright.plugins.files import atomic_write, read_json, set_aside
+from cellwright.plugins.files import atomic_write, clear_unfinished, read_json, set_aside
 from cellwright.search_spaces import INFEASIBLE, CorruptedState, SpaceMismatch
 
 logger = logging.getLogger(__name__)
 
+_LONG = 3600.0  # seconds that no write of a file takes
 _ENDED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
 
 
@@ -126,6 +127,8 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
         trial, and which Keras Tuner would never read."""
         super()._set_project_dir(directory, project_name)
         folder = Path(str(directory), project_name)
+        if "://" not in str(directory):
+            clear_unfinished(folder, seconds=_LONG)
         for path in () if "://" in str(directory) else sorted(folder.glob("tuner*.json")):
             try:
                 if isinstance(read_json(path), dict):

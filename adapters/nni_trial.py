@@ -20,7 +20,7 @@ from cellwright.adapters.nni_localhost import allow_localhost
 from cellwright.adapters.nni_numbers import from_numbers
 from cellwright.adapters.nni_record import ARCHITECTURE, DECISIONS, INTERRUPTED
 from cellwright.adapters.nni_space import whole_numbers
-from cellwright.plugins.interrupts import was_interrupted
+from cellwright.plugins.interrupts import CannotWrite, was_interrupted
 from cellwright.plugins.records.record import AFTER, BUDGET, KNOWN, MEMBER, PAST
 from cellwright.plugins.registry import make_space
 from cellwright.plugins.scoring.evaluation import Evaluation
@@ -107,7 +107,10 @@ def _run(
         raise
     report(params, {**metrics, SCORED_BY: evaluation.fingerprint})
     if keep is not None:
-        notes.model = keep(params, metrics, model)
+        try:
+            notes.model = keep(params, metrics, model)
+        except CannotWrite as error:  # NNI has the result: the child has not failed
+            _log.error("%s", error)
     return metrics
 
 

@@ -26,7 +26,6 @@ from cellwright.adapters.nni_record import HISTORY, INTERRUPTED, Record, read_re
 from cellwright.adapters.nni_space import other_entries
 from cellwright.plugins.files import set_aside
 from cellwright.plugins.metrics import mistaken
-from cellwright.plugins.records.history import set_aside
 from cellwright.plugins.records.record import ANSWERS_NONE
 from cellwright.plugins.registry import make_space, make_strategy
 from cellwright.plugins.strategies.strategy import Strategy

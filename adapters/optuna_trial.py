@@ -13,6 +13,7 @@ from cellwright.adapters.optuna_private import keep_in_trial, stored_at_once
 from cellwright.adapters.optuna_rung import run_again, rung_of
 from cellwright.adapters.optuna_study import check_directions, metrics_of, warn_once
 from cellwright.adapters.optuna_suggest import KEPT, known_trial, measured, suggest
+from cellwright.plugins.interrupts import CannotWrite, is_full
 from cellwright.plugins.scoring.evaluation import Evaluation, Report
 from cellwright.plugins.tracking.tracked import Notes, OnTrial, tracking
 from cellwright.plugins.training.best_child import Keep
@@ -113,6 +114,8 @@ def _run(
             params, report_epoch, epochs=epochs, after=after, notes=notes
         )
     except Exception as error:
+        if is_full(error):
+            raise CannotWrite(f"the storage of {trial.study.study_name!r}: {error}") from error
         trial.set_user_attr("error", f"{type(error).__name__}: {error}")
         if isinstance(error, optuna.TrialPruned):
             store(trial, seen, evaluation if seen else None)

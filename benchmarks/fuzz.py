@@ -25,7 +25,8 @@ from benchmarks.fuzz_calls import CALLS, Call
 from benchmarks.fuzz_files import Door, damaged, doors
 from cellwright.search_spaces import CellwrightError
 
-_ALSO = {"source": ""}  # a source is named by its value
+# What a message says in place of an argument's name; a source is named by its value.
+_ALSO = {"source": "", "params": "param"}
 
 
 @dataclass

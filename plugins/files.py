@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 from uuid import uuid4
@@ -15,6 +17,8 @@ from filelock import FileLock, Timeout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_UNFINISHED = re.compile(r"\.[0-9a-f]{12}\.new(\.\w+)?$")
 
 
 @contextmanager
@@ -36,6 +40,20 @@ def atomic_path(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def clear_unfinished(folder: Path, *, seconds: float = 0.0) -> None:
+    """Delete what processes that were killed left of `atomic_path`, in a folder and those in it.
+
+    Args:
+        folder: Nobody else may be writing there, unless ``seconds`` leaves them alone.
+        seconds: Files that were written to later than so many seconds ago stay.
+    """
+    for path in folder.rglob(".*.new*"):
+        with suppress(OSError):  # another process deleted it
+            old = time.time() - path.lstat().st_mtime >= seconds
+            if old and _UNFINISHED.search(path.name):
+                path.unlink()
 
 
 @contextmanager
@@ -111,8 +129,11 @@ def exclusive_lock(path: Path, *, wait: bool = True) -> Iterator[None]:
         wait: Whether to wait until the lock is free; if False, fail at once.
 
     Raises:
+        OSError: If it is a symbolic link, or cannot be made.
         BlockingIOError: If another process holds the lock and ``wait`` is False.
     """
+    if path.is_symlink():  # it would be followed, and what it leads to emptied
+        raise OSError(f"{path} is a symbolic link, and a lock never is one: remove it")
     lock = FileLock(path)
     try:
         lock.acquire(timeout=-1 if wait else 0)

@@ -8,11 +8,13 @@ here, and `check` raises where it is safe to: between two trials and after each 
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -25,6 +27,40 @@ _came: int | None = None  # the signal that is held back
 _shown = ("", 2)  # what to say when it comes, and the file descriptor to say it on
 _kill = False  # whether a second one ends the process
 _ending = ("", 2, 1)  # the same where it ends the process, and the exit status
+
+
+# What makes a write fail for a reason that is no fault of what is written.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+
+
+class CannotWrite(KeyboardInterrupt):
+    """A child cannot be kept, as on a full disk, or after its folder was deleted.
+
+    That is no failure of the child: the search ends as by Ctrl-C, and the child is trained again
+    when it goes on.
+    """
+
+
+@contextmanager
+def must_write(path: Path) -> Iterator[None]:
+    """Write ``path`` in this block.
+
+    Raises:
+        CannotWrite: In place of an OSError, naming the path and what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CannotWrite(
+            f"{path} cannot be written ({error.strerror or error}): see whether the disk is full, "
+            "or the folder was deleted or is read-only, and give the same command again. The child "
+            "is then trained again"
+        ) from error
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a write failed because the disk is full, or nobody may write to it."""
+    return isinstance(error, OSError) and error.errno in _FULL
 
 
 @contextmanager

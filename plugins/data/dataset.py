@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cellwright.plugins.checked import as_kind, check_finite
 from cellwright.plugins.data.data import Data
 from cellwright.plugins.data.part import ArrayRows
-from cellwright.plugins.files import read_npz
+from cellwright.plugins.files import atomic_write_bytes, read_npz
 from cellwright.search_spaces import CorruptedState, InvalidData
 from cellwright.search_spaces.task import check_channels_last
 
@@ -96,7 +96,8 @@ class Dataset(Data):
         arrays: dict[str, Any] = {
             name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None
         }
-        np.savez(path, facts=np.array(json.dumps(facts)), **arrays)
+        with atomic_write_bytes(path) as file:
+            np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
 
 
 ARRAYS = ("x_train", "y_train", "x_val", "y_val", "weights", "val_weights")

@@ -13,7 +13,7 @@ from cellwright.plugins.data.streams import Stream
 from cellwright.plugins.data.table_stream import PARQUET, bytes_of_table, table_stream
 from cellwright.plugins.data.tables import TABLES, is_table, load_table
 from cellwright.search_spaces import InvalidData
-from cellwright.search_spaces.arguments import check_integer, check_number, check_text
+from cellwright.search_spaces.arguments import check_integer, check_kind, check_number
 
 BUILT_IN = (*IMAGES, *TABLES)
 
@@ -80,10 +80,10 @@ def load_dataset(
     """
     source = str(source) if isinstance(source, Path) else source
     try:
-        check_text("source", source)
+        check_kind("source", source, str, "a name or a path")
         check_number("validation", validation, above=0, below=1)
         check_integer("seed", seed, 0)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InvalidData(str(error)) from None
     path = Path(source)
     try:

@@ -98,8 +98,8 @@ def check_population(population: int, sample: int, initial: int, crossover: floa
         ValueError: Naming the first of them.
     """
     check_integer("population", population, 2, 10**9)
-    check_integer("sample", sample)
-    check_integer("initial", initial)
+    check_integer("sample", sample, 1, 10**9)
+    check_integer("initial", initial, 1, 10**9)
     check_number("crossover", crossover, least=0, most=1)
 
 

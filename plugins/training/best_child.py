@@ -12,6 +12,7 @@ from typing import Any
 
 from cellwright.plugins.checked import read_as
 from cellwright.plugins.files import atomic_path, atomic_write, exclusive_lock
+from cellwright.plugins.interrupts import must_write
 from cellwright.search_spaces import CorruptedState, Params, SearchSpace, Value
 
 # What keeps a child; it may say in which file, if it did.
@@ -38,12 +39,19 @@ def keep_best(folder: str | Path, space: SearchSpace | None = None) -> Keep:
     ``folder`` then holds ``best.keras``, and ``best.json`` with its ``params`` and ``metrics``;
     with a ``space``, also the pictures that this one has of the architecture, such as
     ``normal_cell.png``. Several processes may keep their children in one folder.
+
+    The function raises `CannotWrite` if the folder cannot be written.
     """
 
+    path = Path(folder)
+    there = path.exists()  # if so, and it is deleted later, no search goes on
+
     def keep(params: Params, metrics: dict[str, float], model: Any) -> Path | None:
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
-        with exclusive_lock(path / ".best.lock"):
+        nonlocal there
+        if not there:
+            path.mkdir(parents=True, exist_ok=True)
+            there = True
+        with must_write(path / "best.keras"), exclusive_lock(path / ".best.lock"):
             best = read_best(path)
             if best is not None and best["metrics"]["reward"] >= metrics["reward"]:
                 return None

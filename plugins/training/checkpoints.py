@@ -15,6 +15,7 @@ import numpy as np
 
 from cellwright.plugins.checked import as_kind
 from cellwright.plugins.files import atomic_path, atomic_write_bytes, read_npz
+from cellwright.plugins.interrupts import must_write
 from cellwright.search_spaces import ChildFailed, CorruptedState
 
 History = dict[str, list[float]]
@@ -33,9 +34,17 @@ class Checkpoint:
     path: Path
 
     def save(self, model: Any, history: Mapping[str, list[float]]) -> None:
-        """Write the state of a compiled ``model``, and its metrics by epoch."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Write the state of a compiled ``model``, and its metrics by epoch.
+
+        Raises:
+            CannotWrite: If the disk is full, say.
+        """
         values: dict[str, Any] = {str(i): np.asarray(v) for i, v in enumerate(_variables(model))}
+        with must_write(self.path):
+            self._save(history, values)
+
+    def _save(self, history: Mapping[str, list[float]], values: dict[str, Any]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write_bytes(self.path) as file:
             np.savez(file, history=np.array(json.dumps(history)), **values)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.plugins.files import atomic_write_bytes, read_npz
+from cellwright.plugins.interrupts import must_write
 from cellwright.search_spaces.arguments import check_number, check_path
 
 Array = NDArray[Any]
@@ -88,7 +89,7 @@ class WeightBank:
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = {str(number): array for number, array in enumerate(weights)}
-        with atomic_write_bytes(path) as file:
+        with must_write(path), atomic_write_bytes(path) as file:
             np.savez(file, **arrays)
 
     def _path(self, key: str) -> Path:

@@ -36,7 +36,7 @@ from cellwright.command_line.train import train
 from cellwright.command_line.trust import with_trust
 from cellwright.command_line.workers import helped
 from cellwright.plugins import Evaluation, LatencyPredictor, Stream, Trackers
-from cellwright.plugins.interrupts import at_once, held_back
+from cellwright.plugins.interrupts import CannotWrite, at_once, held_back
 from cellwright.plugins.registry import names, only_told
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
@@ -192,6 +192,8 @@ def _finish(out: Path, settings: Settings, workers: int) -> NoReturn:
     """Search, or with no workers of its own help a search, and exit."""
     try:
         found = _search(out, settings, workers)
+    except CannotWrite as error:
+        raise CellwrightError(str(error)) from error
     except KeyboardInterrupt:
         console.print(f"[yellow]{CONTINUES}[/]", highlight=False)
         raise typer.Exit(STOPPED) from None
@@ -259,6 +261,8 @@ def _run(
             try:
                 with helped(out, settings, workers - 1, console):
                     driver.search(out, settings, evaluation, display.trial, display.epoch)
+            except CannotWrite:
+                raise
             except KeyboardInterrupt as error:
                 stopped = error
         found = driver.read(out, settings)

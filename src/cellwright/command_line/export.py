@@ -129,6 +129,8 @@ def export(
         file = folder / f"{source.model.stem}{suffix}"
         with console.status(f"writing {file.name}"), quiet_tensorflow():
             try:
+                if file.is_symlink():  # what it leads to is not written over
+                    file.unlink()
                 done.append(write(model, file, images=images))
             except CellwrightError as error:
                 failed.append(str(error))

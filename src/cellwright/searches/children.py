@@ -62,7 +62,8 @@ def trained_child(
     best = out / "best.keras"
     alone = SHARED not in trial.metrics
     if alone and best.exists() and is_child_of(read_best(out), trial, settings.make_space()):
-        shutil.copyfile(best, path)
+        with atomic_path(path) as beside:
+            shutil.copyfile(best, beside)
         return path
     how = "is trained again, as it was"
     if trial.after is not None:

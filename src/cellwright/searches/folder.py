@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 from cellwright.plugins import Data
 from cellwright.plugins.checked import as_kind, check_finite, read_as
-from cellwright.plugins.files import exclusive_lock
+from cellwright.plugins.files import clear_unfinished, exclusive_lock
 from cellwright.plugins.scoring.reference import target_from
 from cellwright.search_spaces import CellwrightError, CorruptedState
 from cellwright.searches.hosts import HOSTS
@@ -186,6 +186,8 @@ def only_search_in(folder: Path) -> Iterator[None]:
                 f"another search is running in {folder}; wait for it, help it by `cellwright "
                 f"worker {folder}` if Optuna drives it, or give another --out"
             ) from None
+        if not has_workers(folder):
+            clear_unfinished(folder)
         yield
 
 

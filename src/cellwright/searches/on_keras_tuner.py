@@ -30,7 +30,8 @@ _STATES = {"COMPLETED": "complete", "FAILED": "failed", "INVALID": "failed"}
 
 def read(folder: Path, settings: Settings) -> list[Trial]:
     """The finished trials of the search in ``folder``, in the order of their numbers."""
-    if not (folder / PROJECT / "oracle.json").exists():
+    project = folder / PROJECT
+    if not (project / "oracle.json").exists() and not any(project.glob("trial_*/trial.json")):
         return []
     oracle = _oracle(settings)
     oracle._set_project_dir(str(folder), PROJECT)

@@ -1,0 +1,87 @@
+"""A search whose folder cannot be written ends with one message, and no child has failed."""
+
+import csv
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cellwright.plugins.files import atomic_write, clear_unfinished, exclusive_lock
+from cellwright.plugins.interrupts import CannotWrite
+from cellwright.plugins.training.best_child import keep_best
+
+SEARCH = ["search", "--space", "mlp", "--data", "wine", "--trials", "2", "--epochs", "1",
+          "--strategy", "random", "--seed", "0", "--out", "out"]  # fmt: skip
+CODE = "from cellwright.command_line.app import main; main()"
+
+
+def cellwright(folder, *arguments, most=None):
+    def limit():
+        if most is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    return subprocess.run(
+        [sys.executable, "-c", CODE, *arguments], cwd=folder, capture_output=True, text=True,
+        timeout=300, preexec_fn=limit, check=False,
+        env={**os.environ, "MPLCONFIGDIR": str(folder / "matplotlib")},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("host", ["optuna", pytest.param("keras-tuner", marks=pytest.mark.slow)])
+def test_a_child_that_cannot_be_saved_is_trained_again(tmp_path, host):
+    stopped = cellwright(tmp_path, *SEARCH, "--host", host, most=12_000)
+    words = " ".join(stopped.stderr.split())
+    assert stopped.returncode == 1, stopped.stdout + stopped.stderr
+    assert "best.keras cannot be written (File too large)" in words
+    assert words.count("error:") == 1
+    assert "Traceback" not in words
+    done = cellwright(tmp_path, *SEARCH, "--host", host)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with (tmp_path / "out" / "trials.csv").open() as file:
+        states = [row["state"] for row in csv.DictReader(file)]
+    assert states.count("complete") == 2
+    assert "failed" not in states
+    assert not list((tmp_path / "out").rglob("*.new*"))
+
+
+class Model:
+    def save(self, path):
+        Path(path).write_bytes(b"network")
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path):
+    keep = keep_best(tmp_path / "out")
+    assert keep({}, {"reward": 0.1}, Model()) == tmp_path / "out" / "best.keras"
+    shutil.rmtree(tmp_path / "out")
+    with pytest.raises(CannotWrite, match=r"best\.keras cannot be written.*give the same command"):
+        keep({}, {"reward": 0.5}, Model())
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_kill_left_is_cleared_and_nothing_else(tmp_path):
+    mine = [".table.0123456789ab.new", ".best.0123456789ab.new.keras", "below/.a.0123456789ab.new"]
+    others = [".news", "a.new", ".a.new.txt", ".table.0123.new"]
+    (tmp_path / "below").mkdir()
+    for name in (*mine, *others):
+        (tmp_path / name).touch()
+    clear_unfinished(tmp_path, seconds=3600)
+    assert all((tmp_path / name).exists() for name in mine)
+    clear_unfinished(tmp_path)
+    assert [name for name in (*mine, *others) if (tmp_path / name).exists()] == others
+
+
+def test_no_planted_link_is_followed(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    for name in ("best.json", ".lock"):
+        (tmp_path / name).symlink_to(victim)
+    with atomic_write(tmp_path / "best.json") as file:
+        file.write("mine")
+    with pytest.raises(OSError, match="is a symbolic link"), exclusive_lock(tmp_path / ".lock"):
+        pass
+    assert victim.read_text() == "precious"
+    assert not (tmp_path / "best.json").is_symlink()
