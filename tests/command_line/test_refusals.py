@@ -316,7 +316,7 @@ def test_every_option_of_every_command_is_tried():
     commands = typer.main.get_command(app).commands
     given = [(case[0][0], word) for case in CASES for word in case[0] if word.startswith("--")]
     # Flags alone cannot be wrong, but for those that need another option.
-    free = {"--json", "--layers", "--overwrite", "--no-overwrite", "--help"}
+    free = {"--json", "--layers", "--overwrite", "--no-overwrite", "--trust", "--help"}
     shared = {o for p in commands["search"].params for o in p.opts}
     for name, command in commands.items():
         options = {tuple(p.opts) for p in command.params if any(o.startswith("--") for o in p.opts)}
