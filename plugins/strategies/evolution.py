@@ -65,7 +65,7 @@ class RegularizedEvolution(Strategy):
         self.initial = min(initial, population)
         self.crossover = crossover
         self.signal = signal
-        self._members: deque[tuple[tuple[int, ...], float]] = deque(maxlen=population)
+        self._members: deque[tuple[tuple[int, ...], float]] = deque(maxlen=int(population))
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
         if len(self._members) < self.initial:
