@@ -193,7 +193,7 @@ def _record() -> Door:
 
         params = space.sample(np.random.default_rng(0))
         record = Record(space, {0: Told(0, params, 0.5)}, {1: params}, {0: {"metrics": {}}}, 2)
-        record.save(folder, seed=0)
+        record.save(folder / HISTORY, seed=0)
         return (folder / HISTORY).read_bytes()
 
     import tempfile
@@ -202,7 +202,7 @@ def _record() -> Door:
         whole.append(make(Path(made)))
 
     def read(folder: Path) -> str:
-        record, _ = Record.load(folder, space)
+        record, _ = Record.load(folder / HISTORY, space)
         rewards = [told.reward for told in record.told.values()]
         finite = all(r is None or np.isfinite(r).all() for r in rewards)
         return "" if finite and isinstance(record.asked, int) else f"rewards {rewards}"
