@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import keras
+if TYPE_CHECKING:
+    import keras
+
+
+def backend() -> str:
+    """The name of Keras's backend, which is told without importing it: that takes seconds."""
+    if "keras" in sys.modules:
+        import keras
+
+        return str(keras.backend.backend())
+    if named := os.environ.get("KERAS_BACKEND"):
+        return named
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    try:
+        return str(json.loads(Path(home, "keras.json").read_text("utf-8"))["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "tensorflow"  # as Keras has it
 
 
 def check_devices(number: int | None) -> None:
@@ -18,12 +38,14 @@ def check_devices(number: int | None) -> None:
     """
     if number is None or number == 1:
         return
-    if keras.backend.backend() != "jax":
+    if (here := backend()) != "jax":
         raise ValueError(
             f"{number} devices need JAX: Keras shares batches among devices "
             "(keras.distribution.DataParallel) under JAX alone, and its backend is "
-            f"{keras.backend.backend()} here. Set KERAS_BACKEND=jax, or leave devices out"
+            f"{here} here. Set KERAS_BACKEND=jax, or leave devices out"
         )
+    import keras
+
     found = keras.distribution.list_devices()
     if len(found) < number:
         raise ValueError(
@@ -44,6 +66,8 @@ def on_devices(model: keras.Model, number: int | None) -> Iterator[None]:
     if number is None or number == 1:
         yield
         return
+    import keras
+
     before = keras.distribution.distribution()
     devices = keras.distribution.list_devices()[:number]
     shared = keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False)
@@ -62,6 +86,8 @@ def _place(model: keras.Model, distribution: Any) -> None:
     Keras decides it when a variable is made, and a child is made before it is known how it is
     trained.
     """
+    import keras
+
     for variable in {id(v): v for v in (*model.variables, *_state(model))}.values():
         value = keras.ops.convert_to_numpy(variable.value)
         variable._layout = None
