@@ -89,7 +89,8 @@ class Record:
         self, study: Study, asking: FrozenTrial | None, *, now: bool = False, ended: bool = False
     ) -> dict[int, Params]:
         """Architectures of the other running trials by their numbers, if all of it is known:
-        suggested, or at least proposed.
+        suggested, or at least proposed. A child that waits to be tried again, as its worker has
+        died, counts with them.
 
         Args:
             study: As a sampler sees it.
@@ -100,9 +101,12 @@ class Record:
         found = {}
         for trial in trials_of(study, cached=not now and asking is not None)[self._settled :]:
             mine = asking is not None and trial.number == asking.number
-            if mine or trial.state == TrialState.WAITING:
+            if mine:
                 continue
-            if trial.state == TrialState.RUNNING or (ended and trial.number not in self._read):
+            if trial.state == TrialState.WAITING:
+                if held := proposed_in(trial, self.space):
+                    found[trial.number] = held
+            elif trial.state == TrialState.RUNNING or (ended and trial.number not in self._read):
                 held, _ = fitted(part_of(trial, self.space), self.space)
                 if self.space.missing(held):
                     held = proposed_in(trial, self.space)

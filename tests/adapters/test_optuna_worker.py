@@ -230,6 +230,18 @@ def test_no_two_workers_try_one_network_though_both_read_at_once(storage, monkey
     assert len(set(found)) == 4, study.trials
 
 
+def test_a_child_that_waits_to_be_tried_again_is_proposed_to_nobody_else(storage):
+    study = study_of(storage)
+    trial = study.ask()
+    params = suggest(trial, SPACE)
+    joined = study_of(storage)
+    take_over(joined, joined.trials[0])
+    assert [one.state for one in joined.trials] == [TrialState.FAIL, TrialState.WAITING]
+    joined.sampler.proposal(joined)
+    assert joined.sampler._record.running(joined, None) == {1: params}
+    assert SPACE.key(joined.sampler.proposal(joined)) != SPACE.key(params)
+
+
 def test_what_is_proposed_is_known_before_it_is_suggested(storage):
     study = study_of(storage)
     first = study.ask()
