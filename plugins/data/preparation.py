@@ -230,6 +230,10 @@ def _check(column: Column, place: str, names: Sequence[str]) -> None:
         wrong = f"position is {at!r}, where names have no {column.name!r}"
     elif column.scale <= 0:
         wrong = f"scale is {column.scale!r}, and must be above 0"
+    elif categories is None and column.style in (TEXT, UNUSED):
+        wrong = (
+            f"style is {column.style!r}, and that of numbers is expected where categories are null"
+        )
     elif categories is not None and (not categories or len({*categories}) < len(categories)):
         wrong = "categories must be different texts, at least one"
     if wrong:

@@ -80,7 +80,8 @@ class Recipe:
             "decay_epochs",
             "devices",
         ):
-            if (given := getattr(self, name)) is not None:
+            given = getattr(self, name)
+            if given is not None or name not in ("patience", "decay_epochs", "devices"):
                 object.__setattr__(self, name, as_whole(name, given))
         for name in ("learning_rate", "weight_decay", "label_smoothing", "clip_norm"):
             given = getattr(self, name)
