@@ -36,7 +36,9 @@ def test_broken_json_is_reported_with_its_file_and_place(folder: Path) -> None:
     lines = file.read_text().splitlines()
     lines[2] = '    "_type" "choice",'
     file.write_text("\n".join(lines))
-    with pytest.raises(ValueError, match=r"search_space\.json, line 3, column 13: Expecting ':'"):
+    with pytest.raises(
+        ValueError, match=r"search_space\.json is damaged: line 3, column 13: Expecting ':'"
+    ):
         check_experiment(folder)
     file.write_bytes(b'{"\xff": 1}')
     with pytest.raises(ValueError, match=r"search_space\.json is no text in UTF-8"):
@@ -76,7 +78,9 @@ def test_a_broken_config_is_reported_with_its_file_and_place(folder: Path) -> No
 def test_a_damaged_checkpoint_is_named_with_its_place(tmp_path: Path) -> None:
     file = tmp_path / "cellwright_history.json"
     file.write_text('{"format": 1,\n "history": [}')
-    with pytest.raises(CorruptedState, match=r"cellwright_history\.json, line 2, column 14: "):
+    with pytest.raises(
+        CorruptedState, match=r"cellwright_history\.json is damaged: line 2, column 14: "
+    ):
         load_history(file)
 
 
