@@ -41,7 +41,7 @@ def test_broken_json_is_reported_with_its_file_and_place(folder: Path) -> None:
     ):
         check_experiment(folder)
     file.write_bytes(b'{"\xff": 1}')
-    with pytest.raises(ValueError, match=r"search_space\.json is no text in UTF-8"):
+    with pytest.raises(ValueError, match=r"search_space\.json is damaged: it is no text in UTF-8"):
         check_experiment(folder)
 
 
