@@ -87,7 +87,7 @@ def _open(url: str) -> BaseStorage:
         proxy = GrpcStorageProxy(host=server.hostname, port=server.port or _PORT)
         proxy.wait_server_ready(_SECONDS)
         return proxy
-    url = _with_driver(url)
+    url = with_driver(url)
     try:
         return optuna.storages.get_storage(url)
     except Exception as error:
@@ -97,7 +97,7 @@ def _open(url: str) -> BaseStorage:
         return optuna.storages.get_storage(url)
 
 
-def _with_driver(url: str) -> str:
+def with_driver(url: str) -> str:
     """A database's URL that names the driver which is installed, if it names none.
 
     SQLAlchemy takes one driver for a database, and is content with no other.

@@ -239,7 +239,9 @@ def _journal(folder: Path) -> Door:
     folder = folder / "journal"
     folder.mkdir()
     study = optuna.create_study(
-        storage=on_optuna._storage(folder, settings), study_name="cellwright", direction="maximize"
+        storage=on_optuna.storage_of(folder, settings),
+        study_name="cellwright",
+        direction="maximize",
     )
     study.tell(study.ask(), 0.5)
 

@@ -26,11 +26,11 @@ import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, distribution_to_json
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.storages import RDBStorage
+from optuna.trial import create_trial
 
 from benchmarks.faults import SPACE, opened, score
 from cellwright.adapters.optuna_sampler import StrategySampler, suggest
-from cellwright.adapters.optuna_storage import open_storage
+from cellwright.adapters.optuna_storage import open_storage, with_driver
 from cellwright.plugins import make_strategy
 from cellwright.plugins.passwords import shown
 from cellwright.search_spaces import Params
@@ -83,7 +83,7 @@ def measure(storage: str, trials: int, earlier: int) -> dict[str, Cost]:
             for name, (sampler, _) in taking_part.items()
         }
         for study in studies.values():
-            fill(study, earlier)
+            fill(study, url, earlier)
         took: dict[str, list[tuple[float, float]]] = {name: [] for name in studies}
         try:
             for turn in range(trials + 1):
@@ -105,79 +105,74 @@ def measure(storage: str, trials: int, earlier: int) -> dict[str, Cost]:
     }
 
 
-def fill(study: optuna.Study, number: int) -> None:
+def fill(study: optuna.Study, url: str, number: int) -> None:
     """Give a study complete trials of random architectures, an hour ago and before.
 
-    Optuna would store each parameter by itself, an hour for 20,000 trials on a database.
+    Optuna stores each parameter by itself, which takes an hour for 20,000 trials on a database: of
+    one, the tables are written here.
     """
-    storage = study._storage
-    backend = getattr(storage, "_backend", storage)
     rng = np.random.default_rng(0)
     drawn = [SPACE.sample(rng) for _ in range(number)]
-    if not isinstance(backend, RDBStorage):
-        distributions: dict[str, Any] = {
-            d.name: CategoricalDistribution(d.choices) for d in SPACE.decisions
-        }
-        for params in drawn:
-            study.add_trial(
-                optuna.trial.create_trial(
-                    params=params, distributions=distributions, value=score(params)
-                )
-            )
+    if "sql" in url.partition("://")[0]:
+        for first in range(0, number, _BATCH):
+            _write(study.study_name, url, drawn[first : first + _BATCH], first)
         return
-    from optuna.storages._rdb import models
-    from sqlalchemy import insert, select
+    distributions: dict[str, Any] = {
+        d.name: CategoricalDistribution(d.choices) for d in SPACE.decisions
+    }
+    for params in drawn:
+        study.add_trial(
+            create_trial(params=params, distributions=distributions, value=score(params))
+        )
 
+
+def _write(name: str, url: str, drawn: list[Params], first: int) -> None:
+    """Trials from the number ``first`` on, into the tables of a study."""
+    from sqlalchemy import MetaData, create_engine, insert, select
+
+    engine, tables = create_engine(with_driver(url)), MetaData()
+    tables.reflect(engine, only=["studies", "trials", "trial_params", "trial_values"])
+    studies, trials, params_of, values_of = (
+        tables.tables[name] for name in ("studies", "trials", "trial_params", "trial_values")
+    )
     written = {
         d.name: distribution_to_json(CategoricalDistribution(d.choices)) for d in SPACE.decisions
     }
-    begun = datetime.now() - timedelta(hours=1)
-    for first in range(0, number, _BATCH):
-        batch: list[Params] = drawn[first : first + _BATCH]
-        with backend.scoped_session() as session:
-            session.execute(
-                insert(models.TrialModel),
-                [
-                    {
-                        "number": first + k,
-                        "study_id": study._study_id,
-                        "state": optuna.trial.TrialState.COMPLETE,
-                        "datetime_start": begun - timedelta(seconds=number - first - k),
-                        "datetime_complete": begun - timedelta(seconds=number - first - k - 0.5),
-                    }
-                    for k in range(len(batch))
-                ],
-            )
-            known = select(models.TrialModel.number, models.TrialModel.trial_id).where(
-                models.TrialModel.study_id == study._study_id, models.TrialModel.number >= first
-            )
-            ids = {row.number: row.trial_id for row in session.execute(known)}
-            session.execute(
-                insert(models.TrialParamModel),
-                [
-                    {
-                        "trial_id": ids[first + k],
-                        "param_name": d.name,
-                        "param_value": float(d.index(params[d.name])),
-                        "distribution_json": written[d.name],
-                    }
-                    for k, params in enumerate(batch)
-                    for d in SPACE.decisions
-                ],
-            )
-            session.execute(
-                insert(models.TrialValueModel),
-                [
-                    {
-                        "trial_id": ids[first + k],
-                        "objective": 0,
-                        "value": score(params),
-                        "value_type": models.TrialValueModel.TrialValueType.FINITE,
-                    }
-                    for k, params in enumerate(batch)
-                ],
-            )
-            session.commit()
+    begun = datetime.now() - timedelta(hours=1) + timedelta(seconds=first / 1000)
+    numbers = range(first, first + len(drawn))
+    with engine.begin() as connection:
+        study = connection.execute(
+            select(studies.c.study_id).where(studies.c.study_name == name)
+        ).scalar_one()
+        connection.execute(
+            insert(trials),
+            [
+                {"number": n, "study_id": study, "state": "COMPLETE", "datetime_start": begun,
+                 "datetime_complete": begun + timedelta(milliseconds=n - first + 1)}
+                for n in numbers
+            ],
+        )  # fmt: skip
+        known = select(trials.c.number, trials.c.trial_id).where(
+            trials.c.study_id == study, trials.c.number >= first
+        )
+        ids = {row.number: row.trial_id for row in connection.execute(known)}
+        connection.execute(
+            insert(params_of),
+            [
+                {"trial_id": ids[n], "param_name": d.name, "distribution_json": written[d.name],
+                 "param_value": float(d.index(params[d.name]))}
+                for n, params in zip(numbers, drawn, strict=True)
+                for d in SPACE.decisions
+            ],
+        )  # fmt: skip
+        connection.execute(
+            insert(values_of),
+            [
+                {"trial_id": ids[n], "objective": 0, "value": score(params), "value_type": "FINITE"}
+                for n, params in zip(numbers, drawn, strict=True)
+            ],
+        )
+    engine.dispose()
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ def folder(tmp_path, monkeypatch):
     SETTINGS.save(out)
     space = MLPSpace()
     study = optuna.create_study(
-        storage=on_optuna._storage(out, SETTINGS), study_name="cellwright", direction="maximize",
+        storage=on_optuna.storage_of(out, SETTINGS), study_name="cellwright", direction="maximize",
         sampler=StrategySampler(RandomSearch(space, seed=0)),
     )  # fmt: skip
     from cellwright.adapters.optuna_sampler import suggest

@@ -61,7 +61,7 @@ def read(folder: Path, settings: Settings) -> list[Trial]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         study = optuna.load_study(
-            study_name=_name(folder, settings), storage=_storage(folder, settings)
+            study_name=_name(folder, settings), storage=storage_of(folder, settings)
         )
     except KeyError:  # stopped before the study was made
         return []
@@ -89,7 +89,7 @@ def search(
         _unlock(folder / JOURNAL)
     study = optuna.create_study(
         study_name=_name(folder, settings),
-        storage=_storage(folder, settings),
+        storage=storage_of(folder, settings),
         directions=list(settings.goals.values()),
         # The other hosts train every child to its end; by default Optuna would prune.
         pruner=optuna.pruners.NopPruner(),
@@ -164,7 +164,12 @@ def _check_joined(study: optuna.Study, settings: Settings) -> None:
         )
 
 
-def _storage(folder: Path, settings: Settings) -> BaseStorage:
+def storage_of(folder: Path, settings: Settings) -> BaseStorage:
+    """Where the search in a folder keeps its trials: in the storage of its settings, or a journal.
+
+    Raises:
+        CellwrightError: If it cannot be opened, or is damaged.
+    """
     if settings.storage is not None:
         return open_storage(settings.storage)
     path = folder.resolve() / JOURNAL
