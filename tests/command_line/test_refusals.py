@@ -196,6 +196,7 @@ OTHERS = [
     (["train", "mlp.json", "--data", "wine", "--skeleton", "cifar"], "--skeleton: for networks of"),
     (["train", "mlp.json", "--data", "wine", "--auxiliary"], "--auxiliary: for networks of cells"),
     (["train", "nasnet-a", "--data", "digits", "--repeats", "0"], "--repeats"),
+    (["train", "nasnet-a", "--data", "digits", "--devices", "0"], "--devices"),
     (["train", "mlp.json", "--data", "wine", "--filters", "4"], "--filters is for convolutions"),
     (["train", "nasnet-a", "--data", "digits", "--drop-path", "1"], "--drop-path is a share"),
     (["train", "nasnet-a", "--data", "digits", "--test", "nowhere"], "there is no such file or"),

@@ -280,4 +280,4 @@ def test_a_target_from_a_network_is_measured_once():
 def test_only_what_matters_is_told():
     assert "concurrency" not in as_text(SETTINGS)
     assert not as_text(SETTINGS).keys() & {"target", "hard", "meter"}
-    assert as_text(replace(SETTINGS, host="nni"))["concurrency"] == 1
+    assert as_text(replace(SETTINGS, host="nni", concurrency=3))["concurrency"] == 3

@@ -325,7 +325,7 @@ def test_identifiers_are_left_out():
         ({}, {"label": "kind", "drop": ["kind"]}, "the label 'kind' cannot be left out"),
         ({}, {"drop": ["weight"]}, "no column is left besides the label"),
         ({}, {"drop": ["weight", "kind"]}, "cannot be left out"),
-        ({}, {"validation": 1.5}, "validation must be between 0 and 1"),
+        ({}, {"validation": 1.5}, "validation must be above 0 and below 1"),
     ],
 )
 def test_bad_tables_that_are_refused(columns, arguments, words):
