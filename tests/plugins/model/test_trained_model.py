@@ -123,9 +123,7 @@ def test_what_is_no_model_says_what_to_do(model, tmp_path):
         TrainedModel.load(tmp_path)
     model.save(tmp_path)
     (tmp_path / "model.json").write_text('{"format": 1,\n "classes"}')
-    with pytest.raises(
-        CorruptedState, match=r"model.json is damaged: line 2, column 11: .*delimiter"
-    ):
+    with pytest.raises(CorruptedState, match=r"model.json is damaged: line 2, column 11: "):
         TrainedModel.load(tmp_path)
     model.save(tmp_path)
     (tmp_path / "model.keras").unlink()
