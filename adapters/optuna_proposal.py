@@ -9,7 +9,7 @@ from optuna import Study
 from optuna.trial import FrozenTrial
 
 from cellwright.adapters.optuna_private import Writes, enqueued_in, write_at_once
-from cellwright.adapters.optuna_record import PROPOSED, Record
+from cellwright.adapters.optuna_record import PROPOSED, Record, proposed_in
 from cellwright.adapters.optuna_study import place_of, signs_of
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import Params
@@ -43,6 +43,11 @@ def propose(
         The whole architecture. It is one that others try too if the space is used up.
     """
     space, place = strategy.space, place_of(study, trial)
+    before = proposed_in(trial, space)
+    if before and all(before[name] == value for name, value in fixed.items()):
+        # A worker died while this was being suggested: the child is tried again, and not one that
+        # has as many of its decisions as were stored by then.
+        return before
     running = record.running(study, trial)
     proposed = strategy.ask(place, list(running.values()), fixed)
     for _ in range(_TURNS):

@@ -90,16 +90,16 @@ def work(
     while True:
         if check is not None:
             check()
-        watch.take_over_from_the_dead(joined)
         found = trials_of(joined)
         counted = count(found)
-        if counted >= trials:
-            return
-        waiting = any(one.state == TrialState.WAITING for one in found)
+        watch.take_over_from_the_dead(joined, again=counted < trials)
         running = sum(
             one.state == TrialState.RUNNING and ALIVE in one.system_attrs for one in found
         )
-        if running and not waiting and counted + running >= trials:
+        if counted >= trials and not running:
+            return
+        waiting = any(one.state == TrialState.WAITING for one in found)
+        if counted >= trials or (running and not waiting and counted + running >= trials):
             time.sleep(min(_POLL, heartbeat))
             continue
         try:
@@ -135,8 +135,9 @@ class Watch:
         self._silence = silence
         self._seen: dict[int, tuple[str, float]] = {}  # by the trial: its sign, and since when
 
-    def take_over_from_the_dead(self, study: Study) -> None:
-        """Let their trials fail, and have their children tried again by whoever asks next."""
+    def take_over_from_the_dead(self, study: Study, *, again: bool = True) -> None:
+        """Let their trials fail, and, if ``again``, have their children tried again by whoever asks
+        next."""
         now, seen = time.monotonic(), self._seen
         self._seen = {}
         for trial in trials_of(study, (TrialState.RUNNING,)):
@@ -148,15 +149,16 @@ class Watch:
                 since = now
             self._seen[trial.number] = (sign, since)
             if now - since >= self._silence:
-                take_over(study, trial)
+                take_over(study, trial, again=again)
 
 
-def take_over(study: Study, trial: FrozenTrial) -> None:
-    """Let a trial fail whose worker is gone, and enqueue its child, unless that has been lost once
-    already. Several workers may do it at once: one of them does."""
-    again = LOST not in trial.user_attrs
+def take_over(study: Study, trial: FrozenTrial, *, again: bool = True) -> None:
+    """Let a trial fail whose worker is gone, and enqueue its child if it is to be tried ``again``,
+    unless it has been lost once already. Several workers may do it at once: one of them does."""
+    lost = LOST in trial.user_attrs
+    again = again and not lost
     try:
-        if again:
+        if not lost:
             note_in_trial(study, trial, INTERRUPTED, True)
             if RUNG in trial.user_attrs:
                 note_in_trial(study, trial, RUNG, None)
@@ -171,7 +173,11 @@ def take_over(study: Study, trial: FrozenTrial) -> None:
         "The worker of trial %d of study %r is gone: %s",
         trial.number,
         study.study_name,
-        "its child is tried again" if again else "its child has failed, for the second time",
+        "its child is tried again"
+        if again
+        else "its child has failed, for the second time"
+        if lost
+        else "the study has its trials without it",
     )
     if again:
         params, noted = noted_for_another(trial)

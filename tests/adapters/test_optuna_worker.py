@@ -17,7 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from cellwright.adapters.optuna_private import SignedStudy, fail, keep_in_trial
-from cellwright.adapters.optuna_record import Record
+from cellwright.adapters.optuna_record import Record, proposed_in
 from cellwright.adapters.optuna_sampler import StrategySampler, suggest
 from cellwright.adapters.optuna_worker import ALIVE, LOST, count, take_over, work
 from cellwright.plugins import RandomSearch, RegularizedEvolution
@@ -228,6 +228,28 @@ def test_no_two_workers_try_one_network_though_both_read_at_once(storage, monkey
     for thread in threads:
         thread.join()
     assert len(set(found)) == 4, study.trials
+
+
+def test_a_worker_that_dies_while_it_suggests_leaves_its_whole_child(storage):
+    """gRPC stores decisions one by one: some are there, and the others are proposed alone."""
+    study = study_of(storage)
+    trial = study.ask()
+    for decision in SPACE.decisions[:7]:
+        trial.suggest_categorical(decision.name, decision.choices)
+    proposed = proposed_in(study.trials[0], SPACE)
+    joined = study_of(storage, seed=5)
+    take_over(joined, joined.trials[0])
+    assert suggest(joined.ask(), SPACE) == proposed
+
+
+def test_nothing_is_left_running_once_the_trials_are_there(storage, caplog):
+    study = study_of(storage)
+    killed(study)
+    study.optimize(objective, n_trials=2)
+    with caplog.at_level(logging.WARNING):
+        work(study, objective, 2, heartbeat=0.05)
+    assert "the study has its trials without it" in caplog.text
+    assert [one.state for one in study.trials] == [TrialState.FAIL] + [TrialState.COMPLETE] * 2
 
 
 def test_a_child_that_waits_to_be_tried_again_is_proposed_to_nobody_else(storage):
