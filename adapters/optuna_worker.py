@@ -81,7 +81,7 @@ def work(
         raise ValueError(f"heartbeat must be a number of seconds above 0, got {heartbeat!r}")
     me = uuid.uuid4().hex[:12]
     joined = SignedStudy(study, ALIVE, f"{me}:0")
-    watch = Watch(_SILENT * heartbeat)
+    watch, took_part = Watch(_SILENT * heartbeat), False
 
     def alive(trial: Trial) -> float | Sequence[float]:
         with _Pulse(trial, me, heartbeat):
@@ -96,12 +96,13 @@ def work(
         running = sum(
             one.state == TrialState.RUNNING and ALIVE in one.system_attrs for one in found
         )
-        if counted >= trials and not running:
+        if counted >= trials and not (running and took_part):
             return
         waiting = any(one.state == TrialState.WAITING for one in found)
         if counted >= trials or (running and not waiting and counted + running >= trials):
             time.sleep(min(_POLL, heartbeat))
             continue
+        took_part = True
         try:
             joined.optimize(alive, n_trials=1, callbacks=list(callbacks), catch=catch)
         except (UpdateFinishedTrialError, AssertionError) as error:

@@ -244,12 +244,18 @@ def test_a_worker_that_dies_while_it_suggests_leaves_its_whole_child(storage):
 
 def test_nothing_is_left_running_once_the_trials_are_there(storage, caplog):
     study = study_of(storage)
-    killed(study)
-    study.optimize(objective, n_trials=2)
+
+    def beside_another(trial):
+        killed(study)  # begins while this one runs, and is never heard of again
+        return objective(trial)
+
     with caplog.at_level(logging.WARNING):
-        work(study, objective, 2, heartbeat=0.05)
+        work(study, beside_another, 1, heartbeat=0.05)
     assert "the study has its trials without it" in caplog.text
-    assert [one.state for one in study.trials] == [TrialState.FAIL] + [TrialState.COMPLETE] * 2
+    assert [one.state for one in study.trials] == [TrialState.COMPLETE, TrialState.FAIL]
+    killed(study)
+    work(study, objective, 1, heartbeat=60)  # who comes late waits for nobody
+    assert [one.state for one in study.trials][2:] == [TrialState.RUNNING]
 
 
 def test_a_child_that_waits_to_be_tried_again_is_proposed_to_nobody_else(storage):
