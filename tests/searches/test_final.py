@@ -100,6 +100,19 @@ def test_all_examples_are_trained_on_and_the_test_is_scored(small, images, tmp_p
     assert str(tmp_path) not in (tmp_path / "model" / "model.json").read_text()
 
 
+def test_a_last_training_computes_in_the_precision_of_its_recipe(small, images, tmp_path):
+    """Rounding shows: the losses are near those in float32, and are not the same."""
+    losses = {}
+    for precision in ("float32", "mixed_bfloat16"):
+        candidate = with_recipe(small, {"precision": precision, "epochs": 2})
+        found = train_final(candidate, images, tmp_path / precision)
+        losses[precision] = found.outcomes[0].history["loss"]
+        assert found.model.made["recipe"]["precision"] == precision
+        assert {layer.compute_dtype for layer in found.model.network.layers} == {"float32"}
+    assert losses["mixed_bfloat16"] != losses["float32"]
+    assert losses["mixed_bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
+
+
 def test_of_several_seeds_the_best_on_the_part_held_out_is_kept(small, images, tmp_path):
     held = replace(images, validation=0.25)
     found = train_final(small, held, tmp_path / "model", seeds=3)

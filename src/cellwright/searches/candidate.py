@@ -95,7 +95,7 @@ class Candidate:
         name: What a user calls it.
         facts: What it is, as JSON data: parameters, genotype, space, size.
         build: Makes it, from an input shape, the number of classes, a seed and the number of
-            training steps.
+            training steps; in the precision that Keras is set to.
         recipe: How it is trained unless something else is asked for.
         settings: Those of the search that found it, if one did.
         notes: What a user should know about the choice.

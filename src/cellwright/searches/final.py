@@ -175,6 +175,7 @@ def _train_seed(
     from cellwright.plugins.training.auxiliary import as_trained
     from cellwright.plugins.training.train import train
     from cellwright.search_spaces.export.inference import inference_model
+    from cellwright.search_spaces.keras_settings import computing_in
 
     result, kept = out / TRAINING / f"seed_{seed}.json", _network_file(out, seed)
     if result.is_file() and kept.is_file():
@@ -182,9 +183,10 @@ def _train_seed(
     recipe = replace(candidate.recipe, seed=seed)
     checkpoint = Checkpoint(out / TRAINING / f"seed_{seed}.npz")
     with never_a_failure(), named_memory():
-        network = candidate.build(
-            tuple(data.input_shape), data.classes, seed, _steps(recipe, data.train.number)
-        )
+        with computing_in(recipe.precision):
+            network = candidate.build(
+                tuple(data.input_shape), data.classes, seed, _steps(recipe, data.train.number)
+            )
         each = None if report is None else _with_seed(report, seed)
         metrics = train(
             as_trained(network), data, recipe, report=each, checkpoint=checkpoint, each_epoch=True
