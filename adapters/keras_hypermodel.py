@@ -32,7 +32,7 @@ from cellwright.plugins import AnyMeter, Limit, Recipe, Reward, make_space
 from cellwright.plugins.interrupts import never_a_failure
 from cellwright.plugins.meters import as_meters
 from cellwright.plugins.scoring.child import check_losses, score
-from cellwright.plugins.scoring.evaluation import check_hyperparameters, divide
+from cellwright.plugins.scoring.evaluation import check_hyperparameters, divide, precisions_of
 from cellwright.plugins.scoring.limit import Predictor, Screening
 from cellwright.plugins.scoring.rewards import usual_reward
 from cellwright.plugins.strategies.schedule import state_of
@@ -116,6 +116,12 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         self.screening = Screening(as_meters(meter), predictor, limit)
         self.screening.check_reward(reward)
         check_hyperparameters(self.space, self.recipe, self.input_shape, self.classes)
+        self.screening.check_precisions(precisions_of(self.space, self.recipe))
+        if "devices" in self.space.names:
+            raise ValueError(
+                "tuner.search makes no batches for several devices: leave devices out of the "
+                "space, or give an EvaluationTuner an Evaluation, whose recipe may have them"
+            )
         self._seen: list[Any] = []  # batches whose first has been looked at
         self._history_will_do = (reward, limit, predictor) == (None,) * 3 and not as_meters(meter)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cellwright.plugins.meters.keras_latency import KerasLatency
 from cellwright.plugins.meters.latency_table import Correction, LatencyTable, describe
 from cellwright.plugins.meters.litert_latency import LiteRTLatency
 from cellwright.plugins.meters.measurement import Meter
@@ -19,6 +20,25 @@ from cellwright.search_spaces.pieces import Piece
 Report = Callable[[int, int, str], None]
 
 _SAMPLES_IN_VAIN = 2000
+
+
+def check_precisions(meter: Any, precisions: Iterable[str | None]) -> None:
+    """Check that pieces are timed in the precision that children compute in.
+
+    Args:
+        meter: Times the pieces.
+        precisions: Those of the children; None is what Keras is set to, as it is for pieces.
+
+    Raises:
+        ValueError: If Keras times the pieces, and children are made in half precision.
+    """
+    half = sorted({name for name in precisions if name not in (None, "float32")})
+    if half and isinstance(meter, KerasLatency):
+        raise ValueError(
+            "latencies are predicted from pieces that Keras times in float32, and children compute "
+            f"in {', '.join(half)}: time pieces by LiteRT, whose files are in float32 for any "
+            "precision, or have Keras measure each child and leave the prediction out"
+        )
 
 
 @dataclass

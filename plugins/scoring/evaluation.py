@@ -123,6 +123,7 @@ class Evaluation:
             shape, classes = self.data.input_shape, self.data.classes
             check_hyperparameters(self.space, self._recipe, shape, classes)
             self._screening.check_data(self.data)
+        self._screening.check_precisions(precisions_of(self.space, self._recipe))
         self._screening.check_reward(self.reward)
         if self.weights is not None and not self.space.shares_weights:
             space = self.space.architecture if isinstance(self.space, JointSpace) else self.space
@@ -393,6 +394,13 @@ def check_hyperparameters(
         divide(dict(zip(names, choices, strict=True)), recipe, space)
     for each in recipes:
         each.check(input_shape, classes)
+
+
+def precisions_of(space: SearchSpace, recipe: Recipe) -> set[str | None]:
+    """The precisions that children may have: the recipe's, or those that ``space`` searches."""
+    searched = space.hyperparameters if isinstance(space, JointSpace) else ()
+    choices = [decision.choices for decision in searched if decision.name == "precision"]
+    return {*choices[0]} if choices else {recipe.precision}
 
 
 def divide(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cellwright.plugins.data.data import Data
 from cellwright.plugins.meters import AnyMeter, as_meters, measure, metric_of
+from cellwright.plugins.meters.latency_predictor import check_precisions
 from cellwright.plugins.meters.measurement import check_data, of_trained, of_untrained
 from cellwright.plugins.metrics import Direction
 from cellwright.plugins.scoring.rewards import MnasNetReward, Reward
@@ -154,6 +155,14 @@ class Screening:
             ValueError: If one of them cannot measure children that are trained on these.
         """
         check_data(self.meter, data)
+
+    def check_precisions(self, precisions: Iterable[str | None]) -> None:
+        """Check that what is predicted of children is predicted in their precision.
+
+        Raises:
+            ValueError: See `latency_predictor.check_precisions`.
+        """
+        check_precisions(getattr(self.predictor, "meter", None), precisions)
 
     def check_reward(self, reward: Reward | None) -> None:
         """Check that what ``reward`` weighs is measured, as far as that can be known.

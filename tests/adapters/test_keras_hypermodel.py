@@ -20,6 +20,7 @@ from cellwright.plugins import (
     Evaluation,
     Int8Accuracy,
     KerasLatency,
+    LatencyPredictor,
     Limit,
     MnasNetReward,
     ParetoEvolution,
@@ -29,7 +30,7 @@ from cellwright.plugins import (
     Timing,
     load_dataset,
 )
-from cellwright.search_spaces import Float, JointSpace, NASNetSpace, UnbuildableChild
+from cellwright.search_spaces import Decision, Float, JointSpace, NASNetSpace, UnbuildableChild
 
 SPACE = NASNetSpace(blocks=1, operations=("identity", "max_3x3", "avg_3x3"))
 SMALL = {"input_shape": (8, 8, 1), "classes": 10, "filters": 4, "reductions": 0, "seed": 0}
@@ -213,6 +214,13 @@ def test_what_no_child_could_be_given_is_refused_as_by_an_evaluation():
     wrong = JointSpace(SPACE, Float("learning_rate", -1, 1))
     with pytest.raises(ValueError, match="learning_rate must be above 0"):
         NASNetHyperModel(wrong, **SMALL)
+    shared = JointSpace(SPACE, Decision("devices", (1, 2)))
+    with pytest.raises(ValueError, match="leave devices out of the"):
+        NASNetHyperModel(shared, **SMALL)
+    half = JointSpace(SPACE, Decision("precision", ("mixed_float16",)))
+    pieces = LatencyPredictor(SPACE, (8, 8, 1), 10, meter=KerasLatency())
+    with pytest.raises(ValueError, match="children compute in mixed_float16"):
+        NASNetHyperModel(half, predictor=pieces, **SMALL)
 
 
 def test_the_training_step_is_traced_once(digits):

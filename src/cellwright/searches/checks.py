@@ -16,12 +16,14 @@ from cellwright.plugins.data.image_file import COLORS, FITS, read_size
 from cellwright.plugins.data.images import IMAGES
 from cellwright.plugins.data.tables import TABLES
 from cellwright.plugins.data.target import TASKS
+from cellwright.plugins.meters.latency_predictor import check_precisions
 from cellwright.plugins.passwords import VARIABLE, keep
 from cellwright.plugins.registry import names
-from cellwright.plugins.scoring.evaluation import check_hyperparameters
+from cellwright.plugins.scoring.evaluation import check_hyperparameters, precisions_of
 from cellwright.plugins.scoring.limit import Screening
 from cellwright.plugins.scoring.reference import check_reference
 from cellwright.plugins.scoring.rewards import MnasNetReward
+from cellwright.plugins.training.devices import check_devices
 from cellwright.search_spaces import CellwrightError, JointSpace, UnbuildableChild
 from cellwright.searches.extras import require
 from cellwright.searches.hosts import HOSTS, driver_of
@@ -160,15 +162,14 @@ def _check_training(settings: Settings) -> None:
             if name == "learning-rate"
             else f"--{name}: {error}"
         ) from error
-    if settings.devices is not None:
-        # Only who gives the option waits for Keras, which alone knows its devices.
-        from cellwright.plugins.training.devices import check_devices
-
-        with named("--devices"):
-            check_devices(settings.devices)
+    with named("--devices"):
+        check_devices(settings.devices)
     space = settings.make_space()
     with named("--tune"):
         check_hyperparameters(space, recipe, shape, None if number else 2)
+        for decision in space.hyperparameters if isinstance(space, JointSpace) else ():
+            if decision.name == "devices":
+                check_devices(max(decision.choices))
     if settings.patience is not None and settings.schedule is not None:
         raise CellwrightError(
             f"--patience {settings.patience} and --schedule {settings.schedule} both end "
@@ -303,7 +304,10 @@ def _check_prediction(settings: Settings) -> None:
         raise CellwrightError(f"--predict {path} is a folder: give the path of a JSON file")
     if not path.exists():
         check_folder(path.parent, "--predict")
-    check_prediction(settings.make_space(), settings.make_clock())
+    space, clock = settings.make_space(), settings.make_clock()
+    check_prediction(space, clock)
+    with named("--predict"):
+        check_precisions(clock, precisions_of(space, settings.make_recipe()))
 
 
 def _check_reward(settings: Settings) -> None:

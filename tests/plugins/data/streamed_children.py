@@ -60,7 +60,9 @@ def main():
         for kind, name in (("folder", "images"), ("npz", "images.npz"))
         for how in ("arrays", "stream")
     }
-    found["in two parts"] = in_two_parts(folder / "images", folder)
+    for kind, name in (("folder", "images"), ("npz", "images.npz")):
+        (folder / kind).mkdir()
+        found[f"{kind} in two parts"] = in_two_parts(folder / name, folder / kind)
     print(json.dumps(found))
 
 

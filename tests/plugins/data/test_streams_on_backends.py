@@ -30,5 +30,6 @@ def test_a_stream_gives_the_child_of_the_arrays(backend, tmp_path):
         stream = found[f"{kind} stream"]
         assert 0 <= stream.pop("data_wait") <= 1
         assert stream == pytest.approx(found[f"{kind} arrays"], rel=1e-5)
-    assert found["in two parts"]["trained_epochs"] == 1
-    assert found["in two parts"]["loss"] == pytest.approx(found["folder stream"]["loss"], rel=1e-5)
+        parts = found[f"{kind} in two parts"]
+        assert parts["trained_epochs"] == 1
+        assert parts["loss"] == pytest.approx(stream["loss"], rel=1e-5)

@@ -67,6 +67,7 @@ def main():
     found = {
         "one": trained(even, None),
         "four": trained(even, 4),
+        "four again": trained(even, 4),
         "streamed": trained(streamed, 4),
         "odd": trained(odd, 4),
         "two parts": in_two_parts(even),

@@ -31,6 +31,7 @@ def test_four_devices_train_the_child_that_one_trains():
     names = ("loss", "accuracy", "val_loss", "val_accuracy")
     assert [four[n] for n in names] == pytest.approx([one[n] for n in names], rel=1e-3)
     assert [streamed[n] for n in names] == pytest.approx([four[n] for n in names], rel=1e-5)
+    assert found["four again"] == four, "the same seed gives the same run"
     assert four["again"][0] == pytest.approx(four["val_loss"], rel=1e-4), "on one device again"
     assert found["two parts"] == pytest.approx(four["loss"], rel=1e-4)
     assert one["warned"] == four["warned"] == []

@@ -12,13 +12,29 @@ import keras
 import numpy as np
 import pytest
 
-from cellwright.plugins import Evaluation, Recipe, load_dataset
+from cellwright.plugins import (
+    Evaluation,
+    Int8Accuracy,
+    KerasLatency,
+    LatencyPredictor,
+    LiteRTLatency,
+    Recipe,
+    Timing,
+    load_dataset,
+)
 from cellwright.plugins.strategies.population import PopulationBased
 from cellwright.search_spaces import Decision, Float, JointSpace, MLPSpace, NASNetSpace
-from cellwright.search_spaces.export import export_keras
+from cellwright.search_spaces.export import (
+    export_keras,
+    export_litert,
+    export_onnx,
+    export_openvino,
+    export_python,
+)
 
 SCRIPT = Path(__file__).with_name("precision_children.py")
 HALF = {"float32": "float32", "mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
+QUICK = Timing(1, 0.5, 0.0, 0.1)
 CELLS = NASNetSpace(blocks=1, operations=("sep_3x3", "max_3x3"))
 
 
@@ -93,6 +109,43 @@ def test_a_child_of_half_precision_goes_on_and_is_exported(tmp_path, untraced):
     exported = keras.models.load_model(file)
     found = keras.ops.convert_to_numpy(exported(data.x_val))
     np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="LiteRT is TensorFlow's")
+def test_a_trained_child_of_half_precision_is_in_every_exported_file(tmp_path, untraced):
+    """float32 files are as exact as those of a child in float32; the int8 file keeps most classes;
+    meters of what is deployed measure these files."""
+    data = load_dataset("digits")
+    options = {"filters": 2, "reductions": 0}
+    mine = Evaluation(CELLS, data, recipe=Recipe(1, 32, 0.01, precision="mixed_bfloat16"),
+                      meter=[KerasLatency(QUICK), Int8Accuracy()], options=options)  # fmt: skip
+    metrics, model = mine.run(CELLS.decode([0] * len(CELLS.names)))
+    assert metrics["accuracy_int8"] == pytest.approx(metrics["val_accuracy"], abs=0.05)
+    assert "mixed_bfloat16, batch of one" in KerasLatency(QUICK)(model).how
+    x = data.x_val[:100]
+    for export, file in (
+        (export_keras, "child.keras"), (export_python, "child.py"), (export_litert, "child.tflite"),
+        (export_onnx, "child.onnx"), (export_openvino, "child.xml"),
+    ):  # fmt: skip
+        if export is export_openvino and importlib.util.find_spec("openvino") is None:
+            continue
+        done = export(model, tmp_path / file, images=x)
+        assert (done.same_class, done.difference) == (1, pytest.approx(0, abs=1e-4))
+    done = export_litert(model, tmp_path / "int8.tflite", int8=True, images=x)
+    assert done.same_class >= 0.9
+
+
+def test_pieces_are_timed_in_the_precision_of_the_children():
+    half = Recipe(precision="mixed_bfloat16")
+    data = load_dataset("digits")
+    for meter in (LiteRTLatency(), KerasLatency()):
+        pieces = LatencyPredictor(CELLS, data.input_shape, 10, meter=meter)
+        Evaluation(CELLS, data, recipe=Recipe(precision="float32"), predictor=pieces)
+        if isinstance(meter, LiteRTLatency):  # whose files are in float32
+            Evaluation(CELLS, data, recipe=half, predictor=pieces)
+            continue
+        with pytest.raises(ValueError, match="Keras times in float32, and children compute in mi"):
+            Evaluation(CELLS, data, recipe=half, predictor=pieces)
 
 
 def test_a_population_keeps_the_precision_of_its_children():
