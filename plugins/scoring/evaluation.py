@@ -400,7 +400,7 @@ def precisions_of(space: SearchSpace, recipe: Recipe) -> set[str | None]:
     """The precisions that children may have: the recipe's, or those that ``space`` searches."""
     searched = space.hyperparameters if isinstance(space, JointSpace) else ()
     choices = [decision.choices for decision in searched if decision.name == "precision"]
-    return {*choices[0]} if choices else {recipe.precision}
+    return {str(choice) for choice in choices[0]} if choices else {recipe.precision}
 
 
 def divide(

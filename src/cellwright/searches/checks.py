@@ -169,7 +169,7 @@ def _check_training(settings: Settings) -> None:
         check_hyperparameters(space, recipe, shape, None if number else 2)
         for decision in space.hyperparameters if isinstance(space, JointSpace) else ():
             if decision.name == "devices":
-                check_devices(max(decision.choices))
+                check_devices(max(map(int, decision.choices)))
     if settings.patience is not None and settings.schedule is not None:
         raise CellwrightError(
             f"--patience {settings.patience} and --schedule {settings.schedule} both end "
