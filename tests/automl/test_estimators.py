@@ -21,6 +21,8 @@ from cellwright.search_spaces import (
     CellwrightError,
     ChildFailed,
     CorruptedState,
+    Decision,
+    JointSpace,
     MLPSpace,
     UnbuildableChild,
 )
@@ -99,6 +101,14 @@ def test_a_frame_of_text_numbers_and_gaps(fitted):
     assert fitted.best_params_ == fitted.trials_[0].params
     assert fitted.refitted_
     assert isinstance(fitted.model_, keras.Model)
+
+
+def test_the_winner_is_trained_again_with_the_hyperparameters_that_it_was_found_with(untraced):
+    searched = JointSpace(SMALL, Decision("learning_rate", (0.02,)), Decision("epochs", (2,)))
+    found = CellwrightClassifier(space=searched, epochs=1, **TINY).fit(*people(40))
+    assert found.refitted_
+    assert float(found.model_.optimizer.learning_rate) == pytest.approx(0.02)
+    assert int(found.model_.optimizer.iterations) == 2 * 3  # batches of 16 of 40 rows
 
 
 def test_what_is_saved_is_loaded_and_holds_no_pickle(fitted, tmp_path):

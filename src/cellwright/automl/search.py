@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cellwright.plugins import Dataset, Recipe
+from cellwright.plugins import Dataset, Evaluation, Recipe
 from cellwright.plugins.interrupts import check, held_back
+from cellwright.plugins.scoring.evaluation import divide
 from cellwright.search_spaces import ChildFailed, Params, SearchSpace
 from cellwright.searches.hosts import HOSTS, driver_of
 from cellwright.searches.settings import Settings
@@ -100,7 +101,7 @@ def _find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
         if best is None:
             raise ChildFailed(_why(trials))
         if whole is not None and clock.fits(best):
-            recipe = replace(evaluation.recipe or Recipe(), epochs=_epochs(best), patience=None)
+            recipe = _recipe_of(best, evaluation)
             again = replace(evaluation, data=whole, recipe=recipe, deadline=_or_none(plan.end))
             model = again.build(best.params)
             metrics = train(model, whole, recipe, deadline=again.deadline)
@@ -155,8 +156,12 @@ def _no_display(number: int, epoch: int, metrics: dict[str, float]) -> None:
     """Epochs are not shown."""
 
 
-def _epochs(best: Trial) -> int:
-    return max(1, int(best.metrics["epochs"]))
+def _recipe_of(best: Trial, evaluation: Evaluation) -> Recipe:
+    """How the winner was trained, for as many epochs as it took."""
+    _, searched = evaluation.space.split(best.params)
+    recipe, _ = divide(searched, evaluation.recipe or Recipe(), evaluation.space)
+    epochs = best.metrics.get("epochs", recipe.epochs)  # the space may search their number
+    return replace(recipe.until(max(1, int(epochs))), patience=None)
 
 
 def _or_none(moment: float) -> float | None:
