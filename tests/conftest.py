@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,15 @@ def _no_channel_of_nni() -> Iterator[None]:
     channels: Any = sys.modules.get("nni.runtime.trial_command_channel")
     if channels is not None:
         channels._channel = None
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_as_it_was() -> Iterator[None]:
+    """Ray Tune leaves a handler of its own for Ctrl-C behind each run of a script's."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    if signal.getsignal(signal.SIGINT) is not before:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
