@@ -33,7 +33,8 @@ class Recipe:
             weights and metrics are those of the epoch with the lowest. None trains all epochs.
         precision: ``"float32"``, ``"mixed_bfloat16"`` or ``"mixed_float16"``: in which floats a
             child computes. Weights are float32 under all of them, and so is the output layer. None
-            leaves it to Keras's dtype policy, which is float32 unless you have set another.
+            leaves it to Keras's dtype policy, which is float32 unless you have set another. A
+            network that was built before in another precision is refused.
         learning_rate_schedule: ``"constant"``, or ``"cosine"``: the learning rate falls along half
             a cosine (Loshchilov and Hutter 2017, without restarts) to almost 0 in the last epoch.
         warmup: Epochs, at least 0 and fewer than the training has, in which the learning rate

@@ -15,6 +15,7 @@ from cellwright.plugins.interrupts import check
 from cellwright.plugins.training.checkpoints import Checkpoint, epochs_of, joined
 from cellwright.plugins.training.devices import on_devices
 from cellwright.plugins.training.feed import fed
+from cellwright.plugins.training.precision import check_precision, needs_scaling
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import ChildFailed
 
@@ -40,7 +41,11 @@ def compile_child(model: keras.Model, recipe: Recipe) -> None:
     XLA is off except on JAX, because compiling a child with it takes several times as long as
     training the child. JAX without XLA compiles each operation by itself, which takes longer
     still, and runs a step 50 times as slowly.
+
+    Raises:
+        ValueError: If ``model`` computes in another precision than the recipe's.
     """
+    check_precision(model, recipe.precision)
     compiled = keras.backend.backend() == "jax"
     optimizer = keras.optimizers.Adam(
         recipe.learning_rate,
@@ -54,9 +59,9 @@ def compile_child(model: keras.Model, recipe: Recipe) -> None:
     elif recipe.soft_labels:
         loss = "categorical_crossentropy"
     scaled = optimizer
-    if model.dtype_policy.name == "mixed_float16":
-        # Keras would do this too, but its files would then hold the state of an optimizer that they
-        # do not name.
+    if needs_scaling(model):
+        # Keras would do this too, but only where the model's own policy is mixed_float16, and its
+        # files would then hold the state of an optimizer that they do not name.
         scaled = keras.optimizers.LossScaleOptimizer(optimizer)
     model.compile(scaled, loss, metrics=[metric], jit_compile=compiled)
     # Optimizer and metrics create their variables on first use. If that happened inside the
@@ -119,8 +124,9 @@ def train(
         deadline ended the training.
 
     Raises:
-        ValueError: Before any training, if ``recipe`` is not for such data, or ``each_epoch``
-            comes without a checkpoint or with ``patience``.
+        ValueError: Before any training, if ``recipe`` is not for such data, ``model`` computes in
+            another precision than the recipe's, or ``each_epoch`` comes without a checkpoint or
+            with ``patience``.
         ChildFailed: As soon as a loss is NaN or infinite, or if the checkpoint is of another
             network.
         KeyboardInterrupt: After a batch, if a signal was held back (`interrupts.held_back`).

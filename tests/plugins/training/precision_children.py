@@ -19,14 +19,14 @@ def trained(precision):
     """The metrics and the model of a small child."""
     data = load_dataset("digits")
     data = Dataset(
-        data.x_train[:256], data.y_train[:256], data.x_val[:100], data.y_val[:100],
+        data.x_train[:1024], data.y_train[:1024], data.x_val, data.y_val,
         data.class_names,
     )  # fmt: skip
     recipe = Recipe(
-        2, 128, 0.01, learning_rate_schedule="cosine", warmup=1, label_smoothing=0.1,
+        5, 32, 0.02, learning_rate_schedule="cosine", warmup=1, label_smoothing=0.1,
         clip_norm=1.0, precision=precision, augmentation="shift+mixup",
     )  # fmt: skip
-    options = {"filters": 4, "reductions": 1}
+    options = {"filters": 8, "reductions": 1}
     return Evaluation(SPACE, data, recipe=recipe, options=options).run(PARAMS)
 
 

@@ -23,6 +23,8 @@ from cellwright.plugins import (
     load_dataset,
 )
 from cellwright.plugins.strategies.population import PopulationBased
+from cellwright.plugins.training.auxiliary import as_trained
+from cellwright.plugins.training.train import compile_child, train
 from cellwright.search_spaces import Decision, Float, JointSpace, MLPSpace, NASNetSpace
 from cellwright.search_spaces.export import (
     export_keras,
@@ -31,6 +33,7 @@ from cellwright.search_spaces.export import (
     export_openvino,
     export_python,
 )
+from cellwright.search_spaces.keras_settings import computing_in
 
 SCRIPT = Path(__file__).with_name("precision_children.py")
 HALF = {"float32": "float32", "mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
@@ -57,7 +60,8 @@ def test_every_backend_trains_in_every_precision(backend):
         assert facts["policy"] == "float32", "Keras's own setting is left as it was"
         scaled = precision == "mixed_float16"
         assert facts["optimizer"] == ("LossScaleOptimizer" if scaled else "Adam")
-        assert facts["val_loss"] == pytest.approx(found["float32"]["val_loss"], rel=0.02)
+        assert facts["val_loss"] < 1.7, "it learns: chance is ln 10, 2.30"
+        assert facts["val_loss"] == pytest.approx(found["float32"]["val_loss"], rel=0.15)
 
 
 @pytest.mark.parametrize("precision", [*HALF, None])
@@ -133,6 +137,70 @@ def test_a_trained_child_of_half_precision_is_in_every_exported_file(tmp_path, u
         assert (done.same_class, done.difference) == (1, pytest.approx(0, abs=1e-4))
     done = export_litert(model, tmp_path / "int8.tflite", int8=True, images=x)
     assert done.same_class >= 0.9
+
+
+def in_half(precision="mixed_float16"):
+    """A small network of the wine table, whose layers compute in a precision of their own."""
+    with computing_in(precision):
+        return MLPSpace().build(MLPSpace().decode([0] * len(MLPSpace().names)), (13,), 3)
+
+
+def with_a_second_output():
+    with computing_in("mixed_float16"):
+        features = keras.Input((13,))
+        hidden = keras.layers.Dense(8)(features)
+        outputs = {n: keras.layers.Dense(3, "softmax", dtype="float32")(hidden) for n in (
+            "classes", "auxiliary")}  # fmt: skip
+        network = keras.Model(features, outputs)
+    return as_trained(network)
+
+
+def read_again():
+    in_half().save("child.keras")
+    return keras.models.load_model("child.keras", compile=False)
+
+
+@pytest.mark.parametrize("make", [in_half, with_a_second_output, read_again])
+def test_the_loss_is_scaled_wherever_a_network_in_float16_comes_from(make):
+    model = make()
+    compile_child(model, Recipe(precision="mixed_float16"))
+    assert type(model.optimizer).__name__ == "LossScaleOptimizer"
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_the_loss_is_not_scaled_where_no_gradient_is_in_float16(precision):
+    model = in_half(precision)
+    compile_child(model, Recipe())
+    assert type(model.optimizer).__name__ == "Adam"
+
+
+@pytest.mark.parametrize(
+    ("asked", "built", "has"),
+    [
+        ("mixed_float16", "float32", "float32"),
+        ("float32", "mixed_float16", "float16"),
+        ("mixed_bfloat16", "mixed_float16", "float16"),
+    ],
+)
+def test_a_network_of_another_precision_than_the_recipe_s_is_refused(asked, built, has):
+    model, data = in_half(built), load_dataset("wine")
+    before = [np.array(weight) for weight in model.get_weights()]
+    with pytest.raises(ValueError, match=(
+        f"the recipe's precision is '{asked}', and the network was built to compute in {has}, .*"
+        rf"Leave precision out \(None\) .*set_dtype_policy\('{asked}'\)"
+    )):  # fmt: skip
+        train(model, data, Recipe(1, precision=asked))
+    assert all(map(np.array_equal, before, model.get_weights()))
+    compile_child(model, Recipe(precision=built))
+    compile_child(model, Recipe())
+
+
+def test_a_network_of_an_output_layer_alone_may_have_any_precision():
+    for precision in HALF:
+        with computing_in(precision):
+            row = keras.Input((13,))
+            model = keras.Model(row, keras.layers.Dense(3, "softmax", dtype="float32")(row))
+        compile_child(model, Recipe(precision=precision))
 
 
 def test_pieces_are_timed_in_the_precision_of_the_children():
