@@ -4,6 +4,7 @@ checkpoint; prints what came of it as JSON.
 KERAS_BACKEND=jax python streamed_children.py FOLDER
 """
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -35,21 +36,29 @@ def write(folder):
 
 
 def trained(source, stream):
-    """Metrics of a child, without what is measured in seconds."""
+    """Metrics of a child, without what is measured in seconds, and a digest of its weights."""
     data = load_dataset(str(source), stream=stream)
-    found, _ = Evaluation(SPACE, data, RECIPE, options={"filters": 2, "reductions": 0}).run(PARAMS)
-    return {n: v for n, v in found.items() if n in ("loss", "accuracy", "val_loss", "data_wait")}
+    evaluation = Evaluation(SPACE, data, RECIPE, options={"filters": 2, "reductions": 0})
+    found, model = evaluation.run(PARAMS)
+    metrics = {n: v for n, v in found.items() if n in ("loss", "accuracy", "val_loss", "data_wait")}
+    return metrics, digest(model)
+
+
+def digest(model):
+    """Hexadecimal digits that differ if a bit of the weights does."""
+    return hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest()
 
 
 def in_two_parts(source, folder):
-    """The loss of a child that is trained for an epoch, kept in a file, and trained on."""
+    """The loss of a child that is trained for an epoch, kept in a file, and trained on, and a
+    digest of its weights."""
     data = load_dataset(str(source), stream=True)
     found = {}
     for epochs in (1, 2):
         child = SPACE.build(PARAMS, data.input_shape, data.classes, filters=2, reductions=0, seed=0)
         recipe = Recipe(epochs, 32, 0.01, augmentation="shift", decay_epochs=2)
         found = train(child, data, recipe, checkpoint=Checkpoint(folder / "child.ckpt"))
-    return {"loss": found["loss"], "trained_epochs": found["trained_epochs"]}
+    return {"loss": found["loss"], "trained_epochs": found["trained_epochs"]}, digest(child)
 
 
 def main():

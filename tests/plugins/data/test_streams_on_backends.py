@@ -27,9 +27,12 @@ def test_a_stream_gives_the_child_of_the_arrays(backend, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     for kind in ("folder", "npz"):
-        stream = found[f"{kind} stream"]
+        stream, weights = found[f"{kind} stream"]
         assert 0 <= stream.pop("data_wait") <= 1
-        assert stream == pytest.approx(found[f"{kind} arrays"], rel=1e-5)
-        parts = found[f"{kind} in two parts"]
+        arrays, weights_of_arrays = found[f"{kind} arrays"]
+        assert stream == pytest.approx(arrays, rel=1e-5)
+        assert weights == weights_of_arrays, "bit for bit"
+        parts, weights_of_parts = found[f"{kind} in two parts"]
         assert parts["trained_epochs"] == 1
+        assert weights_of_parts == weights, "bit for bit"
         assert parts["loss"] == pytest.approx(stream["loss"], rel=1e-5)
