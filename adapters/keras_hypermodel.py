@@ -116,6 +116,7 @@ class NASNetHyperModel(kt.HyperModel):  # type: ignore[misc]
         self.screening = Screening(as_meters(meter), predictor, limit)
         self.screening.check_reward(reward)
         check_hyperparameters(self.space, self.recipe, self.input_shape, self.classes)
+        self.screening.check_backends()
         self.screening.check_precisions(precisions_of(self.space, self.recipe))
         if "devices" in self.space.names:
             raise ValueError(

@@ -54,6 +54,11 @@ class CommandMeter:
     unit: ClassVar[str] = "ms"
     direction: ClassVar[Direction] = "minimize"
 
+    @property
+    def file(self) -> str:
+        """The format of the file, by the name of what reads it."""
+        return "LiteRT" if self.format == ".tflite" else "Keras"
+
     def __post_init__(self) -> None:
         command = (self.command,) if isinstance(self.command, str) else tuple(self.command)
         if not any(PLACEHOLDER in part for part in command[1:]):

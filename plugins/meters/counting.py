@@ -81,6 +81,7 @@ class LiteRTSize:
     unit: ClassVar[str] = "bytes"
     direction: ClassVar[Direction] = "minimize"
     needs: ClassVar[tuple[str, ...]] = ("ai_edge_litert",)
+    file: ClassVar[str] = "LiteRT"
 
     @classmethod
     def quantised(cls, **arguments: Any) -> LiteRTSize:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -42,6 +41,7 @@ class Int8Accuracy:
     unit: ClassVar[str] = ""
     direction: ClassVar[Direction] = "maximize"
     needs: ClassVar[tuple[str, ...]] = ("ai_edge_litert",)
+    file: ClassVar[str] = "LiteRT"
     after_training: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -88,6 +88,7 @@ class Int8Error:
     unit: ClassVar[str] = ""
     direction: ClassVar[Direction] = "minimize"
     needs: ClassVar[tuple[str, ...]] = ("ai_edge_litert",)
+    file: ClassVar[str] = "LiteRT"
     after_training: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -122,13 +123,6 @@ def _check_data(meter: _Meter, data: Data) -> None:
         raise ValueError(
             f"{meter.metric} is measured on the validation part, and nothing is held out: give "
             "data with a validation part"
-        )
-    keras = sys.modules.get("keras")  # not imported for this: `check` is called early
-    backend = "tensorflow" if keras is None else keras.backend.backend()
-    if backend != "tensorflow":
-        raise ValueError(
-            f"{meter.metric} needs a LiteRT file, which TensorFlow makes, and Keras runs on "
-            f"{backend}: set KERAS_BACKEND=tensorflow"
         )
 
 

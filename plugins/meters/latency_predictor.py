@@ -12,7 +12,7 @@ import numpy as np
 from cellwright.plugins.meters.keras_latency import KerasLatency
 from cellwright.plugins.meters.latency_table import Correction, LatencyTable, describe
 from cellwright.plugins.meters.litert_latency import LiteRTLatency
-from cellwright.plugins.meters.measurement import Meter
+from cellwright.plugins.meters.measurement import Meter, check_backends
 from cellwright.search_spaces import ChildFailed, SearchSpace
 from cellwright.search_spaces.arguments import check_kind, check_path
 from cellwright.search_spaces.pieces import Piece
@@ -69,7 +69,8 @@ class LatencyPredictor:
             raising an error.
 
     Raises:
-        ValueError: If the file's table is of another machine, meter, space, input or options.
+        ValueError: If the file's table is of another machine, meter, space, input or options; or
+            if it is ``lazy`` and has no table yet, and the meter needs another backend of Keras.
         CorruptedState: If the file cannot be read.
     """
 
@@ -91,6 +92,8 @@ class LatencyPredictor:
         self.table = LatencyTable(about)
         if self.path is not None:
             self.table = LatencyTable.load(Path(self.path), about, self.space)
+        if self.lazy and not self.table.pieces:
+            check_backends(self.meter)
 
     def __call__(self, params: Mapping[str, Any]) -> float:
         """Predicted seconds of the child that ``params`` describe.
@@ -140,6 +143,7 @@ class LatencyPredictor:
             The pieces that were timed.
 
         Raises:
+            ValueError: If the meter needs another backend of Keras than the one that runs.
             ChildFailed: If timing one went wrong.
         """
         wanted = self.every_piece() if params is None else sorted(self._count(params))
@@ -176,11 +180,13 @@ class LatencyPredictor:
             report: As in `fill`.
 
         Raises:
-            ValueError: On fewer than 2 children, or if pieces are missing and not timed ``lazy``.
+            ValueError: On fewer than 2 children, if pieces are missing and not timed ``lazy``, or
+                if the meter needs another backend of Keras than the one that runs.
             ChildFailed: If measuring one went wrong.
         """
         if children < 2:
             raise ValueError(f"children must be at least 2, got {children}")
+        check_backends(self.meter)
         samples = list(self._samples(children, seed))
         totals = np.array([self.total(params) for params in samples])
         measured = []
@@ -224,6 +230,8 @@ class LatencyPredictor:
         return self.space.pieces(params, self.input_shape, self.classes, **self.options)
 
     def _time(self, pieces: Sequence[Piece], report: Report | None = None) -> None:
+        if pieces:
+            check_backends(self.meter)
         for number, piece in enumerate(pieces, start=1):
             if report is not None:
                 report(number, len(pieces), str(piece))

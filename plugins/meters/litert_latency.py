@@ -38,6 +38,7 @@ class LiteRTLatency:
     unit: ClassVar[str] = "ms"
     direction: ClassVar[Direction] = "minimize"
     needs: ClassVar[tuple[str, ...]] = ("ai_edge_litert",)
+    file: ClassVar[str] = "LiteRT"
 
     def __post_init__(self) -> None:
         if self.threads < 1:

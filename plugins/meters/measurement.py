@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cellwright.plugins.data.data import Data
 from cellwright.plugins.metrics import DIRECTIONS, Direction, Metric, known_metric
+from cellwright.search_spaces import ExportFailed
+from cellwright.search_spaces.backend import check_backend
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -43,7 +45,9 @@ class Meter(Protocol):
     (`metric_of`), and refused as an objective, or on an axis of a front, if the name says nothing.
 
     Any meter may have a method ``check(data)``, which raises a ValueError, before the first child,
-    on data with which it cannot measure anything.
+    on data with which it cannot measure anything; and ``file``, the format of the file that it
+    makes of each child, ``"LiteRT"``, ``"ONNX"`` or ``"OpenVINO"``: it is refused before the first
+    child where Keras runs on a backend under which none can be made.
     """
 
     @property
@@ -124,6 +128,19 @@ def check_data(meter: AnyMeter | Sequence[AnyMeter] | None, data: Data) -> None:
         check = getattr(each, "check", None)
         if check is not None:
             check(data)
+
+
+def check_backends(meter: AnyMeter | Sequence[AnyMeter] | None) -> None:
+    """Check that the files that meters make can be made under the backend that Keras runs on.
+
+    Raises:
+        ValueError: If one cannot.
+    """
+    for each in as_meters(meter):
+        try:
+            check_backend(getattr(each, "file", ""))
+        except ExportFailed as error:
+            raise ValueError(f"{each.metric} cannot be measured by {each!r}: {error}") from error
 
 
 def metric_of(meter: AnyMeter) -> Metric | None:

@@ -48,6 +48,7 @@ class ONNXLatency:
     unit: ClassVar[str] = "ms"
     direction: ClassVar[Direction] = "minimize"
     needs: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime", "tf2onnx")
+    file: ClassVar[str] = "ONNX"
 
     def __post_init__(self) -> None:
         check_whole("batch", self.batch, 1)

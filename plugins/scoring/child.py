@@ -44,15 +44,12 @@ def score(
 
     Raises:
         OverLimit: Before the training, unless the limit is on what is measured after it.
-        ValueError: Before the training, if a meter cannot measure children of these data.
         ChildFailed: If the child cannot be measured, a loss is not finite, memory runs out, or the
             reward is no number.
     """
     start = time.perf_counter()
     with named_memory():
         known, model = screening.measure(network, build)
-        if data is not None:
-            screening.check_data(data)  # again, now that it is known on what Keras runs
         check()  # before the training, which begins with seconds of tracing
         trained = dict(train(model, known))
     check_losses({name: [value] for name, value in trained.items()})

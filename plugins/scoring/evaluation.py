@@ -81,11 +81,12 @@ class Evaluation:
 
     Raises:
         ValueError: If the reward weighs a latency, or the limit is on a metric, that nothing
-            measures; if either is the most of something of which more is better; if two meters
-            write the same metric, or one cannot measure children of these data; if ``space``
-            searches a hyperparameter that neither the recipe nor ``space.build`` knows, or a value
-            that the recipe refuses; if there is a bank, and the space does not say which layers
-            share weights, or there are checkpoints too.
+            measures; if a meter makes files that need another backend of Keras; if either is the
+            most of something of which more is better; if two meters write the same metric, or one
+            cannot measure children of these data; if ``space`` searches a hyperparameter that
+            neither the recipe nor ``space.build`` knows, or a value that the recipe refuses; if
+            there is a bank, and the space does not say which layers share weights, or there are
+            checkpoints too.
     """
 
     space: SearchSpace
@@ -123,6 +124,7 @@ class Evaluation:
             shape, classes = self.data.input_shape, self.data.classes
             check_hyperparameters(self.space, self._recipe, shape, classes)
             self._screening.check_data(self.data)
+        self._screening.check_backends()
         self._screening.check_precisions(precisions_of(self.space, self._recipe))
         self._screening.check_reward(self.reward)
         if self.weights is not None and not self.space.shares_weights:

@@ -10,7 +10,12 @@ from typing import Any
 from cellwright.plugins.data.data import Data
 from cellwright.plugins.meters import AnyMeter, as_meters, measure, metric_of
 from cellwright.plugins.meters.latency_predictor import check_precisions
-from cellwright.plugins.meters.measurement import check_data, of_trained, of_untrained
+from cellwright.plugins.meters.measurement import (
+    check_backends,
+    check_data,
+    of_trained,
+    of_untrained,
+)
 from cellwright.plugins.metrics import Direction
 from cellwright.plugins.scoring.rewards import MnasNetReward, Reward
 from cellwright.search_spaces import OverLimit, Params
@@ -155,6 +160,14 @@ class Screening:
             ValueError: If one of them cannot measure children that are trained on these.
         """
         check_data(self.meter, data)
+
+    def check_backends(self) -> None:
+        """Check that the meters' files can be made under the backend that Keras runs on.
+
+        Raises:
+            ValueError: See `measurement.check_backends`.
+        """
+        check_backends(self.meter)
 
     def check_precisions(self, precisions: Iterable[str | None]) -> None:
         """Check that what is predicted of children is predicted in their precision.

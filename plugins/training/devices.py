@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cellwright.search_spaces.backend import backend
 
 if TYPE_CHECKING:
     import keras
-
-
-def backend() -> str:
-    """The name of Keras's backend, which is told without importing it: that takes seconds."""
-    if "keras" in sys.modules:
-        import keras
-
-        return str(keras.backend.backend())
-    if named := os.environ.get("KERAS_BACKEND"):
-        return named
-    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    try:
-        return str(json.loads(Path(home, "keras.json").read_text("utf-8"))["backend"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "tensorflow"  # as Keras has it
 
 
 def check_devices(number: int | None) -> None:

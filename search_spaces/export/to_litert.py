@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from cellwright.search_spaces.arguments import check_path
+from cellwright.search_spaces.backend import check_backend
 from cellwright.search_spaces.errors import ExportFailed
 from cellwright.search_spaces.export.check import (
     TOLERANCE,
@@ -50,9 +51,11 @@ def export_litert(
         difference is refused.
 
     Raises:
-        ExportFailed: If the network cannot be written, or a float32 file gives other outputs.
+        ExportFailed: If the network cannot be written, a float32 file gives other outputs, or
+            Keras runs on another backend than TensorFlow.
         ModuleNotFoundError: Without the extra ``export``.
     """
+    check_backend("LiteRT")
     import ai_edge_litert.interpreter  # noqa: F401  # before the work, not after it
 
     check_path("path", path)
@@ -80,11 +83,7 @@ def convert_to_litert(
         ExportFailed: If the network has an operation that LiteRT does not, or Keras runs on another
             backend than TensorFlow.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise ExportFailed(
-            f"LiteRT files are made by TensorFlow, and Keras runs on {keras.backend.backend()}; "
-            "set KERAS_BACKEND=tensorflow"
-        )
+    check_backend("LiteRT")
     import tensorflow as tf
 
     model = inference_model(model)

@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 
 from cellwright.search_spaces.arguments import check_path
+from cellwright.search_spaces.backend import backend, check_backend
 from cellwright.search_spaces.errors import ExportFailed
 from cellwright.search_spaces.export.check import (
     Exported,
@@ -33,9 +34,11 @@ def export_onnx(model: keras.Model, path: str | Path, *, images: Given | None = 
         images: For the check; random ones if None.
 
     Raises:
-        ExportFailed: If the network cannot be written, or the file gives other outputs.
+        ExportFailed: If the network cannot be written, the file gives other outputs, or Keras
+            runs on another backend than TensorFlow or PyTorch.
         ModuleNotFoundError: Without the extra ``export``.
     """
+    check_backend("ONNX")
     import onnxruntime
 
     check_path("path", path)
@@ -58,10 +61,13 @@ def convert_to_onnx(model: keras.Model) -> bytes:
         model: See `inference_model`, which is what is converted.
 
     Raises:
-        ExportFailed: If the network cannot be made into ONNX.
+        ExportFailed: If the network cannot be made into ONNX, or Keras runs on another backend
+            than TensorFlow or PyTorch.
         ModuleNotFoundError: Without the extra ``export``.
     """
-    import tf2onnx  # noqa: F401  # Keras imports it too late for a clear message
+    check_backend("ONNX")
+    if backend() == "tensorflow":
+        import tf2onnx  # noqa: F401  # Keras imports it too late for a clear message
 
     plain = inference_model(model)
     image = keras.InputSpec(shape=(None, *image_shape(plain)), dtype="float32", name="image")

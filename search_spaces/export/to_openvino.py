@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 
 from cellwright.search_spaces.arguments import check_path
+from cellwright.search_spaces.backend import check_backend
 from cellwright.search_spaces.errors import ExportFailed
 from cellwright.search_spaces.export.check import (
     Exported,
@@ -37,9 +38,11 @@ def export_openvino(
         images: For the check; random ones if None.
 
     Raises:
-        ExportFailed: If the network cannot be written, or the files give other outputs.
+        ExportFailed: If the network cannot be written, the files give other outputs, or Keras
+            runs on another backend than TensorFlow or PyTorch.
         ModuleNotFoundError: Without the extra ``openvino``.
     """
+    check_backend("OpenVINO")
     import openvino
 
     check_path("path", path)

@@ -5,6 +5,7 @@ is asserted in a process of its own.
 """
 
 import json
+import os
 import subprocess
 import sys
 
@@ -272,16 +273,18 @@ def test_what_an_option_cannot_take_is_told(arguments, words, home, cellwright):
 ALONE = """
 import contextlib, io, json, sys
 from cellwright.command_line.app import main
-seen = {}
+seen, told = {}, []
 for arguments in json.load(open(sys.argv[1])):
     sys.argv = ["cellwright", *arguments]
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
         with contextlib.suppress(SystemExit):
             main()
+    told.append(text.getvalue())
     for name in ("tensorflow", "keras", "nni", "keras_tuner", "sklearn"):
         if name in sys.modules:
             seen.setdefault(name, arguments)
-print(json.dumps(seen))
+print(json.dumps([seen, told]))
 """
 
 
@@ -294,7 +297,32 @@ def test_no_framework_is_imported_for_it(home):
         [sys.executable, "-c", ALONE, str(home.parent / "cases.json")],
         cwd=home, capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
-    assert json.loads(done.stdout.splitlines()[-1]) == {}
+    seen, _ = json.loads(done.stdout.splitlines()[-1])
+    assert seen == {}
+
+
+UNDER_JAX = [
+    *((["search", "--meter", name, "--data", "wine", "--space", "mlp"], "--meter: ") for name in
+      ("litert", "litert-int8", "litert-size", "litert-int8-size", "accuracy-int8", "onnx")),
+    (["search", "--predict", "new.json"], "LiteRT files are made under TensorFlow, and Keras runs"),
+    *((["export", "done", "--to", name], "and Keras runs on JAX here: set the environment variable")
+      for name in ("litert", "onnx", "openvino")),
+    (["export", "done", "--int8"], "LiteRT files are made under TensorFlow, and Keras runs on JAX"),
+]  # fmt: skip
+
+
+def test_what_the_backend_cannot_write_is_refused_without_it(home):
+    (home.parent / "jax.json").write_text(json.dumps([given for given, _ in UNDER_JAX]))
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(home.parent / "jax.json")],
+        cwd=home, capture_output=True, text=True, timeout=120, check=True,
+        env={**os.environ, "KERAS_BACKEND": "jax", "COLUMNS": "1000"},
+    )  # fmt: skip
+    seen, told = json.loads(done.stdout.splitlines()[-1])
+    assert seen == {}
+    for (given, words), text in zip(UNDER_JAX, told, strict=True):
+        assert words in text, given
+        assert "files are made under TensorFlow" in text, given
 
 
 def test_an_experiment_for_nni_is_written_without_a_framework(tmp_path):

@@ -14,6 +14,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from cellwright.search_spaces import ConvNetSpace, ExportFailed, MLPSpace, MnasNetSpace, NASNetSpace
+from cellwright.search_spaces.backend import WRITERS, backend
 from cellwright.search_spaces.export import (
     convert_to_litert,
     export_keras,
@@ -29,14 +30,18 @@ from cellwright.search_spaces.export.to_python import python_text
 
 SHAPE = (16, 16, 3)
 litert = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="LiteRT files are made by TensorFlow"
+    backend() not in WRITERS["LiteRT"], reason="LiteRT files are made by TensorFlow"
 )
 onnx = pytest.mark.skipif(
-    keras.backend.backend() == "jax" and find_spec("jax2onnx") is None,
-    reason="on JAX Keras writes ONNX through jax2onnx, which is not installed",
+    backend() not in WRITERS["ONNX"] and find_spec("jax2onnx") is None,
+    reason="ONNX files are not made under this backend",
 )
-openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+openvino = pytest.mark.skipif(
+    backend() not in WRITERS["OpenVINO"] or find_spec("openvino") is None,
+    reason="OpenVINO is not installed, or its files are not made under this backend",
+)
 TO_LITERT = pytest.param(export_litert, marks=litert)
+TO_ONNX = pytest.param(export_onnx, marks=onnx)
 
 
 def images(number, shape=SHAPE, seed=5):
@@ -355,7 +360,7 @@ def test_own_layers_go_into_the_other_formats():
     assert export_keras(model, "child.keras").difference == 0
 
 
-@pytest.mark.parametrize("export", [TO_LITERT, export_onnx])
+@pytest.mark.parametrize("export", [TO_LITERT, TO_ONNX])
 def test_an_operation_that_a_format_lacks_is_an_error_of_ours(export):
     image = keras.Input((4, 4, 1))
     x = keras.ops.inv(keras.layers.Reshape((4, 4))(image))
@@ -399,7 +404,7 @@ def test_a_child_of_any_dtype_policy_is_exported_in_float32(export, file, name, 
         assert outputs(plain, x) == pytest.approx(np.float32(outputs(model, x)), abs=2e-2)
 
 
-@pytest.mark.parametrize("export", [TO_LITERT, export_keras, export_onnx])
+@pytest.mark.parametrize("export", [TO_LITERT, export_keras, TO_ONNX])
 def test_layers_inside_layers_and_operations_are_brought_to_float32_too(export, policy):
     policy("mixed_float16")
     image = keras.Input((4, 4))
@@ -485,7 +490,7 @@ def of_any_size():
     "export",
     [
         TO_LITERT,
-        export_onnx,
+        TO_ONNX,
         pytest.param(export_openvino, marks=openvino),
         export_keras,
         export_python,
@@ -584,6 +589,7 @@ SWEEP = {
 }
 
 
+@litert
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(10))
 @pytest.mark.parametrize("name", SWEEP)

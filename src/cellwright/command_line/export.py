@@ -20,7 +20,8 @@ from cellwright.plugins import TrainedModel, load_dataset
 from cellwright.plugins.model.labelled import Task, read_labelled
 from cellwright.plugins.model.network_file import read_network
 from cellwright.plugins.training.best_child import read_best
-from cellwright.search_spaces import CellwrightError, CorruptedState
+from cellwright.search_spaces import CellwrightError, CorruptedState, ExportFailed
+from cellwright.search_spaces.backend import check_backend
 from cellwright.searches.checks import check_folder
 from cellwright.searches.children import find_trial, trained_child
 from cellwright.searches.folder import read_settings
@@ -42,20 +43,22 @@ class Format:
         extra: ``"export"``, or one of its own, which ``all`` leaves out where it is not installed.
         takes: What its function takes beside network, path and images: ``"int8"`` if it can write
             whole numbers of 8 bits too, ``"genotype"`` if it keeps that in the file.
+        file: What `check_backend` calls it; empty for what can be made under every backend.
     """
 
     suffix: str
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     extra: str = "export"
+    file: str = ""
 
 
 # Each is written by `export_<name>` in `search_spaces/export/to_<name>.py`.
 FORMATS = {
     "keras": Format(".keras"),
-    "litert": Format(".tflite", ("ai_edge_litert",), ("int8",)),
-    "onnx": Format(".onnx", ("onnx", "onnxruntime", "tf2onnx")),
-    "openvino": Format(".xml", ("openvino",), extra="openvino"),
+    "litert": Format(".tflite", ("ai_edge_litert",), ("int8",), file="LiteRT"),
+    "onnx": Format(".onnx", ("onnx", "onnxruntime", "tf2onnx"), file="ONNX"),
+    "openvino": Format(".xml", ("openvino",), extra="openvino", file="OpenVINO"),
     "python": Format(".py", takes=("genotype",)),
 }
 IMAGES = 256  # of the data, to set the ranges of an int8 network and to check the files on
@@ -71,8 +74,8 @@ def export(
     to: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"{', '.join(FORMATS)} or all, which has openvino only where it is installed; "
-            "may be repeated."
+            help=f"{', '.join(FORMATS)} or all: those that Keras's backend can make, and openvino "
+            "only where it is installed. May be repeated."
         ),
     ] = None,
     out: Annotated[
@@ -136,8 +139,8 @@ def export(
                 failed.append(str(error))
     console.print(_table(done, folder, len(images) if images is not None else 8))
     for name in left_out:
-        told = f"{name} is left out: pip install 'cellwright[{FORMATS[name].extra}]' brings it"
-        console.print(told, highlight=False, markup=False, soft_wrap=True)
+        told = _not_here(name) or f"pip install 'cellwright[{FORMATS[name].extra}]' brings it"
+        console.print(f"{name} is left out: {told}", highlight=False, markup=False, soft_wrap=True)
     for message in failed:
         console.print(f"[red]error:[/] {escape(message)}", highlight=False)
     raise typer.Exit(1 if failed else 0)
@@ -265,11 +268,17 @@ def _formats(to: list[str] | None, int8: bool) -> list[str]:
             f"--to must be one of {', '.join(FORMATS)}, all; got {sorted(unknown)}"
         )
     everywhere = {
-        name for name, format in FORMATS.items() if format.extra == "export" or _installed(format)
+        name
+        for name, format in FORMATS.items()
+        if not _not_here(name) and (format.extra == "export" or _installed(format))
     }
+    for name in (name for name in FORMATS if name in wanted):
+        check_backend(FORMATS[name].file)
     wanted |= everywhere if "all" in wanted else set()
     chosen = [name for name in FORMATS if name in wanted]
     small = [name for name, format in FORMATS.items() if "int8" in format.takes]
+    if int8 and "all" in wanted:
+        check_backend(FORMATS[small[0]].file)
     if int8 and not set(small) & set(chosen):
         raise CellwrightError(
             f"--int8 is for {' or '.join(small)}: give --to {small[0]} too, or leave --int8 out"
@@ -278,6 +287,15 @@ def _formats(to: list[str] | None, int8: bool) -> list[str]:
         if importlib.util.find_spec(module) is None:
             raise ModuleNotFoundError(f"No module named {module!r}", name=module)
     return chosen
+
+
+def _not_here(name: str) -> str:
+    """Why a format cannot be made under the backend that Keras runs on; empty if it can."""
+    try:
+        check_backend(FORMATS[name].file)
+    except ExportFailed as error:
+        return str(error)
+    return ""
 
 
 def _installed(format: Format) -> bool:

@@ -17,6 +17,7 @@ from cellwright.plugins.data.images import IMAGES
 from cellwright.plugins.data.tables import TABLES
 from cellwright.plugins.data.target import TASKS
 from cellwright.plugins.meters.latency_predictor import check_precisions
+from cellwright.plugins.meters.measurement import check_backends
 from cellwright.plugins.passwords import VARIABLE, keep
 from cellwright.plugins.registry import names
 from cellwright.plugins.scoring.evaluation import check_hyperparameters, precisions_of
@@ -290,6 +291,10 @@ def _check_cost(settings: Settings) -> None:
     for each in (*meters, *clocks):
         for module in getattr(each, "needs", ()):
             require(module, f"the meter of {each.metric}")
+    with named("--meter"):
+        check_backends(meters)
+        if settings.target_from is not None:
+            check_backends(settings.make_clock())
     if settings.predict is not None:
         _check_prediction(settings)
         return
@@ -307,6 +312,8 @@ def _check_prediction(settings: Settings) -> None:
     space, clock = settings.make_space(), settings.make_clock()
     check_prediction(space, clock)
     with named("--predict"):
+        if not path.exists():  # or no piece is there to add up
+            check_backends(clock)
         check_precisions(clock, precisions_of(space, settings.make_recipe()))
 
 

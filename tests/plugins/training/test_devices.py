@@ -52,33 +52,6 @@ def test_a_number_that_cannot_be_is_refused():
             check_devices(4)
 
 
-@pytest.mark.parametrize(
-    ("variable", "config", "name"),
-    [
-        (None, None, "tensorflow"),
-        ("torch", '{"backend": "jax"}', "torch"),
-        (None, '{"backend": "jax"}', "jax"),
-        (None, "no JSON", "tensorflow"),
-        (None, "[]", "tensorflow"),
-    ],
-)
-def test_the_backend_is_told_as_keras_tells_it(variable, config, name, tmp_path):
-    env = {n: x for n, x in os.environ.items() if n not in ("KERAS_BACKEND", "KERAS_HOME")}
-    env["KERAS_HOME"] = str(tmp_path)
-    if variable is not None:
-        env["KERAS_BACKEND"] = variable
-    if config is not None:
-        (tmp_path / "keras.json").write_text(config)
-    code = (
-        "from cellwright.plugins.training.devices import backend; print(backend());"
-        "import sys; assert 'keras' not in sys.modules"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == name
-
-
 def test_a_recipe_on_one_device_has_the_facts_that_it_had():
     assert "devices" not in Recipe().facts
     assert Recipe(devices=4).facts["devices"] == 4
