@@ -15,6 +15,7 @@ from cellwright.plugins.interrupts import check
 from cellwright.plugins.training.checkpoints import Checkpoint, epochs_of, joined
 from cellwright.plugins.training.devices import on_devices
 from cellwright.plugins.training.feed import fed
+from cellwright.plugins.training.fused import fuse
 from cellwright.plugins.training.precision import check_precision, needs_scaling
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import ChildFailed
@@ -71,7 +72,7 @@ def compile_child(model: keras.Model, recipe: Recipe) -> None:
     label = np.zeros(1, np.float32 if outputs == 1 else np.int64)
     model.compute_metrics(None, guess if loss == "categorical_crossentropy" else label, guess)
     model.reset_metrics()
-    _leave_no_graph(optimizer)
+    fuse(model, optimizer)
 
 
 def _as_usual(model: keras.Model) -> None:
@@ -252,21 +253,6 @@ def _stopping(patience: int) -> keras.callbacks.Callback:
     return keras.callbacks.EarlyStopping(
         "val_loss", patience=patience, restore_best_weights=True, mode="min"
     )
-
-
-def _leave_no_graph(optimizer: keras.optimizers.Optimizer) -> None:
-    """Let TensorFlow free the memory of a child that is no longer used.
-
-    Keras sums gradients over replicas even if there is only one. That sum does nothing, but it is a
-    custom gradient, and TensorFlow keeps those for ever, with the graph that they were traced in
-    (tensorflow/tensorflow#97697): 13 MB for the smallest child.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return
-    import tensorflow as tf
-
-    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
-        optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
 
 
 def out_of_memory(error: BaseException) -> bool:
