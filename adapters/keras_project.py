@@ -19,6 +19,7 @@ from keras_tuner.src.engine.oracle import LOCKS, THREADS
 
 from cellwright.adapters.keras_objective import objectives_of, refuse
 from cellwright.plugins.files import atomic_write, clear_unfinished, read_json, set_aside
+from cellwright.plugins.interrupts import must_write
 from cellwright.search_spaces import INFEASIBLE, CorruptedState, SpaceMismatch
 
 logger = logging.getLogger(__name__)
@@ -261,5 +262,5 @@ def _write(path: str, state: Mapping[str, Any]) -> None:
     if "://" in path:  # remote storage, through TensorFlow, is written when the file is closed
         utils.save_json(path, state)
         return
-    with atomic_write(Path(path)) as file:
+    with must_write(Path(path)), atomic_write(Path(path)) as file:
         json.dump(state, file)
