@@ -136,8 +136,8 @@ def export(
     failed: list[str] = []
     for suffix, write in _writers(formats, int8, genotype).items():
         file = folder / f"{source.model.stem}{suffix}"
-        told = console.status(f"writing {file.name}")
-        with kept_or_told(folder), told, quiet_tensorflow():
+        busy = console.status(f"writing {file.name}")
+        with kept_or_told(folder), busy, quiet_tensorflow():
             try:
                 done.append(write(model, file, images=images))
             except CellwrightError as error:

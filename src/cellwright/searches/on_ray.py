@@ -14,6 +14,7 @@ from ray import tune
 
 from cellwright.adapters.ray_experiment import STATE, trials_in
 from cellwright.adapters.ray_experiment import Trial as TheirTrial
+from cellwright.adapters.ray_facts import facts_in
 from cellwright.adapters.ray_searcher import CellwrightSearch
 from cellwright.adapters.ray_trial import run
 from cellwright.adapters.ray_words import ERROR, NOTES, NUMBER, metrics_in, notes_in
@@ -45,7 +46,7 @@ def read(folder: Path, settings: Settings) -> list[Trial]:
     if not file.exists():
         return []
     record, facts = TrialRecord.load(file, settings.make_space())
-    expected = {int(number): notes for number, notes in facts["expected"]}
+    expected = dict(facts_in(facts, record, file).expected)
     return [_of_record(record, number, expected) for number in sorted(record.told)]
 
 
@@ -137,6 +138,7 @@ def _started(concurrency: int) -> Iterator[None]:
             ray.init(log_to_driver=False, logging_level="ERROR")
         elif mine:
             ray.init(
+                "local",  # or it is the cluster that `ray start` began here, if there is one
                 num_cpus=concurrency,
                 include_dashboard=False,
                 log_to_driver=False,
