@@ -51,6 +51,7 @@ from cellwright.searches.extras import advice
 from cellwright.searches.folder import (
     Busy,
     check_search,
+    check_there,
     continue_or_start,
     joined,
     only_search_in,
@@ -258,9 +259,14 @@ def _run(
         with Display(
             console, settings.trials, settings.fixed_epochs, before, settings.declared
         ) as display:
+
+            def told(trial: Trial) -> None:
+                check_there(out)
+                display.trial(trial)
+
             try:
                 with kept_in(out), helped(out, settings, workers - 1, console):
-                    driver.search(out, settings, evaluation, display.trial, display.epoch)
+                    driver.search(out, settings, evaluation, told, display.epoch)
             except CannotWrite:
                 raise
             except KeyboardInterrupt as error:

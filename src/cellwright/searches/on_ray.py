@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,6 +135,8 @@ def _started(concurrency: int) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in _VARIABLES}
     os.environ.update(_VARIABLES)
     mine = not ray.is_initialized()
+    main = threading.current_thread() is threading.main_thread()
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         if mine and "RAY_ADDRESS" in os.environ:
             ray.init(log_to_driver=False, logging_level="ERROR")
@@ -145,6 +149,10 @@ def _started(concurrency: int) -> Iterator[None]:
                 logging_level="ERROR",
                 _node_ip_address="127.0.0.1",
             )
+        # Ray's C++ has put a handler of its own in their place, which aborts at SIGTERM.
+        for each, handler in handlers.items() if main else ():
+            if handler is not None:
+                signal.signal(each, handler)
         yield
     finally:
         if mine:
