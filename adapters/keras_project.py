@@ -18,7 +18,10 @@ from keras_tuner.src import backend, utils
 from keras_tuner.src.engine.oracle import LOCKS, THREADS
 
 from cellwright.adapters.keras_objective import objectives_of, refuse
+from cellwright.adapters.keras_states import OracleState, TrialState
+from cellwright.plugins.checked import as_kind
 from cellwright.plugins.files import atomic_write, clear_unfinished, read_json, set_aside
+from cellwright.plugins.interrupts import must_write
 from cellwright.search_spaces import INFEASIBLE, CorruptedState, SpaceMismatch
 
 logger = logging.getLogger(__name__)
@@ -151,7 +154,7 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
         """
         self.trials = {}
         for path in self._trial_files():
-            trial = _read(path, _trial, "remove its folder to go on without this trial")
+            trial = read_trial(path)
             self.trials[trial.trial_id] = trial
         path = self._get_oracle_fname()
         if _is_empty(path):
@@ -160,7 +163,7 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
             set_aside(Path(path))
         if backend.io.exists(path):
             remedy = "remove this file alone: the trials have their own, and the search goes on"
-            _read(path, self.set_state, remedy)
+            _read(path, OracleState, self.set_state, remedy)
         else:
             for trial in self.trials.values():
                 self.hyperparameters.merge(trial.hyperparameters, overwrite=False)
@@ -241,11 +244,22 @@ def _forget_metrics(trial: Any) -> None:
     trial.score, trial.best_step = None, 0
 
 
-def _read(path: str, take: Callable[[Any], Any], remedy: str) -> Any:
-    """Give ``take`` the contents of a JSON file."""
+def read_trial(path: str) -> Any:
+    """The trial in a ``trial.json``.
+
+    Raises:
+        CorruptedState: If it cannot be read.
+    """
+    return _read(path, TrialState, _trial, "remove its folder to go on without this trial")
+
+
+def _read(path: str, kind: type, take: Callable[[Any], Any], remedy: str) -> Any:
+    """Give ``take`` the contents of a JSON file, which are of this kind."""
     try:
-        return take(utils.load_json(path))
-    except SpaceMismatch:
+        state = utils.load_json(path)
+        as_kind(state, kind, path, remedy[:1].upper() + remedy[1:])
+        return take(state)
+    except (SpaceMismatch, CorruptedState):
         raise
     except Exception as error:  # Keras Tuner checks nothing of what it reads
         raise CorruptedState(f"{path} cannot be read ({error!r}): {remedy}") from error
@@ -261,5 +275,5 @@ def _write(path: str, state: Mapping[str, Any]) -> None:
     if "://" in path:  # remote storage, through TensorFlow, is written when the file is closed
         utils.save_json(path, state)
         return
-    with atomic_write(Path(path)) as file:
+    with must_write(Path(path)), atomic_write(Path(path)) as file:
         json.dump(state, file)

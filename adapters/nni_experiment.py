@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from cellwright.adapters.nni_localhost import allow_localhost
 from cellwright.adapters.nni_moved import has_begun, mend
 from cellwright.adapters.nni_patience import patience
 from cellwright.adapters.nni_record import HISTORY, Record
-from cellwright.plugins.interrupts import check, held_back
+from cellwright.plugins.interrupts import cannot_write, check, held_back
 from cellwright.plugins.registry import make_space
 from cellwright.search_spaces import CellwrightError, Params, SearchSpace
 
@@ -81,6 +82,7 @@ def run_experiment(
         ValueError, SpaceMismatch: See `check_experiment`.
         CellwrightError: If NNI ends the experiment with an error or still runs it, its tuner's
             process ends, or it does not start after three tries.
+        CannotWrite: If NNI ends it because the disk is full, say.
         KeyboardInterrupt: On Ctrl-C, once the experiment is stopped.
     """
     folder = Path(folder).resolve()
@@ -303,8 +305,11 @@ def _status(experiment: Any) -> tuple[str, list[str]]:
     return str(answer["status"]), [str(text) for text in answer.get("errors", ())]
 
 
-def _failure(folder: Path, errors: Sequence[str]) -> CellwrightError:
+def _failure(folder: Path, errors: Sequence[str]) -> BaseException:
     """What to raise where NNI ended the experiment: its errors, and the end of the tuner's log."""
+    if full := re.search(r"SQLITE_(FULL|READONLY|IOERR|CANTOPEN)\w*: (.*)|E(NOSPC|ROFS): ([^,]*)",
+                         "; ".join(errors)):  # fmt: skip
+        return cannot_write(folder, full[2] or full[4])
     experiment = latest_experiment(folder)
     log = experiment / "log" / "dispatcher.log" if experiment else folder
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""

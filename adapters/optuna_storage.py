@@ -70,6 +70,8 @@ def _open(url: str) -> BaseStorage:
     from optuna.storages import GrpcStorageProxy, JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
 
+    from cellwright.adapters.optuna_journal import JournalLock
+
     kind, colon, rest = url.partition("://")
     if not colon or kind == "journal":
         # Absolute: Optuna's lock is a symbolic link to this path, and where that leads nowhere, as
@@ -77,7 +79,7 @@ def _open(url: str) -> BaseStorage:
         path = Path(rest if colon else url).resolve()
         if not path.parent.is_dir():
             raise CellwrightError(f"there is no folder {path.parent} for the journal {path.name}")
-        return JournalStorage(JournalFileBackend(str(path)))
+        return JournalStorage(JournalFileBackend(str(path), JournalLock(path)))
     if kind in ("redis", "rediss"):
         return JournalStorage(JournalRedisBackend(url))
     if kind == "grpc":

@@ -13,7 +13,7 @@ from cellwright.adapters.optuna_private import keep_in_trial, stored_at_once
 from cellwright.adapters.optuna_rung import run_again, rung_of
 from cellwright.adapters.optuna_study import check_directions, metrics_of, warn_once
 from cellwright.adapters.optuna_suggest import KEPT, known_trial, measured, suggest
-from cellwright.plugins.interrupts import CannotWrite, is_full
+from cellwright.plugins.interrupts import never_a_failure
 from cellwright.plugins.scoring.evaluation import Evaluation, Report
 from cellwright.plugins.tracking.tracked import Notes, OnTrial, tracking
 from cellwright.plugins.training.best_child import Keep
@@ -68,9 +68,13 @@ def run(
     """
     with tracking(on_trial or evaluation.on_trial, evaluation.space, trial.number) as notes:
         try:
-            return _run(trial, evaluation, objectives, keep, report, notes)
-        except KeyboardInterrupt:
-            run_again(trial.study, trial)
+            with never_a_failure(hold_back=False):  # a storage on a full disk is none
+                return _run(trial, evaluation, objectives, keep, report, notes)
+        except KeyboardInterrupt as stopped:
+            try:
+                run_again(trial.study, trial)
+            except Exception:  # the trial is left running, as by a worker that was killed
+                raise stopped from None
             raise
 
 
@@ -114,8 +118,6 @@ def _run(
             params, report_epoch, epochs=epochs, after=after, notes=notes
         )
     except Exception as error:
-        if is_full(error):
-            raise CannotWrite(f"the storage of {trial.study.study_name!r}: {error}") from error
         trial.set_user_attr("error", f"{type(error).__name__}: {error}")
         if isinstance(error, optuna.TrialPruned):
             store(trial, seen, evaluation if seen else None)

@@ -30,6 +30,7 @@ except ImportError as error:
 
 from cellwright.adapters.ray_arguments import searched_in, signs_of
 from cellwright.adapters.ray_experiment import trials_in
+from cellwright.adapters.ray_facts import facts_in
 from cellwright.adapters.ray_outcome import outcome
 from cellwright.adapters.ray_words import (
     NOTES,
@@ -327,7 +328,8 @@ class CellwrightSearch(Searcher):  # type: ignore[misc]
             SpaceMismatch: If it is of another search space.
             ValueError: If its trials were told with other metrics or modes.
         """
-        self._take_up(*TrialRecord.load(Path(checkpoint_path), self.space))
+        path = Path(checkpoint_path)
+        self._take_up(*TrialRecord.load(path, self.space), str(path))
 
     def restore_from_dir(self, checkpoint_dir: str) -> None:
         """Take up the state of an experiment. Tune writes several files, so a kill in the middle
@@ -356,11 +358,12 @@ class CellwrightSearch(Searcher):  # type: ignore[misc]
             "expected": list(self.expected.items()),
         }
 
-    def _take_up(self, record: TrialRecord, facts: Mapping[str, Any]) -> None:
-        if facts.get("objectives", self._signs) != self._signs:
+    def _take_up(self, record: TrialRecord, facts: Mapping[str, Any], place: str) -> None:
+        found = facts_in(facts, record, place)
+        if found.objectives != self._signs:
             raise ValueError(
-                f"the trials were told with other objectives (1 maximises): {facts['objectives']}, "
-                f"now {self._signs}; give those, or begin another experiment"
+                f"the trials in {place} were told with other objectives (1 maximises): "
+                f"{found.objectives}, now {self._signs}; give those, or begin another experiment"
             )
         if record.doubt:
             _log.warning(
@@ -369,12 +372,11 @@ class CellwrightSearch(Searcher):  # type: ignore[misc]
                 self.space,
                 record.doubt,
             )
-        if not self.strategy.seeded and facts["seed"] != self.strategy.seed:
-            self.strategy.reseed(facts["seed"])
+        if not self.strategy.seeded and found.seed != self.strategy.seed:
+            self.strategy.reseed(found.seed)
         self.record = record
-        self._numbers = dict(facts["numbers"])
-        self._live, self._again = list(facts["live"]), list(facts["again"])
-        self.expected = {int(number): notes for number, notes in facts["expected"]}
+        self._numbers, self._live, self._again = found.numbers, found.live, found.again
+        self.expected = dict(found.expected)
 
     def __getstate__(self) -> dict[str, Any]:
         """What Tune pickles: the arguments as they are, and all that was learned as JSON."""
@@ -390,4 +392,4 @@ class CellwrightSearch(Searcher):  # type: ignore[misc]
         # A copy of a controller is none: its arrays share memory. This makes all of it anew.
         self.strategy.reseed(self.strategy.seed)
         self.space = self.strategy.space
-        self._take_up(*TrialRecord.from_text(text, self.space))
+        self._take_up(*TrialRecord.from_text(text, self.space), "the pickled searcher")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shutil
 import sys
 import tempfile
 import warnings
@@ -21,8 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import fuzz_data, fuzz_files, fuzz_hosts
 from benchmarks.fuzz_calls import CALLS, Call
-from benchmarks.fuzz_files import Door, damaged, doors
+from benchmarks.fuzz_damage import Door, damaged
 from cellwright.search_spaces import CellwrightError
 
 # What a message says in place of an argument's name; a source is named by its value.
@@ -58,7 +60,9 @@ def fuzz(number: int, seed: int = 0) -> dict[str, Tally]:
     rng = np.random.default_rng(seed)
     tallies: dict[str, Tally] = {}
     with tempfile.TemporaryDirectory() as made:
-        files = doors(Path(made))
+        files: list[Door] = []
+        for kind in (fuzz_files, fuzz_hosts, fuzz_data):
+            files += kind.doors(_new(Path(made, kind.__name__)))
         shares = np.array([door.share for door in files])
         counts = np.maximum(1, np.round(shares / shares.sum() * number * 2 / 3)).astype(int)
         for door, count in zip(files, counts, strict=True):
@@ -72,10 +76,14 @@ def fuzz(number: int, seed: int = 0) -> dict[str, Tally]:
     return tallies
 
 
+def _new(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
 def _try_file(door: Door, folder: Path, rng: np.random.Generator, tally: Tally) -> None:
-    file = folder / door.file
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(damaged(door.whole, rng))
+    file = door.put(_new(folder), damaged(door.whole, rng))
 
     def expected(error: Exception) -> bool:
         named = type(error) in (ValueError, FileNotFoundError) and file.name in str(error)
@@ -117,7 +125,7 @@ def table(tallies: dict[str, Tally]) -> str:
     for name, one in tallies.items():
         rows += [f"\n{name}, raw, {n} times: {text}" for text, n in one.raw.most_common(8)]
         rows += [f"\n{name}, accepted, {n} times: {t}" for t, n in one.nonsense.most_common(8)]
-    return "\n".join(rows)
+    return "\n".join(rows).encode(errors="backslashreplace").decode()
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,7 +31,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     half-way. After an exception the old file is still there.
 
     Raises:
-        OSError: If the file cannot be written; the old one is still there.
+        OSError: If the file cannot be written, naming ``path``; the old one is still there.
     """
     beside = path.with_name(f".{path.stem}.{uuid4().hex[:12]}.new{path.suffix}")
     try:
@@ -38,21 +39,30 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
         beside.replace(path)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(beside), beside):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         beside.unlink(missing_ok=True)
 
 
 def clear_unfinished(folder: Path, *, seconds: float = 0.0) -> None:
-    """Delete what processes that were killed left of `atomic_path`, in a folder and those in it.
+    """Delete what processes that were killed left of `atomic_path` and of
+    `search_spaces.export.in_one_step`, in a folder and those in it.
 
     Args:
         folder: Nobody else may be writing there, unless ``seconds`` leaves them alone.
         seconds: Files that were written to later than so many seconds ago stay.
     """
-    for path in folder.rglob(".*.new*"):
+    for path in list(folder.rglob(".*.new*")):
         with suppress(OSError):  # another process deleted it
             old = time.time() - path.lstat().st_mtime >= seconds
-            if old and _UNFINISHED.search(path.name):
+            if not old or not _UNFINISHED.search(path.name):
+                continue
+            if path.is_dir() and not path.is_symlink():  # of `in_one_step`
+                shutil.rmtree(path)
+            else:
                 path.unlink()
 
 

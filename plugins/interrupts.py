@@ -31,6 +31,8 @@ _ending = ("", 2, 1)  # the same where it ends the process, and the exit status
 
 # What makes a write fail for a reason that is no fault of what is written.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+# The same of a file in a folder that could be written a moment ago.
+_GONE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
 
 
 class CannotWrite(KeyboardInterrupt):
@@ -51,16 +53,49 @@ def must_write(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CannotWrite(
-            f"{path} cannot be written ({error.strerror or error}): see whether the disk is full, "
-            "or the folder was deleted or is read-only, and give the same command again. The child "
-            "is then trained again"
-        ) from error
+        raise cannot_write(path, error.strerror or str(error)) from error
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether a write failed because the disk is full, or nobody may write to it."""
-    return isinstance(error, OSError) and error.errno in _FULL
+@contextmanager
+def kept_in(folder: Path) -> Iterator[None]:
+    """Search, train or report in this block, and write what is found into ``folder``.
+
+    Raises:
+        CannotWrite: In place of an exception that comes from a disk that is full, or from a folder
+            that was deleted or can no longer be written: naming the file and what to do.
+    """
+    try:
+        yield
+    except Exception as error:
+        check()
+        if (cause := _unwritten(error, folder)) is None:
+            raise
+        raise cannot_write(cause.filename or folder, cause.strerror) from error
+
+
+def _unwritten(error: BaseException | None, folder: Path | None = None) -> OSError | None:
+    """What ``error`` comes from, if that says that a disk is full or ``folder`` is gone."""
+    while error is not None:
+        if isinstance(error, OSError):
+            place = os.path.realpath(folder) if folder is not None else None
+            inside = (
+                place is not None
+                and isinstance(error.filename, str | os.PathLike)
+                and Path(os.path.realpath(error.filename)).is_relative_to(place)
+            )
+            if error.errno in _FULL or (inside and error.errno in _GONE):
+                return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def cannot_write(path: Path | str, reason: str | None) -> CannotWrite:
+    """The error that a file or folder cannot be written, and what to do."""
+    return CannotWrite(
+        f"{path} cannot be written ({reason}): see whether the disk is full, "
+        "or the folder was deleted or is read-only, and give the same command again. What could "
+        "not be kept is then done again"
+    )
 
 
 @contextmanager
@@ -144,6 +179,7 @@ def never_a_failure(*, hold_back: bool = True) -> Iterator[None]:
     Raises:
         KeyboardInterrupt: In place of an exception that comes from one, or that is raised after a
             signal was held back, which may have ended a process that measures the child.
+        CannotWrite: In place of an exception that comes from a full disk.
     """
     with held_back() if hold_back else nullcontext():
         try:
@@ -152,6 +188,8 @@ def never_a_failure(*, hold_back: bool = True) -> Iterator[None]:
             check()
             if was_interrupted(error):
                 raise KeyboardInterrupt from error
+            if cause := _unwritten(error):
+                raise cannot_write(cause.filename or "a file", cause.strerror) from error
             raise
 
 

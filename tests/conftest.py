@@ -2,9 +2,12 @@
 
 import gc
 import os
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +72,49 @@ def _ctrl_c_as_it_was() -> Iterator[None]:
     yield
     if signal.getsignal(signal.SIGINT) is not before:
         signal.signal(signal.SIGINT, before)
+
+
+class Disk:
+    """A file system of its own, in ``place``."""
+
+    def __init__(self, place: Path) -> None:
+        self.place, self._filler = place, place / "filler"
+
+    def fill(self, leave: int = 0) -> None:
+        """Write until it is full, but for ``leave`` bytes."""
+        with self._filler.open("wb", buffering=0) as file:
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(65_536))
+            file.truncate(max(0, file.tell() - leave))
+
+    def empty(self) -> None:
+        """Take back what `fill` wrote."""
+        self._filler.unlink()
+
+    def lock(self) -> None:
+        """Make it read-only for whoever opens a file from now on, also while files are open."""
+        mount = ["mount", "--bind", str(self.place), str(self.place)]
+        subprocess.run(mount, check=True)
+        subprocess.run([mount[0], "-o", "remount,bind,ro", str(self.place)], check=True)
+
+    def unlock(self) -> None:
+        """Make it writable again."""
+        subprocess.run(["umount", "-l", str(self.place)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Disk]:
+    """A `Disk` of 8 MB, or of as many kB as the test is given by ``indirect``."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    size = f"size={getattr(request, 'param', 8192)}k"
+    mount = ["mount", "-t", "tmpfs", "-o", size, "cellwright-test", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this process may not mount a file system")
+    yield Disk(place)
+    while subprocess.run(["umount", "-l", str(place)], capture_output=True).returncode == 0:
+        pass
 
 
 @pytest.fixture(scope="module")

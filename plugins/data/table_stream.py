@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -51,10 +52,8 @@ class ParquetFile:
             raise InvalidData(
                 ".parquet files need pandas and pyarrow: pip install 'cellwright[tables]'"
             ) from error
-        try:
+        with _readable():
             return pyarrow.parquet.ParquetFile(self.path)
-        except (OSError, ValueError) as error:
-            raise InvalidData(f"the file cannot be read as parquet: {error}") from error
 
     @property
     def rows(self) -> int:
@@ -77,7 +76,9 @@ class ParquetFile:
 
     def values(self, name: str) -> Given:
         """The values of the column ``name``."""
-        frame, _ = self._frame(self.file.read(columns=[name]))
+        with _readable():
+            column = self.file.read(columns=[name])
+        frame, _ = self._frame(column)
         if name not in map(str, frame.columns):  # of an index, which pandas puts apart
             frame = frame.reset_index()
         return series_of(frame[frame.columns[[str(n) for n in frame.columns].index(name)]])
@@ -86,7 +87,12 @@ class ParquetFile:
         """All rows, in frames of some of them."""
         import pyarrow
 
-        for batch in self.file.iter_batches(_ROWS):
+        batches = self.file.iter_batches(_ROWS)
+        while True:
+            with _readable():
+                batch = next(batches, None)
+            if batch is None:
+                return
             yield self._frame(pyarrow.Table.from_batches([batch]))[0]
 
     @property
@@ -94,8 +100,25 @@ class ParquetFile:
         return self.file.schema_arrow.empty_table()
 
     def _frame(self, table: Any) -> tuple[Any, tuple[str, ...]]:
-        frame = with_declared(table.to_pandas(), self.file.schema_arrow)
-        return without_index(frame)
+        with _readable():
+            frame = with_declared(table.to_pandas(), self.file.schema_arrow)
+            return without_index(frame)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Read a Parquet file in this block.
+
+    Raises:
+        InvalidData: In place of what pyarrow and pandas raise where a page or a description that
+            opening the file does not look at is damaged.
+    """
+    try:
+        yield
+    except InvalidData:
+        raise
+    except Exception as error:  # a dozen types
+        raise InvalidData(f"the file cannot be read as parquet: {error}") from error
 
 
 def bytes_of_table(path: Path) -> int:

@@ -8,6 +8,7 @@ import keras
 
 from cellwright.search_spaces.arguments import check_path
 from cellwright.search_spaces.export.check import Exported, Given, Images, Outputs, check
+from cellwright.search_spaces.export.in_one_step import in_one_step
 from cellwright.search_spaces.export.inference import inference_model
 from cellwright.search_spaces.keras_settings import as_shipped
 
@@ -26,7 +27,8 @@ def export_keras(model: keras.Model, path: str | Path, *, images: Given | None =
     """
     check_path("path", path)
     path, plain = Path(path), inference_model(model)
-    plain.save(path)
+    with in_one_step(path) as (beside,):
+        plain.save(beside)
 
     def run(images: Images) -> Outputs:
         loaded = keras.models.load_model(path, compile=False)

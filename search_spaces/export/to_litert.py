@@ -25,6 +25,7 @@ from cellwright.search_spaces.export.check import (
     image_shape,
     images_of,
 )
+from cellwright.search_spaces.export.in_one_step import in_one_step
 from cellwright.search_spaces.export.inference import inference_model
 from cellwright.search_spaces.keras_settings import as_shipped
 
@@ -61,7 +62,8 @@ def export_litert(
     check_path("path", path)
     path, plain = Path(path), inference_model(model)
     content = convert_to_litert(plain, int8=int8, images=images)
-    path.write_bytes(content)
+    with in_one_step(path) as (beside,):
+        beside.write_bytes(content)
     tolerance = math.inf if int8 else TOLERANCE
     return check((path,), plain, lambda images: run_litert(content, images), images, tolerance)
 

@@ -20,6 +20,7 @@ from cellwright.search_spaces.export.check import (
     first_line,
     image_shape,
 )
+from cellwright.search_spaces.export.in_one_step import in_one_step
 from cellwright.search_spaces.export.inference import inference_model
 from cellwright.search_spaces.keras_settings import as_shipped
 
@@ -43,7 +44,9 @@ def export_onnx(model: keras.Model, path: str | Path, *, images: Given | None = 
 
     check_path("path", path)
     path, plain = Path(path), inference_model(model)
-    path.write_bytes(convert_to_onnx(plain))
+    content = convert_to_onnx(plain)
+    with in_one_step(path) as (beside,):
+        beside.write_bytes(content)
 
     def run(images: Images) -> Outputs:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -20,6 +20,7 @@ from cellwright.search_spaces.export.check import (
     first_line,
     image_shape,
 )
+from cellwright.search_spaces.export.in_one_step import in_one_step
 from cellwright.search_spaces.export.inference import inference_model
 from cellwright.search_spaces.keras_settings import as_shipped
 
@@ -50,11 +51,12 @@ def export_openvino(
     files = (path, path.with_suffix(".bin"))
     image = keras.InputSpec(shape=(None, *image_shape(plain)), dtype="float32", name="image")
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # OpenVINO tells of its updates there
-            plain.export(str(path), format="openvino", verbose=False, input_signature=[image])
+        # OpenVINO tells of its updates where the command line prints.
+        with in_one_step(*files) as (beside, _), contextlib.redirect_stdout(io.StringIO()):
+            plain.export(str(beside), format="openvino", verbose=False, input_signature=[image])
+    except OSError:
+        raise
     except Exception as error:
-        for file in files:
-            file.unlink(missing_ok=True)
         raise ExportFailed(
             f"{plain.name} cannot be made into OpenVINO: {first_line(error)}. Choose another format"
         ) from error

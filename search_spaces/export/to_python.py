@@ -33,6 +33,7 @@ from cellwright.search_spaces.export.graph import (
     read_graph,
     tensor_of,
 )
+from cellwright.search_spaces.export.in_one_step import in_one_step
 from cellwright.search_spaces.export.inference import inference_model
 from cellwright.search_spaces.keras_settings import as_shipped
 
@@ -97,12 +98,14 @@ def export_python(
     check_path("path", path)
     path, plain = Path(path), inference_model(model)
     weights = path.with_suffix(".weights.h5")
-    path.write_text(python_text(plain, weights.name, genotype), encoding="utf-8")
-    # Keras files weights by the order of layers, which is the file's own: it must write them.
-    built = _imported(path).build_model()
-    for layer in built.layers:
-        layer.set_weights(plain.get_layer(layer.name).get_weights())
-    built.save_weights(weights)
+    content = python_text(plain, weights.name, genotype)
+    with in_one_step(path, weights) as (beside, weights_beside):
+        beside.write_text(content, encoding="utf-8")
+        # Keras files weights by the order of layers, which is the file's own: it must write them.
+        built = _imported(beside).build_model()
+        for layer in built.layers:
+            layer.set_weights(plain.get_layer(layer.name).get_weights())
+        built.save_weights(weights_beside)
 
     def run(images: Images) -> Outputs:
         module = _imported(path)

@@ -302,7 +302,18 @@ def test_a_state_is_taken_up_where_it_fits_alone(tmp_path: Path) -> None:
         searcher(mode="min").restore(file)
     with pytest.raises(SpaceMismatch):
         searcher(space="mlp").restore(file)
-    Path(file).write_text(Path(file).read_text()[:-9])
+    whole = json.loads(Path(file).read_text())
+    for damage, words in (
+        ({"again": [77]}, "again has 77, a trial that it does not hold"),
+        ({"live": ["nobody"]}, "live has 'nobody'"),
+        ({"numbers": {"id-0": True}}, "numbers"),
+        ({"expected": [[0, {"predicted": float("nan")}]]}, "a finite number is expected"),
+        ({"seed": None}, "seed: Expected `int`, got `null`"),
+    ):
+        Path(file).write_text(json.dumps({**whole, **damage}))
+        with pytest.raises(CorruptedState, match=rf"state\.json is damaged: .*{words}"):
+            searcher().restore(file)
+    Path(file).write_text(json.dumps(whole)[:-9])
     with pytest.raises(CorruptedState, match=r"state\.json"):
         searcher().restore(file)
 

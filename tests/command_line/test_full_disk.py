@@ -1,6 +1,7 @@
 """A search whose folder cannot be written ends with one message, and no child has failed."""
 
 import csv
+import errno
 import os
 import resource
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cellwright.plugins.files import atomic_write, clear_unfinished, exclusive_lock
-from cellwright.plugins.interrupts import CannotWrite
+from cellwright.plugins.interrupts import CannotWrite, kept_in, never_a_failure
 from cellwright.plugins.training.best_child import keep_best
 
 SEARCH = ["search", "--space", "mlp", "--data", "wine", "--trials", "2", "--epochs", "1",
@@ -62,15 +63,63 @@ def test_a_folder_that_is_gone_is_named(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def fail(folder, error):
+    with kept_in(folder):
+        raise error
+
+
+def test_an_error_anywhere_that_comes_from_the_folder_is_told_as_one(tmp_path):
+    out = tmp_path / "out"
+    gone = RuntimeError("the host has ended")
+    gone.__context__ = OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(out / "a.json"))
+    with pytest.raises(CannotWrite, match=r"out/a\.json cannot be written \(No such file"):
+        fail(out, gone)
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere")
+    with pytest.raises(CannotWrite, match=r"/somewhere cannot be written \(No space left"):
+        fail(out, full)
+    with pytest.raises(FileNotFoundError):
+        fail(out, OSError(errno.ENOENT, "not there", str(tmp_path / "data.csv")))
+    with pytest.raises(ConnectionRefusedError):
+        fail(out, OSError(errno.ECONNREFUSED, "refused"))
+
+
+def test_no_child_fails_because_a_disk_is_full():
+    full = pytest.raises(CannotWrite, match=r"a file cannot be written \(No space left")
+    with full, never_a_failure():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("command", ["search", "train", "export", "report", "nni-init"])
+def test_a_read_only_disk_is_refused_before_any_work(disk, command):
+    (disk.place / "out").mkdir()
+    disk.lock()
+    out = str(disk.place / "out" / "new")
+    words = {
+        "search": ["--data", "wine", "--space", "mlp", "--out", out],
+        "train": ["nasnet-a", "--data", "digits", "--out", out],
+        "export": [out, "--out", out],
+        "report": [out, "--out", out],
+        "nni-init": [out],
+    }
+    done = cellwright(disk.place.parent, command, *words[command])
+    told = " ".join(done.stderr.split())
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"cannot be written (Read-only file system: {disk.place / 'out'})" in told
+    assert done.stdout == ""
+
+
 def test_what_a_kill_left_is_cleared_and_nothing_else(tmp_path):
     mine = [".table.0123456789ab.new", ".best.0123456789ab.new.keras", "below/.a.0123456789ab.new"]
     others = [".news", "a.new", ".a.new.txt", ".table.0123.new"]
     (tmp_path / "below").mkdir()
+    (tmp_path / ".export.0123456789ab.new").mkdir()
+    (tmp_path / ".export.0123456789ab.new" / "best.onnx").touch()
     for name in (*mine, *others):
         (tmp_path / name).touch()
     clear_unfinished(tmp_path, seconds=3600)
     assert all((tmp_path / name).exists() for name in mine)
     clear_unfinished(tmp_path)
+    assert not (tmp_path / ".export.0123456789ab.new").exists()
     assert [name for name in (*mine, *others) if (tmp_path / name).exists()] == others
 
 

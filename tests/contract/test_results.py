@@ -257,3 +257,48 @@ def test_other_data_in_an_experiment_of_nni(evaluation: Evaluation, experiment: 
     assert losses[0] == losses[1]
     assert losses[3] == losses[4]
     assert len(set(losses)) == 3
+
+
+def ray_results(searcher: Any, evaluations: list[Evaluation]) -> list[tuple[Any, dict[str, Any]]]:
+    """What each evaluation's trial was given and reported last, without Tune's controller."""
+    tune = pytest.importorskip("ray.tune")
+    from cellwright.adapters import ray_trial
+
+    ended: list[tuple[Any, dict[str, Any]]] = []
+    for number, each in enumerate(evaluations):
+        config, reports = searcher.suggest(f"trial-{number}"), []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tune, "report", reports.append)
+            ray_trial.run(config, each)
+        searcher.on_trial_complete(f"trial-{number}", {**reports[-1], "config": config})
+        ended.append((config, reports[-1]))
+    return ended
+
+
+def test_ray_tune(evaluation: Evaluation) -> None:
+    pytest.importorskip("ray.tune")
+    from cellwright.adapters.ray_searcher import CellwrightSearch
+
+    searcher = CellwrightSearch("random", "val_loss", "min", space=SPACE, seed=0)
+    ended = ray_results(searcher, [evaluation] * TRIALS)
+    known = [(config, last) for config, last in ended if "repeat_of" in last]
+    assert known  # levels are drawn: what is repeated is the same, number for number
+    for config, last in ended:
+        own = evaluation.run(SPACE.read(config))[0]["val_loss"]
+        assert last["val_loss"] == pytest.approx(own, rel=1e-6)
+    for config, _ in known:
+        assert any(same(config, other) for other, last in ended if "repeat_of" not in last)
+
+
+def test_other_data_in_an_experiment_of_ray_tune(evaluation: Evaluation) -> None:
+    """A searcher sends the first result that it knows; the trial says whether it is of its data."""
+    pytest.importorskip("ray.tune")
+    from cellwright.adapters.ray_searcher import CellwrightSearch
+
+    searcher = CellwrightSearch("random", "val_loss", "min", space=ONLY, seed=0)
+    ended = [last for _, last in ray_results(searcher, evaluations(evaluation))]
+    assert ["repeat_of" in metrics for metrics in ended] == [False, True, False, False, False]
+    losses = [metrics["val_loss"] for metrics in ended]
+    assert losses[0] == losses[1]
+    assert losses[3] == losses[4]
+    assert len(set(losses)) == 3

@@ -176,6 +176,29 @@ def nni_trials(evaluation, strategy, trials, folder):
     return found, tuner.strategy.history
 
 
+def ray_trials(evaluation, strategy, trials, folder):
+    """The searcher and a trial's own function, with a list in place of Tune's controller."""
+    tune = pytest.importorskip("ray.tune")
+    from cellwright.adapters import ray_trial
+    from cellwright.adapters.ray_searcher import CellwrightSearch
+    from cellwright.plugins.records.record import TrialRecord
+
+    searcher = CellwrightSearch(strategy, "reward", "max")
+    for number in range(trials):
+        config, reports = searcher.suggest(f"trial-{number}"), []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tune, "report", reports.append)
+            ray_trial.run(config, evaluation)
+        searcher.on_trial_complete(f"trial-{number}", {**reports[-1], "config": config})
+    searcher.save(str(folder / "state.json"))
+    record, _ = TrialRecord.load(folder / "state.json", evaluation.space)
+    found = [
+        Found(told.params, told.reward, record.facts[number]["metrics"])
+        for number, told in record.told.items()
+    ]
+    return found, searcher.strategy.history
+
+
 class Tested:
     """A score of the trained child: the slower the network, the better it is."""
 
@@ -185,7 +208,12 @@ class Tested:
         return Measurement(taken(model) / 1000, 0.0, 1, "", "of the trained child")
 
 
-HOSTS = {"optuna": optuna_trials, "keras_tuner": keras_tuner_trials, "nni": nni_trials}
+HOSTS = {
+    "optuna": optuna_trials,
+    "keras_tuner": keras_tuner_trials,
+    "nni": nni_trials,
+    "ray": ray_trials,
+}
 
 
 def search(host, folder, space, reward, *, trials, limit=None, meter=None):
@@ -229,7 +257,7 @@ def test_all_hosts_store_the_same_under_the_same_names(tmp_path):
         }
         for metrics in stored[host].values():
             assert metrics.pop("seconds", 1) > 0
-    assert stored["optuna"] == stored["keras_tuner"] == stored["nni"]
+    assert stored["optuna"] == stored["keras_tuner"] == stored["nni"] == stored["ray"]
     assert stored["nni"][40].keys() == {
         "val_accuracy", "val_loss", "latency_ms", "parameters", "reward",
     }  # fmt: skip

@@ -26,6 +26,7 @@ from cellwright.search_spaces.export import (
     run_litert,
 )
 from cellwright.search_spaces.export.check import check
+from cellwright.search_spaces.export.in_one_step import in_one_step
 from cellwright.search_spaces.export.to_python import python_text
 
 SHAPE = (16, 16, 3)
@@ -577,6 +578,38 @@ def test_a_file_that_gives_other_outputs_is_refused_and_deleted(child, wrong, re
     done = check((file,), plain, lambda x: outputs(plain, x) + np.float32(5e-5))
     assert done.difference == pytest.approx(5e-5, rel=0.01)
     assert file.exists()
+
+
+@pytest.mark.parametrize(
+    ("export", "names"),
+    [
+        (export_keras, ["a.keras"]),
+        (export_python, ["a.py", "a.weights.h5"]),
+        pytest.param(export_litert, ["a.tflite"], marks=pytest.mark.slow),
+        pytest.param(export_onnx, ["a.onnx"], marks=pytest.mark.slow),
+        pytest.param(export_openvino, ["a.xml", "a.bin"], marks=pytest.mark.slow),
+    ],
+)
+def test_a_planted_link_is_replaced_and_not_followed(child, export, names):
+    victim = Path("victim")
+    victim.write_text("precious")
+    Path("out").mkdir()
+    for name in names:
+        Path("out", name).symlink_to(victim.absolute())
+    export(child, Path("out", names[0]))
+    assert victim.read_text() == "precious"
+    assert sorted(path.name for path in Path("out").iterdir()) == sorted(names)
+    assert not any(path.is_symlink() for path in Path("out").iterdir())
+
+
+def test_files_come_all_at_once_or_not_at_all():
+    old = [Path("a.py"), Path("a.h5")]
+    for path in old:
+        path.write_text("old")
+    with pytest.raises(FileNotFoundError, match=r"'a\.py'"), in_one_step(*old) as beside:
+        beside[1].write_text("new")  # and not the first
+    assert [path.read_text() for path in old] == ["old", "old"]
+    assert sorted(Path().iterdir()) == sorted(old)
 
 
 SWEEP = {

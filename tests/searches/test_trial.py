@@ -3,7 +3,7 @@
 import pytest
 
 from cellwright.search_spaces import Decision, Float, JointSpace, SearchSpace
-from cellwright.searches.trial import Trial, is_child_of
+from cellwright.searches.trial import Trial, is_child_of, ranked
 
 SPACE = JointSpace(SearchSpace([Decision("width", (8, 16))]), Float("learning_rate", 1e-4, 1e-2))
 KEPT = {"params": {"width": 8, "learning_rate": 0.0023}, "metrics": {"reward": 0.75}}
@@ -25,3 +25,11 @@ def test_the_child_that_is_kept_is_of_the_trial_with_its_network_and_its_reward(
     trial = Trial(0, params, "complete", {"reward": reward})
     assert is_child_of(KEPT, trial, SPACE) is wanted
     assert not is_child_of(None, trial, SPACE)
+
+
+def test_a_trial_whose_metric_is_nan_ranks_nowhere():
+    trials = [
+        Trial(number, {}, "complete", {"reward": reward})
+        for number, reward in enumerate([0.5, float("nan"), 0.75, float("inf")])
+    ]
+    assert [trial.number for trial in ranked([*trials, Trial(4, {}, "complete")])] == [3, 2, 0]

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cellwright.automl.plain import from_plain, to_plain
+from cellwright.plugins.checked import as_kind
 from cellwright.plugins.files import atomic_write
 from cellwright.plugins.model.document import Document
 from cellwright.plugins.model.network_file import digest_of, read_network
 from cellwright.plugins.model.trained import DOCUMENT, NETWORK, TrainedModel, reader_from_json
-from cellwright.search_spaces import CorruptedState
+from cellwright.search_spaces import CorruptedState, Value
 from cellwright.searches.trial import Trial
 
 # Format 1 wrote what is not plain as text, and could not read it again; 2 kept in this file what is
 # in model.json now.
 _FORMAT = 3
 FILE = "estimator.json"
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What ``estimator.json`` tells of a fit, beside its format, parameters and classes."""
+
+    best_params: dict[str, Value]
+    trials: list[Trial]
+    refitted: bool
+    n_features_in: int
+    feature_names_in: list[str] | None
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        names = self.feature_names_in
+        number = self.n_features_in if names is None else len(names)
+        if self.n_features_in < 1 or self.n_features_in != number:
+            raise ValueError(f"n_features_in is {self.n_features_in}, beside the names {names}")
 
 
 def save(estimator: Any, folder: Any) -> None:
@@ -90,17 +109,18 @@ def load(cls: type, folder: Any) -> Any:
                 classes = np.array(classes, dtype=found["classes_dtype"])
         else:
             params, classes = {n: from_plain(v) for n, v in params.items()}, from_plain(classes)
+        told = as_kind(found, _Fitted, path / FILE, remedy)
         estimator = cls(**params)
-        estimator.best_params_ = found["best_params"]
-        estimator.trials_ = [Trial(**trial) for trial in found["trials"]]
+        estimator.best_params_ = told.best_params
+        estimator.trials_ = told.trials
         estimator.n_iter_ = len(estimator.trials_)
-        estimator.refitted_ = found["refitted"]
-        estimator.n_features_in_ = found["n_features_in"]
-        if found["feature_names_in"] is not None:
-            estimator.feature_names_in_ = np.array(found["feature_names_in"], dtype=object)
+        estimator.refitted_ = told.refitted
+        estimator.n_features_in_ = told.n_features_in
+        if told.feature_names_in is not None:
+            estimator.feature_names_in_ = np.array(told.feature_names_in, dtype=object)
         if classes is not None:
             estimator.classes_ = classes
-        estimator.notes_ = found.get("notes", [])
+        estimator.notes_ = told.notes
         _load_model(estimator, path, document)
     except Exception as error:  # a wrong place in a list, a number too large, and many more
         raise CorruptedState(

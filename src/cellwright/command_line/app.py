@@ -36,7 +36,7 @@ from cellwright.command_line.train import train
 from cellwright.command_line.trust import with_trust
 from cellwright.command_line.workers import helped
 from cellwright.plugins import Evaluation, LatencyPredictor, Stream, Trackers
-from cellwright.plugins.interrupts import CannotWrite, at_once, held_back
+from cellwright.plugins.interrupts import CannotWrite, at_once, held_back, kept_in
 from cellwright.plugins.registry import names, only_told
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError
@@ -51,6 +51,7 @@ from cellwright.searches.extras import advice
 from cellwright.searches.folder import (
     Busy,
     check_search,
+    check_there,
     continue_or_start,
     joined,
     only_search_in,
@@ -231,7 +232,7 @@ def _help(out: Path, driver: Driver, settings: Settings, evaluation: Evaluation)
     """Train children for a search whose results another process writes; all trials."""
     before = driver.read(out, settings)
     display = Display(console, settings.trials, settings.fixed_epochs, before, settings.declared)
-    with joined(out), display:
+    with kept_in(out), joined(out), display:
         driver.search(out, settings, evaluation, display.trial, display.epoch)
     console.print(f"the search has its trials: cellwright show {out}", highlight=False)
     return driver.read(out, settings)
@@ -258,15 +259,21 @@ def _run(
         with Display(
             console, settings.trials, settings.fixed_epochs, before, settings.declared
         ) as display:
+
+            def told(trial: Trial) -> None:
+                check_there(out)
+                display.trial(trial)
+
             try:
-                with helped(out, settings, workers - 1, console):
-                    driver.search(out, settings, evaluation, display.trial, display.epoch)
+                with kept_in(out), helped(out, settings, workers - 1, console):
+                    driver.search(out, settings, evaluation, told, display.epoch)
             except CannotWrite:
                 raise
             except KeyboardInterrupt as error:
                 stopped = error
-        found = driver.read(out, settings)
-        files = write_results(out, settings, found, evaluation if stopped is None else None)
+        with kept_in(out):
+            found = driver.read(out, settings)
+            files = write_results(out, settings, found, evaluation if stopped is None else None)
     if len(ranked(found)) > 1:
         print_ranking(out, found, settings.declared, most=5)
     print_results(out, settings, found, files)

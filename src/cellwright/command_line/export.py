@@ -16,7 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cellwright.command_line.interrupts import kept_or_told
 from cellwright.plugins import TrainedModel, load_dataset
+from cellwright.plugins.files import clear_unfinished
 from cellwright.plugins.model.labelled import Task, read_labelled
 from cellwright.plugins.model.network_file import read_network
 from cellwright.plugins.training.best_child import read_best
@@ -61,6 +63,7 @@ FORMATS = {
     "openvino": Format(".xml", ("openvino",), extra="openvino", file="OpenVINO"),
     "python": Format(".py", takes=("genotype",)),
 }
+_OLD = 3600.0  # seconds after which nobody writes to an unfinished file any more
 IMAGES = 256  # of the data, to set the ranges of an int8 network and to check the files on
 
 
@@ -114,10 +117,15 @@ def export(
         known = (run / FILE).is_file() and Path(data).is_dir()
         images = _some(data, read_settings(run).image_options if known else {})
     console = Console()
-    source = _find(run) if trial is None else _find_trial(run, trial, console)
+    if trial is None:
+        source = _find(run)
+    else:
+        with kept_or_told(run):
+            source = _find_trial(run, trial, console)
     folder = out or source.folder / "export"
     if (folder / f"{source.model.stem}.keras").resolve() == source.model.resolve():
         raise CellwrightError(f"{source.model} would be overwritten; give another --out")
+    check_folder(folder)
     with console.status("loading the network"), quiet_tensorflow():
         if data is None:
             images = source.images(int8)
@@ -126,14 +134,14 @@ def export(
             as_trained = _is_model(run)
             images = _prepared(run, data) if as_trained else _some(data, _read_by(model))
     folder.mkdir(parents=True, exist_ok=True)
+    clear_unfinished(folder, seconds=_OLD)
     done: list[Exported] = []
     failed: list[str] = []
     for suffix, write in _writers(formats, int8, genotype).items():
         file = folder / f"{source.model.stem}{suffix}"
-        with console.status(f"writing {file.name}"), quiet_tensorflow():
+        busy = console.status(f"writing {file.name}")
+        with kept_or_told(folder), busy, quiet_tensorflow():
             try:
-                if file.is_symlink():  # what it leads to is not written over
-                    file.unlink()
                 done.append(write(model, file, images=images))
             except CellwrightError as error:
                 failed.append(str(error))

@@ -79,6 +79,8 @@ def report(
     if not found.best:
         raise CellwrightError(f"{what} has no complete trial yet{_ended(run)}")
     folder = out or run.folder
+    if not as_json:
+        check_folder(folder)
     files = [] if as_json and out is None else _write(folder, run, found)
     if as_json:
         print(json.dumps(_as_json(run, found, top, files), indent=1))
@@ -108,7 +110,7 @@ def report(
 def _write(folder: Path, run: Run, found: Findings) -> list[Path]:
     try:
         return write_report(folder, run, found)
-    except PermissionError as error:
+    except OSError as error:
         raise CellwrightError(
             f"the report cannot be written: {error}. Give a folder of your own with --out"
         ) from error

@@ -12,7 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from cellwright.command_line.borrowed import DATA, RECIPE, data_options, with_options
-from cellwright.command_line.interrupts import CONTINUES, STOPPED, STOPPING, STOPS
+from cellwright.command_line.interrupts import (
+    CONTINUES,
+    STOPPED,
+    STOPPING,
+    STOPS,
+    kept_or_told,
+)
 from cellwright.command_line.options import DATA_PANEL, TRAINING_PANEL, WHAT_PANEL
 from cellwright.command_line.training_progress import TrainingDisplay
 from cellwright.plugins.interrupts import held_back
@@ -189,7 +195,7 @@ def train(
     require("keras", "a network")
     require("sklearn", "a score")
     try:
-        with held_back(STOPS, STOPPING, kill=True):
+        with kept_or_told(folder), held_back(STOPS, STOPPING, kill=True):
             with console.status("loading the data"), quiet_tensorflow():
                 loaded = load_all(sources)
                 examples = load_test(sources, loaded)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -118,9 +119,13 @@ def check_folder(out: Path, option: str = "--out") -> None:
             f"{option} {out} cannot be a folder ({reason}): give another {option}"
         )
     if not os.access(there, os.W_OK | os.X_OK):
-        raise CellwrightError(
-            f"{option} {out} cannot be written (Permission denied: {there}): give another {option}"
-        )
+        try:
+            tempfile.TemporaryFile(dir=there).close()
+        except OSError as error:
+            raise CellwrightError(
+                f"{option} {out} cannot be written ({error.strerror}: {there}): give another "
+                f"{option}"
+            ) from error
 
 
 def read_storage(url: str | None, study: str | None) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from cellwright.plugins import Data
 from cellwright.plugins.checked import as_kind, check_finite, read_as
 from cellwright.plugins.files import clear_unfinished, exclusive_lock
+from cellwright.plugins.interrupts import cannot_write
 from cellwright.plugins.scoring.reference import target_from
 from cellwright.search_spaces import CellwrightError, CorruptedState
 from cellwright.searches.hosts import HOSTS
@@ -105,6 +106,16 @@ def check_search(folder: Path, settings: Settings) -> None:
     joinable = suppress(Busy) if settings.storage is not None else nullcontext()
     with joinable, only_search_in(folder):
         pass
+
+
+def check_there(folder: Path) -> None:
+    """Check that the folder of a search that runs is still there.
+
+    Raises:
+        CannotWrite: If it was deleted. Keras Tuner makes its own anew, without earlier trials.
+    """
+    if not (folder / FILE).exists():
+        raise cannot_write(folder / FILE, "it was deleted")
 
 
 def continue_or_start(folder: Path, settings: Settings) -> None:

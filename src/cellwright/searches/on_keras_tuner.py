@@ -12,12 +12,13 @@ import numpy as np
 
 from cellwright.adapters.keras_decisions import read_params
 from cellwright.adapters.keras_oracle import StrategyOracle
+from cellwright.adapters.keras_project import read_trial
 from cellwright.adapters.keras_schedule import AFTER, EPOCHS
 from cellwright.adapters.keras_trial import EvaluationTuner
 from cellwright.plugins import Evaluation
 from cellwright.plugins.metrics import Metric, find_metric
 from cellwright.plugins.training.best_child import keep_best
-from cellwright.search_spaces import INFEASIBLE, CorruptedState, Params
+from cellwright.search_spaces import INFEASIBLE, Params
 from cellwright.searches.hosts import OnEpoch, OnTrial
 from cellwright.searches.run import Run, name_of_values, split_params
 from cellwright.searches.settings import Settings
@@ -109,7 +110,7 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
     """
     folder, found, scores, higher = Path(what), [], [], set[str]()
     for file in sorted(folder.glob("trial_*/trial.json")):
-        trial = _load(file)
+        trial = read_trial(str(file))
         if trial.status not in _STATES:  # still running
             continue
         told = trial_of(trial, _decided(trial))
@@ -124,16 +125,6 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
     made, trials = split_params(folder.name, space, found)
     judge = objectives[0] if len(objectives) == 1 else None
     return Run(folder.name, made, trials, declared, objectives, judge)
-
-
-def _load(file: Path) -> Any:
-    try:
-        return kt.engine.trial.Trial.load(str(file))
-    except Exception as error:  # Keras Tuner checks nothing of what it reads
-        raise CorruptedState(
-            f"{file} is damaged and Keras Tuner cannot read it: {error!r}. Mend it, or move the "
-            f"folder {file.parent} away to leave the trial out"
-        ) from error
 
 
 def _decided(trial: Any) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +16,13 @@ from ray import tune
 
 from cellwright.adapters.ray_experiment import STATE, trials_in
 from cellwright.adapters.ray_experiment import Trial as TheirTrial
+from cellwright.adapters.ray_facts import facts_in
 from cellwright.adapters.ray_searcher import CellwrightSearch
 from cellwright.adapters.ray_trial import run
 from cellwright.adapters.ray_words import ERROR, NOTES, NUMBER, metrics_in, notes_in
 from cellwright.plugins import Evaluation
 from cellwright.plugins.files import read_json
-from cellwright.plugins.interrupts import check
+from cellwright.plugins.interrupts import CannotWrite, check, must_write
 from cellwright.plugins.metrics import Metric, find_metric
 from cellwright.plugins.records.record import AFTER, BUDGET, TrialRecord
 from cellwright.plugins.strategies.known import SCORED_BY
@@ -33,6 +36,7 @@ from cellwright.searches.trial import Trial
 
 PLACE = "ray"  # in the folder of a search: the record, and an experiment of each session
 RECORD = "record.json"
+_CANNOT_WRITE = "cannot_write"  # in the result of a trial whose process met a full disk, say
 # Ctrl-C is the search's own (`interrupts`), and trials work in the folder that the search began in.
 _VARIABLES = {"TUNE_DISABLE_SIGINT_HANDLER": "1", "RAY_CHDIR_TO_TRIAL_DIR": "0",
               "RAY_AIR_NEW_OUTPUT": "0"}  # fmt: skip
@@ -44,7 +48,7 @@ def read(folder: Path, settings: Settings) -> list[Trial]:
     if not file.exists():
         return []
     record, facts = TrialRecord.load(file, settings.make_space())
-    expected = {int(number): notes for number, notes in facts["expected"]}
+    expected = dict(facts_in(facts, record, file).expected)
     return [_of_record(record, number, expected) for number in sorted(record.told)]
 
 
@@ -109,6 +113,8 @@ def _trial(folder: str, config: Mapping[str, Any]) -> None:
     """
     try:
         run(config, _evaluation(folder), keep=keep_best(folder))
+    except CannotWrite as error:  # no failure of the child: the driver ends the search
+        tune.report({ERROR: str(error), _CANNOT_WRITE: 1.0})
     except Exception as error:
         tune.report({ERROR: f"{type(error).__name__}: {error}"[:500]})
 
@@ -129,17 +135,24 @@ def _started(concurrency: int) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in _VARIABLES}
     os.environ.update(_VARIABLES)
     mine = not ray.is_initialized()
+    main = threading.current_thread() is threading.main_thread()
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         if mine and "RAY_ADDRESS" in os.environ:
             ray.init(log_to_driver=False, logging_level="ERROR")
         elif mine:
             ray.init(
+                "local",  # or it is the cluster that `ray start` began here, if there is one
                 num_cpus=concurrency,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level="ERROR",
                 _node_ip_address="127.0.0.1",
             )
+        # Ray's C++ has put a handler of its own in their place, which aborts at SIGTERM.
+        for each, handler in handlers.items() if main else ():
+            if handler is not None:
+                signal.signal(each, handler)
         yield
     finally:
         if mine:
@@ -168,11 +181,13 @@ class _Watch(tune.Callback):  # type: ignore[misc]
         check()
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        self.searcher.save(str(self.file))  # a trial that is interrupted keeps its number
+        self._save()  # a trial that is interrupted keeps its number
 
     def on_trial_result(
         self, iteration: int, trials: Any, trial: Any, result: Mapping[str, Any], **info: Any
     ) -> None:
+        if _CANNOT_WRITE in result:
+            raise CannotWrite(result[ERROR])
         if SCORED_BY not in result and ERROR not in result:
             number = notes_in(trial.config)[NUMBER]
             self.on_epoch(number, int(result["training_iteration"]) - 1, metrics_in(result))
@@ -186,8 +201,12 @@ class _Watch(tune.Callback):  # type: ignore[misc]
         facts["error"] = f"the worker died, twice: {type(trial.get_error()).__name__}"
         self._ended(trial)
 
+    def _save(self) -> None:
+        with must_write(self.file):
+            self.searcher.save(str(self.file))
+
     def _ended(self, trial: Any) -> None:
-        self.searcher.save(str(self.file))
+        self._save()
         number = notes_in(trial.config)[NUMBER]
         if number in self.searcher.record.told:
             self.on_trial(_of_record(self.searcher.record, number, self.searcher.expected))

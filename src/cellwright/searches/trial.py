@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -42,9 +43,12 @@ def counted(trials: Iterable[Trial]) -> int:
 
 
 def ranked(trials: Iterable[Trial], by: Metric = METRICS["reward"]) -> list[Trial]:
-    """The complete trials that have the metric ``by``, the best first; of equal ones, the earlier
-    trial."""
-    complete = [t for t in trials if t.state == "complete" and by.name in t.metrics]
+    """The complete trials that have the metric ``by`` and no NaN for it, the best first; of equal
+    ones, the earlier trial."""
+    complete = [
+        t for t in trials
+        if t.state == "complete" and not math.isnan(t.metrics.get(by.name, math.nan))
+    ]  # fmt: skip
     return sorted(complete, key=lambda trial: (-by.sign * trial.metrics[by.name], trial.number))
 
 
