@@ -10,6 +10,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import keras_tuner
 import numpy as np
 import optuna
 import pytest
@@ -188,6 +189,25 @@ def test_what_nni_was_told_on_the_way_becomes_curves(tmp_path):
     titles = [plot["title"] for plot in data_of(page_of(tmp_path / "kept", tmp_path))["plots"]]
     assert "validation loss by epoch" in titles
     assert "accuracy by epoch" in titles
+
+
+def test_metrics_that_keras_tuner_keeps_by_step_become_curves(tmp_path):
+    class Tuner(keras_tuner.Tuner):
+        def run_trial(self, trial, *args, **kwargs):
+            rate = trial.hyperparameters.Float("learning_rate", 1e-4, 1e-1, sampling="log")
+            for step in (1, 2, 3):
+                self.oracle.update_trial(trial.trial_id, {"val_loss": rate / step}, step=step)
+
+    oracle = keras_tuner.oracles.RandomSearchOracle(
+        keras_tuner.Objective("val_loss", "min"), 3, seed=1
+    )
+    with pytest.warns(DeprecationWarning, match="run_trial"):
+        Tuner(oracle=oracle, directory=str(tmp_path), project_name="tuned").search(verbose=0)
+    page = page_of(tmp_path / "tuned", tmp_path, metric="val_loss")
+    told = {plot["title"]: plot for plot in data_of(page)["plots"]}
+    rows = told["validation loss by epoch"]["spec"]["data"]["values"]
+    assert [row["epoch"] for row in rows] == 3 * [1, 2, 3]
+    assert rows[2]["value"] == oracle.get_best_trials(1)[0].score
 
 
 def test_a_study_without_an_architecture_has_a_page(tmp_path):
