@@ -19,7 +19,7 @@ from cellwright.plugins.files import atomic_write
 from cellwright.plugins.metrics import METRICS, PREDICTED, Metric, beside_reward
 from cellwright.searches.analysis import rank_correlation
 from cellwright.searches.findings import Findings
-from cellwright.searches.front import front, measured
+from cellwright.searches.front import measured, not_beaten
 from cellwright.searches.run import Run
 from cellwright.searches.trial import Trial, ranked
 from cellwright.searches.wording import as_written, told_of, words
@@ -160,9 +160,15 @@ def _fronts(run: Run, found: Findings) -> list[Plot]:
             (quality, cost) for cost in costs if cost.name != quality.name and _varies(run, cost)
         ]
     return _some(
-        plots.trade_off(run.trials, front(run.trials, one, other), one, other)
+        plots.trade_off(run.trials, _not_beaten(run, one, other), one, other)
         for one, other in pairs[:_MOST_PLOTS]
     )
+
+
+def _not_beaten(run: Run, quality: Metric, cost: Metric) -> list[Trial]:
+    """The front with all trials that are equal on it, the best in ``cost`` first."""
+    found = not_beaten(run.trials, [quality, cost])
+    return sorted(found, key=lambda trial: -cost.sign * trial.metrics[cost.name])
 
 
 def _varies(run: Run, metric: Metric) -> bool:
@@ -277,6 +283,7 @@ def _told(run: Run, trial: Trial) -> dict[str, Any]:
 
 
 def _card(run: Run, found: Findings, trial: Trial, drawn: bool) -> dict[str, Any]:
-    values = [m.write(trial.metrics[m.name]) for m in found.judges if m.name in trial.metrics]
+    told = {metric.name: metric for metric in [*found.judges, *run.objectives]}
+    values = [m.write(trial.metrics[m.name]) for m in told.values() if m.name in trial.metrics]
     return {"trial": trial.number, "values": values, "words": words(run.space, trial),
             "drawn": drawn}  # fmt: skip
