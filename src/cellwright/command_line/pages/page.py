@@ -196,11 +196,16 @@ def _curves(run: Run, found: Findings) -> list[Plot]:
     for name in dict.fromkeys(names):
         named = {f"trial {t.number}": t.curves[name] for t in found.best if name in t.curves}
         # Two names of the same values, such as the reward and the accuracy that it is, are one.
-        if named in seen or name.startswith(_SUMS):
+        if named in seen or name.startswith(_SUMS) or not any(map(_changes, named.values())):
             continue
         seen.append(named)
         made.append(plots.curves(named, _metric(run, name)))
     return _some(made)[:_MOST_PLOTS]
+
+
+def _changes(curve: Sequence[tuple[float, float]]) -> bool:
+    """Whether it tells anything; a host may report the size of a network with every epoch."""
+    return len({value for _, value in curve}) > 1
 
 
 def _metric(run: Run, name: str) -> Metric:

@@ -227,15 +227,16 @@ def curves(named: Mapping[str, Sequence[tuple[float, float]]], metric: Metric) -
         if abs(value) < LARGEST
     ]
     names = list(shown)
+    legend = {**LEGEND, "symbolType": "stroke", "symbolSize": 400, "symbolStrokeWidth": 2}
     spec = {
         "data": {"values": rows},
         "mark": {"type": "line", "strokeWidth": 2, "point": {"size": 25}},
         "encoding": {
             "x": {**quantity("epoch", "epoch"), "axis": {"tickMinStep": 1, "format": "d"}},
             "y": quantity("value", metric.label),
-            "color": {"field": "line", "type": "nominal", "legend": LEGEND,
+            "color": {"field": "line", "type": "nominal", "legend": legend,
                       "scale": {"domain": names, "range": list(LINES[: len(names)])}},
-            "strokeDash": {"field": "line", "type": "nominal", "legend": LEGEND,
+            "strokeDash": {"field": "line", "type": "nominal", "legend": legend,
                            "scale": {"domain": names, "range": list(_DASHES[: len(names)])}},
             "tooltip": [{"field": "line", "title": "of"}, {"field": "epoch"},
                         {"field": "vt", "title": heading(metric.label)}],
