@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cellwright.adapters.nni_record import ARCHITECTURE, DECISIONS
 from cellwright.search_spaces import CorruptedState
 
 DATABASE = Path("db", "nni.sqlite")
@@ -28,12 +29,16 @@ class Job:
             time (microsoft/nni#5726).
         state: ``"complete"``, ``"pruned"``, ``"failed"`` or ``"interrupted"``.
         metrics: The numbers of its last report: ``default``, and what stood beside it.
+        curves: The numbers of its reports on the way, by the name of each: (1, 2, ..., number).
+        echo: The architecture that the trial itself says it is of; empty if it says none.
     """
 
     number: int
     params: dict[str, Any] = field(default_factory=dict)
     state: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    echo: dict[str, Any] = field(default_factory=dict)
 
 
 def read_jobs(experiment: Path) -> tuple[list[Job], dict[str, Any]]:
@@ -72,10 +77,22 @@ def _jobs(opened: sqlite3.Connection) -> list[Job]:
             job.params = dict(json.loads(data)["parameters"])
         job.state = _ENDS.get(event, job.state)
     # A final report comes last; a trial that was stopped early may have none.
-    reports = "select trialJobId, data from MetricData order by type = 'FINAL', timestamp, sequence"
-    for name, data in opened.execute(reports):
-        if name in jobs:
-            jobs[name].metrics = _numbers(json.loads(json.loads(data)))
+    reports = (
+        "select trialJobId, data, type, sequence from MetricData "
+        "order by type = 'FINAL', timestamp, sequence"
+    )
+    for name, data, kind, sequence in opened.execute(reports):
+        if name not in jobs:
+            continue
+        job, told = jobs[name], json.loads(json.loads(data))
+        job.metrics = _numbers(told)
+        if kind == "PERIODICAL":
+            for metric, value in job.metrics.items():
+                job.curves.setdefault(metric, []).append((int(sequence) + 1, value))
+        elif isinstance(told, dict) and DECISIONS in told:
+            job.echo = dict(json.loads(told[DECISIONS]))
+        elif isinstance(told, dict) and isinstance(told.get(ARCHITECTURE), dict):
+            job.echo = told[ARCHITECTURE]  # as an earlier version wrote it
     return [job for job in jobs.values() if job.state]
 
 

@@ -20,7 +20,11 @@ from cellwright.plugins.training.best_child import Keep
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import OverLimit
 
-__all__ = ["metrics_of", "run", "run_again", "store"]
+# User attribute of a trial of several objectives, of which Optuna takes no intermediate values:
+# each metric's [epoch, value] pairs, by its name.
+CURVES = "curves"
+
+__all__ = ["CURVES", "metrics_of", "run", "run_again", "store"]
 
 
 def run(
@@ -46,7 +50,9 @@ def run(
     whether to go on, except after the last epoch, when there is nothing left to save, and under a
     schedule, which decides by itself. A trial that is pruned stores the metrics of its last epoch,
     with the number of ``epochs``, and its child is not kept. An objective that is known only after
-    the whole training, such as ``seconds``, is not reported, and nothing is pruned.
+    the whole training, such as ``seconds``, is not reported, and nothing is pruned. In a study of
+    several objectives, of which Optuna takes no such values, a child of more than one epoch has its
+    metrics by epoch in the user attribute ``curves``.
 
     Args:
         trial: From a study with any sampler.
@@ -100,10 +106,14 @@ def _run(
     single = len(trial.study.directions) == 1  # Optuna prunes on one objective only
     last = params.get("epochs", (evaluation.recipe or Recipe()).epochs)
     seen: dict[str, float] = {}
+    curves: dict[str, list[tuple[int, float]]] = {}
 
     def report_epoch(epoch: int, metrics: dict[str, float]) -> None:
         trained = epoch + 1
         seen.update(metrics, epochs=float(trained))
+        if not single:
+            for name, value in metrics.items():
+                curves.setdefault(name, []).append((trained, float(value)))
         if report is not None:
             report(epoch, metrics)
         if not single or not _report(trial, objectives[0], metrics, trained):
@@ -125,7 +135,7 @@ def _run(
             raise
         store(trial, error.metrics, evaluation)
         raise optuna.TrialPruned(str(error)) from error
-    store(trial, metrics, evaluation)
+    store(trial, metrics, evaluation, curves if len(next(iter(curves.values()), ())) > 1 else None)
     if keep is not None:
         notes.model = keep(params, metrics, model)
     return _values(metrics, objectives)
@@ -147,12 +157,18 @@ def _report(
 
 
 def store(
-    trial: optuna.Trial, metrics: Mapping[str, float], evaluation: Evaluation | None = None
+    trial: optuna.Trial,
+    metrics: Mapping[str, float],
+    evaluation: Evaluation | None = None,
+    curves: Mapping[str, Sequence[tuple[int, float]]] | None = None,
 ) -> None:
-    """Store metrics as user attributes, and the limited metric as a constraint."""
+    """Store metrics as user attributes, ``curves`` as another, and the limited metric as a
+    constraint."""
     with stored_at_once(trial):
         for name, value in metrics.items():
             trial.set_user_attr(name, float(value))
+        if curves is not None:
+            trial.set_user_attr(CURVES, curves)
     if evaluation is not None and evaluation.limit is not None:
         trial.set_constraint(evaluation.limit.metric, evaluation.limit.excess(metrics))
 

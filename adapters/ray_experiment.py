@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,3 +73,19 @@ def _trial(text: str, run: str) -> Trial:
         dict(result),
         float(ran.get("start_time") or 0.0),
     )
+
+
+def reports_in(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """What each trial of an experiment has reported, by its id and in order.
+
+    Tune writes it line by line beside the state; a line that is not whole, as the last one while
+    the trial runs, is passed over.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for file in sorted(folder.glob("*/result.json")):
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError, RecursionError):
+                told = json.loads(line)
+                if isinstance(told, dict):
+                    found.setdefault(str(told.get("trial_id")), []).append(told)
+    return found

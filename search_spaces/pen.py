@@ -7,6 +7,7 @@ needed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -33,6 +34,7 @@ def blank_page(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+@lru_cache(4096)  # labels recur, and an outline is slow to make
 def text_width(words: str, size: float, weight: str = "normal") -> float:
     """The width in inches of one line of text of ``size`` points."""
     if not words.strip():

@@ -62,7 +62,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
             "registry",
         },
     },
-    "command_line": {"pictures": set(), "": {"pictures"}},
+    "command_line": {"pictures": set(), "pages": {"pictures"}, "": {"pictures", "pages"}},
 }
 
 # Libraries that a room may import beside Python's own, where the room says that these are all.

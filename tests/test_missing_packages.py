@@ -79,9 +79,11 @@ def test_every_package_that_an_export_needs_has_its_extra():
         ("keras_tuner", ["search", "--out", "x", "--host", "keras-tuner"], "keras-tuner"),
         ("ai_edge_litert", ["search", "--out", "x", "--meter", "litert"], "export"),
         ("keras", ["search", "--out", "x"], "tensorflow"),
+        ("vl_convert", ["report", "x", "--html"], "report"),
+        ("jinja2", ["report", "x", "--html"], "report"),
     ],
 )
-def test_a_search_says_so_before_anything_else(package, arguments, extra, tmp_path):
+def test_a_command_says_so_before_anything_else(package, arguments, extra, tmp_path):
     line = f"sys.argv[1:] = {arguments}; from cellwright.command_line.app import main; main()"
     done = without(package, [line], tmp_path)
     assert f"not installed: pip install 'cellwright[{extra}]'" in " ".join(done.stderr.split())

@@ -192,6 +192,9 @@ def test_with_several_objectives_nothing_is_reported_and_nothing_pruned():
         assert trial.state == TrialState.COMPLETE
         assert trial.values == [trial.user_attrs[name] for name in names]
         assert not trial.intermediate_values
+        curve = trial.user_attrs["curves"]["val_accuracy"]  # for a report
+        assert [epoch for epoch, _ in curve] == list(range(1, EPOCHS + 1))
+        assert curve[-1][1] == trial.values[0]
 
 
 def test_what_is_known_only_in_the_end_is_said_and_not_reported(caplog):

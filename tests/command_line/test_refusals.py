@@ -185,6 +185,7 @@ OTHERS = [
     (["report", "sqlite:///study.db", "--metric", "rate"], "'rate' is a hyperparameter"),
     (["report", "sqlite:///study.db", "--out", "file"], "--out file cannot be a folder"),
     (["report", "sqlite:///study.db", "--top", "0"], "--top"),
+    (["report", "sqlite:///study.db", "--html", "--json"], "--html with --json needs --out"),
     (["report", "done", "--study", "x"], "--study x is for an Optuna storage"),
     (["report", "done", "--space", "mlp"], "done says itself what it searches"),
     (["export", "nowhere"], "nowhere is neither a .keras file nor a folder"),

@@ -82,6 +82,14 @@ def test_nothing_is_imported_that_a_folder_names(folder, monkeypatch, capsys):
             assert not Path("owned").exists(), (command, name)
 
 
+def test_a_page_imports_nothing_either(folder, monkeypatch, capsys):
+    pytest.importorskip("vl_convert", reason="vl-convert-python is not installed: extra report")
+    status, words = run(monkeypatch, capsys, "report", folder, "--html")
+    assert (status, Path("owned").exists()) == (1, False)
+    assert "give --trust" in words
+    assert not list(folder.rglob("report.html"))
+
+
 def test_one_who_trusts_says_so(folder, monkeypatch, capsys):
     status, words = run(monkeypatch, capsys, "best", folder, "--trust")
     assert (status, Path("owned").exists()) == (0, True), words

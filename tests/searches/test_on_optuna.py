@@ -27,3 +27,6 @@ def test_every_child_is_trained_to_its_end_as_in_the_other_hosts(tmp_path):
     assert epochs == [(number, epoch) for number in range(14) for epoch in range(3)]
     told = on_optuna.read(tmp_path, read_settings(tmp_path))
     assert [trial.state for trial in told] == ["complete"] * 14
+    for trial in told:
+        assert [epoch for epoch, _ in trial.curves["reward"]] == [1, 2, 3]
+        assert trial.curves["reward"][-1][1] == trial.reward

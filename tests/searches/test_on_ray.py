@@ -52,10 +52,16 @@ def test_somebodys_experiment_is_read_and_runs_nothing(tmp_path: Path) -> None:
         trials.append([json.dumps(told), json.dumps(ran)])
     state = folder / "experiment_state-2026-01-01_00-00-00.json"
     state.write_text(json.dumps({"trial_data": trials, "runner_data": evil}))
+    (folder / "t0").mkdir()
+    reports = [{"trial_id": "t0", "training_iteration": k, "score": k / 6} for k in (1, 2, 3)]
+    lines = [*map(json.dumps, reports), '{"trial_id": "t0", "training_it']  # still written
+    (folder / "t0" / "result.json").write_text("\n".join(lines))
     (folder / "tuner.pkl").write_bytes(pickle.dumps(Evil(mark)))
     run = open_run(str(folder), space="mlp", metric="score:max")
     assert [trial.state for trial in run.trials] == ["complete", "failed", "pruned"]
     assert run.trials[0].metrics == {"score": 0.5}
+    assert run.trials[0].curves == {"score": [(1, 1 / 6), (2, 2 / 6), (3, 3 / 6)]}
+    assert run.trials[2].curves == {}
     assert run.trials[0].params == MLPSpace().read(params)
     assert "after 1 iterations" in run.trials[2].error
     assert not mark.exists()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ from cellwright.plugins.metrics import (
     SHARED,
     Metric,
     beside_reward,
-    known_metric,
     plain_number,
 )
 from cellwright.plugins.training.best_child import read_best
@@ -34,6 +32,7 @@ from cellwright.searches.trial import (
     counted,
     ranked,
 )
+from cellwright.searches.wording import filled, told_of, words
 
 if TYPE_CHECKING:
     from cellwright.search_spaces.layer_table import Row
@@ -88,34 +87,8 @@ def print_trial(
         console.print(f"  {line}", highlight=False, markup=False)
     others = [metric for metric in told_of(trial.metrics) if metric.name not in [*judged, SHARED]]
     if metrics and others:
-        for line in _filled([metric.write(trial.metrics[metric.name]) for metric in others]):
+        for line in filled([metric.write(trial.metrics[metric.name]) for metric in others]):
             console.print(f"  {line}", highlight=False, markup=False)
-
-
-def words(space: SearchSpace | None, trial: Trial) -> list[str]:
-    """The architecture of a trial in words, and a line of its other hyperparameters."""
-    lines = list(space.words(trial.params)) if space is not None and trial.params else []
-    return lines + _filled([f"{name} {as_written(x)}" for name, x in trial.others.items()])
-
-
-def _filled(parts: Sequence[str], width: int = 76) -> list[str]:
-    """Lines of parts, each of which stays in one piece."""
-    text = "  ".join(part.replace(" ", "\u00a0") for part in parts)
-    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
-    return [line.replace("\u00a0", " ") for line in lines]
-
-
-def as_written(value: Any) -> str:
-    """A hyperparameter; a number that is not whole has four significant digits."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def told_of(names: Iterable[str]) -> list[Metric]:
-    """Metrics by their names, in the order of tables; those that are not known follow."""
-    there = set(names)
-    order = [name for name in METRICS if name in there]
-    order += sorted(there - set(METRICS))
-    return [known_metric(name) or Metric(name, "", "maximize") for name in order]
 
 
 def print_model(out: Path, trial: Trial) -> None:

@@ -7,6 +7,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,13 +16,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cellwright.command_line.printing import (
-    as_written,
-    console,
-    print_trial,
-    trial_table,
-    words,
-)
+from cellwright.command_line.pages.library import NAME, check_installed
+from cellwright.command_line.printing import console, print_trial, trial_table
 from cellwright.command_line.report_files import write_report
 from cellwright.plugins.metrics import Metric, plain_number
 from cellwright.search_spaces import INFEASIBLE, CellwrightError
@@ -30,6 +26,7 @@ from cellwright.searches.findings import Findings, find
 from cellwright.searches.run import Run
 from cellwright.searches.runs import open_run
 from cellwright.searches.trial import Trial, about_data, about_shared_weights, ranked
+from cellwright.searches.wording import as_written, words
 
 _MOST = 10  # rows of a table, and pruned trials that are named
 
@@ -64,6 +61,13 @@ def report(
             "NAME-report beside the file of a study."
         ),
     ] = None,
+    html: Annotated[
+        bool,
+        typer.Option(
+            "--html",
+            help="Write report.html too: one page to look at and to send, which needs no network.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print only JSON; write files only with --out.")
     ] = False,
@@ -74,6 +78,10 @@ def report(
     """
     if out is not None:
         check_folder(out)
+    if html and as_json and out is None:
+        raise CellwrightError("--html with --json needs --out: give the folder for the files")
+    if html:
+        check_installed()
     run = open_run(what, space=space, study=study, metric=metric)
     found = find(run)
     if not found.best:
@@ -82,6 +90,8 @@ def report(
     if not as_json:
         check_folder(folder)
     files = [] if as_json and out is None else _write(folder, run, found)
+    if html:
+        files.append(_write_html(folder / NAME, what, run, found, top, quiet=as_json))
     if as_json:
         print(json.dumps(_as_json(run, found, top, files), indent=1))
         return
@@ -114,6 +124,15 @@ def _write(folder: Path, run: Run, found: Findings) -> list[Path]:
         raise CellwrightError(
             f"the report cannot be written: {error}. Give a folder of your own with --out"
         ) from error
+
+
+def _write_html(file: Path, what: str, run: Run, found: Findings, top: int, *, quiet: bool) -> Path:
+    from cellwright.command_line.pages.page import write_page
+
+    summary = _summary(run, found)
+    with nullcontext() if quiet else console.status("drawing the children") as status:
+        doing = (lambda words: None) if status is None else status.update
+        return write_page(file, what, run, found, top=top, summary=summary, doing=doing)
 
 
 def _ended(run: Run) -> str:

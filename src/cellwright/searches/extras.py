@@ -21,8 +21,11 @@ EXTRAS = {
     "onnxruntime": "export",
     "tf2onnx": "export",
     "openvino": "openvino",
+    "jinja2": "report",
+    "vl_convert": "report",
 }
-_TITLES = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "Pillow", "openvino": "OpenVINO"}
+_TITLES = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "Pillow", "openvino": "OpenVINO",
+           "jinja2": "Jinja2", "vl_convert": "vl-convert-python"}  # fmt: skip
 
 
 def advice(module: str | None, what: str = "") -> str | None:

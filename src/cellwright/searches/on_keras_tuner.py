@@ -22,7 +22,7 @@ from cellwright.search_spaces import INFEASIBLE, Params
 from cellwright.searches.hosts import OnEpoch, OnTrial
 from cellwright.searches.run import Run, name_of_values, split_params
 from cellwright.searches.settings import Settings
-from cellwright.searches.trial import Trial
+from cellwright.searches.trial import Trial, read_curves
 
 PROJECT = "keras_tuner"
 _MOST = 8  # metrics among which the objectives of a project are looked for
@@ -98,7 +98,13 @@ def trial_of(trial: Any, params: Params) -> Trial:
         metrics,
         kind.rpartition(".")[2] + colon + words,  # an exception without its module
         values.get(AFTER),
+        curves=read_curves({name: _by_step(trial, name) for name in names}),
     )
+
+
+def _by_step(trial: Any, name: str) -> list[tuple[int, float]]:
+    """A metric by the step, which is an epoch, as the mean of the trial's executions."""
+    return [(one.step, float(one.mean())) for one in trial.metrics.get_history(name)]
 
 
 def open_run(what: str, space: str | None, study: str | None) -> Run:

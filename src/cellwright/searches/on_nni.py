@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
 from cellwright.adapters import nni_experiment, nni_trial
 from cellwright.adapters.nni_config import read_config, tuner_arguments
-from cellwright.adapters.nni_database import DATABASE, read_jobs
+from cellwright.adapters.nni_database import DATABASE, Job, read_jobs
 from cellwright.adapters.nni_init import (
     WORKING_DIRECTORY,
     as_python,
@@ -23,13 +24,13 @@ from cellwright.plugins import Evaluation, make_space
 from cellwright.plugins.metrics import Metric, find_metric
 from cellwright.plugins.records.record import AFTER, BUDGET, without_ours
 from cellwright.plugins.training.best_child import keep_best
-from cellwright.search_spaces import INFEASIBLE, CellwrightError
+from cellwright.search_spaces import INFEASIBLE, CellwrightError, CorruptedState
 from cellwright.searches.folder import read_settings
 from cellwright.searches.hosts import OnEpoch, OnTrial
 from cellwright.searches.reward import split_named
 from cellwright.searches.run import Run, name_of_values, split_params
 from cellwright.searches.settings import CHECKPOINTS, WEIGHTS, Settings
-from cellwright.searches.trial import Trial
+from cellwright.searches.trial import Curves, Trial, read_curves
 
 EXPERIMENT = "experiment"
 
@@ -48,7 +49,13 @@ def read(folder: Path, settings: Settings) -> list[Trial]:
     experiment = folder / EXPERIMENT
     if not experiment.exists():
         return []
-    return [trial_of(trial) for trial in nni_experiment.read_trials(experiment)]
+    found = nni_experiment.read_trials(experiment)
+    latest = nni_experiment.latest_experiment(experiment)
+    jobs: list[Job] = []
+    if found and latest is not None:
+        with suppress(CorruptedState):  # the record is the tuner's, and curves are not worth a stop
+            jobs, _ = read_jobs(latest)
+    return [replace(trial_of(trial), curves=_curves(trial, jobs)) for trial in found]
 
 
 def search(
@@ -202,6 +209,25 @@ def _told(trial: nni_experiment.Trial) -> Trial:
     )
 
 
+def _curves(trial: nni_experiment.Trial, jobs: Sequence[Job]) -> Curves:
+    """What a trial of ours reported on the way.
+
+    NNI may keep it under another trial's parameters (`nni_database`), so it is found by the
+    architecture and the value that the trial itself told.
+    """
+    for job in jobs:
+        same = trial.value is not None and job.metrics.get("default") == trial.value
+        if same and all(job.echo.get(name) == x for name, x in trial.params.items()):
+            return read_curves(_named(job))
+    return {}
+
+
+def _named(job: Job) -> dict[str, list[tuple[int, float]]]:
+    """The curves of a trial; ``default`` only where nothing has a name of its own."""
+    named = {name: curve for name, curve in job.curves.items() if name != "default"}
+    return named or job.curves
+
+
 def open_run(what: str, space: str | None, study: str | None) -> Run:
     """An experiment of any tuner; the configuration of one of ours names the space.
 
@@ -220,14 +246,17 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
     arguments = tuner_arguments(config)
     mode, name = arguments.get("optimize_mode") or "maximize", folder.resolve().name
     if not (experiment / "checkpoint" / HISTORY).exists():
-        given = [Trial(job.number, job.params, job.state, job.metrics) for job in jobs]
+        given = [
+            Trial(job.number, job.params, job.state, job.metrics, curves=read_curves(job.curves))
+            for job in jobs
+        ]
         made, trials = split_params(name, space, given)
         goal = find_metric(f"default:{mode}")
         return Run(name, made, trials, [goal], [goal], goal)
     searched = make_space(arguments.get("space"), arguments.get("tune", ()))
     found = nni_experiment.trials_of(experiment, searched)
     found.sort(key=lambda trial: trial.number)
-    told = [_told(trial) for trial in found]
+    told = [replace(_told(trial), curves=_curves(trial, jobs)) for trial in found]
     if goals := arguments.get("objectives"):
         objectives = [find_metric(f"{each}:{direction}") for each, direction in goals.items()]
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,11 @@ from cellwright.adapters.optuna_sampler import StrategySampler
 from cellwright.adapters.optuna_space import is_claimed, part_of
 from cellwright.adapters.optuna_storage import open_storage
 from cellwright.adapters.optuna_study import INTERRUPTED, was_stopped
-from cellwright.adapters.optuna_trial import run
+from cellwright.adapters.optuna_trial import CURVES, run
 from cellwright.adapters.optuna_worker import work
 from cellwright.plugins import Evaluation, make_space
 from cellwright.plugins.interrupts import check
-from cellwright.plugins.metrics import Metric, find_metric
+from cellwright.plugins.metrics import Metric, find_metric, split_direction
 from cellwright.plugins.passwords import keep
 from cellwright.plugins.training.best_child import keep_best
 from cellwright.search_spaces import (
@@ -44,7 +45,7 @@ from cellwright.searches.folder import has_workers
 from cellwright.searches.hosts import OnEpoch, OnTrial
 from cellwright.searches.run import Run, name_of_values, split_params
 from cellwright.searches.settings import Settings, as_told
-from cellwright.searches.trial import Trial
+from cellwright.searches.trial import Curves, Trial, read_curves
 
 JOURNAL = "study.journal"
 _SEARCH = "cellwright:search"  # system attribute of a study: the settings that all workers share
@@ -65,9 +66,11 @@ def read(folder: Path, settings: Settings) -> list[Trial]:
         )
     except KeyError:  # stopped before the study was made
         return []
+    goals = [split_direction(text)[0] for text in settings.objectives or ("reward",)]
     return [
-        trial_of(trial) for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()
-    ]
+        trial_of(trial, goals) for trial in study.get_trials(deepcopy=False)
+        if trial.state.is_finished()
+    ]  # fmt: skip
 
 
 def search(
@@ -234,8 +237,13 @@ def _release_abandoned(study: optuna.Study) -> None:
         study.tell(trial.number, state=TrialState.FAIL)
 
 
-def trial_of(trial: FrozenTrial) -> Trial:
-    """A finished trial of any study, its metrics those of its user attributes."""
+def trial_of(trial: FrozenTrial, goals: Sequence[str] = ()) -> Trial:
+    """A finished trial of any study, its metrics those of its user attributes.
+
+    Args:
+        trial: In any state that is an end.
+        goals: The names of the study's values, of which one alone has intermediate values.
+    """
     attributes: dict[str, Any] = dict(trial.user_attrs)
     error = str(attributes.pop("error", ""))
     attributes.pop(INTERRUPTED, False)
@@ -253,7 +261,16 @@ def trial_of(trial: FrozenTrial) -> Trial:
     state = "interrupted" if interrupted else _STATES[trial.state]
     if INFEASIBLE in metrics:
         state = "infeasible"
-    return Trial(trial.number, dict(trial.params), state, metrics, error, after)
+    curves = _curves(trial, goals[0] if len(goals) == 1 else "value")
+    return Trial(trial.number, dict(trial.params), state, metrics, error, after, curves=curves)
+
+
+def _curves(trial: FrozenTrial, goal: str) -> Curves:
+    """What a trial reported by epoch, or what a trial of several objectives has noted."""
+    noted = trial.user_attrs.get(CURVES)
+    with suppress(TypeError, ValueError, AttributeError):  # an attribute of the user's, so named
+        return read_curves({goal: trial.intermediate_values.items(), **(noted or {})})
+    return read_curves({goal: trial.intermediate_values.items()})
 
 
 def _check_there(what: str) -> None:
@@ -366,7 +383,10 @@ def _objectives(
 
 
 def _with_values(told: Trial, trial: FrozenTrial, objectives: Sequence[Metric]) -> Trial:
-    """A trial with the study's values among its metrics."""
+    """A trial with the study's values among its metrics, and its curve under the value's name."""
+    if len(objectives) == 1:
+        curves = {objectives[0].name if n == "value" else n: x for n, x in told.curves.items()}
+        told = replace(told, curves=curves)
     if told.state not in ("complete", "pruned") or trial.values is None:
         return told
     values = zip((metric.name for metric in objectives), trial.values, strict=True)

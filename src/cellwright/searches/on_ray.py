@@ -6,15 +6,16 @@ import functools
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
 
-from cellwright.adapters.ray_experiment import STATE, trials_in
+from cellwright.adapters.ray_experiment import STATE, reports_in, trials_in
 from cellwright.adapters.ray_experiment import Trial as TheirTrial
 from cellwright.adapters.ray_facts import facts_in
 from cellwright.adapters.ray_searcher import CellwrightSearch
@@ -32,7 +33,7 @@ from cellwright.searches.folder import read_settings
 from cellwright.searches.hosts import OnEpoch, OnTrial
 from cellwright.searches.run import Run, split_params
 from cellwright.searches.settings import CHECKPOINTS, WEIGHTS, Settings
-from cellwright.searches.trial import Trial
+from cellwright.searches.trial import Curves, Trial, read_curves
 
 PLACE = "ray"  # in the folder of a search: the record, and an experiment of each session
 RECORD = "record.json"
@@ -49,7 +50,24 @@ def read(folder: Path, settings: Settings) -> list[Trial]:
         return []
     record, facts = TrialRecord.load(file, settings.make_space())
     expected = dict(facts_in(facts, record, file).expected)
-    return [_of_record(record, number, expected) for number in sorted(record.told)]
+    curves = {}
+    for session in sorted((folder / PLACE).glob("session-*")):
+        for reports in reports_in(session).values():
+            number = notes_in(reports[0].get("config") or {}).get(NUMBER)
+            curves[number] = _curves(reports)
+    return [
+        replace(_of_record(record, number, expected), curves=curves.get(number, {}))
+        for number in sorted(record.told)
+    ]
+
+
+def _curves(reports: Sequence[Mapping[str, Any]]) -> Curves:
+    """The metrics of one trial's reports by their iteration."""
+    found: dict[str, list[tuple[Any, float]]] = {}
+    for report in reports:
+        for name, value in metrics_in(report).items():
+            found.setdefault(name, []).append((report.get("training_iteration"), value))
+    return read_curves(found)
 
 
 def search(
@@ -237,7 +255,11 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
     folder = Path(what)
     theirs = trials_in(folder)
     longest = max((t.result.get("training_iteration", 0) for t in theirs), default=0)
-    found = [_of_experiment(k, trial, longest) for k, trial in enumerate(theirs) if trial.ended]
+    reports = reports_in(folder)
+    found = [
+        replace(_of_experiment(k, trial, longest), curves=_curves(reports.get(trial.id, [])))
+        for k, trial in enumerate(theirs) if trial.ended
+    ]  # fmt: skip
     objectives = _objectives(folder)
     made, trials = split_params(folder.name, space, sorted(found, key=lambda trial: trial.number))
     judge = objectives[0] if len(objectives) == 1 else None

@@ -11,6 +11,9 @@ from cellwright.plugins.metrics import DATA_WAIT, LEFT_OUT, METRICS, MUCH_WAITIN
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.search_spaces import Params, SearchSpace
 
+# By a metric's name, its points (epoch, value), in the order of epochs.
+Curves = Mapping[str, Sequence[tuple[float, float]]]
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -22,6 +25,7 @@ class Trial:
 
     ``params`` are the decisions of the space that was searched, and empty if the trial does not
     hold them all; ``others`` are its other hyperparameters, such as a learning rate of the user's.
+    ``curves`` are the values by epoch that the host's record holds, which may be none.
     """
 
     number: int
@@ -31,10 +35,29 @@ class Trial:
     error: str = ""
     after: str | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
+    curves: Curves = field(default_factory=dict, compare=False)
 
     @property
     def reward(self) -> float | None:
         return self.metrics.get("reward") if self.state == "complete" else None
+
+
+def read_curves(points: Mapping[str, Iterable[tuple[Any, Any]]]) -> Curves:
+    """Curves from what a record holds: the points that are finite numbers, at least two of each."""
+    read = {
+        str(name): [
+            (float(epoch), float(value))
+            for epoch, value in curve
+            if _is_finite(epoch) and _is_finite(value)
+        ]
+        for name, curve in points.items()
+    }
+    return {name: sorted(curve) for name, curve in read.items() if len(curve) > 1}
+
+
+def _is_finite(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
 
 
 def counted(trials: Iterable[Trial]) -> int:
