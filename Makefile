@@ -2,11 +2,12 @@
 # make test     set up .venv and run the tests (make test-slow: the long ones)
 # make check    formatting, lint and types
 # make docs     the documentation's site, into site (make docs-serve: while you write)
+# make release-check  what would be published, built into dist and tried
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: search test test-slow check docs docs-serve clean
+.PHONY: search test test-slow check docs docs-serve release-check clean
 
 search: .venv/search-ready
 	$(BIN)/cellwright search --data digits --host optuna --strategy auto \
@@ -28,6 +29,9 @@ docs: .venv-docs/ready
 
 docs-serve: .venv-docs/ready
 	.venv-docs/bin/mkdocs serve
+
+release-check:
+	PYTHON=$(PYTHON) .ci/release-check
 
 .venv/created:
 	$(PYTHON) -m venv .venv
