@@ -1,11 +1,13 @@
 # make search   set up .venv and search a cell on scikit-learn's digits, into runs/digits
 # make test     set up .venv and run the tests (make test-slow: the long ones)
 # make check    formatting, lint and types
+# make docs     the documentation's site, into site (make docs-serve: while you write)
+# make release-check  what would be published, built into dist and tried
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: search test test-slow check clean
+.PHONY: search test test-slow check docs docs-serve release-check clean
 
 search: .venv/search-ready
 	$(BIN)/cellwright search --data digits --host optuna --strategy auto \
@@ -22,6 +24,15 @@ check: .venv/test-ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: .venv-docs/ready
+	.venv-docs/bin/mkdocs build
+
+docs-serve: .venv-docs/ready
+	.venv-docs/bin/mkdocs serve
+
+release-check:
+	PYTHON=$(PYTHON) .ci/release-check
+
 .venv/created:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -35,5 +46,12 @@ check: .venv/test-ready
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
 	touch $@
 
+# An environment of its own: the site needs no framework, and no test needs the site.
+.venv-docs/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --upgrade pip
+	.venv-docs/bin/python -m pip install --quiet -e ".[docs]"
+	touch $@
+
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-docs site build dist

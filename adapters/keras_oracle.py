@@ -94,9 +94,13 @@ class StrategyOracle(ProjectOracle):
             ``tuner/initial_epoch``, ``tuner/bracket``, ``tuner/round`` and ``tuner/trial_id``, and
             in a population ``tuner/after``, all of which `NASNetHyperModel` follows.
             ``schedule.trials`` trials are one pass.
-        hyperparameters, allow_new_entries, tune_new_entries, max_retries_per_trial,
-        max_consecutive_failed_trials: As in every Keras Tuner oracle. The decisions are declared
-            by the oracle itself, so that ``allow_new_entries=False`` needs no ``hyperparameters``.
+        hyperparameters: Hyperparameters that are declared beforehand, as in every Keras Tuner
+            oracle. The decisions are declared by the oracle itself.
+        allow_new_entries: Whether a hypermodel may ask for others than those declared, as in every
+            Keras Tuner oracle; False needs no ``hyperparameters``.
+        tune_new_entries: Whether those others are searched too, or keep their defaults.
+        max_retries_per_trial: How often a trial that failed is run again.
+        max_consecutive_failed_trials: After how many failed trials in a row the search ends.
         arguments: Those of a strategy that is given by name, such as ``exploration=0.1``.
 
     Raises:
@@ -244,6 +248,7 @@ class StrategyOracle(ProjectOracle):
         self._scored_by[trial.trial_id] = scored_by
 
     def create_trial(self, tuner_id: str) -> Any:
+        """A trial with what the strategy proposes, as a tuner asks for it; see Keras Tuner."""
         self._watch.on = False
         with self._locked():
             trial = super().create_trial(tuner_id)

@@ -39,7 +39,16 @@ def tuner_arguments(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_experiment(folder: str | Path) -> None:
-    """`check_config` on the ``config.yml`` of ``folder``."""
+    """Check the files of an NNI experiment before NNI starts, which shows errors in its logs alone.
+
+    Args:
+        folder: Where ``config.yml`` is, and the search space that it names.
+
+    Raises:
+        ValueError: If a file is no YAML or JSON, with its name and place, or a class argument does
+            not fit (`StrategyTuner`).
+        SpaceMismatch: If the search space is not the tuner's, or a part of it.
+    """
     check_config(Path(folder, "config.yml"))
 
 

@@ -140,7 +140,7 @@ class CellwrightSearch(Searcher):  # type: ignore[misc]
 
     @property
     def seed(self) -> int:
-        """The strategy's."""
+        """The strategy's seed, which Tune keeps with the searcher."""
         return self.strategy.seed
 
     def set_search_properties(

@@ -13,7 +13,9 @@ from cellwright.search_spaces.arguments import check_flag, check_number, check_t
 from cellwright.search_spaces.errors import InvalidArchitecture
 
 Value = str | int | float | bool
+"""What a decision may be: plain values alone, which every host stores as they are."""
 Params = dict[str, Value]
+"""An architecture as hosts know it: the value of each decision by the decision's name."""
 When = Mapping[str, Value | Sequence[Value]]
 _LEVELS = 5
 
@@ -208,10 +210,19 @@ class Float(_Range):
         ValueError: On a range that is empty or not finite.
     """
 
-    def __init__(self, name: str, low: float, high: float, **options: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        low: float,
+        high: float,
+        *,
+        log: bool = False,
+        levels: int = _LEVELS,
+        when: When | None = None,
+    ) -> None:
         check_number("low", low)
         check_number("high", high)
-        super().__init__(name, float(low), float(high), **options)
+        super().__init__(name, float(low), float(high), log=log, levels=levels, when=when)
 
     def read(self, value: Any) -> Value:
         """``value`` as a float; see `Decision.read`."""
@@ -236,8 +247,18 @@ class Int(_Range):
         ValueError: On a range that is empty or not of whole numbers.
     """
 
-    def __init__(self, name: str, low: int, high: int, **options: Any) -> None:
-        super().__init__(name, as_whole("low", low), as_whole("high", high), **options)
+    def __init__(
+        self,
+        name: str,
+        low: int,
+        high: int,
+        *,
+        log: bool = False,
+        levels: int = _LEVELS,
+        when: When | None = None,
+    ) -> None:
+        low, high = as_whole("low", low), as_whole("high", high)
+        super().__init__(name, low, high, log=log, levels=levels, when=when)
 
     def read(self, value: Any) -> Value:
         """``value`` as an int; see `Decision.read`."""

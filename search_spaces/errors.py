@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Among a trial's metrics in every host, for a child beyond a limit, which as a rule has kept it
-# from being trained: how far it is beyond it, as a share of the limit, above 0.
 INFEASIBLE = "infeasible"
+"""A metric that every host is told of a child beyond a limit, which as a rule is not trained: how
+far it is beyond the limit, as a share of the limit, above 0."""
 
 
 class CellwrightError(Exception):

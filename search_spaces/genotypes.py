@@ -23,6 +23,7 @@ GENOTYPES: dict[str, Genotype | MnasNetGenotype] = {
     genotype.name: genotype
     for genotype in (NASNET_A, AMOEBANET_A, MNASNET_A1, MNASNET_B1, MNASNET_SMALL)
 }
+"""The published genotypes by the names that `load_genotype` and the command line take."""
 
 
 def load_genotype(

@@ -20,9 +20,14 @@ class Stream(Data):
     Args:
         to_train: The examples to train on.
         to_validate: Those to validate on; None if nothing is held out.
-        class_names, target_mean, target_scale, preparation, notes, label, white: See
-            `Data`.
+        class_names: Names of the classes, in order; None if a number is predicted.
         identity: The fingerprint, from what can be told without reading everything.
+        target_mean: A predicted number is ``target_mean + target_scale * output``.
+        target_scale: See ``target_mean``.
+        preparation: How a table became features; None for images.
+        notes: What a user should know about how the data were prepared.
+        label: Name of the column that is predicted, in a table of a file.
+        white: What images were divided by, as in `Dataset`.
     """
 
     to_train: Part

@@ -91,7 +91,7 @@ class TrainedMeter(Protocol):
 
     @property
     def after_training(self) -> bool:
-        """True."""
+        """True, which says that a child is measured once it is trained."""
 
     def __call__(self, model: Any, data: Data) -> Measurement:
         """Measure ``model``, which was trained on ``data``.
@@ -102,6 +102,7 @@ class TrainedMeter(Protocol):
 
 
 AnyMeter = Meter | TrainedMeter
+"""A meter of untrained children or one of trained children, where either will do."""
 
 
 def of_untrained(meter: AnyMeter | Sequence[AnyMeter] | None) -> tuple[Meter, ...]:

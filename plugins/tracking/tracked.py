@@ -45,10 +45,12 @@ class TrackedTrial:
 
     @property
     def reward(self) -> float | None:
+        """What the search maximises; None for a trial that is not complete."""
         return self.metrics.get("reward") if self.state == "complete" else None
 
 
 OnTrial = Callable[[TrackedTrial], None]
+"""A tracker: anything that can be called with each trial that has ended."""
 
 
 @dataclass

@@ -79,7 +79,8 @@ def convert_to_litert(
 
     Args:
         model: See `inference_model`, which is what is converted.
-        int8, images: See `export_litert`.
+        int8: Whether to quantise, as in `export_litert`.
+        images: What the ranges of values are measured on for ``int8``, as in `export_litert`.
 
     Raises:
         ExportFailed: If the network has an operation that LiteRT does not, or Keras runs on another

@@ -83,6 +83,7 @@ OPERATION_SETS: Mapping[str, Mapping[str, Recipe]] = {
         "max_3x3": _pool("max"),
     },
 }
+"""The operations of each set by name, and how they are built: a kind, and its arguments."""
 
 _YOURS: dict[str, Builder] = {}
 

@@ -180,6 +180,7 @@ class Skeleton:
 
     @property
     def normal_cells(self) -> int:
+        """The number of normal cells in the whole network."""
         return self.repeats * (self.reductions + 1)
 
     @property

@@ -1,0 +1,1 @@
+"""Who drives: samplers, tuners, oracles and searchers, each file named after its host first."""
