@@ -48,6 +48,7 @@ from cellwright.adapters.keras_record import measured, told_of
 from cellwright.adapters.keras_schedule import EPOCHS, attempts, in_their_words
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
 from cellwright.plugins.metrics import mistaken
+from cellwright.plugins.records.snapshots import remember
 from cellwright.plugins.strategies.known import find_known
 from cellwright.plugins.strategies.schedule import Schedule, draws_of
 from cellwright.plugins.strategies.strategy import NOTES
@@ -139,7 +140,7 @@ class StrategyOracle(ProjectOracle):
         strategy.check_objectives(len(objectives))
         if schedule is not None:
             schedule.check(strategy.space)
-        self.strategy = strategy
+        self.strategy = remember(strategy)
         self.schedule = schedule
         for one in objectives:
             if wrong := mistaken([one.name], one.direction):

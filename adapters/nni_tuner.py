@@ -27,6 +27,7 @@ from cellwright.adapters.nni_space import other_entries
 from cellwright.plugins.files import set_aside
 from cellwright.plugins.metrics import mistaken
 from cellwright.plugins.records.record import ANSWERS_NONE
+from cellwright.plugins.records.snapshots import remember
 from cellwright.plugins.registry import make_space, make_strategy
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import (
@@ -107,8 +108,10 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
 
         def make(space: SearchSpace, seed: int | None) -> Strategy:
             objectives = len(self._signs)
-            return _make_strategy(
-                strategy, space, seed=seed, objectives=objectives, **strategy_arguments
+            return remember(
+                _make_strategy(
+                    strategy, space, seed=seed, objectives=objectives, **strategy_arguments
+                )
             )
 
         self._make = make

@@ -53,6 +53,7 @@ from cellwright.adapters.optuna_study import (
 from cellwright.adapters.optuna_suggest import known_trial, note_architecture, suggest
 from cellwright.plugins import Strategy, Told, make_space, make_strategy
 from cellwright.plugins.interrupts import was_interrupted
+from cellwright.plugins.records.snapshots import remember
 from cellwright.plugins.strategies.schedule import Schedule
 from cellwright.search_spaces import InvalidArchitecture, Params, SearchSpace
 
@@ -155,7 +156,7 @@ class StrategySampler(BaseSampler):
         schedule: Schedule | None,
         artifact_store: ArtifactStore | None,
     ) -> None:
-        self.strategy = strategy
+        self.strategy = remember(strategy)
         self._make = make  # if it was given by name
         self._others = independent_sampler
         self._artifact_store = artifact_store
@@ -348,7 +349,8 @@ class StrategySampler(BaseSampler):
         objectives = len(study.directions)
         if self._make is not None and self.strategy.objectives != objectives:
             given = "objectives" in self._make.keywords
-            self.strategy = self._make(**({} if given else {"objectives": objectives}))
+            made = self._make(**({} if given else {"objectives": objectives}))
+            self.strategy = remember(made)
         self.strategy.check_objectives(objectives)
 
     def _forget_study(self) -> None:

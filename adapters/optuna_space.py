@@ -114,8 +114,13 @@ def check_choices(study: Study, space: SearchSpace, trials: Sequence[FrozenTrial
 
 def _compatible(one: BaseDistribution, other: BaseDistribution) -> bool:
     """Whether Optuna takes both for one parameter of a study; a range may change."""
+    if isinstance(one, CategoricalDistribution) and isinstance(other, CategoricalDistribution):
+        # Optuna compares choice by choice: seconds for a study of 20,000 trials.
+        mine, theirs = one.choices, other.choices
+        same = mine == theirs and [*map(type, mine)] == [*map(type, theirs)]
+        return same or one == other
     if isinstance(one, CategoricalDistribution) or isinstance(other, CategoricalDistribution):
-        return one == other
+        return False
     return type(one) is type(other) and getattr(one, "log", None) == getattr(other, "log", None)
 
 

@@ -47,6 +47,7 @@ from cellwright.plugins import make_space, make_strategy
 from cellwright.plugins.metrics import mistaken
 from cellwright.plugins.records.proposal import propose
 from cellwright.plugins.records.record import ANSWERS_NONE, TrialRecord, result_of
+from cellwright.plugins.records.snapshots import remember
 from cellwright.plugins.strategies.schedule import Schedule
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import InvalidArchitecture, SearchSpace, SpaceMismatch
@@ -120,7 +121,7 @@ class CellwrightSearch(Searcher):  # type: ignore[misc]
         for name, sign in self._signs.items():
             if wrong := mistaken([name], "max" if sign > 0 else "min"):
                 _log.warning("%s: give the other mode to CellwrightSearch", wrong)
-        self.strategy, self.schedule, self.space = strategy, schedule, strategy.space
+        self.strategy, self.schedule, self.space = remember(strategy), schedule, strategy.space
         self._blank = copy.deepcopy(strategy)  # before it learned anything: what is pickled
         self.record = TrialRecord(self.space)
         self._numbers: dict[str, int] = {}  # by Tune's id of a trial

@@ -73,6 +73,11 @@ class SearchSpace:
             twice = sorted({name for name in self.names if self.names.count(name) > 1})
             raise ValueError(f"decision names must be unique, got {twice} more than once")
         self._name_set = frozenset(self.names)
+        # A record of 20,000 trials takes a million of these look-ups.
+        self._look_up = tuple(
+            (one.name, one._index.__getitem__ if type(one).index is Decision.index else one.index)
+            for one in self.decisions
+        )
         _check_conditions(self.decisions)
         self._conditional = any(decision.when for decision in self.decisions)
         kinds: dict[str, list[int]] = {}
@@ -137,6 +142,11 @@ class SearchSpace:
         Raises:
             InvalidArchitecture: Naming the missing, unknown or wrong decisions.
         """
+        if isinstance(params, Mapping) and len(params) == len(self.names):
+            try:
+                return tuple([index(params[name]) for name, index in self._look_up])
+            except (KeyError, TypeError, InvalidArchitecture):
+                pass  # what is wrong is said below
         missing = self.missing(params)
         if missing or not params.keys() <= self._name_set:
             unknown = sorted(str(name) for name in params.keys() - self._name_set)

@@ -18,6 +18,8 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Folders here are the tests' own, with spaces in modules of theirs; test_trust.py takes this away.
 os.environ.setdefault("CELLWRIGHT_TRUST", "1")
+# Tests keep no snapshots in the home of whoever runs them; test_snapshots.py has its own folders.
+os.environ.setdefault("CELLWRIGHT_CACHE", "")
 # Tests run side by side, one for each core: threads of OpenBLAS beside them wait for cores, busily,
 # and small products take several times as long. It reads this when NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

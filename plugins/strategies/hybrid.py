@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Unpack
+from collections.abc import Mapping
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 
@@ -166,6 +167,7 @@ class HybridReinforce(PolicyGradient):
                 rows, weigh, scale_up * self.entropy_weight, learned, targets, shares
             )
             self._step()
+        del self._results[: -self.memory], self._errors[:-_ERRORS]
 
     @property
     def _two_heads(self) -> TwoHeadedController:
@@ -184,6 +186,15 @@ class HybridReinforce(PolicyGradient):
         self._results: list[tuple[tuple[int, ...], float]] = []
         self._errors: list[float] = []
         self._scale = None
+
+    def _values(self) -> dict[str, Any]:
+        return {name: value for name, value in super()._values().items() if name != "_scale"}
+
+    def _take_values(self, values: Mapping[str, Any]) -> None:
+        super()._take_values(values)
+        updated = self._results[: len(self._results) - len(self._waiting)]
+        if updated and self.predictor:
+            self._scale = RewardScale(np.array([reward for _, reward in updated]))
 
     def _share_words(self) -> None:
         """Let choices that have words in common begin with similar embeddings, whichever decisions

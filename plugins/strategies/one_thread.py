@@ -27,3 +27,13 @@ def one_thread() -> Iterator[None]:
 def _pools() -> ThreadpoolController:
     np.linalg.inv(np.eye(1))  # so that its library is loaded
     return ThreadpoolController()
+
+
+def kind_of_algebra() -> list[str]:
+    """Which library NumPy's algebra runs in, and for which kind of processor."""
+    found = [
+        " ".join(str(one.get(name)) for name in ("internal_api", "version", "architecture"))
+        for one in _pools().info()
+        if one.get("user_api") == "blas"
+    ]
+    return sorted(set(found))

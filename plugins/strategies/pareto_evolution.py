@@ -38,6 +38,8 @@ class ParetoEvolution(Strategy):
         ValueError: If an argument is out of range.
     """
 
+    _learned = ("_members",)
+
     def __init__(
         self,
         space: SearchSpace,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Any, Unpack
 
 import numpy as np
@@ -50,6 +51,8 @@ class ParetoReinforce(Strategy):
         TypeError: If there is no argument of that name.
     """
 
+    _learned = ("_batch", "_worst", "_best")
+
     def __init__(
         self,
         space: SearchSpace,
@@ -63,6 +66,7 @@ class ParetoReinforce(Strategy):
         check_several(objectives, "Reinforce")
         super().__init__(space, seed=seed, objectives=objectives)
         check_integer("divisions", divisions)
+        self.divisions = divisions
         self.weights = spread(objectives, divisions)
         self._options = options
         self._forget()
@@ -86,6 +90,16 @@ class ParetoReinforce(Strategy):
         scalars = -lost.max(axis=1) - _SLOPE * lost.sum(axis=1)
         for controller, scalar in zip(self._controllers, scalars, strict=True):
             controller._learn(indices, float(scalar))
+
+    def _values(self) -> dict[str, Any]:
+        members = {f"member_{k}": one._values() for k, one in enumerate(self._controllers)}
+        flat = {f"{k}/{name}": x for k, of in members.items() for name, x in of.items()}
+        return {**super()._values(), **flat}
+
+    def _take_values(self, values: Mapping[str, Any]) -> None:
+        super()._take_values({name: values[name] for name in self._learned})
+        for k, one in enumerate(self._controllers):
+            one._take_values({name: values[f"member_{k}/{name}"] for name in one._values()})
 
     def _share(self) -> None:
         """Give each controller its weights of a full batch's results, before any of them learns."""

@@ -174,11 +174,8 @@ class PolicyGradient(Strategy):
         self._sampled.clear()
 
     def _state(self) -> Any:
-        kinds = type(self).__mro__
-        for method in ("_learn", "_forget"):  # of a class that does not know of `_learned`
-            here = next(k for k, kind in enumerate(kinds) if method in vars(kind))
-            if not any("_learned" in vars(kind) for kind in kinds[: here + 1]):
-                return None
+        if not self._declares():
+            return None
         kept = {name: _copied(getattr(self, name)) for name in self._learned}
         return self.controller.weights.copy(), kept
 
@@ -189,6 +186,16 @@ class PolicyGradient(Strategy):
         self._sampled.clear()
         for name, value in kept.items():
             setattr(self, name, _copied(value))
+
+    def _values(self) -> dict[str, Any]:
+        return {**super()._values(), "weights": self.controller.weights}
+
+    def _take_values(self, values: Mapping[str, Any]) -> None:
+        others = dict(values)
+        self.controller.weights[:] = others.pop("weights")
+        self.controller.changed()
+        self._sampled.clear()
+        super()._take_values(others)
 
     def _forget(self) -> None:
         options = self._options

@@ -134,7 +134,7 @@ class PredictorGuided(Strategy):
         told = len(self._history)
         told -= told % max(1, told // _FRESH)
         if self._model is None or self._model.told != told:
-            process = self._learned(told)
+            process = self._with_hyperparameters(told)
             keys, rewards = self._training_set(told)
             scale = RewardScale(rewards)
             process.condition(self._features(keys), scale.targets(rewards))
@@ -143,7 +143,7 @@ class PredictorGuided(Strategy):
             self._model = _Model(told, process, scale, best, float(mean.max()))
         return self._model
 
-    def _learned(self, told: int) -> GaussianProcess:
+    def _with_hyperparameters(self, told: int) -> GaussianProcess:
         """A process with the hyperparameters learned from the results up to the last milestone."""
         milestone = self.initial
         while int(milestone * _GROWTH) + 1 <= told:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 import math
 import secrets
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from cellwright.plugins.strategies import snapshots
 from cellwright.plugins.strategies.one_thread import one_thread
 from cellwright.plugins.strategies.outcome import Range, Rewards, Told, is_large, lesson
 from cellwright.search_spaces import Params, SearchSpace
@@ -24,6 +26,9 @@ _DRAWS = 4
 _MUTATIONS = 64
 # Results between two states that are kept for `Strategy.follow`, and how many of them are kept.
 _BETWEEN, _KEPT = 32, 16
+# Seconds of CPU that learning takes between two snapshots: so much, and what came late, a process
+# that joins learns itself.
+_SECONDS = 1.0
 
 NOTES = ("predicted", "predicted_std")  # the names in `Prediction.notes`
 
@@ -70,10 +75,20 @@ class Strategy(ABC):
 
     Attributes:
         seeded: Whether the seed was given, and not drawn.
+        snapshots: Where snapshots of what was learned are kept and looked for, so that a process
+            that joins a long search need not learn everything anew; nowhere if None. They are a
+            cache: they change nothing but time.
 
     Raises:
         ValueError: If the seed is negative or not an integer, or ``objectives`` is below 1.
     """
+
+    # Attributes that `_learn` changes, where learning costs enough to keep snapshots. A subclass
+    # that changes more of them in `_learn` or `_forget` names these, too.
+    _learned: ClassVar[tuple[str, ...]] = ()
+
+    snapshots: snapshots.Snapshots | None = None
+    _snapshot_key: str | None = None
 
     def __init__(self, space: SearchSpace, *, seed: int | None = None, objectives: int = 1) -> None:
         check_kind("space", space, SearchSpace, "a SearchSpace; make_space(name) gives one")
@@ -85,7 +100,9 @@ class Strategy(ABC):
         self._history: list[Told] = []
         self._range = Range()
         self._large = False  # whether a reward in the history may be a penalty
-        self._states: list[tuple[int, Any]] = []  # `_state` after so many results
+        self._states: list[tuple[int, Any]] = []  # `_state` and digest after so many results
+        self._digest = snapshots.START  # of what was learned
+        self._spent = 0.0  # seconds of CPU on learning, since the last snapshot
         self._keys: list[tuple[int, ...]] = []  # of the history's networks, in its order
         self._known: set[tuple[int, ...]] = set()
         self._running: set[tuple[int, ...]] = set()
@@ -307,7 +324,7 @@ class Strategy(ABC):
             self._states.pop()
         history, seen = self._history, self._range
         if self._states:
-            count, state = self._states[-1]
+            count, (state, digest) = self._states[-1]
             seen = Range().over(history[:count])
         if not self._states or any(self._learns_otherwise(told, seen) for told in history[:count]):
             self._reset()
@@ -315,6 +332,7 @@ class Strategy(ABC):
         del self._history[count:], self._keys[count:]
         self._known, self._range = set(self._keys), seen
         self._large = any(map(is_large, self._history))
+        self._digest = digest
         self._restore(state)
 
     def _state(self) -> Any:
@@ -326,12 +344,31 @@ class Strategy(ABC):
         """Return to the state of which ``state`` is a copy."""
         raise NotImplementedError
 
+    def _declares(self) -> bool:
+        """Whether `_learned` tells all that was learned: a subclass may know nothing of it."""
+        kinds = type(self).__mro__
+
+        def place(name: str) -> int:
+            return next(k for k, kind in enumerate(kinds) if name in vars(kind))
+
+        return bool(self._learned) and place("_learned") <= min(place("_learn"), place("_forget"))
+
+    def _values(self) -> dict[str, Any]:
+        """What was learned, by name."""
+        return {name: getattr(self, name) for name in self._learned}
+
+    def _take_values(self, values: Mapping[str, Any]) -> None:
+        """Take over what was learned."""
+        for name, value in values.items():
+            setattr(self, name, value)
+
     def _reset(self) -> None:
         self._states.clear()
         self._history.clear()
         self._keys.clear()
         self._known.clear()
         self._range, self._large = Range(), False
+        self._digest, self._spent = snapshots.START, 0.0
         self._forget()
 
     @one_thread()
@@ -345,8 +382,39 @@ class Strategy(ABC):
             results = [*known, *results]
             self._reset()
         self._range, self._large = seen, large
-        for told in results:
+        for told in results[0 if self._history else self._resume(results) :]:
             self._book(told)
+
+    def _resume(self, results: Sequence[Told]) -> int:
+        """Before the first result: take over the snapshot that has learned the most of ``results``,
+        and say how many they are."""
+        self._snapshot_key = None
+        if self.snapshots is None or not results or not self._declares():
+            return 0
+        like = self._values()
+        self._snapshot_key = snapshots.key_of(self, like)
+        lessons = (
+            (self.space.encode(told.params), lesson(told, self._range, self.objectives))
+            for told in results
+        )
+        found = snapshots.latest(self.snapshots, self._snapshot_key, lessons, like)
+        if found is None:
+            return 0
+        name, values = found
+        for told in results[: name.results]:
+            self._note(told)
+        self._digest = bytes.fromhex(name.digest)
+        self._take_values(values)
+        return name.results
+
+    def _save(self) -> None:
+        """Keep a snapshot, if there are any of this strategy."""
+        self._spent = 0.0
+        if self.snapshots is not None and self._snapshot_key is not None:
+            content = snapshots.pack(self._values())
+            if content is not None:
+                name = snapshots.Name(len(self._history), self._digest.hex())
+                self.snapshots.write(self._snapshot_key, name, content)
 
     def _learns_otherwise(self, told: Told, seen: Range) -> bool:
         """Whether a result that is known teaches something else once the range is ``seen``."""
@@ -354,16 +422,24 @@ class Strategy(ABC):
             lesson(told, self._range, self.objectives) != lesson(told, seen, self.objectives)
         )
 
-    def _book(self, told: Told) -> None:
-        indices = self.space.encode(told.params)
+    def _note(self, told: Told) -> None:
         self._keys.append(self.space.key(told.params))
         self._known.add(self._keys[-1])
         self._history.append(told)
+
+    def _book(self, told: Told) -> None:
+        indices = self.space.encode(told.params)
+        self._note(told)
         learned = lesson(told, self._range, self.objectives)
+        self._digest = snapshots.after(self._digest, indices, learned)
         if learned is not None:
+            before = time.thread_time()
             self._learn(indices, learned)
+            self._spent += time.thread_time() - before
+        if self._spent > _SECONDS:
+            self._save()
         if len(self._history) % _BETWEEN == 0 and (state := self._state()) is not None:
-            self._states.append((len(self._history), state))
+            self._states.append((len(self._history), (state, self._digest)))
             if len(self._states) > _KEPT:
                 del self._states[: _KEPT // 2 : 2]  # the older they are, the fewer
 

@@ -48,6 +48,7 @@ def _extend(
 
 
 def _renamed(block: Numbers, numbers: dict[int, int]) -> Numbers:
-    in_1, in_2, op_1, op_2, *combination = block
-    (in_1, op_1), (in_2, op_2) = sorted([(numbers[in_1], op_1), (numbers[in_2], op_2)])
-    return (in_1, in_2, op_1, op_2, *combination)
+    in_1, in_2, op_1, op_2 = numbers[block[0]], numbers[block[1]], block[2], block[3]
+    if (in_2, op_2) < (in_1, op_1):
+        in_1, in_2, op_1, op_2 = in_2, in_1, op_2, op_1
+    return (in_1, in_2, op_1, op_2, *block[4:])

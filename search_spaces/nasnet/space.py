@@ -143,6 +143,15 @@ class NASNetSpace(GenotypeSpace):
         before one that it reads, and what reads it follows it. So two cells that are the same
         graph have one canonical form; graphs that only compute the same are not recognised.
         """
+        return self.decode(self._ordered(params))
+
+    def key(self, params: Mapping[str, Any]) -> tuple[int, ...]:
+        """See `SearchSpace.key`."""
+        if type(self).canonical is not NASNetSpace.canonical:
+            return super().key(params)
+        return self._ordered(params)
+
+    def _ordered(self, params: Mapping[str, Any]) -> tuple[int, ...]:
         indices = self.encode(params)
         step, half = len(self._parts), len(indices) // 2
         cells = (indices[:half], indices[half:])
@@ -150,7 +159,7 @@ class NASNetSpace(GenotypeSpace):
             first_order([cell[start : start + step] for start in range(0, half, step)])
             for cell in cells
         )
-        return self.decode([index for blocks in ordered for block in blocks for index in block])
+        return tuple([index for blocks in ordered for block in blocks for index in block])
 
     def in_short(self, params: Mapping[str, Any]) -> str:
         """A line for each cell: its blocks in order, each operation with its hidden state."""
