@@ -126,9 +126,13 @@ class GaussianProcess:
         weights = inverse @ targets
         by_covariance = 0.5 * (inverse - np.outer(weights, weights))
         by_joint = by_covariance * joint
+        # A column that is the same in all results says nothing of distances. What rounding leaves of
+        # its zero gradient would be made large by Adam, and be other on another processor.
+        varies = (features != features[0]).any(0)
         by_column = [
             relevance * ((by_covariance @ features) * features).sum(0),
-            inverse_scales
+            varies
+            * inverse_scales
             * ((by_joint @ features) * features - by_joint.sum(1)[:, None] * features**2).sum(0),
         ]
         by_scale, by_noise = by_joint.sum(), noise * np.trace(by_covariance)
