@@ -31,6 +31,8 @@ class LocalSearch(Strategy):
         ValueError: If ``initial`` is out of range.
     """
 
+    _learned = ("_draws", "_place", "_height", "_around", "_passed")
+
     def __init__(self, space: SearchSpace, *, seed: int | None = None, initial: int = 10) -> None:
         super().__init__(space, seed=seed)
         check_integer("initial", initial)

@@ -19,6 +19,9 @@ from cellwright.search_spaces import Params, SearchSpace
 from cellwright.search_spaces.arguments import check_integer, check_signal
 
 _ROUNDS = 3  # in which the most promising candidates are mutated
+# With many workers a proposal is a step of few: 128 workers take four in 500 evaluations. Each must
+# lead as far as the predictor can see, and not only as far as three mutations do.
+_FURTHER, _MOST_ROUNDS = 0.6, 40  # rounds for each architecture that runs, and at most so many
 _CANDIDATES = 100  # new ones in each round
 _PARENTS = 20
 _FINALISTS = 100  # candidates among which a draw from the posterior decides
@@ -176,7 +179,8 @@ class PredictorGuided(Strategy):
         pool = np.concatenate([model.best, self._children(model.best, rng), drawn])
         pool = self._with(settled, pool)
         merits = self._merits(model, pool)
-        for _ in range(_ROUNDS):
+        further = min(int(_FURTHER * len(self._running)), _MOST_ROUNDS)
+        for _ in range(max(_ROUNDS, further)):
             parents = pool[_best_first(merits)[:_PARENTS]]
             children = self._with(settled, self._children(parents, rng))
             pool = np.concatenate([pool, children])

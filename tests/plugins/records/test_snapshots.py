@@ -11,6 +11,7 @@ import pytest
 from cellwright.plugins import (
     PPO,
     HybridReinforce,
+    LocalSearch,
     ParetoEvolution,
     ParetoReinforce,
     Reinforce,
@@ -32,6 +33,7 @@ MAKE = {
         SPACE, units=4, epochs=1, predictor=False, **given
     ),
     "ParetoReinforce": lambda **given: ParetoReinforce(SPACE, units=4, divisions=1, **given),
+    "LocalSearch": lambda **given: LocalSearch(SPACE, **given),
     "ParetoEvolution": lambda **given: ParetoEvolution(SPACE, **given),
 }
 

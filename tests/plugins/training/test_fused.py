@@ -56,15 +56,13 @@ def test_the_same_steps_give_the_same_child(space: SearchSpace, untraced: None) 
 
 
 def test_a_step_leaves_adam_in_the_same_state(untraced: None) -> None:
-    """A step of Adam is as long where a gradient is a rounding error as anywhere, and deep children
-    on small maps have many such: their state is compared, which is that of the gradients."""
+    """Deep children on small maps have gradients that are rounding errors, where a step of Adam is
+    as long as anywhere: its state is compared, which is that of the gradients."""
     ours = trained(MnasNetSpace(), Recipe(), 1, fused=True)
     theirs = trained(MnasNetSpace(), Recipe(), 1, fused=False)
     for mine, other in zip(ours.optimizer.variables, theirs.optimizer.variables, strict=True):
         known = np.asarray(other)
-        most = 1e-3 * float(
-            np.abs(known).max()
-        )  # that of the deepest maps, one pixel of eight images
+        most = 1e-3 * float(np.abs(known).max()) + 1e-7
         assert np.asarray(mine) == pytest.approx(known, abs=most), mine.path
 
 
