@@ -21,7 +21,7 @@ from cellwright.search_spaces.arguments import check_integer, check_signal
 _ROUNDS = 3  # in which the most promising candidates are mutated
 # With many workers a proposal is a step of few: 128 workers take four in 500 evaluations. Each must
 # lead as far as the predictor can see, and not only as far as three mutations do.
-_FURTHER, _MOST_ROUNDS = 0.6, 40  # rounds for each architecture that runs, and at most so many
+_FURTHER, _MOST_ROUNDS = 0.6, 20  # rounds for each architecture that runs, and at most so many
 _CANDIDATES = 100  # new ones in each round
 _PARENTS = 20
 _FINALISTS = 100  # candidates among which a draw from the posterior decides

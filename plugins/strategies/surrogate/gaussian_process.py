@@ -126,8 +126,8 @@ class GaussianProcess:
         weights = inverse @ targets
         by_covariance = 0.5 * (inverse - np.outer(weights, weights))
         by_joint = by_covariance * joint
-        # A column that is the same in all results says nothing of distances. What rounding leaves of
-        # its zero gradient would be made large by Adam, and be other on another processor.
+        # A column that is the same in all results says nothing of distances: its gradient is zero.
+        # Adam would make much of what rounding leaves of it, which differs between processors.
         varies = (features != features[0]).any(0)
         by_column = [
             relevance * ((by_covariance @ features) * features).sum(0),

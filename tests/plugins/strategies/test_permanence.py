@@ -10,10 +10,8 @@ which writes rows with the strategy's default arguments, and never touches a row
 proposals. Other arguments or spaces are a row without ``proposed`` (see `DEFAULTS` for what else a
 row may leave out), which the same command completes.
 
-The proposals of `PredictorGuided` and `Auto` follow from a fit that depends on the last bits of
-sums, and so in the long run on the processor. Their rows are so short that they come out the same
-under ``OPENBLAS_CORETYPE`` = Haswell, SkylakeX, Zen, Sandybridge and Nehalem, and with NumPy's
-AVX-512 and AVX2 switched off: check a new row of such a strategy in the same way.
+They are the same on every processor: `test_processors.py` compares longer sequences under several
+kinds of one.
 """
 
 import json
