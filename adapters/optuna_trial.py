@@ -24,7 +24,7 @@ from cellwright.search_spaces import OverLimit
 # each metric's [epoch, value] pairs, by its name.
 CURVES = "curves"
 
-__all__ = ["CURVES", "metrics_of", "run", "run_again", "store"]
+__all__ = ["metrics_of", "run", "run_again", "store"]
 
 
 def run(
