@@ -62,7 +62,7 @@ def test_a_step_leaves_adam_in_the_same_state(untraced: None) -> None:
     theirs = trained(MnasNetSpace(), Recipe(), 1, fused=False)
     for mine, other in zip(ours.optimizer.variables, theirs.optimizer.variables, strict=True):
         known = np.asarray(other)
-        most = 1e-3 * float(np.abs(known).max()) + 1e-7
+        most = 1e-3 * float(np.abs(known).max()) + 1e-5  # zero but for rounding
         assert np.asarray(mine) == pytest.approx(known, abs=most), mine.path
 
 
