@@ -34,6 +34,7 @@ import typer
 
 import cellwright
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [
