@@ -122,14 +122,13 @@ def test_a_database_without_an_experiment_is_none_to_resume(tmp_path: Path) -> N
 
 
 NO_FRAMEWORK = """
-import sys, time
+import sys
 from cellwright.command_line.app import app
 try:
     app(sys.argv[1:])
 except SystemExit as end:
     assert not end.code, end.code
 assert not {"tensorflow", "keras", "nni", "matplotlib"} & sys.modules.keys()
-assert time.process_time() < 4, time.process_time()  # measured: 1.8
 """
 
 
