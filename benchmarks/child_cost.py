@@ -30,7 +30,7 @@ def train_in_turns(way: str, filters: int, epochs: int) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from cellwright import Evaluation, NASNetSpace, Recipe, load_dataset
 
-    space, data = NASNetSpace(), load_dataset("load_digits")
+    space, data = NASNetSpace(), load_dataset("digits")
     evaluation = Evaluation(space, data, Recipe(epochs=epochs), options={"filters": filters})
     for line in sys.stdin:
         params = space.sample(np.random.default_rng(int(line)))
