@@ -4,10 +4,11 @@ journal, and no disk that became read-only is waited for."""
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from optuna.storages.journal import JournalFileSymlinkLock
+
+from cellwright.plugins.files import why_unwritable
 
 _BEGINS = b'{"op_code":'  # how every line of a journal does
 _STEP = 65_536  # bytes that are looked through at a time for the end of a line
@@ -58,11 +59,8 @@ class JournalLock(JournalFileSymlinkLock):
 
     def _check_folder(self) -> None:
         folder = self._journal.parent
-        if not folder.is_dir() or os.access(folder, os.W_OK | os.X_OK):
-            return  # what is not there is named by the system
-        try:
-            tempfile.TemporaryFile(dir=folder).close()
-        except OSError as error:  # which tells a read-only disk from a folder of somebody else
+        # One that is not there is named by the system.
+        if folder.is_dir() and (error := why_unwritable(folder)) is not None:
             raise OSError(error.errno, error.strerror, str(self._journal)) from error
 
     def _cut_off(self) -> None:

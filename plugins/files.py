@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -45,6 +46,20 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def why_unwritable(folder: Path) -> OSError | None:
+    """Why nothing can be written into a folder that is there; None if it can.
+
+    Where its permissions say no, a file is tried, which tells a read-only disk from a folder of
+    somebody else's.
+    """
+    if not os.access(folder, os.W_OK | os.X_OK):
+        try:
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            return error
+    return None
 
 
 def clear_unfinished(folder: Path, *, seconds: float = 0.0) -> None:

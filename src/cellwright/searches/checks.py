@@ -6,8 +6,6 @@ No framework is imported here, so that a mistake costs a second and not the star
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +15,7 @@ from cellwright.plugins.data.image_file import COLORS, FITS, read_size
 from cellwright.plugins.data.images import IMAGES
 from cellwright.plugins.data.tables import TABLES
 from cellwright.plugins.data.target import TASKS
+from cellwright.plugins.files import why_unwritable
 from cellwright.plugins.meters.latency_predictor import check_precisions
 from cellwright.plugins.meters.measurement import check_backends
 from cellwright.plugins.passwords import VARIABLE, keep
@@ -118,14 +117,10 @@ def check_folder(out: Path, option: str = "--out") -> None:
         raise CellwrightError(
             f"{option} {out} cannot be a folder ({reason}): give another {option}"
         )
-    if not os.access(there, os.W_OK | os.X_OK):
-        try:
-            tempfile.TemporaryFile(dir=there).close()
-        except OSError as error:
-            raise CellwrightError(
-                f"{option} {out} cannot be written ({error.strerror}: {there}): give another "
-                f"{option}"
-            ) from error
+    if (error := why_unwritable(there)) is not None:
+        raise CellwrightError(
+            f"{option} {out} cannot be written ({error.strerror}: {there}): give another {option}"
+        ) from error
 
 
 def read_storage(url: str | None, study: str | None) -> str | None:
