@@ -7,7 +7,7 @@ kernel. The kernels compute the same formulas, so that children differ in roundi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import MethodType
 from typing import Any
 
@@ -33,7 +33,7 @@ def fuse(model: keras.Model, optimizer: keras.optimizers.Adam) -> None:
     optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
     if _has_kernel(optimizer):
         optimizer._backend_update_step = MethodType(_update, optimizer)
-    for layer in _layers(model):
+    for layer in model._flatten_layers():
         if type(layer) is keras.layers.BatchNormalization and _is_usual(layer):
             layer.call = MethodType(_normalise, layer)
 
@@ -73,23 +73,15 @@ def _update(
         )
 
 
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """All layers, those of models inside the model too."""
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
-
-
 def _is_usual(layer: keras.layers.BatchNormalization) -> bool:
     """Whether it normalises the channels of images in float32, channels last, by a mean and a
     variance that are both scaled and shifted."""
     images = layer.input_spec is not None and layer.input_spec.ndim == 4
-    last = layer.axis in (3, -1)
     single = layer.compute_dtype == "float32" and layer.variable_dtype == "float32"
-    return bool(
-        images and last and single and layer.scale and layer.center and not layer.renorm
-    ) and not getattr(layer, "synchronized", False)
+    usual = layer.axis in (3, -1) and layer.scale and layer.center
+    # Earlier versions of Keras know nothing of the first of these.
+    special = any(getattr(layer, name, False) for name in ("renorm", "synchronized"))
+    return bool(images and single and usual and not special)
 
 
 def _normalise(layer: Any, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
