@@ -176,23 +176,17 @@ class PolicyGradient(Strategy):
     def _state(self) -> Any:
         if not self._declares():
             return None
-        kept = {name: _copied(getattr(self, name)) for name in self._learned}
-        return self.controller.weights.copy(), kept
+        return {name: _copied(value) for name, value in self._values().items()}
 
     def _restore(self, state: Any) -> None:
-        weights, kept = state
-        self.controller.weights[:] = weights  # in place: the names are views of it
-        self.controller.changed()
-        self._sampled.clear()
-        for name, value in kept.items():
-            setattr(self, name, _copied(value))
+        self._take_values({name: _copied(value) for name, value in state.items()})
 
     def _values(self) -> dict[str, Any]:
         return {**super()._values(), "weights": self.controller.weights}
 
     def _take_values(self, values: Mapping[str, Any]) -> None:
         others = dict(values)
-        self.controller.weights[:] = others.pop("weights")
+        self.controller.weights[:] = others.pop("weights")  # in place: the names are views of it
         self.controller.changed()
         self._sampled.clear()
         super()._take_values(others)
