@@ -75,9 +75,9 @@ def kept_in(folder: Path) -> Iterator[None]:
 
 def _unwritten(error: BaseException | None, folder: Path | None = None) -> OSError | None:
     """What ``error`` comes from, if that says that a disk is full or ``folder`` is gone."""
+    place = None if folder is None else os.path.realpath(folder)
     while error is not None:
         if isinstance(error, OSError):
-            place = os.path.realpath(folder) if folder is not None else None
             inside = (
                 place is not None
                 and isinstance(error.filename, str | os.PathLike)

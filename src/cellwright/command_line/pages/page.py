@@ -60,10 +60,11 @@ def write_page(
     doing("drawing the children")
     drawn = draw_children(run.space, order)
     doing("writing the page")
-    sections = _sections(run, found)
+    sections, metrics = _sections(run, found), _metrics(run)
+    columns, rows = _table(run, metrics)
     data = {
         "plots": [asdict(plot) for _, plots_of in sections for plot in plots_of],
-        "trials": {t.number: _told(run, t) for t in run.trials},
+        "trials": {t.number: _told(run, t, metrics) for t in run.trials},
         "drawn": drawn,
     }
     html = _render(
@@ -80,8 +81,8 @@ def write_page(
              found.hints[metric.name])
             for metric in found.judges
         ],
-        columns=_columns(run),
-        rows=_rows(run),
+        columns=columns,
+        rows=rows,
         states=sorted({trial.state for trial in run.trials}),
         drawn=len(drawn),
         number=len(run.trials),
@@ -222,40 +223,33 @@ def _metrics(run: Run) -> list[Metric]:
     return [_metric(run, name) for name in order]
 
 
-def _others(run: Run) -> list[str]:
-    return list(dict.fromkeys(name for trial in run.trials for name in trial.others))
-
-
-def _columns(run: Run) -> list[tuple[str, bool]]:
-    """The heading of each column of the table, and whether it holds numbers."""
-    goals, rest = _goals_and_rest(run)
-    return [
+def _table(
+    run: Run, metrics: Sequence[Metric]
+) -> tuple[list[tuple[str, bool]], list[dict[str, Any]]]:
+    """The heading of each column and whether it holds numbers; and each trial as a row, with the
+    text of each cell, and by what it is sorted."""
+    names = {metric.name for metric in run.objectives}
+    names |= set() if run.judge is None else {run.judge.name}
+    goals = [metric for metric in metrics if metric.name in names]
+    rest = [metric for metric in metrics if metric.name not in names]
+    others = list(dict.fromkeys(name for trial in run.trials for name in trial.others))
+    columns = [
         ("trial", True), ("state", False), *((metric.label, True) for metric in goals),
-        ("architecture", False), *((name, False) for name in _others(run)),
+        ("architecture", False), *((name, False) for name in others),
         *((metric.label, True) for metric in rest), ("error", False),
     ]  # fmt: skip
 
+    def cells(trial: Trial) -> list[tuple[str, Any]]:
+        short, given = _short(run, trial), trial.others
+        return [
+            (str(trial.number), trial.number), (trial.state, trial.state),
+            *(_cell(trial, metric) for metric in goals), (short, short),
+            *((as_written(given[n]), _sortable(given[n])) if n in given else ("", "")
+              for n in others),
+            *(_cell(trial, metric) for metric in rest), (trial.error, trial.error),
+        ]  # fmt: skip
 
-def _rows(run: Run) -> list[dict[str, Any]]:
-    """Each trial as a row: the text of each cell, and by what it is sorted."""
-    goals, rest = _goals_and_rest(run)
-    return [
-        {"trial": t.number, "state": t.state, "cells": [
-            (str(t.number), t.number), (t.state, t.state), *(_cell(t, m) for m in goals),
-            *[(text, text) for text in [_short(run, t)]],
-            *((as_written(t.others[n]), _sortable(t.others[n])) if n in t.others else ("", "")
-              for n in _others(run)),
-            *(_cell(t, m) for m in rest), (t.error, t.error)]}
-        for t in run.trials
-    ]  # fmt: skip
-
-
-def _goals_and_rest(run: Run) -> tuple[list[Metric], list[Metric]]:
-    """The metrics that stand before the architecture in the table, and those behind it."""
-    names = {metric.name for metric in run.objectives}
-    names |= set() if run.judge is None else {run.judge.name}
-    found = _metrics(run)
-    return [m for m in found if m.name in names], [m for m in found if m.name not in names]
+    return columns, [{"trial": t.number, "state": t.state, "cells": cells(t)} for t in run.trials]
 
 
 def _cell(trial: Trial, metric: Metric) -> tuple[str, Any]:
@@ -274,10 +268,10 @@ def _short(run: Run, trial: Trial) -> str:
     return run.space.in_short(trial.params) if run.space is not None and trial.params else ""
 
 
-def _told(run: Run, trial: Trial) -> dict[str, Any]:
+def _told(run: Run, trial: Trial, metrics: Sequence[Metric]) -> dict[str, Any]:
     """What the page shows of a trial that is clicked."""
     found = [(m.label, m.number(trial.metrics[m.name]))
-             for m in _metrics(run) if m.name in trial.metrics]  # fmt: skip
+             for m in metrics if m.name in trial.metrics]  # fmt: skip
     return {
         "state": trial.state,
         "metrics": found,
