@@ -165,6 +165,7 @@ def test_photos_of_mixed_sizes_go_to_predictions_in_three_commands(photos, cellw
     told, code = cellwright(photos, "train", "run", "--epochs", 8, "--validation", 0.2)
     assert code == 0, told
     assert "56 examples to train on, 14 held out to score after each epoch" in told
+    assert "batch normalisation" not in told
     code, out, err = command("predict", photos / "run" / "model", photos / "new")
     assert code == 0, err
     rows = list(csv.DictReader(out.splitlines()))
@@ -178,6 +179,15 @@ def test_photos_of_mixed_sizes_go_to_predictions_in_three_commands(photos, cellw
     code, _, err = command("predict", photos / "run" / "model", photos / "new", "--strict")
     assert code == 1
     assert "broken.jpg cannot be read" in words(err)
+
+
+def test_a_training_too_short_for_batch_normalisation_says_so(photos, cellwright):
+    options = ["--data", "photos", "--image-size", 8, "--color", "gray", "--batch-size", 16]
+    size = ["--filters", 2, "--repeats", 1, "--epochs", 1]
+    told, code = cellwright(photos, "train", "nasnet-a", *options, *size)
+    assert code == 0, told
+    assert "note: after 5 training steps, 59% of what batch normalisation predicts with" in told
+    assert "29 steps are enough: more epochs, or smaller batches" in told
 
 
 @pytest.mark.parametrize(

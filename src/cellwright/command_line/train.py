@@ -28,7 +28,7 @@ from cellwright.searches.architectures import SKELETONS
 from cellwright.searches.candidate import EPOCHS, Size, find_candidate, with_recipe
 from cellwright.searches.checks import check_folder
 from cellwright.searches.extras import require
-from cellwright.searches.final import Final, train_final
+from cellwright.searches.final import Final, steps_of, train_final
 from cellwright.searches.sources import Sources, about_validation, load_all, load_test
 from cellwright.searches.startup import quiet_tensorflow, start_framework
 
@@ -218,10 +218,16 @@ def train(
     except KeyboardInterrupt:
         console.print(f"[yellow]{CONTINUES}[/]", highlight=False)
         raise typer.Exit(STOPPED) from None
+    from cellwright.plugins.training.settling import about_averages
+
+    steps = steps_of(candidate.recipe, loaded.train.number)
+    note = about_averages(found.model.network, steps)
     if as_json:
+        _tell(console, [f"note: {note}"] if note else [])
         print(json.dumps(_as_json(found, folder, pictures), indent=1))
         return
     _print(console, found, folder, pictures)
+    _tell(console, [f"note: {note}"] if note else [])
 
 
 def _usual(run: str, name: str) -> Path:

@@ -185,7 +185,7 @@ def _train_seed(
     with never_a_failure(), named_memory():
         with computing_in(recipe.precision):
             network = candidate.build(
-                tuple(data.input_shape), data.classes, seed, _steps(recipe, data.train.number)
+                tuple(data.input_shape), data.classes, seed, steps_of(recipe, data.train.number)
             )
         each = None if report is None else _with_seed(report, seed)
         metrics = train(
@@ -214,7 +214,8 @@ def _with_seed(report: Report, seed: int) -> Callable[[int, dict[str, float]], N
     return lambda epoch, metrics: report(seed, epoch, metrics)
 
 
-def _steps(recipe: Recipe, examples: int) -> int:
+def steps_of(recipe: Recipe, examples: int) -> int:
+    """Batches of a whole training."""
     return recipe.epochs * math.ceil(examples / recipe.batch_size)
 
 
