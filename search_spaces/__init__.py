@@ -1,7 +1,7 @@
 """What can be searched, and the child network that it describes."""
 
 from cellwright.search_spaces.convnet import ConvLayer, ConvNetGenotype, ConvNetSpace
-from cellwright.search_spaces.costs import Costs, costs, depth, multiply_adds
+from cellwright.search_spaces.costs import Costs, costs, depth
 from cellwright.search_spaces.decision import Decision, Float, Int, Params, Value
 from cellwright.search_spaces.errors import (
     INFEASIBLE,
@@ -19,6 +19,7 @@ from cellwright.search_spaces.genotypes import GENOTYPES, load_genotype
 from cellwright.search_spaces.joint import JointSpace
 from cellwright.search_spaces.mlp import DenseLayer, DropoutLayer, MLPGenotype, MLPSpace
 from cellwright.search_spaces.mnasnet import MnasBlock, MnasNetGenotype, MnasNetSpace
+from cellwright.search_spaces.multiplications import multiply_adds
 from cellwright.search_spaces.nasnet import (
     OPERATION_SETS,
     Block,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cellwright.search_spaces.arguments import check_model
+from cellwright.search_spaces.multiplications import kernels_of, multiply_adds
 
 
 @dataclass(frozen=True)
@@ -33,20 +34,6 @@ def costs(model: Any) -> Costs:
     check_model(model)
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     return Costs(model.count_params(), trainable, multiply_adds(model))
-
-
-def multiply_adds(model: Any) -> int:
-    """Multiplications of convolutions and dense layers for one image, as papers count them.
-
-    Biases, normalisations, activations and pools are left out, as is usual.
-
-    Args:
-        model: A ``keras.Model`` of fixed input size.
-
-    Raises:
-        ValueError: If a layer's output has no fixed size, or it is used more than once.
-    """
-    return sum(multiply_adds_of(layer) for layer in model._flatten_layers(include_self=False))
 
 
 def depth(model: Any) -> int:
@@ -78,26 +65,9 @@ def depth(model: Any) -> int:
 
     for operation in keras.Model(model.inputs, model.outputs).operations:  # in topological order
         before = deepest(tensors_of(operation, "input"))
-        after = before + len(_kernels(operation))
+        after = before + len(kernels_of(operation))
         depths |= {id(tensor): after for tensor in tensors_of(operation, "output")}
     return deepest(model.outputs)
-
-
-def multiply_adds_of(layer: Any) -> int:
-    """Multiply-adds of one layer; 0 for a model within the model, whose own layers are counted.
-
-    Raises:
-        ValueError: See `multiply_adds`.
-    """
-    kernels = _kernels(layer)
-    if not kernels or getattr(layer, "layers", None):
-        return 0
-    shape = tensors_of(layer, "output")[0].shape
-    positions = tuple(shape[1:-1])  # (batch, height, width, channels) or (batch, features)
-    if None in positions:
-        raise ValueError(f"layer {layer.name!r} has no fixed output size: {shape}")
-    # Each weight of a kernel is multiplied once at every place of the output.
-    return int(math.prod(positions) * sum(math.prod(kernel.shape) for kernel in kernels))
 
 
 def tensors_of(layer: Any, end: str) -> list[Any]:
@@ -109,9 +79,3 @@ def tensors_of(layer: Any, end: str) -> list[Any]:
     except (AttributeError, ValueError) as error:
         raise ValueError(f"layer {layer.name!r} must be used once to be counted: {error}") from None
     return list(keras.tree.flatten(found))
-
-
-def _kernels(layer: Any) -> list[Any]:
-    """Kernels of a layer; an operation without weights, such as ``keras.ops.add``, has none."""
-    weights = getattr(layer, "weights", ())
-    return [weight for weight in weights if weight.name.endswith("kernel")]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cellwright.search_spaces.costs import multiply_adds_of, tensors_of
+from cellwright.search_spaces.costs import tensors_of
+from cellwright.search_spaces.multiplications import multiply_adds_by_layer
 
 # What layers of one part of a network have in common: cell_3_normal, block_2, stem, classes.
 _PART = re.compile(r"[a-z]+_\d+(_normal|_reduction)?(?=_|$)|[a-z]+(?=_|$)")
@@ -21,7 +22,7 @@ class Row:
         name: Name of the layer or the part.
         shape: Shape of its output for one image; a part's output is that of its last layer.
         parameters: All weights.
-        multiply_adds: For one image; see `costs.multiply_adds`.
+        multiply_adds: For one image; see `multiply_adds`.
     """
 
     name: str
@@ -34,14 +35,15 @@ def layer_table(model: Any) -> list[Row]:
     """A row for each layer of a ``keras.Model``, in topological order.
 
     Raises:
-        ValueError: See `costs.multiply_adds`.
+        ValueError: See `multiply_adds`.
     """
+    counted = multiply_adds_by_layer(model)
     return [
         Row(
             layer.name,
             tuple(tensors_of(layer, "output")[0].shape[1:]),
             layer.count_params(),
-            sum(map(multiply_adds_of, layer._flatten_layers())),
+            counted.get(id(layer), 0),
         )
         for layer in model.layers
     ]
