@@ -7,7 +7,7 @@ imported when a score is computed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,8 @@ def warm_start(score: str, evaluation: Evaluation, *, batch: int = 64) -> Signal
 
 
 def synflow(model: Any) -> float:
-    """Logarithm of the synaptic flow, sum over weights of w dR/dw (Tanaka et al. 2020, equation 2).
+    """Logarithm of the synaptic flow, the sum of w dR/dw (Tanaka et al. 2020, equation 2) over the
+    kernels of convolutions and dense layers, as in the code of Abdelfattah et al. 2021.
 
     R is the sum of the logits where every weight is replaced by its absolute value and the image is
     all ones, with batch normalisations as they are at the start, and so close to the identity. It
@@ -75,14 +76,17 @@ def synflow(model: Any) -> float:
     ones = np.ones((1, *model.input_shape[1:]))
     gradients = _gradients(double, ones, keras.ops.sum, training=False)
     flow = sum(
-        float((np.abs(keras.ops.convert_to_numpy(weight)) * gradient).sum())
-        for weight, gradient in zip(double.trainable_weights, gradients, strict=True)
+        float((np.abs(keras.ops.convert_to_numpy(kernel)) * gradient).sum())
+        for kernel, gradient in gradients
     )
     return math.log(flow) if flow > 0 else -math.inf
 
 
 def gradient_norm(model: Any, x: Any, y: Any) -> float:
-    """Euclidean norm of the gradient of the cross-entropy in all weights, on one batch.
+    """Sum of the Euclidean norms of the gradients of the cross-entropy, on one batch.
+
+    There is a norm for each kernel of a convolution or a dense layer; biases and normalisations do
+    not count, as in the code of Abdelfattah et al. 2021. A separable convolution is two of theirs.
 
     Args:
         model: A child that gives probabilities; not changed.
@@ -100,7 +104,7 @@ def gradient_norm(model: Any, x: Any, y: Any) -> float:
     before = model.get_weights()  # a training step of batch normalisation moves its statistics
     gradients = _gradients(model, x, loss, training=True)
     model.set_weights(before)
-    return math.sqrt(sum(float(np.sum(np.square(g, dtype=np.float64))) for g in gradients))
+    return sum(float(np.linalg.norm(gradient.astype(np.float64))) for _, gradient in gradients)
 
 
 def _in_64_bits(layer: Any) -> Any:
@@ -109,14 +113,15 @@ def _in_64_bits(layer: Any) -> Any:
 
 def _gradients(
     model: Any, x: Any, loss: Callable[[Any], Any], *, training: bool
-) -> Sequence[np.ndarray[Any, Any]]:
-    """Gradients of ``loss(model(x))`` in every trainable weight, in the order of the weights."""
+) -> list[tuple[Any, np.ndarray[Any, Any]]]:
+    """Each kernel of convolutions and dense layers, with the gradient of ``loss(model(x))``."""
     import keras
 
     found = _BACKENDS[keras.backend.backend()](model, x, loss, training)
     return [
-        np.zeros(tuple(weight.shape)) if gradient is None else keras.ops.convert_to_numpy(gradient)
+        (weight, np.zeros(()) if gradient is None else keras.ops.convert_to_numpy(gradient))
         for weight, gradient in zip(model.trainable_weights, found, strict=True)
+        if weight.name.endswith("kernel")
     ]
 
 

@@ -21,13 +21,13 @@ def dense_network():
 
 
 def test_synflow_is_the_product_of_absolute_weights():
-    """Of a chain without biases, R is 1^T |W2|^T |W1|^T 1. Each weight matrix carries all of it,
-    and so do the scales of the normalisation; its shift carries what it adds: nothing."""
+    """Of a chain without biases, R is 1^T |W2|^T |W1|^T 1. Each weight matrix carries all of it; so
+    would the scales of the normalisation, which do not count."""
     model = dense_network()
     first, *_, second, bias = model.get_weights()
     assert not bias.any()
     flow = (np.abs(first).sum(axis=0) @ np.abs(second)).sum()
-    assert synflow(model) == pytest.approx(math.log(3 * flow), rel=1e-6)
+    assert synflow(model) == pytest.approx(math.log(2 * flow), rel=1e-6)
 
 
 def test_gradient_norm_is_that_of_softmax_regression():
@@ -37,10 +37,34 @@ def test_gradient_norm_is_that_of_softmax_regression():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(7, 2, 2, 1)).astype("float32"), rng.integers(5, size=7)
     error = (model.predict(x, verbose=0) - np.eye(5)[y]) / 7
-    expected = math.hypot(
-        np.linalg.norm(x.reshape(7, 4).T @ error), np.linalg.norm(error.sum(axis=0))
-    )
+    expected = np.linalg.norm(x.reshape(7, 4).T @ error)  # of the kernel; the bias does not count
     assert gradient_norm(model, x, y) == pytest.approx(expected, rel=1e-4)
+
+
+def test_norms_of_kernels_are_added_up():
+    """By finite differences of the loss, weight by weight, in two dense layers."""
+    model, rng = dense_network(), np.random.default_rng(0)
+    x, y = rng.normal(size=(7, 2, 2, 1)).astype("float32"), rng.integers(5, size=7)
+
+    def loss():
+        probabilities = np.asarray(model(x, training=True), np.float64)
+        return -np.mean(np.log(probabilities[np.arange(7), y]))
+
+    before, expected = model.get_weights(), 0.0
+    for place, weights in enumerate(before):
+        if weights.ndim == 2:
+            squares = 0.0
+            for index in np.ndindex(weights.shape):
+                losses = []
+                for step in (1e-2, -1e-2):
+                    moved = [w.copy() for w in before]
+                    moved[place][index] += step
+                    model.set_weights(moved)
+                    losses.append(loss())
+                squares += ((losses[0] - losses[1]) / 2e-2) ** 2
+            expected += math.sqrt(squares)
+    model.set_weights(before)
+    assert gradient_norm(model, x, y) == pytest.approx(expected, rel=2e-3)
 
 
 def test_scores_leave_a_child_as_it_was():
