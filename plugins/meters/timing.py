@@ -1,4 +1,4 @@
-"""How often something is run, until the median of its times is known well enough."""
+"""How often something is run, until its time is known well enough."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ _LEAST_RUNS = 5
 
 @dataclass(frozen=True)
 class Timing:
-    """Runs until the median is stable: how closely, and within which limits of time.
+    """Runs in rounds, each until its median is stable: how closely, and within which limits.
 
     The median of n sorted times lies, 19 times of 20, between those of ranks n/2 +- 0.98 sqrt(n)
-    (the binomial distribution, nearly normal). Timing ends once both are within ``precision`` of
+    (the binomial distribution, nearly normal). A round ends once both are within ``precision`` of
     the median. The times of neighbouring runs are not independent, for what else the machine does
-    lasts longer than one of them, so ``least_seconds`` are timed in any case.
+    lasts longer than one of them: it makes whole rounds slow, and none quick. So the lower quartile
+    of the rounds' medians is what counts, which two quick rounds of five decide.
 
     Args:
         warm_up: Runs before the first timed one, at least 1.
         precision: As a share of the median, above 0.
-        least_seconds: How long to time at least, from 0 on; at least 5 runs are timed in any case.
-        most_seconds: When timing ends, however far the times spread.
+        least_seconds: How long to time at least, in all rounds, from 0 on; at least 5 runs are
+            timed in any case.
+        most_seconds: When timing ends, in all rounds, however far the times spread.
+        rounds: At least 1.
+        pause: Seconds between two rounds, from 0 on, in which the machine may do what else it has
+            to do.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -37,6 +42,8 @@ class Timing:
     precision: float = 0.02
     least_seconds: float = 0.25
     most_seconds: float = 2.0
+    rounds: int = 5
+    pause: float = 0.1
 
     def __post_init__(self) -> None:
         if self.warm_up < 1:
@@ -48,13 +55,29 @@ class Timing:
                 "least_seconds must be in 0..most_seconds, "
                 f"got {self.least_seconds} and {self.most_seconds}"
             )
+        if self.rounds < 1:
+            raise ValueError(f"rounds must be at least 1, got {self.rounds}")
+        if not 0 <= self.pause < math.inf:
+            raise ValueError(f"pause must be a number of seconds from 0 on, got {self.pause}")
 
     def milliseconds(self, run: Callable[[], Any]) -> tuple[float, float, int]:
-        """Median and distance between the quartiles, both in milliseconds, and runs timed."""
+        """The time of a run, the distance between the quartiles of all runs, both in milliseconds,
+        and how many runs were timed."""
         for _ in range(self.warm_up):
             run()
+        rounds = []
+        for number in range(self.rounds):
+            if number:
+                time.sleep(self.pause)
+            rounds.append(self._round(run))
+        everything = [seconds for each in rounds for seconds in each]
+        low, _, high = statistics.quantiles(everything, n=4)
+        quick = float(np.quantile([statistics.median(each) for each in rounds], 0.25))
+        return 1000 * quick, 1000 * (high - low), len(everything)
+
+    def _round(self, run: Callable[[], Any]) -> list[float]:
         seconds: list[float] = []
-        begin, check = time.perf_counter(), _LEAST_RUNS
+        begin, check = time.perf_counter(), math.ceil(_LEAST_RUNS / self.rounds)
         while True:
             start = time.perf_counter()
             run()
@@ -63,13 +86,11 @@ class Timing:
             if len(seconds) < check:
                 continue
             check = math.ceil(1.1 * check)  # sorting all times after each run would take longer
-            timed = end - begin
+            timed = self.rounds * (end - begin)
             if timed >= self.most_seconds or (
                 timed >= self.least_seconds and _is_stable(seconds, self.precision)
             ):
-                break
-        low, median, high = statistics.quantiles(seconds, n=4)
-        return 1000 * median, 1000 * (high - low), len(seconds)
+                return seconds
 
 
 def _is_stable(values: list[float], precision: float) -> bool:

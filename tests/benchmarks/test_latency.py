@@ -25,7 +25,7 @@ def test_every_step_goes_on_where_it_was_stopped(tmp_path, monkeypatch, capsys):
     )  # fmt: skip
     monkeypatch.setattr(latency, "SETTINGS", {"tiny": latency.Setting("tiny", space, (4, 4, 1))})
     monkeypatch.setattr(latency, "SAME", 2)
-    quick = LiteRTLatency(timing=Timing(1, 0.5, 0.0, 0.05))
+    quick = LiteRTLatency(timing=Timing(1, 0.5, 0.0, 0.05, pause=0))
     monkeypatch.setattr(latency, "LiteRTLatency", lambda: quick)
     latency.build("tiny", tmp_path, fitted=3, children=1)
     capsys.readouterr()

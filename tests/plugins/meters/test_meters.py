@@ -28,7 +28,7 @@ from cellwright.plugins.registry import names
 from cellwright.search_spaces import ChildFailed, MnasNetSpace
 from cellwright.search_spaces.export import export_litert
 
-QUICK = Timing(warm_up=1, precision=0.5, least_seconds=0.0, most_seconds=0.2)
+QUICK = Timing(warm_up=1, precision=0.5, least_seconds=0.0, most_seconds=0.2, pause=0)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,7 @@ def clock(monkeypatch):
     """Time that passes only where a run says so."""
     now = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     return now
 
 
@@ -75,12 +76,27 @@ def test_timing_ends_when_the_median_is_stable_or_time_is_up(clock):
     _, _, fine = Timing(1, 0.1, 0, 60).milliseconds(takes(clock, *unsteady))
     assert 5 <= rough < fine < 1000
     start = clock[0]
-    _, _, repeats = Timing(1, 1e-9, 0, 2.0).milliseconds(takes(clock, *unsteady))
+    _, _, repeats = Timing(1, 1e-9, 0, 2.0, pause=0).milliseconds(takes(clock, *unsteady))
     assert 2.0 <= clock[0] - start < 2.5
-    assert repeats > fine
+    assert repeats == pytest.approx(2.0 / 0.015, rel=0.1)
     start = clock[0]
-    Timing(7, 0.1, 0, 0.1).milliseconds(takes(clock, 1.0))
-    assert clock[0] - start == 7 + 5  # never fewer than five runs after the warm-up
+    Timing(7, 0.1, 0, 0.1, pause=0).milliseconds(takes(clock, 1.0))
+    assert clock[0] - start == pytest.approx(7 + 5)  # never fewer than five runs after the warm-up
+
+
+@pytest.mark.parametrize("slow", [(0.0, 0.5), (0.3, 0.8), (0.0, 0.1, 0.4, 0.7)])
+def test_a_slow_phase_of_the_machine_is_no_latency(clock, slow):
+    """A network of 1 ms, on a machine that takes three times as long between such seconds."""
+
+    def run():
+        ends = sum(end <= clock[0] for end in slow)
+        clock[0] += 0.003 if ends % 2 else 0.001
+
+    found, spread, _ = Timing().milliseconds(run)
+    assert found == pytest.approx(1)
+    assert spread == pytest.approx(2)  # and that it was slow is told
+    once, _, _ = Timing(rounds=1).milliseconds(lambda: clock.__setitem__(0, clock[0] + 0.003))
+    assert once == pytest.approx(3)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +107,9 @@ def test_timing_ends_when_the_median_is_stable_or_time_is_up(clock):
         ({"precision": math.nan}, "precision"),
         ({"least_seconds": -1}, "least_seconds"),
         ({"least_seconds": 3, "most_seconds": 2}, "least_seconds"),
+        ({"rounds": 0}, "rounds"),
+        ({"pause": -1}, "pause"),
+        ({"pause": math.inf}, "pause"),
     ],
 )
 def test_impossible_timings_are_refused(arguments, name):
