@@ -184,9 +184,14 @@ class Skeleton:
         return self.repeats * (self.reductions + 1)
 
     @property
+    def reduction_cells(self) -> int:
+        """The number of reduction cells, the stem's two included."""
+        return self.reductions + (2 if self.kind == "imagenet" else 0)
+
+    @property
     def cells(self) -> int:
         """All cells, reductions and the stem's two included: what drop-path counts."""
-        return self.normal_cells + self.reductions + (2 if self.kind == "imagenet" else 0)
+        return self.normal_cells + self.reduction_cells
 
     def places(self) -> tuple[Place, ...]:
         """All cells in their order, the stem's two included."""

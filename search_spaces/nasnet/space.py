@@ -135,13 +135,19 @@ class NASNetSpace(GenotypeSpace):
         ours = {"operation_set": "amoebanet", "combinations": ("add",)}
         return cls.published(**{**ours, **others})
 
+    def active(self, params: Mapping[str, Any]) -> tuple[bool, ...]:
+        """All decisions; those of the normal cell alone where the space's skeleton has no other."""
+        half = len(self.decisions) // 2
+        return (True,) * half + (self.skeleton.reduction_cells > 0,) * half
+
     def canonical(self, params: Mapping[str, Any]) -> Params:
         """Order the halves of each block and the blocks of each cell; the first order wins.
 
         The halves of an ``add`` commute. Those of a ``concat``, and the blocks themselves, differ
         only in the order of channels, which the next layer's weights undo. A block goes nowhere
         before one that it reads, and what reads it follows it. So two cells that are the same
-        graph have one canonical form; graphs that only compute the same are not recognised.
+        graph have one canonical form; graphs that only compute the same are not recognised. Where
+        the space's skeleton has no reduction cells, their decisions take their first choices.
         """
         return self.decode(self._ordered(params))
 
@@ -154,7 +160,9 @@ class NASNetSpace(GenotypeSpace):
     def _ordered(self, params: Mapping[str, Any]) -> tuple[int, ...]:
         indices = self.encode(params)
         step, half = len(self._parts), len(indices) // 2
-        cells = (indices[:half], indices[half:])
+        cells = [indices[:half], indices[half:]]
+        if not self.skeleton.reduction_cells:
+            cells[1] = (0,) * half
         ordered = (
             first_order([cell[start : start + step] for start in range(0, half, step)])
             for cell in cells
@@ -196,7 +204,9 @@ class NASNetSpace(GenotypeSpace):
         """Make the child network; ``options`` are those of `child.build_child`.
 
         Without a ``skeleton`` among them it is the space's own, with the fields of it that
-        ``options`` name: ``filters``, ``repeats``, ``reductions``.
+        ``options`` name: ``filters``, ``repeats``, ``reductions``. Of these only the space's own
+        skeleton is known to `key`: children without reduction cells are recognised as the same
+        network where it, and not ``options``, has ``reductions=0``.
 
         Raises:
             InvalidArchitecture: If ``params`` is no point of this space.

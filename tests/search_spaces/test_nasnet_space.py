@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.search_spaces import Block, Cell, Genotype, InvalidArchitecture, NASNetSpace
+from cellwright.plugins import make_strategy
+from cellwright.search_spaces import (
+    Block,
+    Cell,
+    Genotype,
+    InvalidArchitecture,
+    NASNetSpace,
+    Skeleton,
+)
 
 SPACE = NASNetSpace()
 ONE = NASNetSpace(blocks=1)
@@ -37,6 +45,34 @@ def test_canonical_counts_the_networks_of_one_block():
         for indices in product(range(2), range(2), range(6), range(6), range(2))
     }
     assert len(cells) == 2 * comb(12 + 1, 2)
+
+
+@given(seed=seeds)
+def test_without_reduction_cells_the_normal_cell_is_the_network(seed):
+    alone = NASNetSpace(skeleton=Skeleton.book(reductions=0))
+    stem = NASNetSpace(skeleton=Skeleton.imagenet(reductions=0))  # has two in its stem
+    first, second = (alone.sample(np.random.default_rng(seed + turn)) for turn in range(2))
+    mixed = {**second, **{name: first[name] for name in alone.names[:25]}}
+    assert alone.key(first) == alone.key(mixed) == alone.key(alone.canonical(first))
+    assert alone.key(first) != alone.key(second)
+    assert stem.key(first) != stem.key(mixed)
+    assert alone.active(first) == (True,) * 25 + (False,) * 25
+    assert all(stem.active(first))
+
+
+@pytest.mark.parametrize("strategy", ["random", "auto", "evolution"])
+def test_without_reduction_cells_no_network_is_proposed_twice(strategy):
+    space = NASNetSpace(
+        blocks=1, operations=("sep_3x3", "max_3x3"), combinations=("add",),
+        skeleton=Skeleton.book(reductions=0),
+    )  # fmt: skip
+    proposing = make_strategy(strategy, space, seed=0)
+    keys = set()
+    for number in range(10):  # of comb(4 + 1, 2) networks
+        params = proposing.ask(number)
+        keys.add(space.key(params))
+        proposing.tell(number, params, float(number % 3))
+    assert len(keys) == 10
 
 
 def test_canonical_space_has_the_known_size():
