@@ -17,11 +17,19 @@ from cellwright.search_spaces.mnasnet import (
     MnasNetGenotype,
 )
 from cellwright.search_spaces.nasnet.genotype import Genotype
-from cellwright.search_spaces.nasnet.published import AMOEBANET_A, NASNET_A
+from cellwright.search_spaces.nasnet.published import (
+    AMOEBANET_A,
+    DARTS_V1,
+    DARTS_V2,
+    NASNET_A,
+)
 
 GENOTYPES: dict[str, Genotype | MnasNetGenotype] = {
     genotype.name: genotype
-    for genotype in (NASNET_A, AMOEBANET_A, MNASNET_A1, MNASNET_B1, MNASNET_SMALL)
+    for genotype in (
+        *(NASNET_A, AMOEBANET_A, DARTS_V1, DARTS_V2),
+        *(MNASNET_A1, MNASNET_B1, MNASNET_SMALL),
+    )
 }
 """The published genotypes by the names that `load_genotype` and the command line take."""
 
@@ -32,8 +40,8 @@ def load_genotype(
     """A published genotype by its name, or one from a JSON file (`Genotype.to_dict`).
 
     Args:
-        name: ``"nasnet-a"``, ``"amoebanet-a"``, ``"mnasnet-a1"``, ``"mnasnet-b1"``,
-            ``"mnasnet-small"``, or the path of a file whose name ends in ``.json``.
+        name: One of `GENOTYPES`, such as ``"nasnet-a"``, ``"darts-v2"`` or ``"mnasnet-a1"``, or the
+            path of a file whose name ends in ``.json``.
 
     Raises:
         ValueError: If nothing goes by this name.

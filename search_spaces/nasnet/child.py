@@ -55,10 +55,9 @@ def build_child(
     """
     skeleton = (skeleton or Skeleton.book()).change(**fields)
     skeleton.check(input_shape, classes)
-    paper = skeleton.kind != "book"
     root = Context("", seed, skeleton.momentum, skeleton.epsilon, skeleton.border)
     image = keras.Input(tuple(input_shape), name="image")  # (batch, height, width, channels)
-    outputs = [stem(image, skeleton, root)]
+    outputs = list(stem(image, skeleton, root))
     drops = _drops(image, skeleton)
     for number, place in enumerate(skeleton.places(), start=1):
         at = root.inside(f"cell_{number}_{place.kind}")
@@ -71,12 +70,14 @@ def build_child(
             drops(number - 1),
             genotype.repair,
         )
-        outputs.append(build_cell(cell, outputs[-1], before, ops, at, paper))
+        outputs.append(build_cell(cell, outputs[-1], before, ops, at, skeleton))
     found = head(outputs[-1], classes, skeleton, root)
     if skeleton.auxiliary:
         found = {
             "classes": found,
-            "auxiliary": auxiliary_head(outputs[skeleton.auxiliary_after], classes, root),
+            "auxiliary": auxiliary_head(
+                outputs[skeleton.auxiliary_after + skeleton.stems - 1], classes, root
+            ),
         }
     return keras.Model(image, found, name=genotype.name or "child")
 
@@ -96,8 +97,9 @@ class Operations:
         # Block outputs are already reduced: only the cell's two inputs are read with a stride.
         stride = self.stride if state < 2 else 1
         made = build_operation(self.operation_set, name, x, self.filters, stride, at)
-        # As in the paper's code, an identity is never dropped, even one that is a convolution.
-        return made if name == "identity" else self.drop(made, at)
+        # As in the papers' code, an identity is never dropped, NASNet's even if a convolution.
+        kept = name == "identity" or (name == "skip_connect" and stride == 1)
+        return made if kept else self.drop(made, at)
 
     def join(self, parts: list[Tensor], at: Context) -> Tensor:
         """Concatenate, and bring the channels back to ``filters`` if they are to be repaired."""
@@ -108,7 +110,12 @@ class Operations:
 
 
 def build_cell(
-    cell: Cell, current: Tensor, before: Tensor | None, ops: Operations, at: Context, paper: bool
+    cell: Cell,
+    current: Tensor,
+    before: Tensor | None,
+    ops: Operations,
+    at: Context,
+    skeleton: Skeleton,
 ) -> Tensor:
     """One cell on its current input (hidden state 0) and the output of the cell before (1).
 
@@ -118,11 +125,10 @@ def build_cell(
         before: The output of the cell before; None where there is none, in the first cell.
         ops: How operations are built.
         at: Where the cell is made.
-        paper: ReLU before the 1x1 convolutions that bring the inputs to the cell's filters, and
-            only as many of these as are needed; else the book's.
+        skeleton: By whose rules the inputs are brought to the cell's filters.
     """
-    if paper:
-        second = match(before, current, ops.filters, at.inside("before"))
+    if skeleton.kind != "book":
+        second = match(before, current, ops.filters, at.inside("before"), skeleton)
         current = keras.layers.ReLU(name=f"{at.prefix}_current_relu")(current)
     else:
         second = match_always(before, current, ops.filters, at.inside("before"))
@@ -151,15 +157,18 @@ def build_block(block: Block, states: list[Tensor], ops: Operations, at: Context
     return ops.join(halves, at)
 
 
-def match(before: Tensor | None, current: Tensor, filters: int, at: Context) -> Tensor:
+def match(
+    before: Tensor | None, current: Tensor, filters: int, at: Context, skeleton: Skeleton
+) -> Tensor:
     """Bring the output of the cell before to the current input's size and to ``filters``.
 
-    The paper's rule: where there is none the current input stands in, as it is; one that already
-    fits is left alone.
+    The NASNet paper's rule: where there is none the current input stands in, as it is; one that
+    already fits is left alone, which it is not in DARTS.
     """
     if before is None:
         return current
-    if before.shape[1:3] == current.shape[1:3] and before.shape[-1] == filters:
+    fits = before.shape[1:3] == current.shape[1:3] and before.shape[-1] == filters
+    if fits and not skeleton.is_darts:
         return before
     before = keras.layers.ReLU(name=f"{at.prefix}_relu")(before)
     if before.shape[1:3] != current.shape[1:3]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
 from cellwright.search_spaces.classifier import main_output, output_layer
@@ -12,10 +14,27 @@ from cellwright.search_spaces.nasnet.skeleton import Skeleton
 _AUXILIARY_WINDOW, _AUXILIARY_FILTERS = 5, (128, 768)
 
 
-def stem(image: Tensor, skeleton: Skeleton, root: Context) -> Tensor:
-    """A 3x3 convolution and batch normalisation; in the book the image itself."""
+def stem(image: Tensor, skeleton: Skeleton, root: Context) -> Sequence[Tensor]:
+    """What the first cell reads, its current input last: a 3x3 convolution and batch normalisation;
+    in the book the image itself; in DARTS twice the same, or for large images two feature maps."""
     if skeleton.kind == "book":
-        return image
+        return [image]
+    if skeleton.kind == "darts-imagenet":
+        early = stem_piece(image, "stem", skeleton, root)
+        return [early, stem_piece(early, "stem_late", skeleton, root)]
+    return [stem_piece(image, "stem", skeleton, root)] * skeleton.stems
+
+
+def stem_piece(image: Tensor, piece: str, skeleton: Skeleton, root: Context) -> Tensor:
+    """One piece of the stem: the whole of it, or one of the two of DARTS for large images.
+
+    ``"stem"`` leads to a quarter of the height and width there, ``"stem_late"`` to half of these.
+    """
+    if skeleton.kind == "darts-imagenet":
+        if piece == "stem_late":
+            return _halving(image, skeleton.filters, root.inside("stem_late"), relu=True)
+        x = _halving(image, skeleton.stem_width, root.inside("stem_1"), relu=False)
+        return _halving(x, skeleton.filters, root.inside("stem_2"), relu=True)
     at = root.inside("stem")
     large = skeleton.kind == "imagenet"
     x = keras.layers.Conv2D(
@@ -30,9 +49,24 @@ def stem(image: Tensor, skeleton: Skeleton, root: Context) -> Tensor:
     return at.normalise(x)
 
 
+def _halving(x: Tensor, filters: int, at: Context, *, relu: bool) -> Tensor:
+    if relu:
+        x = keras.layers.ReLU(name=f"{at.prefix}_relu")(x)
+    x = keras.layers.Conv2D(
+        filters,
+        3,
+        strides=2,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=at.initializer("convolution"),
+        name=f"{at.prefix}_convolution",
+    )(x)  # (batch, height / 2, width / 2, filters), rounded up
+    return at.normalise(x)
+
+
 def head(x: Tensor, classes: int | None, skeleton: Skeleton, root: Context) -> Tensor:
-    """ReLU (not in the book), global average pooling, dropout, output layer."""
-    if skeleton.kind != "book":
+    """ReLU (as in NASNet), global average pooling, dropout, output layer."""
+    if skeleton.kind in ("cifar", "imagenet"):
         x = keras.layers.ReLU(name="head_relu")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (batch, channels)
     if skeleton.dropout:

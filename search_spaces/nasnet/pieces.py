@@ -31,31 +31,37 @@ def count_pieces(
             as no cell of a space does.
     """
     graph = PieceGraph(input_shape)
-    outputs = [_stem(graph, skeleton)]
+    outputs = _stem(graph, skeleton)
     for place in skeleton.places():
         cell = getattr(genotype, place.kind)
         before = None if place.before is None else outputs[place.before]
-        walk = _CellWalk(graph, genotype, place, skeleton.kind != "book")
+        walk = _CellWalk(graph, genotype, place, skeleton)
         outputs.append(walk.cell(cell, outputs[-1], before))
     last = outputs[-1]
     return graph.count(graph.add(Piece("head", last.shape, classes or 1), last))
 
 
-def _stem(graph: PieceGraph, skeleton: Skeleton) -> Node:
+def _stem(graph: PieceGraph, skeleton: Skeleton) -> list[Node]:
+    """See `ends.stem`."""
     image = graph.image
     if skeleton.kind == "book":
-        return image
+        return [image]
     width = skeleton.stem_width
-    if skeleton.kind == "cifar":
-        return graph.add(Piece("stem", image.shape, width), image)
+    if skeleton.kind in ("cifar", "darts"):
+        return [graph.add(Piece("stem", image.shape, width), image)] * skeleton.stems
+    if skeleton.kind == "darts-imagenet":
+        early = graph.add(Piece("stem", image.shape, skeleton.filters, 4), image)
+        return [early, graph.add(Piece("stem_late", early.shape, skeleton.filters, 2), early)]
     node = graph.add(Piece("stem", image.shape, width, 2), image)
     height, length, _ = image.shape
-    return Node(node.number, ((height - 1) // 2, (length - 1) // 2, width))  # without padding
+    return [Node(node.number, ((height - 1) // 2, (length - 1) // 2, width))]  # without padding
 
 
 class _CellWalk:
-    def __init__(self, graph: PieceGraph, genotype: Genotype, place: Place, paper: bool) -> None:
-        self.graph, self.paper = graph, paper
+    def __init__(
+        self, graph: PieceGraph, genotype: Genotype, place: Place, skeleton: Skeleton
+    ) -> None:
+        self.graph, self.skeleton = graph, skeleton
         self.operation_set, self.repair = genotype.operation_set, genotype.repair
         self.filters, self.stride = place.filters, place.stride
 
@@ -74,10 +80,11 @@ class _CellWalk:
 
     def _before(self, before: Node | None, current: Node) -> Node:
         """See `child.match` and `child.match_always`."""
-        if self.paper:
+        if self.skeleton.kind != "book":
             if before is None:
                 return current
-            if before.shape == (*current.shape[:2], self.filters):
+            fits = before.shape == (*current.shape[:2], self.filters)
+            if fits and not self.skeleton.is_darts:
                 return before
         before = before or current
         stride = 1 if before.shape[:2] == current.shape[:2] else 2
@@ -142,8 +149,8 @@ def _output(piece: Piece, x: Tensor, operation_set: str, skeleton: Skeleton, at:
     from cellwright.search_spaces.nasnet import child, ends, operations
 
     name, filters, paper = piece.operation, piece.filters, skeleton.kind != "book"
-    if name == "stem":
-        return ends.stem(x, skeleton, at)
+    if name in ("stem", "stem_late"):
+        return ends.stem_piece(x, name, skeleton, at)
     if name == "head":
         return ends.head(x, filters if filters > 1 else None, skeleton, at)
     if name == "current":
@@ -152,8 +159,9 @@ def _output(piece: Piece, x: Tensor, operation_set: str, skeleton: Skeleton, at:
     if name == "before":
         height, width, _ = piece.shape
         size = (None, -(-height // piece.stride), -(-width // piece.stride), 1)
-        match = child.match if paper else child.match_always
-        return match(x, keras.KerasTensor(size), filters, at)
+        if paper:
+            return child.match(x, keras.KerasTensor(size), filters, at, skeleton)
+        return child.match_always(x, keras.KerasTensor(size), filters, at)
     if name == "repair":
         return operations.pointwise(x, filters, 1, at)
     if name == "add":

@@ -39,6 +39,37 @@ NASNET_A = Genotype(
     "nasnet",
 )
 
+# Liu et al. 2019, figures 4 and 5, and ``genotypes.py`` of their code: first and second order.
+# State 0 there is the output of the cell before the last, which is our state 1.
+DARTS_V1 = Genotype(
+    cell(
+        "0 sep_conv_3x3 1 sep_conv_3x3, 1 skip_connect 0 sep_conv_3x3, "
+        "1 skip_connect 0 sep_conv_3x3, 1 sep_conv_3x3 2 skip_connect",
+        (2, 3, 4, 5),
+    ),
+    cell(
+        "1 max_pool_3x3 0 max_pool_3x3, 2 skip_connect 1 max_pool_3x3, "
+        "1 max_pool_3x3 2 skip_connect, 2 skip_connect 1 avg_pool_3x3",
+        (2, 3, 4, 5),
+    ),
+    "darts-v1",
+    "darts",
+)
+DARTS_V2 = Genotype(
+    cell(
+        "1 sep_conv_3x3 0 sep_conv_3x3, 1 sep_conv_3x3 0 sep_conv_3x3, "
+        "0 sep_conv_3x3 1 skip_connect, 1 skip_connect 2 dil_conv_3x3",
+        (2, 3, 4, 5),
+    ),
+    cell(
+        "1 max_pool_3x3 0 max_pool_3x3, 2 skip_connect 0 max_pool_3x3, "
+        "1 max_pool_3x3 2 skip_connect, 2 skip_connect 0 max_pool_3x3",
+        (2, 3, 4, 5),
+    ),
+    "darts-v2",
+    "darts",
+)
+
 # Real et al. 2018, figure 5.
 AMOEBANET_A = Genotype(
     cell(

@@ -12,7 +12,7 @@ from cellwright.search_spaces.decision import as_whole
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.task import check_task
 
-KINDS = ("book", "cifar", "imagenet")
+KINDS = ("book", "cifar", "imagenet", "darts", "darts-imagenet")
 POOL_PADDINGS = ("", "same", "zeros")
 
 
@@ -23,8 +23,9 @@ class Place:
     Attributes:
         kind: ``"normal"`` or ``"reduction"``.
         filters: Channels of each operation.
-        before: Whose output is hidden state 1, as the number of a cell (from 1; 0 is the stem);
-            None where there is none.
+        before: What hidden state 1 is, as the number of a feature map: those before the first cell
+            (`Skeleton.stems`) count from 0 on, then the outputs of the cells; None where there is
+            none.
     """
 
     kind: str
@@ -44,19 +45,24 @@ class Skeleton:
         kind: ``"book"``: the image enters the first cell as both of its inputs. ``"cifar"``: a 3x3
             convolution first. ``"imagenet"``: a 3x3 convolution of stride 2 without padding, then
             two reduction cells of F/4 and F/2 filters. The latter two are the paper's: ReLU before
-            the 1x1 convolutions on a cell's inputs, and before the global average.
+            the 1x1 convolutions on a cell's inputs, and before the global average. ``"darts"`` and
+            ``"darts-imagenet"``: those of Liu et al. 2019 (``cnn/model.py`` of their code), with
+            ReLU before the 1x1 convolutions alone. Of the former the first cell reads the 3x3
+            convolution as both of its inputs, of the latter one of stride 4, F channels wide, and
+            another of stride 2 after it.
         repeats: N, the normal cells in each of ``reductions + 1`` groups, at least 1.
         filters: F, the channels of every operation in the first group, at least 1; each reduction
             doubles them.
         reductions: Reduction cells between normal cells, at least 0. The p-th stands before normal
             cell int(p / (reductions + 1) x cells).
-        stem_filters: Channels of the first convolution; 0 is 3F (``"cifar"``) or 32
-            (``"imagenet"``). See `stem_width`.
+        stem_filters: Channels of the first convolution; 0 is 3F (``"cifar"``, ``"darts"``), 32
+            (``"imagenet"``) or F / 2 (``"darts-imagenet"``). See `stem_width`.
         older_input: The first normal cell after a reduction reads, beside the reduction's output,
             the output of the cell before the reduction (False), or of the one before that (True,
             as in NASNet-A large).
         auxiliary: Whether there is a second classifier after the last normal cell before the last
-            reduction; the model then has two outputs, ``classes`` and ``auxiliary``.
+            reduction (of DARTS, after this reduction); the model then has two outputs, ``classes``
+            and ``auxiliary``.
         dropout: Share of the pooled features that is dropped in training, 0 up to below 1.
         drop_path_keep: Probability with which the last cell keeps an operation at the end of the
             schedule, above 0 up to 1; 1 leaves drop-path out.
@@ -164,6 +170,22 @@ class Skeleton:
         others = {"stem_filters": 96, "older_input": True, **others}
         return cls.imagenet(repeats, filters, **others)
 
+    @classmethod
+    def darts(
+        cls, repeats: int = 6, filters: int = 36, *, reductions: int = 2, **others: Any
+    ) -> Skeleton:
+        """DARTS's for 32x32 images (Liu et al. 2019, section 3.3): 20 cells from 36 filters on."""
+        others = {"epsilon": 1e-5, **others}
+        return cls("darts", repeats, filters, reductions, **others)
+
+    @classmethod
+    def darts_imagenet(
+        cls, repeats: int = 4, filters: int = 48, *, reductions: int = 2, **others: Any
+    ) -> Skeleton:
+        """DARTS's for large images (Liu et al. 2019, appendix A.3.2): 14 cells from 48 filters."""
+        others = {"epsilon": 1e-5, **others}
+        return cls("darts-imagenet", repeats, filters, reductions, **others)
+
     def change(self, **fields: Any) -> Skeleton:
         """The same skeleton with other ``fields``."""
         return replace(self, **fields)
@@ -171,7 +193,18 @@ class Skeleton:
     @property
     def stem_width(self) -> int:
         """Channels of the first convolution."""
-        return self.stem_filters or (32 if self.kind == "imagenet" else 3 * self.filters)
+        usual = {"imagenet": 32, "darts-imagenet": max(1, self.filters // 2)}
+        return self.stem_filters or usual.get(self.kind, 3 * self.filters)
+
+    @property
+    def stems(self) -> int:
+        """Feature maps before the first cell: its current input, and in DARTS the one before."""
+        return 2 if self.is_darts else 1
+
+    @property
+    def is_darts(self) -> bool:
+        """Whether cells are put together by DARTS's rules."""
+        return self.kind in ("darts", "darts-imagenet")
 
     @property
     def border(self) -> str:
@@ -209,15 +242,15 @@ class Skeleton:
             self._add(places, "normal", filters, older=after_reduction and self.older_input)
         return tuple(places)
 
-    @staticmethod
-    def _add(places: list[Place], kind: str, filters: int, older: bool = False) -> None:
-        before = len(places) - (2 if older else 1)
+    def _add(self, places: list[Place], kind: str, filters: int, older: bool = False) -> None:
+        before = len(places) + self.stems - (3 if older else 2)
         places.append(Place(kind, filters, before if before >= 0 else None))
 
     @property
     def auxiliary_after(self) -> int:
         """The number of the cell (from 1) that the auxiliary head reads."""
-        return max(i for i, place in enumerate(self.places()) if place.kind == "reduction")
+        last = max(i for i, place in enumerate(self.places()) if place.kind == "reduction")
+        return last + 1 if self.is_darts else last
 
     @property
     def least_size(self) -> int:
@@ -226,7 +259,8 @@ class Skeleton:
         Strides round up, so the paper's stem for large images, one convolution without padding and
         two cells, leaves 4 pixels of 32.
         """
-        size: int = 2 ** (self.reductions + (3 if self.kind == "imagenet" else 0))
+        halved = self.reductions + (3 if self.kind.endswith("imagenet") else 0)
+        size: int = 2**halved
         return size
 
 

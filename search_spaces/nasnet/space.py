@@ -135,6 +135,23 @@ class NASNetSpace(GenotypeSpace):
         ours = {"operation_set": "amoebanet", "combinations": ("add",)}
         return cls.published(**{**ours, **others})
 
+    @classmethod
+    def darts(cls, **others: Any) -> NASNetSpace:
+        """DARTS's cells (Liu et al. 2019, section 3.3): 7 operations, always added; 32 decisions.
+
+        A node is a block: two operations on two of the states before it, added. `none` leads
+        nowhere in a finished cell and is left out. Of the paper's cells no node reads the same
+        state twice; here one may.
+        """
+        ours: dict[str, Any] = {
+            "blocks": 4,
+            "operation_set": "darts",
+            "combinations": ("add",),
+            "concatenation": "all",
+            "skeleton": Skeleton.darts(),
+        }
+        return cls.published(**{**ours, **others})
+
     def active(self, params: Mapping[str, Any]) -> tuple[bool, ...]:
         """All decisions; those of the normal cell alone where the space's skeleton has no other."""
         half = len(self.decisions) // 2

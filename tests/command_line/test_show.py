@@ -26,6 +26,8 @@ from cellwright.search_spaces import (
 TINY = {
     "nasnet-a": ["--skeleton", "book", "--filters", 2, "--image", "8x8x1", "--classes", 3],
     "amoebanet-a": ["--skeleton", "cifar", "--repeats", 1, "--filters", 2, "--image", 8],
+    "darts-v1": ["--skeleton", "darts", "--repeats", 1, "--filters", 2, "--image", 8],
+    "darts-v2": ["--skeleton", "darts-imagenet", "--repeats", 1, "--filters", 2, "--image", 32],
     "mnasnet-a1": ["--filters", 8, "--image", 32, "--classes", 3],
     "mnasnet-b1": ["--filters", 8, "--image", "16x32"],
     "mnasnet-small": ["--filters", 8, "--image", 32],

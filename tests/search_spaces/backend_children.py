@@ -116,6 +116,12 @@ WIDE = {
         published, "nasnet-a", (64, 49, 3), Skeleton.imagenet(1, 4, pool_padding="same")
     ),
     "amoebanet-a": partial(published, "amoebanet-a", (33, 31, 3), Skeleton.cifar(1, 6)),
+    "darts-v1, two heads": partial(
+        published, "darts-v1", (33, 31, 3), Skeleton.darts(1, 4, auxiliary=True)
+    ),
+    "darts-v2, imagenet": partial(
+        published, "darts-v2", (65, 49, 3), Skeleton.darts_imagenet(1, 4)
+    ),
     "mnasnet-a1": partial(published, "mnasnet-a1", (33, 47, 3), width=0.25),
     "mnasnet-b1": partial(published, "mnasnet-b1", (32, 32, 3), width=0.25, stem_stride=1),
     **{f"mnasnet {seed}": partial(sampled, MNASNET, (31, 17, 3), seed) for seed in range(2, 6)},

@@ -40,6 +40,17 @@ CASES = {
         {"drop_path_keep": 0.6},
     ),
     "darts": (NASNetSpace(blocks=2, operation_set="darts", hierarchical=True), SHAPE, {}),
+    "DARTS": (NASNetSpace.darts(blocks=2), SHAPE, {"filters": 6, "repeats": 1}),
+    "DARTS, one state": (
+        NASNetSpace.darts(blocks=1),
+        SHAPE,
+        {"filters": 6, "repeats": 2},
+    ),
+    "DARTS, large": (
+        NASNetSpace.darts(blocks=2, skeleton=Skeleton.darts_imagenet(1, 6)),
+        (37, 34, 3),
+        {},
+    ),
     "mnasnet": (MnasNetSpace(layers=(1, 2, 2), filters=(8, 12, 16), strides=(1, 2, 2)), SHAPE, {}),
     "mnasnet, narrow": (
         MnasNetSpace(layers=(2, 3), filters=(16, 24), strides=(2, 1), head=40),

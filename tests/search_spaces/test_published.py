@@ -60,6 +60,15 @@ PUBLISHED = {  # total, trainable, multiply-adds; None where no figure was publi
         *("amoebanet-a", IMAGENET, Skeleton.imagenet(4, 50)),
         (None, 5_086_898, None),
     ),
+    # What their code prints as "param size", in millions, of these two networks.
+    "DARTS, second order, 20 cells of 36 filters": (
+        *("darts-v2", CIFAR, Skeleton.darts()),
+        (None, 3_349_342, None),
+    ),
+    "DARTS, second order, 14 cells of 48 filters": (
+        *("darts-v2", IMAGENET, Skeleton.darts_imagenet()),
+        (None, 4_718_752, None),
+    ),
 }
 # Millions of trainable parameters and of multiply-adds, as papers round them.
 ROUNDED = {
@@ -87,6 +96,7 @@ TINY = Skeleton.cifar(1, 4, reductions=1)
 LONG = (
     *("NASNet-A 6 @ 4032", "NASNet-A 6 @ 768", "NASNet-A 6 @ 768 and auxiliary head"),
     *("AmoebaNet-A N 6 F 36", "AmoebaNet-A N 6 F 32"),
+    *("DARTS, second order, 20 cells of 36 filters", "DARTS, second order, 14 cells of 48 filters"),
 )
 
 
@@ -128,6 +138,62 @@ def test_the_rule_of_unused_states_does_not_give_nasnet_a():
     assert genotype.normal.unused_states() == (2, 3, 4, 5, 6)
     assert genotype.reduction.concatenation == (3, 4, 5, 6)
     assert genotype.reduction.unused_states() == (4, 5, 6)
+
+
+def darts_parameters(genotype, repeats, filters, classes):
+    """Trainable parameters by the paper's description (section 3.1 and 3.3), layer for layer."""
+
+    def reduced(read, given):  # a factorized reduction: two halves, and a normalisation
+        return read * 2 * (given // 2) + 2 * given
+
+    def projected(read, given):  # a 1x1 convolution and a normalisation
+        return read * given + 2 * given
+
+    def operation(name, stride):
+        kind, size = name.split("_conv_") if "_conv_" in name else (name, "0")
+        once = int(size[0]) ** 2 * width + width**2 + 2 * width
+        return {"sep": 2 * once, "dil": once}.get(kind, 0) + (
+            reduced(width, width) if name == "skip_connect" and stride == 2 else 0
+        )
+
+    stem = 3 * filters
+    total, before, current, width, halved = 27 * stem + 2 * stem, stem, stem, filters, False
+    for kind in (["normal"] * repeats + ["reduction"]) * 2 + ["normal"] * repeats:
+        width *= 2 if kind == "reduction" else 1
+        cell = getattr(genotype, kind)
+        total += (reduced if halved else projected)(before, width) + projected(current, width)
+        for block in cell.blocks:
+            for state, name in (
+                (block.input_1, block.operation_1), (block.input_2, block.operation_2)
+            ):  # fmt: skip
+                total += operation(name, 2 if kind == "reduction" and state < 2 else 1)
+        before, current, halved = current, len(cell.concatenation) * width, kind == "reduction"
+    return total + current * classes + classes
+
+
+@pytest.mark.parametrize("name", ["darts-v1", "darts-v2"])
+def test_a_count_by_description_agrees_with_the_published_one(name):
+    genotype = load_genotype(name)
+    wanted = {"darts-v2": 3_349_342}
+    assert darts_parameters(genotype, 6, 36, 10) == wanted.get(name, 3_169_414)
+    small = genotype.build((8, 8, 3), 3, Skeleton.darts(1, 4))
+    assert costs(small).trainable == darts_parameters(genotype, 1, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("children", "repeats", "filters"),
+    [(4, 1, 6), pytest.param(200, 6, 36, marks=pytest.mark.slow)],
+)
+def test_children_of_the_darts_space_have_the_sizes_of_its_skeleton(children, repeats, filters):
+    space, rng = NASNetSpace.darts(), np.random.default_rng(0)
+    assert len(space.decisions) == 32
+    assert space.size == ((2 * 3 * 4 * 5) ** 2 * 7**8) ** 2
+    for _ in range(children):
+        params = space.sample(rng)
+        model = space.build(params, (32, 32, 3), 10, repeats=repeats, filters=filters)
+        wanted = darts_parameters(space.genotype(params), repeats, filters, 10)
+        assert costs(model).trainable == wanted
+        keras.backend.clear_session()
 
 
 @pytest.mark.parametrize("name", GENOTYPES)

@@ -25,7 +25,12 @@ SPACE = SearchSpace(
 )
 SPACES = [
     *(SPACE, NASNetSpace(), NASNetSpace(blocks=1), NASNetSpace.published()),
-    *(NASNetSpace.published(blocks=8), NASNetSpace.amoebanet(), MnasNetSpace()),
+    *(
+        NASNetSpace.published(blocks=8),
+        NASNetSpace.amoebanet(),
+        NASNetSpace.darts(),
+        MnasNetSpace(),
+    ),
     *(NASNetSpace.published(operation_set=name) for name in ("darts", "enas")),
     *(ConvNetSpace(layers=(1, 3), strides=True), ConvNetSpace.published()),
 ]

@@ -51,8 +51,8 @@ def settings_of(
         typer.Option(
             rich_help_panel=_WHAT,
             metavar="NAME",
-            help="What to search: nasnet, nasnet-wide, nasnet-published, amoebanet, mnasnet, "
-            "convnet, convnet-published, mlp, module:attribute.",
+            help="What to search: nasnet, nasnet-wide, nasnet-published, amoebanet, darts, "
+            "mnasnet, convnet, convnet-published, mlp, module:attribute.",
         ),
     ] = "nasnet",
     tune: Annotated[

@@ -19,6 +19,8 @@ SKELETONS: dict[str, Callable[[], Skeleton]] = {
     "cifar": Skeleton.cifar,
     "imagenet": Skeleton.imagenet,
     "imagenet-large": Skeleton.imagenet_large,
+    "darts": Skeleton.darts,
+    "darts-imagenet": Skeleton.darts_imagenet,
 }
 # Image shape and number of classes that a skeleton was made for.
 INPUTS: dict[str, tuple[tuple[int, ...], int]] = {
@@ -26,11 +28,17 @@ INPUTS: dict[str, tuple[tuple[int, ...], int]] = {
     "cifar": ((32, 32, 3), 10),
     "imagenet": ((224, 224, 3), 1000),
     "imagenet-large": ((331, 331, 3), 1000),
+    "darts": ((32, 32, 3), 10),
+    "darts-imagenet": ((224, 224, 3), 1000),
 }
+# For images that are small for a skeleton: the one of the same paper.
+SMALLER = {"imagenet": "cifar", "darts-imagenet": "darts"}
 # What the papers built from their cells; the first of each is the default.
 PAPERS: dict[str, dict[str, Skeleton]] = {
     "nasnet-a": {"imagenet": Skeleton.imagenet(4, 44), "cifar": Skeleton.cifar(6, 32)},
     "amoebanet-a": {"imagenet": Skeleton.imagenet(4, 50), "cifar": Skeleton.cifar(6, 36)},
+    "darts-v1": {"darts-imagenet": Skeleton.darts_imagenet(), "darts": Skeleton.darts()},
+    "darts-v2": {"darts-imagenet": Skeleton.darts_imagenet(), "darts": Skeleton.darts()},
 }
 
 

@@ -16,7 +16,13 @@ from cellwright.search_spaces import (
     MLPGenotype,
     Skeleton,
 )
-from cellwright.searches.architectures import SKELETONS, find_genotype, kind_of, skeleton_of
+from cellwright.searches.architectures import (
+    SKELETONS,
+    SMALLER,
+    find_genotype,
+    kind_of,
+    skeleton_of,
+)
 from cellwright.searches.children import find_trial
 from cellwright.searches.folder import read_settings
 from cellwright.searches.hosts import driver_of
@@ -198,19 +204,17 @@ def _of_genotype(what: str, size: Size) -> Candidate:
 
     facts = {"genotype": genotype.to_dict(), "size": asdict(size)}
     notes: tuple[str, ...] = ()
-    if cells and size.skeleton is None and kind_of(genotype) != "book":
+    if cells and size.skeleton is None and (usual := kind_of(genotype)) in SMALLER:
         notes = (
-            f"no --skeleton was given: cifar below {_LARGE} pixels a side, else imagenet, with "
-            "the numbers of its paper unless --repeats and --filters set others",
+            f"no --skeleton was given: {SMALLER[usual]} below {_LARGE} pixels a side, else "
+            f"{usual}, with the numbers of its paper unless --repeats and --filters set others",
         )
     return Candidate(genotype.name or Path(what).stem, facts, build, Recipe(EPOCHS), None, notes)
 
 
 def _kind(genotype: Genotype, shape: tuple[int, ...]) -> str:
     usual = kind_of(genotype)
-    if usual == "imagenet" and min(shape[:2]) < _LARGE:
-        return "cifar"
-    return usual
+    return SMALLER.get(usual, usual) if min(shape[:2]) < _LARGE else usual
 
 
 def with_recipe(candidate: Candidate, given: Mapping[str, Any]) -> Candidate:

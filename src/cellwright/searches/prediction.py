@@ -59,7 +59,7 @@ def check_prediction(space: SearchSpace, meter: Meter) -> None:
     if type(network).pieces is SearchSpace.pieces:
         raise CellwrightError(
             f"--predict adds up the pieces that a network consists of, and {network!r} does not "
-            "say what these are (nasnet, nasnet-published, amoebanet and mnasnet do). Leave it "
+            "say what these are (those of cells and mnasnet do). Leave it "
             "out, and --limit-ms acts on what --meter measures of each child"
         )
 
