@@ -32,7 +32,7 @@ def stem_piece(image: Tensor, piece: str, skeleton: Skeleton, root: Context) -> 
     """
     if skeleton.kind == "darts-imagenet":
         if piece == "stem_late":
-            return _halving(image, skeleton.filters, root.inside("stem_late"), relu=True)
+            return _halving(image, skeleton.filters, root.inside("stem_3"), relu=True)
         x = _halving(image, skeleton.stem_width, root.inside("stem_1"), relu=False)
         return _halving(x, skeleton.filters, root.inside("stem_2"), relu=True)
     at = root.inside("stem")

@@ -14,6 +14,7 @@ from cellwright.search_spaces.stack import Part, draw_stack, output_part, shape_
 
 # Paul Tol's light scheme, as in the drawings of cells.
 COLOURS = {"normal": "#77AADD", "reduction": "#EE8866"}
+_STEM = ("stem", "stem_1", "stem_2", "stem_3")
 _CELL = re.compile(r"cell_(\d+)_(normal|reduction)")
 
 
@@ -30,10 +31,12 @@ def draw_skeleton(model: Any, *, title: str) -> Figure:
     rows = {row.name: row for row in by_part(layer_table(model))}
     image = rows["image"]
     parts = [Part("image", output=shape_text(image.shape))]
-    if stem := rows.get("stem"):
-        stride = round(float(image.shape[0] or 1) / float(stem.shape[0] or 1))
+    height = image.shape[0]
+    for stem in (rows[name] for name in _STEM if name in rows):
+        stride = round(float(height or 1) / float(stem.shape[0] or 1))
         label = "convolution 3x3" + (f", stride {stride}" if stride > 1 else "")
         parts.append(Part(label, "#DDDDDD", output=shape_text(stem.shape)))
+        height = stem.shape[0]
     found = [(match, row) for name, row in rows.items() if (match := _CELL.fullmatch(name))]
     for kind, group in groupby(found, key=lambda cell: cell[0][2]):
         parts.append(_cells(kind, [(int(match[1]), row) for match, row in group]))

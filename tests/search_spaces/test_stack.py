@@ -62,6 +62,22 @@ def overlap(a: Bbox, b: Bbox) -> bool:
     return bool((a.min < b.max).all() and (b.min < a.max).all())
 
 
+def test_all_three_convolutions_of_a_stem_are_drawn():
+    """Liu et al. 2019, appendix A.3.2; here N = 1, F = 4."""
+    genotype = load_genotype("darts-v2")
+    model = genotype.build((64, 64, 3), 7, Skeleton.darts_imagenet(1, 4, reductions=1))
+    drawn = rows(genotype.figures(model)["skeleton"])
+    assert drawn[1:8] == [
+        ["64 × 64 × 3"],
+        ["convolution 3x3, stride 2"],
+        ["32 × 32 × 2"],
+        ["convolution 3x3, stride 2"],
+        ["16 × 16 × 4"],
+        ["convolution 3x3, stride 2"],
+        ["8 × 8 × 4"],
+    ]
+
+
 def test_the_skeleton_is_that_of_the_paper():
     """Zoph et al. 2018, figure 2, on the right; here N = 2, F = 8, the first group alone."""
     model = TINY.build((64, 64, 3), 7, Skeleton.imagenet(2, 8, reductions=0))
