@@ -525,3 +525,17 @@ def test_a_long_reason_is_one_short_line():
     assert len(lines) == 1
     assert "Graph execution error: at node" in lines[0]
     assert "..." in lines[0]
+
+
+def test_a_backend_that_a_notebook_names_is_no_error(tmp_path):
+    """In a cell, ``!cellwright`` is another process, maybe of another environment."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from cellwright.command_line.app import main; main()"]
+        + ["show", "mnasnet-a1", "--filters", "8", "--image", "32", "--classes", "3"],
+        cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": "module://of_another_environment"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.glob("runs/mnasnet-a1/*.png"))
