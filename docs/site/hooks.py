@@ -28,6 +28,7 @@ NOTEBOOKS = (
     "mlpnas",
     "optuna_script",
     "keras_tuner_script",
+    "nni_trials",
     "latency",
     "published",
     "own_strategy",

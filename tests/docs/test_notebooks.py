@@ -22,8 +22,8 @@ def named(paths):
     return [pytest.param(path, id=path.stem) for path in paths]
 
 
-def test_there_are_the_eight():
-    assert len(NOTEBOOKS) == 8
+def test_there_are_the_nine():
+    assert len(NOTEBOOKS) == 9
 
 
 @pytest.mark.parametrize("path", named(NOTEBOOKS))
@@ -38,6 +38,7 @@ def test_what_is_kept_is_of_one_run_and_can_be_shown(path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("path", named(NOTEBOOKS))
 def test_it_runs(path):
     pytest.importorskip("nbclient")
