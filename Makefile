@@ -2,12 +2,13 @@
 # make test     set up .venv and run the tests (make test-slow: the long ones)
 # make check    formatting, lint and types
 # make docs     the documentation's site, into site (make docs-serve: while you write)
+# make notebooks  run the notebooks and keep their outputs, which the site shows
 # make release-check  what would be published, built into dist and tried
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: search test test-slow check docs docs-serve release-check clean
+.PHONY: search test test-slow check docs docs-serve notebooks release-check clean
 
 search: .venv/search-ready
 	$(BIN)/cellwright search --data digits --host optuna --strategy auto \
@@ -29,6 +30,9 @@ docs: .venv-docs/ready
 
 docs-serve: .venv-docs/ready
 	.venv-docs/bin/mkdocs serve
+
+notebooks: .venv/test-ready
+	$(BIN)/python docs/site/run_notebooks.py docs/notebooks/*.ipynb
 
 release-check:
 	PYTHON=$(PYTHON) .ci/release-check

@@ -245,10 +245,16 @@ def trials_of(experiment: Path, space: SearchSpace) -> list[Trial]:
     ]
 
 
-def latest_experiment(folder: str | Path, working: str = WORKING_DIRECTORY) -> Path | None:
-    """The folder of the last experiment that NNI made in ``folder``, or in its working directory of
-    another name; its own name is NNI's id."""
-    made = Path(folder, working).glob("*/db/nni.sqlite")
+def latest_experiment(folder: str | Path) -> Path | None:
+    """The folder of the last experiment that NNI made in ``folder``, in the working directory that
+    its ``config.yml`` names, or in ours; its own name is NNI's id.
+
+    Raises:
+        ValueError: If ``config.yml`` is no YAML.
+    """
+    config = Path(folder, "config.yml")
+    named = read_config(config).get("experimentWorkingDirectory") if config.is_file() else None
+    made = Path(folder, named or WORKING_DIRECTORY).glob("*/db/nni.sqlite")
     found = [path.parent.parent for path in made if path.parent.parent.name != "_latest"]
     found = [experiment for experiment in found if has_begun(experiment)]
     return max(found, key=lambda path: (path / "db").stat().st_ctime, default=None)

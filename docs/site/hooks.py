@@ -8,18 +8,32 @@ in the sources stay those of the repository.
 
 from __future__ import annotations
 
+import json
 import os
 import posixpath
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import notebooks
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
 LOOSE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+NOTEBOOKS = (
+    "chapter",
+    "mlpnas",
+    "optuna_script",
+    "keras_tuner_script",
+    "nni_trials",
+    "latency",
+    "published",
+    "own_strategy",
+    "many_workers",
+)
 LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\[\]]*\])*\]\()([^)\s#]+)(#[^)\s]*)?\)")
 CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 LANGUAGES = {".py": "python", ".yml": "yaml", ".toml": "toml", ".json": "json"}
@@ -32,7 +46,9 @@ def path_of(uri: str) -> str:
 
 def uri_of(path: str) -> str:
     """The page or file of the site that shows a path of the repository."""
-    shown = path.endswith((".md", ".ipynb", ".png", ".svg"))
+    if path.endswith(".ipynb"):
+        return path.removeprefix("docs/").removesuffix("ipynb") + "md"
+    shown = path.endswith((".md", ".png", ".svg"))
     return path.removeprefix("docs/") if shown else f"files/{path}.md"
 
 
@@ -47,8 +63,12 @@ def named(target: str, page: str) -> str | None:
 def outside(text: str, page: str) -> set[str]:
     """The files that ``page`` names and that ``docs`` does not bring to the site."""
     paths = {named(target, page) for _, target, _ in LINK.findall(CODE.sub("", text))}
-    return {path for path in paths if path and uri_of(path) != path.removeprefix("docs/")} | {
-        path for path in paths if path and not path.startswith("docs/")
+    return {
+        path
+        for path in paths
+        if path
+        and not path.endswith(".ipynb")
+        and (not path.startswith("docs/") or uri_of(path) != path.removeprefix("docs/"))
     }
 
 
@@ -58,6 +78,7 @@ def on_files(files: Files, config: Any) -> Files:
         path.relative_to(ROOT).as_posix() for path in ROOT.glob("examples/*/README.md")
     )
     waiting = {*LOOSE, "benchmarks/README.md", *examples}
+    shown = list(add_notebooks(files, config))
     for file in files.documentation_pages():
         if file.src_uri.endswith(".md"):
             waiting |= outside(file.content_string, f"docs/{file.src_uri}")
@@ -80,10 +101,23 @@ def on_files(files: Files, config: Any) -> Files:
     pages = {
         "examples/*": [uri for uri in found if uri.startswith(example)],
         "files/*": [uri for uri in found if not uri.startswith(example) and uri not in apart],
-        "notebooks/*": sorted(file.src_uri for file in files if file.src_uri.endswith(".ipynb")),
+        "notebooks/*": shown,
     }
     config.nav = filled(config.nav, pages)
     return files
+
+
+def add_notebooks(files: Files, config: Any) -> Iterator[str]:
+    """Add a page for each notebook, in the order of `NOTEBOOKS`, and its pictures."""
+    if {path.stem for path in ROOT.glob("docs/notebooks/*.ipynb")} != set(NOTEBOOKS):
+        raise ValueError("docs/site/hooks.py lists other notebooks than docs/notebooks holds")
+    for name in NOTEBOOKS:
+        text = (ROOT / f"docs/notebooks/{name}.ipynb").read_text("utf-8")
+        page, pictures = notebooks.page(json.loads(text), name)
+        files.append(File.generated(config, f"notebooks/{name}.md", content=page))
+        for picture, content in pictures.items():
+            files.append(File.generated(config, f"notebooks/{picture}", content=content))
+        yield f"notebooks/{name}.md"
 
 
 def command_line() -> str:

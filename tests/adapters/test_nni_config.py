@@ -108,6 +108,17 @@ def test_an_experiment_that_was_moved_is_mended(tmp_path: Path) -> None:
     assert len(read_trials(home)) > 0
 
 
+def test_trials_are_read_from_the_working_directory_that_the_config_names(tmp_path: Path) -> None:
+    home = tmp_path / "own"
+    shutil.copytree(BEFORE, home)
+    before = read_trials(home)
+    (home / "experiments").rename(home / "elsewhere")
+    assert read_trials(home) == []
+    config = home / "config.yml"
+    config.write_text(config.read_text().replace(": experiments", ": elsewhere"))
+    assert read_trials(home) == before
+
+
 def test_a_database_without_an_experiment_is_none_to_resume(tmp_path: Path) -> None:
     database = tmp_path / "experiments" / "abc" / "db" / "nni.sqlite"
     database.parent.mkdir(parents=True)

@@ -525,3 +525,18 @@ def test_a_long_reason_is_one_short_line():
     assert len(lines) == 1
     assert "Graph execution error: at node" in lines[0]
     assert "..." in lines[0]
+
+
+def test_a_backend_that_a_notebook_names_is_no_error(tmp_path):
+    """In a cell, ``!cellwright`` is another process, maybe of another environment."""
+    begin = "from cellwright.command_line.app import main; main()"
+    network = ["mnasnet-a1", "--filters", "8", "--image", "32", "--classes", "3"]
+    done = subprocess.run(
+        [sys.executable, "-c", begin, "show", *network],
+        cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": "module://of_another_environment"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.glob("runs/mnasnet-a1/*.png"))

@@ -408,6 +408,8 @@ def options(
 def main() -> None:
     """Run the command line; an expected error gives one clear message and exit status 1."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes while it runs
+    # Pictures go to files; a notebook names a backend, which this environment may lack.
+    os.environ["MPLBACKEND"] = "agg"
     if sys.argv[1:2] in (["search"], ["nni-init"]):
         sys.path.append("")  # where --space and --strategy find the user's modules
     searches = sys.argv[1:2] in (["search"], ["worker"], ["train"])

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from cellwright.adapters import nni_experiment, nni_trial
-from cellwright.adapters.nni_config import read_config, tuner_arguments
+from cellwright.adapters.nni_config import tuner_arguments
 from cellwright.adapters.nni_database import DATABASE, Job, read_jobs
 from cellwright.adapters.nni_init import (
-    WORKING_DIRECTORY,
     as_python,
     call,
     trial_script,
@@ -236,7 +235,9 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
         CorruptedState: If its record cannot be read.
     """
     folder = Path(what)
-    experiment = folder if (folder / DATABASE).is_file() else _latest(folder)
+    experiment = (
+        folder if (folder / DATABASE).is_file() else nni_experiment.latest_experiment(folder)
+    )
     if experiment is None:
         raise CellwrightError(
             f"NNI has run no experiment in {folder}. It keeps others in ~/nni-experiments: give "
@@ -263,13 +264,6 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
         told, objectives = _with_values(told, found, mode)
     judge = objectives[0] if len(objectives) == 1 else None
     return Run(name, searched, told, objectives, objectives, judge)
-
-
-def _latest(folder: Path) -> Path | None:
-    """The last experiment of a folder with a ``config.yml``, in the working directory that is named
-    there, or in ours."""
-    named = read_config(folder / "config.yml").get("experimentWorkingDirectory")
-    return nni_experiment.latest_experiment(folder, named or WORKING_DIRECTORY)
 
 
 def _with_values(
