@@ -229,6 +229,8 @@ class ProjectOracle(kt.Oracle):  # type: ignore[misc]
 def _trial(state: Mapping[str, Any]) -> Any:
     trial = Trial.from_state(state)
     int(trial.trial_id)  # the trial's number
+    if trial.score is not None:
+        trial.score = float(trial.score)  # JSON has numbers of any length
     return trial
 
 

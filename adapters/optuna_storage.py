@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 import time
 import warnings
 from importlib.util import find_spec
@@ -13,7 +15,8 @@ from cellwright.plugins.passwords import shown, whole, without_password
 from cellwright.search_spaces import CellwrightError
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
+    from optuna.storages import BaseStorage, RDBStorage
+    from sqlalchemy.engine import ExceptionContext
 
 EXAMPLES = (
     "sqlite:///study.db, postgresql://user@host/database, mysql+pymysql://user@host/database, "
@@ -30,6 +33,13 @@ _DRIVERS = {
     "mariadb": (("MySQLdb", "mysqldb"), ("pymysql", "pymysql")),
 }
 _REMEDY = {"postgresql": "psycopg2-binary", "mysql": "pymysql", "mariadb": "pymysql"}
+# SQLite's errors that a disk causes, and what the system calls them.
+_OF_THE_DISK = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_CANTOPEN: errno.EIO,
+}
 _SECONDS = 15  # for a gRPC server to answer
 _PORT = 13000  # of Optuna's gRPC proxy
 
@@ -67,7 +77,7 @@ def open_storage(url: str) -> BaseStorage:
 
 def _open(url: str) -> BaseStorage:
     import optuna
-    from optuna.storages import GrpcStorageProxy, JournalStorage
+    from optuna.storages import GrpcStorageProxy, JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
 
     from cellwright.adapters.optuna_journal import JournalLock
@@ -91,12 +101,31 @@ def _open(url: str) -> BaseStorage:
         return proxy
     url = with_driver(url)
     try:
-        return optuna.storages.get_storage(url)
+        storage = RDBStorage(url)
     except Exception as error:
         if "exist" not in str(error).lower() and "unique" not in str(error).lower():
             raise
         time.sleep(1)  # another worker made the same tables at the same moment
-        return optuna.storages.get_storage(url)
+        storage = RDBStorage(url)
+    if storage.engine.dialect.name == "sqlite":
+        _tell_of_the_disk(storage)
+    return optuna.storages.get_storage(storage)  # with Optuna's cache around it
+
+
+def _tell_of_the_disk(storage: RDBStorage) -> None:
+    """Let SQLite's errors that a full or read-only disk causes be what any other file's are: an
+    OSError that names the file. Optuna's own speaks of invalid data."""
+    from sqlalchemy import event
+
+    file = storage.engine.url.database
+
+    def translate(context: ExceptionContext) -> None:
+        error = context.original_exception
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what extends it
+        if code in _OF_THE_DISK:
+            raise OSError(_OF_THE_DISK[code], str(error), file) from error
+
+    event.listen(storage.engine, "handle_error", translate)
 
 
 def with_driver(url: str) -> str:

@@ -348,6 +348,8 @@ class CellwrightSearch(Searcher):  # type: ignore[misc]
                 self._again = [each for each in self._again if each != number]
             if trial.ended and number in self.record.running:
                 self.on_trial_complete(trial_id, trial.result, error=trial.status == "ERROR")
+        # By Tune's state one may have ended that is to run again by ours.
+        self._again = [n for n in dict.fromkeys(self._again) if n in self.record.running]
 
     def _facts(self) -> dict[str, Any]:
         return {

@@ -34,7 +34,8 @@ SEARCH = (
     *("--epochs", "2", "--batch-size", "64"),
 )
 PROGRAM = "from cellwright.command_line.app import main; main()"
-_LONGEST = 600.0  # seconds that a search may take to end once nothing disturbs it
+_LINES = 40  # of a log, shown where a search fails
+_LONGEST = 3600.0  # seconds that a search may take to end once nothing disturbs it
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def main(
     for each in host or list(HOSTS):
         with tempfile.TemporaryDirectory() as folder:
             whole = Path(folder) / "whole"
-            wait(start(each, whole, trials))
+            wait(start(each, whole, trials), whole)
             wanted, _ = ended(whole)
             for one in sign or list(SIGNS):
                 out = Path(folder) / one
@@ -108,14 +109,27 @@ def start(host: str, out: Path, trials: int) -> subprocess.Popen[bytes]:
         )
 
 
-def wait(process: subprocess.Popen[bytes]) -> None:
-    """Let a search come to its end.
+def wait(process: subprocess.Popen[bytes], out: Path) -> None:
+    """Let the search in ``out`` come to its end.
 
     Raises:
-        CalledProcessError: If it ends with an error.
+        RuntimeError: If it ends with an error or takes too long, with the last that it printed.
     """
-    if code := process.wait(_LONGEST):
-        raise subprocess.CalledProcessError(code, process.args)
+    try:
+        code = process.wait(_LONGEST)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise RuntimeError(failure(out, f"had not ended after {_LONGEST:g} seconds")) from None
+    if code:
+        raise RuntimeError(failure(out, f"ended with {code}"))
+
+
+def failure(out: Path, what: str) -> str:
+    """What became of the search in ``out``, and the last that it printed."""
+    log = out.parent / f"{out.name}.log"
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join([f"the search {what}; the last that it printed:", *lines[-_LINES:]])
 
 
 def disturb(
@@ -131,9 +145,9 @@ def disturb(
             process.wait(_LONGEST)
             continue
         if code:
-            raise subprocess.CalledProcessError(code, process.args)
+            raise RuntimeError(failure(out, f"ended with {code} after {done} signs"))
         return done
-    wait(start(host, out, trials))
+    wait(start(host, out, trials), out)
     return times
 
 

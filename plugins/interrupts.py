@@ -30,9 +30,9 @@ _ending = ("", 2, 1)  # the same where it ends the process, and the exit status
 
 
 # What makes a write fail for a reason that is no fault of what is written.
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
 # The same of a file in a folder that could be written a moment ago.
-_GONE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
+_GONE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ESTALE}
 
 
 class CannotWrite(KeyboardInterrupt):

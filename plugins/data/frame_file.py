@@ -56,7 +56,8 @@ def read_frame(path: Path) -> FrameFile:
             frame = with_declared(frame, pyarrow.parquet.read_schema(path))
         else:
             frame = pandas.read_feather(path)
-    except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are ValueErrors
+    # pyarrow's own errors are ValueErrors, but for a damaged size, which it asks memory for.
+    except (OSError, ValueError, KeyError, MemoryError) as error:
         raise InvalidData(f"the file cannot be read as {path.suffix[1:]}: {error}") from error
     if not len(frame):
         raise InvalidData("the table has no rows")

@@ -194,6 +194,19 @@ def test_a_damaged_trial_file_is_named_and_the_others_survive(tmp_path):
     made.results_summary()
 
 
+@pytest.mark.parametrize("score", [None, 10**25])
+def test_a_damaged_score_is_left_out_of_what_was_searched_for(tmp_path, score):
+    from cellwright.searches.on_keras_tuner import open_run
+
+    run(tmp_path, 4)
+    file = tmp_path / "project" / "trial_1" / "trial.json"
+    state = json.loads(file.read_text())
+    file.write_text(json.dumps({**state, "score": score}))
+    told = open_run(str(tmp_path / "project"), None, None)
+    assert [trial.number for trial in told.trials] == [0, 1, 2, 3]
+    assert [metric.name for metric in told.objectives] == ([] if score else ["score"])
+
+
 def test_no_write_leaves_half_a_file(tmp_path):
     """A state that JSON cannot hold fails, and the file of before is still there."""
     run(tmp_path, 2)

@@ -357,3 +357,11 @@ def test_state_files_of_two_moments_lose_nothing(ray_started: Any, tmp_path: Pat
     late = searcher()
     late.restore_from_dir(str(tmp_path / "search"))
     assert late._again == [5, 6, 7]
+    state = json.loads(file.read_text())
+    state["again"] = [5]  # by our state it is to run again, by Tune's it has ended
+    state["numbers"] = {**state["numbers"], next(iter(search._numbers)): 5}
+    file.write_text(json.dumps(state))
+    late = searcher()
+    late.restore_from_dir(str(tmp_path / "search"))
+    assert (5 in late.record.told, late._again) == (True, [6, 7])
+    assert SPACE.read(late.suggest("next"))

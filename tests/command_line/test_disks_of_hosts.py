@@ -10,10 +10,10 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # each starts a host twice
 CODE = "from cellwright.command_line.app import main; main()"
 HOSTS = ["optuna", "keras-tuner", "ray", "nni"]
-TRIALS = 5
+TRIALS = 3
 
 
 def start(disk, host):
@@ -45,7 +45,7 @@ def first_trial(process):
 def finish(disk, host, before):
     """Give the same command again; every trial is complete in the end."""
     process = start(disk, host)
-    printed, _ = process.communicate(timeout=400)
+    printed, _ = process.communicate(timeout=600)
     assert process.returncode == 0, before + printed
     with (disk.place / "out" / "trials.csv").open(newline="") as table:
         rows = list(csv.DictReader(table))
@@ -68,7 +68,7 @@ def test_one_message_and_the_child_is_trained_again(disk, host, fault):
     else:
         shutil.rmtree(disk.place / "out", ignore_errors=True)
         shutil.rmtree(disk.place / "out", ignore_errors=True)  # what was written meanwhile
-    rest, _ = process.communicate(timeout=200)
+    rest, _ = process.communicate(timeout=400)
     printed += rest
     if fault == "full":
         disk.empty()
@@ -91,7 +91,7 @@ def test_sigterm_is_as_ctrl_c(disk, host):
     process = start(disk, host)
     printed = first_trial(process)
     process.send_signal(signal.SIGTERM)
-    rest, _ = process.communicate(timeout=200)
+    rest, _ = process.communicate(timeout=400)
     printed += rest
     assert process.returncode == 130, printed
     assert "stopped; the same command continues" in printed

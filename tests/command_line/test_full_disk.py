@@ -49,6 +49,70 @@ def test_a_child_that_cannot_be_saved_is_trained_again(tmp_path, host):
     assert not list((tmp_path / "out").rglob("*.new*"))
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["show", "nasnet-a"], SEARCH])
+def test_a_standard_output_that_is_full_is_named(tmp_path, words, unbuffered):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", CODE, *words], cwd=tmp_path, stdout=full, text=True,
+            stderr=subprocess.PIPE, timeout=300, check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered, "MPLCONFIGDIR": str(tmp_path)},
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "error: standard output cannot be written (No space left on device)\n"
+
+
+def test_an_error_goes_before_an_output_that_is_full(tmp_path):
+    code = """
+from cellwright.command_line.standard_output import named_output
+with named_output():
+    print("half a line", end="")
+    raise RuntimeError("what really happened")
+"""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, stdout=full, text=True,
+            stderr=subprocess.PIPE, timeout=300, check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
+        )  # fmt: skip
+    assert done.stderr.splitlines()[-1] == "RuntimeError: what really happened"
+    assert done.returncode == 1
+
+
+def study_on(disk):
+    optuna = pytest.importorskip("optuna")
+    from cellwright.adapters.optuna_storage import open_storage
+
+    file = disk.place / "study.db"
+    return file, optuna.create_study(storage=open_storage(f"sqlite:///{file}"))
+
+
+@pytest.mark.parametrize("disk", [1024], indirect=True)
+def test_a_database_on_a_full_disk_is_named_and_goes_on(disk):
+    file, study = study_on(disk)
+    disk.fill()
+    with pytest.raises(OSError, match="database or disk is full") as raised:
+        [study.ask() for _ in range(1000)]  # its last page has room for a few
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(file))
+    before = len(study.trials)
+    disk.empty()
+    assert study.ask().number == before
+
+
+def test_a_database_on_a_read_only_disk_is_named(disk):
+    file, study = study_on(disk)
+    study.ask()
+    disk.lock()
+    with pytest.raises(OSError, match="database") as raised:
+        study.ask()
+    assert raised.value.filename == str(file)
+    with pytest.raises(CannotWrite, match=r"study\.db cannot be written"):
+        fail(disk.place.parent / "out", raised.value)
+    disk.unlock()
+    assert study.ask().number == 1
+
+
 class Model:
     def save(self, path):
         Path(path).write_bytes(b"network")

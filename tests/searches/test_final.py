@@ -11,6 +11,7 @@ from cellwright.plugins.model import evaluate
 from cellwright.search_spaces import CellwrightError, UnbuildableChild
 from cellwright.searches.candidate import Candidate, Size, find_candidate, with_recipe
 from cellwright.searches.final import train_final
+from cellwright.searches.final_place import PLAN, TRAINING, is_finished
 from cellwright.searches.sources import Sources, about_validation, load_all, load_test
 
 # All that changes from epoch to epoch, or is drawn.
@@ -42,6 +43,16 @@ def small(tmp_path):
     (tmp_path / "small.json").write_text(json.dumps(space.describe(params)))
     candidate = find_candidate(str(tmp_path / "small.json"), None, Size())
     return with_recipe(candidate, RECIPE)
+
+
+@pytest.mark.parametrize("size", [7, None, [1], "wide"])
+def test_a_plan_whose_size_is_damaged_is_another_training(tmp_path, size):
+    plan = {"network": {"space": "mlp", "params": {}, "size": {"filters": 8}}}
+    file = tmp_path / TRAINING / PLAN
+    file.parent.mkdir()
+    file.write_text(json.dumps({"network": {**plan["network"], "size": size}}))
+    with pytest.raises(CellwrightError, match=r"holds another training: filters was None and is"):
+        is_finished(tmp_path, plan, overwrite=False)
 
 
 class Stopped(BaseException):

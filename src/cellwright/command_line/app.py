@@ -32,6 +32,7 @@ from cellwright.command_line.progress import Display
 from cellwright.command_line.report import report
 from cellwright.command_line.results import write_preparation, write_results
 from cellwright.command_line.show import show
+from cellwright.command_line.standard_output import NAME, named_output
 from cellwright.command_line.train import train
 from cellwright.command_line.trust import with_trust
 from cellwright.command_line.workers import helped
@@ -414,7 +415,7 @@ def main() -> None:
         sys.path.append("")  # where --space and --strategy find the user's modules
     searches = sys.argv[1:2] in (["search"], ["worker"], ["train"])
     try:
-        with at_once(STOPS, CONTINUES, STOPPED) if searches else nullcontext():
+        with named_output(), at_once(STOPS, CONTINUES, STOPPED) if searches else nullcontext():
             app()
     except ModuleNotFoundError as error:
         told = advice(error.name)
@@ -422,6 +423,8 @@ def main() -> None:
             raise
         _fail(str(error) if "pip install" in str(error) else told)
     except (CellwrightError, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.filename == NAME:
+            _fail(f"{NAME} cannot be written ({error.strerror})")
         _fail(str(error))
 
 

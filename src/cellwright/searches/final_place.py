@@ -97,7 +97,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
         if one == other:
             continue
         if isinstance(one, dict) and name in ("recipe", "network"):
-            inner = {**one, **one.get("size", {})}, {**other, **other.get("size", {})}
+            inner = _with_size(one), _with_size(other)
             keys = [k for k in inner[1] if inner[0].get(k) != inner[1][k]]
             small = [k for k in keys if not isinstance(inner[1][k], dict | list)]
             told += [f"{k} was {inner[0].get(k)!r} and is now {inner[1][k]!r}" for k in small]
@@ -108,3 +108,9 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
         else:
             told.append(f"{name} was {one!r} and is now {other!r}")
     return told
+
+
+def _with_size(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A network of a plan, with what its size holds beside the rest."""
+    size = part.get("size")
+    return {**part, **size} if isinstance(size, Mapping) else part

@@ -120,8 +120,8 @@ def open_run(what: str, space: str | None, study: str | None) -> Run:
         if trial.status not in _STATES:  # still running
             continue
         told = trial_of(trial, _decided(trial))
-        if told.state == "complete":
-            scores.append((told, trial.score))
+        if told.state == "complete" and trial.score is not None:
+            scores.append((told, float(trial.score)))
         # Keras Tuner writes "min" also of a metric that it knows nothing about.
         higher |= {n for n, kept in trial.metrics.metrics.items() if kept.direction == "max"}
         found.append(told)
