@@ -25,6 +25,8 @@ from cellwright.plugins.strategies.surrogate.upkeep import (
 from cellwright.search_spaces import Params, SearchSpace
 from cellwright.search_spaces.arguments import check_integer, check_signal
 
+_FRACTIONS = 30  # of a continued fraction that is right to the last digits after so many
+
 
 class _Model(NamedTuple):
     told: int  # length of the history that it is fitted to
@@ -177,7 +179,8 @@ def log_expected_improvement(mean: Array, deviation: Array, highest: float) -> A
     """Logarithm of E max(0, f - highest) for a normal f, elementwise; finite for finite arguments.
 
     This is equation 15 of Jones, Schonlau and Welch 1998; where it would underflow, far below
-    ``highest``, its asymptotic series serves (Ament et al. 2023, section 4.1).
+    ``highest``, Mills' ratio serves (Ament et al. 2023, section 4.1), by Laplace's continued
+    fraction.
 
     Args:
         mean: Mean of f.
@@ -188,8 +191,12 @@ def log_expected_improvement(mean: Array, deviation: Array, highest: float) -> A
     near = np.maximum(z, -5.0)
     density = np.exp(-0.5 * near**2) / math.sqrt(2 * math.pi)
     improvement = np.log(density + near * 0.5 * _erfc(-near / math.sqrt(2)))
-    far = np.minimum(z, -5.0)
-    tail = np.log1p(-3 / far**2) - 0.5 * (far**2 + math.log(2 * math.pi)) - 2 * np.log(-far)
+    far = np.maximum(-z, 5.0)
+    fraction = np.zeros_like(far)
+    for number in range(_FRACTIONS, 0, -1):
+        fraction = number / (far + fraction)
+    # Mills' ratio is 1 / (far + fraction), and so 1 - far * ratio = fraction / (far + fraction).
+    tail = np.log(fraction / (far + fraction)) - 0.5 * (far**2 + math.log(2 * math.pi))
     merit: Array = np.log(deviation) + np.where(z > -5.0, improvement, tail)
     return merit
 
