@@ -82,7 +82,7 @@ class StrategyOracle(ProjectOracle):
     Args:
         objective: A metric's name or a ``keras_tuner.Objective``, of either direction. None keeps
             Keras Tuner's meaning: ``run_trial`` or ``fit`` returns one float, to be minimised. A
-            list of several needs a strategy of as many objectives (``"pareto"``), which is told
+            list of several needs a strategy of as many objectives (``"auto"``), which is told
             each value. Keras Tuner's score of a trial stays their sum, in which those to maximise
             are negated.
         max_trials: At least 1; None for no limit.

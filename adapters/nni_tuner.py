@@ -72,7 +72,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             trials report, is better.
         objectives: Takes its place where several metrics of the trials count, such as
             ``{"val_accuracy": "maximize", "latency_ms": "minimize"}``, for a strategy of as many
-            objectives (``"pareto"``). ``default`` is then only what NNI's web page shows.
+            objectives (``"auto"``). ``default`` is then only what NNI's web page shows.
         schedule: Arguments of `Hyperband`, such as ``{"max_epochs": 10, "factor": 3}``, or of
             `PopulationBased`, such as ``{"population": 8, "max_epochs": 10}``. Each trial is then
             one rung: `nni_trial.run` trains it for ``TRIAL_BUDGET`` epochs in all.

@@ -28,7 +28,7 @@ from cellwright.plugins.strategies.pareto import hypervolume, non_dominated
 from cellwright.search_spaces import Params, SearchSpace
 
 CONTENDERS = (
-    "pareto", "pareto-reinforce", "random", "optuna-nsga2", "optuna-nsga2-20", "optuna-tpe",
+    "pareto-predictor", "pareto", "random", "optuna-nsga2", "optuna-nsga2-20", "optuna-tpe",
 )  # fmt: skip
 REFERENCES = ("worst", "front")
 

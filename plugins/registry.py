@@ -68,14 +68,16 @@ def make_strategy(
         name: Registered, or a path.
         space: Where to search.
         seed: See `Strategy`.
-        objectives: How many the strategy is to have; None takes its default.
+        objectives: How many the strategy is to have; None takes its default. ``"auto"`` of several
+            is ``"pareto-predictor"``.
         arguments: Its others.
 
     Raises:
         ValueError: If nothing goes by that name, it takes no such arguments, makes no `Strategy`,
             or one that cannot have so many objectives.
     """
-    made = _load("strategies", name)
+    several = objectives not in (None, 1)
+    made = _load("strategies", "pareto-predictor" if several and name == "auto" else name)
     given = dict(arguments)
     try:
         if objectives is not None and "objectives" in inspect.signature(made).parameters:

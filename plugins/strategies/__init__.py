@@ -15,7 +15,7 @@ from cellwright.plugins.strategies.local_search import LocalSearch
 from cellwright.plugins.strategies.outcome import Told
 from cellwright.plugins.strategies.pareto import hypervolume, non_dominated
 from cellwright.plugins.strategies.pareto_evolution import ParetoEvolution
-from cellwright.plugins.strategies.pareto_reinforce import ParetoReinforce
+from cellwright.plugins.strategies.pareto_predictor import ParetoPredictor
 from cellwright.plugins.strategies.population import PopulationBased
 from cellwright.plugins.strategies.ppo import PPO
 from cellwright.plugins.strategies.predictor import PredictorGuided
@@ -33,7 +33,7 @@ __all__ = [
     "LocalSearch",
     "MovingAverage",
     "ParetoEvolution",
-    "ParetoReinforce",
+    "ParetoPredictor",
     "PopulationBased",
     "Prediction",
     "PredictorGuided",

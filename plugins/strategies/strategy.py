@@ -277,7 +277,7 @@ class Strategy(ABC):
             remedy = (
                 f"search on {self.objectives}, or take a strategy of one objective"
                 if count == 1
-                else "take a strategy of several, such as ParetoEvolution(space, "
+                else "take a strategy of several, such as ParetoPredictor(space, "
                 f"objectives={count}), or weigh them in one reward, as MnasNetReward does with "
                 "accuracy and latency"
             )

@@ -56,7 +56,7 @@ _HOMES = {
         "MnasNetReward",
         "ONNXLatency",
         "ParetoEvolution",
-        "ParetoReinforce",
+        "ParetoPredictor",
         "PopulationBased",
         "PredictorGuided",
         "RandomSearch",

@@ -320,7 +320,7 @@ def own_search(path, hypermodel, objective="val_accuracy", tuner=kt.Tuner, **kwa
     [kt.Objective("val_acc", "max"), kt.Objective("val_loss", "min")],
 ])  # fmt: skip
 def test_a_build_of_ones_own_is_told_after_the_first_epoch(tmp_path, objective):
-    given = {"strategy": "pareto"} if isinstance(objective, list) else {}
+    given = {"strategy": "auto"} if isinstance(objective, list) else {}
     mine = StrategyOracle(objective, 2, **{"strategy": "random", "space": SPACE, **given})
     tuner = kt.Tuner(mine, build, directory=str(tmp_path), project_name="p")
     with pytest.raises(kt.errors.FatalValueError, match="'val_acc': the metrics are accuracy, "):

@@ -195,8 +195,11 @@ def test_minimise_turns_the_sign() -> None:
 TRADE = {"val_accuracy": "maximize", "latency_ms": "minimize"}
 
 
-def test_several_objectives_are_told_as_a_tuple_beside_the_default_that_nni_shows() -> None:
-    tuner = new("pareto", objectives=TRADE)
+@pytest.mark.parametrize("strategy", ["pareto", "auto"])
+def test_several_objectives_are_told_as_a_tuple_beside_the_default_that_nni_shows(
+    strategy: str,
+) -> None:
+    tuner = new(strategy, objectives=TRADE)
     experiment = Experiment(tuner)
     for latency in (20.0, None, float("inf"), "slow"):
         measured = {"default": 0.7, "val_accuracy": 0.9, "latency_ms": latency, "parameters": 100}

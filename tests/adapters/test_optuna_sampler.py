@@ -27,7 +27,7 @@ from cellwright.adapters.optuna_sampler import (
 )
 from cellwright.plugins import (
     ParetoEvolution,
-    ParetoReinforce,
+    ParetoPredictor,
     PredictorGuided,
     RandomSearch,
     RegularizedEvolution,
@@ -113,7 +113,7 @@ class TestWithAnotherSamplerAsOptunaAsks(
         return lambda: NASNetEvolutionSampler(independent_sampler=optuna.samplers.TPESampler())
 
 
-@pytest.mark.parametrize("strategy", [ParetoEvolution, ParetoReinforce])
+@pytest.mark.parametrize("strategy", [ParetoEvolution, ParetoPredictor])
 class TestSeveralObjectivesAsOptunaAsks(MultiObjectiveSamplerTestCase):
     @pytest.fixture
     def sampler(self, strategy):
@@ -546,7 +546,10 @@ def test_a_name_stands_for_a_space_and_the_books_is_the_default():
     assert type(StrategySampler("random", space="mnasnet").strategy.space) is MnasNetSpace
 
 
-@pytest.mark.parametrize(("strategy", "directions"), [("random", 2), ("pareto", 3), ("pareto", 2)])
+@pytest.mark.parametrize(
+    ("strategy", "directions"),
+    [("random", 2), ("pareto", 3), ("pareto", 2), ("auto", 2), ("auto", 3)],
+)
 def test_a_strategy_by_name_has_as_many_objectives_as_the_study(strategy, directions):
     sampler = StrategySampler(strategy, space=SPACE, seed=0)
     study = optuna.create_study(directions=["maximize"] * directions, sampler=sampler)

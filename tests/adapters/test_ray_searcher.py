@@ -21,7 +21,7 @@ pytest.importorskip("ray.tune", reason="Ray Tune is not installed")
 from ray import tune
 
 from cellwright.adapters.ray_searcher import CellwrightSearch, architecture
-from cellwright.plugins import make_strategy
+from cellwright.plugins import ParetoPredictor, make_strategy
 from cellwright.search_spaces import (
     CorruptedState,
     Decision,
@@ -55,6 +55,12 @@ def bare_loop(trials: int, failing: frozenset[int] = frozenset(), sign: float = 
 def searcher(**arguments: Any) -> CellwrightSearch:
     usual = {"metric": "score", "mode": "max", "space": SPACE, "seed": 3}
     return CellwrightSearch("evolution", **{**usual, "population": 5, "sample": 3, **arguments})
+
+
+def test_auto_has_as_many_objectives_as_there_are_metrics() -> None:
+    search = CellwrightSearch("auto", ["a", "b", "c"], ["max", "min", "max"], space=SPACE)
+    assert type(search.strategy) is ParetoPredictor
+    assert search.strategy.objectives == 3
 
 
 def fit(
@@ -227,7 +233,7 @@ def test_a_search_goes_on_exactly_after_its_driver_was_killed(tmp_path: Path) ->
         ({"mode": None}, "needs metric and mode of its own"),
         ({"mode": "maximize"}, 'mode must be "max" or "min", got \'maximize\''),
         ({"metric": ["a", "b"], "mode": ["max"]}, "one mode for each of different metrics"),
-        ({"metric": ["a", "b"], "mode": ["max", "min"]}, "ParetoEvolution"),
+        ({"metric": ["a", "b"], "mode": ["max", "min"]}, "ParetoPredictor"),
         ({"unitz": 3}, "unexpected keyword argument 'unitz'"),
         ({"seed": -1}, "seed must be"),
     ],

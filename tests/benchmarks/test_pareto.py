@@ -72,7 +72,7 @@ def test_every_contender_searches_and_its_seed_repeats_it(path: Path, name: str)
 
 def test_search_quality_leaves_out_strategies_of_several_objectives() -> None:
     assert "random" in every_name()
-    assert not {"pareto", "pareto-reinforce"} & {*every_name()}
+    assert not {"pareto", "pareto-predictor"} & {*every_name()}
 
 
 def test_the_command_keeps_its_searches_and_writes_a_table(path: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cellwright.command_line.pictures.front_children import draw_children
 from cellwright.command_line.pictures.front_picture import draw_front
 from cellwright.command_line.trade_off import about_target
-from cellwright.plugins import ParetoEvolution, RandomSearch, load_dataset
+from cellwright.plugins import ParetoPredictor, RandomSearch, load_dataset
 from cellwright.plugins.metrics import METRICS, Metric
 from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace, Skeleton
 from cellwright.searches.folder import read_settings
@@ -308,8 +308,8 @@ def test_several_objectives_are_searched_for_in_every_host(cellwright, home, hos
     )  # fmt: skip
     assert code == 0, printed
     rows = table(home / out)
-    assert read_settings(home / out).strategy == "pareto"
-    strategy = ParetoEvolution(SPACE, seed=0)
+    assert read_settings(home / out).strategy == "pareto-predictor"
+    strategy = ParetoPredictor(SPACE, seed=0)
     for number, row in enumerate(rows):
         asked = strategy.ask(number)
         assert {name: row[name] for name in asked} == {n: str(x) for n, x in asked.items()}

@@ -34,9 +34,9 @@ STRATEGIES = {
     "local": {"initial": 3},
     "auto": {},
     "pareto": {"population": 6, "initial": 4},
-    "pareto-reinforce": {"batch": 3, "divisions": 2},
+    "pareto-predictor": {"initial": 4},
 }
-SEVERAL = {"pareto", "pareto-reinforce"}  # have two objectives
+SEVERAL = {"pareto", "pareto-predictor"}  # have two objectives
 FAILING = frozenset({2, 3, 9, 17})
 TRIALS, HALF = 25, 13
 

@@ -33,8 +33,8 @@ def settings_of(
             rich_help_panel=_WHAT,
             metavar="NAME",
             help="How to search: auto, predictor, evolution, local, reinforce, reinforce-book, "
-            "reinforce-layerwise, ppo, hybrid, random; for several --objectives pareto, "
-            "pareto-reinforce; or module:attribute.",
+            "reinforce-layerwise, ppo, hybrid, random; for several --objectives "
+            "pareto-predictor, pareto; or module:attribute.",
         ),
     ] = "auto",
     strategy_arg: Annotated[
@@ -387,8 +387,8 @@ def settings_of(
             rich_help_panel=_WHAT,
             metavar="A,B",
             help="Search for the front of several metrics, as val_accuracy,latency_ms; auto is "
-            "then pareto. NAME:max or NAME:min says which way a metric is better where its name "
-            "or its meter does not.",
+            "then pareto-predictor. NAME:max or NAME:min says which way a metric is better where "
+            "its name or its meter does not.",
         ),
     ] = None,
     one_shot: Annotated[
@@ -421,7 +421,7 @@ def settings_of(
         with named("--reward"):
             read_reward(reward)  # refused at once
     if objectives is not None and strategy == "auto":
-        strategy = "pareto"
+        strategy = "pareto-predictor"
     if target_from is not None and Path(target_from).exists():
         target_from = str(Path(target_from).resolve())
     settings = Settings(

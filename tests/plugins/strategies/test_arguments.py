@@ -25,7 +25,7 @@ NOT = {"number": ["many", True, None, float("nan"), [1]], "flag": ["no", 1, None
        "word": ["gru", 1, ["nas"]], "function": ["accuracy", 3]}  # fmt: skip
 NUMBERS = ("learning_rate", "entropy_weight", "initial", "exploration", "clip", "alpha",
            "predictor_weight", "crossover", "units", "layers", "batch", "epochs", "candidates",
-           "memory", "population", "sample", "most", "divisions", "objectives")  # fmt: skip
+           "memory", "population", "sample", "most", "objectives")  # fmt: skip
 KINDS = {**dict.fromkeys(NUMBERS, "number"), "standardise": "flag", "cell": "word",
          "signal": "function"}  # fmt: skip
 TAKEN = {
@@ -41,7 +41,7 @@ TAKEN = {
     "local": {"initial"},
     "evolution": {"population", "sample", "initial", "crossover", "signal"},
     "pareto": {"objectives", "population", "sample", "initial", "crossover"},
-    "pareto-reinforce": {*PPO._defaults, "exploration", "objectives", "divisions"},
+    "pareto-predictor": {"objectives", "initial", "most", "signal"},
 }  # fmt: skip
 
 

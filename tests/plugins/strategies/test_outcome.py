@@ -12,7 +12,7 @@ from cellwright.plugins import (
     Auto,
     LocalSearch,
     ParetoEvolution,
-    ParetoReinforce,
+    ParetoPredictor,
     PredictorGuided,
     RandomSearch,
     RegularizedEvolution,
@@ -44,14 +44,15 @@ def told_of(strategy, trials, *, graded=True):
 
 
 @pytest.mark.parametrize(
-    "make", [Auto, PredictorGuided, RegularizedEvolution, ParetoEvolution, LocalSearch]
+    "make",
+    [Auto, PredictorGuided, RegularizedEvolution, ParetoEvolution, ParetoPredictor, LocalSearch],
 )
 def test_a_search_finds_what_is_within_a_narrow_limit(make):
     history = told_of(make(NARROW, seed=1), 120)
     assert sum(t.reward is not None for t in history) >= 10
 
 
-@pytest.mark.parametrize("make", [ParetoEvolution, ParetoReinforce])
+@pytest.mark.parametrize("make", [ParetoEvolution, ParetoPredictor])
 def test_the_first_child_may_be_beyond_the_limit_with_several_objectives(make):
     strategy = make(NARROW, seed=0)
     for number in range(30):

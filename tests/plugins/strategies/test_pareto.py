@@ -1,5 +1,6 @@
 """Fronts, ranks, crowding and hypervolume against their definitions."""
 
+import itertools
 import math
 
 import numpy as np
@@ -8,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellwright.plugins.strategies.pareto import (
+    best_first,
     crowding_distance,
+    first,
+    gains,
     hypervolume,
     non_dominated,
     ranks,
@@ -54,6 +58,61 @@ def test_hypervolume_counts_the_unit_squares_below_the_points(points, reference)
     assert hypervolume(points, reference) == len(squares)
 
 
+@given(st.lists(st.tuples(small, small, small), max_size=10), st.tuples(small, small, small))
+def test_hypervolume_counts_the_unit_cubes_below_the_points(points, reference):
+    cubes = {
+        (x, y, z)
+        for a, b, c in points
+        for x in range(int(reference[0]), int(a))
+        for y in range(int(reference[1]), int(b))
+        for z in range(int(reference[2]), int(c))
+    }
+    assert hypervolume(points, reference) == len(cubes)
+
+
+def test_hypervolume_of_four_objectives_by_inclusion_and_exclusion():
+    points = np.random.default_rng(0).random((7, 4))
+    expected = sum(
+        (-1) ** (len(chosen) + 1) * points[list(chosen)].min(axis=0).prod()
+        for size in range(1, 8)
+        for chosen in itertools.combinations(range(7), size)
+    )
+    assert hypervolume(points, (0.0,) * 4) == pytest.approx(expected)
+
+
+@given(st.lists(st.tuples(small, small), min_size=1, max_size=8), st.lists(st.tuples(small, small)))
+def test_what_a_point_gains_is_the_hypervolume_with_it_less_that_without(points, candidates):
+    above = np.array(points) + 4.0
+    front = above[non_dominated(above)]
+    values = np.array([(0.0, 0.0), *candidates]) + 4.0
+    found = gains(values, front, np.random.default_rng(0))
+    without = hypervolume(front, (0.0, 0.0))
+    added = [hypervolume([*front, point], (0.0, 0.0)) - without for point in values]
+    assert np.maximum(found, 0).tolist() == pytest.approx(added)
+    # A point that adds nothing adds something once it is further up than it is behind.
+    for point, gain in zip(values, found, strict=True):
+        if gain <= 0:
+            moved = gains(point[np.newaxis] - gain + 1e-6, front, np.random.default_rng(0))
+            assert moved[0] > 0
+
+
+def test_gains_of_three_objectives_are_right_but_for_chance():
+    rng = np.random.default_rng(1)
+    points = rng.random((30, 3))
+    front = points[non_dominated(points)]
+    values = 0.5 + 0.6 * rng.random((8, 3))
+    found = np.mean([gains(values, front, rng) for _ in range(200)], axis=0)
+    without = hypervolume(front, (0.0,) * 3)
+    added = [hypervolume([*front, point], (0.0,) * 3) - without for point in values]
+    assert np.maximum(found, 0).tolist() == pytest.approx(added, abs=0.006)
+    assert max(added) > 0.1
+
+
+@given(tables, st.integers(0, 15))
+def test_the_first_points_are_the_first_of_the_order(points, count):
+    assert {*first(points, count).tolist()} == {*best_first(points)[:count].tolist()}
+
+
 def test_hypervolume_of_fractions():
     assert hypervolume([(0.5, 1.0), (1.0, 0.25), (0.1, 0.1)], (0.0, 0.0)) == 0.5 + 0.5 * 0.25
 
@@ -82,7 +141,8 @@ def test_no_points():
     [
         (lambda: non_dominated([1.0, 2.0]), "shape"),
         (lambda: non_dominated([(1.0, math.nan)]), "NaN"),
-        (lambda: hypervolume([(1.0, 2.0, 3.0)], (0, 0, 0)), "two objectives"),
+        (lambda: hypervolume([(1.0,)], (0,)), "two objectives"),
+        (lambda: hypervolume([(1.0, 2.0, 3.0)], (0, 0)), "as many numbers"),
         (lambda: hypervolume([(1.0, 2.0)], (0,)), "two objectives"),
     ],
 )

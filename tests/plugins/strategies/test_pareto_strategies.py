@@ -5,12 +5,12 @@ import pytest
 
 from cellwright.plugins import (
     ParetoEvolution,
-    ParetoReinforce,
+    ParetoPredictor,
     RandomSearch,
     hypervolume,
     non_dominated,
 )
-from cellwright.plugins.strategies.pareto_reinforce import spread
+from cellwright.plugins.strategies.pareto import best_first
 from cellwright.search_spaces import Decision, SearchSpace
 
 SPACE = SearchSpace(Decision(f"part/{i}", tuple("abcd")) for i in range(16))
@@ -36,12 +36,12 @@ def run(strategy, rewards, trials):
     return [told.reward for told in strategy.history]
 
 
-@pytest.mark.parametrize("strategy", [ParetoEvolution, ParetoReinforce])
+@pytest.mark.parametrize("strategy", [ParetoEvolution, ParetoPredictor])
 def test_dominates_more_than_random_search(strategy):
     for seed in range(3):
         rewards, reference = problem(seed), (0.5, 500.0)
-        drawn = run(RandomSearch(SPACE, seed=seed, objectives=2), rewards, 200)
-        found = run(strategy(SPACE, seed=seed), rewards, 200)
+        drawn = run(RandomSearch(SPACE, seed=seed, objectives=2), rewards, 100)
+        found = run(strategy(SPACE, seed=seed), rewards, 100)
         assert hypervolume(found, reference) > 1.1 * hypervolume(drawn, reference)
 
 
@@ -69,39 +69,63 @@ def test_evolution_keeps_the_best_of_all_results_as_parents():
     assert len(strategy._members) == 12
 
 
-def test_weights_are_spread_evenly_and_none_is_0():
-    np.testing.assert_allclose(spread(2, 2), [[0.25, 0.75], [0.5, 0.5], [0.75, 0.25]])
-    assert spread(3, 2).shape == (6, 3)
-    np.testing.assert_allclose(spread(3, 2).sum(axis=1), 1.0)
-    assert spread(3, 2).min() == pytest.approx(0.2)
+def test_units_of_the_objectives_do_not_matter_to_the_predictor():
+    """Powers of 2, so that not even rounding differs."""
+    rewards = problem(0)
+    one, other = ParetoPredictor(SPACE, seed=1), ParetoPredictor(SPACE, seed=1)
+    for number in range(40):
+        params = one.ask(number)
+        assert other.ask(number) == params
+        values = rewards(params)
+        one.tell(number, params, values)
+        other.tell(number, params, (4 * values[0], values[1] / 1024))
 
 
-def test_controllers_part_and_follow_their_own_weights():
-    """After training, each controller's own draws lie where its weights point."""
-    rewards = problem(1)
-    strategy = ParetoReinforce(SPACE, seed=0, divisions=2, learning_rate=0.05, cell="lstm")
-    run(strategy, rewards, 600)
-    draws = np.random.default_rng(0).random((200, len(SPACE.decisions)))
-    means = [
-        np.mean([rewards(SPACE.decode(row.tolist())) for row in each.controller.sample(draws)], 0)
-        for each in strategy._controllers
-    ]
-    first, second = np.array(means).T  # the weights of the first objective rise
-    assert first[0] < first[1] < first[2]
-    assert second[0] > second[1] > second[2]
+@pytest.mark.parametrize("objectives", [2, 3])
+def test_the_predictor_dominates_more_than_evolution(objectives):
+    """The third objective is a sum over all decisions."""
+    reference = (0.5, 500.0, -30.0)[:objectives]
+
+    def volume(strategy, seed):
+        two = problem(seed)
+
+        def rewards(params):
+            return (*two(params), -float(sum(SPACE.encode(params))))[:objectives]
+
+        searcher = strategy(SPACE, seed=seed, objectives=objectives)
+        return hypervolume(run(searcher, rewards, 70), reference)
+
+    predicted, evolved = (
+        sum(volume(strategy, seed) for seed in range(2))
+        for strategy in (ParetoPredictor, ParetoEvolution)
+    )
+    assert predicted > 1.1 * evolved
 
 
-def test_a_result_moves_only_controllers_that_could_have_proposed_it():
-    """One controller is sure of "a", the other of "b": what is all "a" moves the first alone."""
-    strategy = ParetoReinforce(SPACE, seed=0, divisions=1, batch=1, entropy_weight=0)
-    for favourite, member in enumerate(strategy._controllers):
-        member.controller["output_bias"][:, favourite] = 6.0
-        member.controller.changed()
-    before = [member.controller.weights.copy() for member in strategy._controllers]
-    for number, values in enumerate([(1.0, 1.0), (0.0, 0.0)]):
-        strategy.tell(number, dict.fromkeys(SPACE.names, "a"), values)
-    gradients = [np.abs(member.controller.gradient).sum() for member in strategy._controllers]
-    assert strategy._controllers[0].share == pytest.approx([2.0])
-    assert strategy._controllers[1].share == pytest.approx([0.0], abs=1e-9)
-    assert gradients[1] < 1e-2 * gradients[0]
-    assert not np.array_equal(before[0], strategy._controllers[0].controller.weights)
+def test_the_predictor_fits_what_is_on_the_front_and_what_is_recent():
+    strategy = ParetoPredictor(SPACE, seed=0, initial=4, most=20)
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        strategy.tell(number, SPACE.sample(rng), tuple(rng.random(2).tolist()))
+    rewards = [told.reward for told in strategy.history]
+    _, kept = strategy._training_set(60)
+    assert len(kept) == 20
+    best = {rewards[place] for place in best_first(rewards)[:10]}
+    assert best <= {*map(tuple, kept.tolist())}
+    assert {*rewards[-5:]} <= {*map(tuple, kept.tolist())}
+
+
+def test_beside_what_runs_the_predictor_proposes_something_else():
+    strategy, rewards = ParetoPredictor(SPACE, seed=0), problem(0)
+    run(strategy, rewards, 20)
+    running = []
+    for number in range(20, 26):
+        running.append(strategy.ask(number, running))
+    assert len({SPACE.key(params) for params in running}) == 6
+
+
+def test_objectives_that_are_all_the_same_are_no_obstacle():
+    strategy = ParetoPredictor(SPACE, seed=0, initial=3)
+    run(strategy, lambda params: (0.5, 2.0), 12)
+    strategy = ParetoPredictor(SPACE, seed=0, initial=3, objectives=3)
+    run(strategy, lambda params: (0.5, float(SPACE.encode(params)[0]), 2.0), 12)

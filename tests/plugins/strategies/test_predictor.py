@@ -338,3 +338,13 @@ def test_expected_improvement_against_samples_and_far_away():
     far = log_expected_improvement(-np.arange(1.0, 200.0), np.ones(199), 0.0)
     assert np.isfinite(far).all()
     assert (np.diff(far) < 0).all()
+
+
+def test_expected_improvement_is_right_to_the_last_digits_on_both_sides_of_where_it_changes():
+    """Against SciPy's erfcx, as Ament et al. 2023 write it in equation 9."""
+    erfcx = pytest.importorskip("scipy.special", reason="SciPy is not installed").erfcx
+    below = np.array([1.0, 3.0, 4.9, 4.999999, 5.0, 5.000001, 5.1, 7.0, 12.0, 40.0, 200.0])
+    ratio = np.sqrt(np.pi / 2) * erfcx(below / np.sqrt(2))  # Mills'
+    expected = np.log1p(-below * ratio) - 0.5 * (below**2 + np.log(2 * np.pi))
+    found = log_expected_improvement(-below, np.ones(len(below)), 0.0)
+    assert found == pytest.approx(expected, abs=1e-9)

@@ -18,14 +18,16 @@ import cellwright
 from cellwright.plugins import make_strategy
 
 found = {}
-for name in ("auto", "reinforce", "ppo", "evolution", "local"):
-    space = cellwright.NASNetSpace() if name == "auto" else cellwright.MnasNetSpace()
+guided = ("auto", "pareto-predictor")
+for name in (*guided, "reinforce", "ppo", "evolution", "local"):
+    space = cellwright.NASNetSpace() if name in guided else cellwright.MnasNetSpace()
     strategy = make_strategy(name, space, seed=7)
     found[name] = []
     for number in range(30):
         params = strategy.ask(number)
         indices = space.encode(params)
-        strategy.tell(number, params, sum(i * (n % 5 - 2) for n, i in enumerate(indices)) / 50)
+        sums = [sum(i * ((n + k) % 5 - 2) for n, i in enumerate(indices)) / 50 for k in range(2)]
+        strategy.tell(number, params, sums[0] if strategy.objectives == 1 else sums)
         found[name].append(indices)
 print(json.dumps(found))
 """

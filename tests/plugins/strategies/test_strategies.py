@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from cellwright.plugins import (
     PPO,
+    Auto,
     HybridReinforce,
     LocalSearch,
     ParetoEvolution,
-    ParetoReinforce,
+    ParetoPredictor,
     PredictorGuided,
     RandomSearch,
     RegularizedEvolution,
@@ -55,8 +56,9 @@ STRATEGIES = {  # with small controllers: the contract is the same for any width
     "pareto on three objectives": lambda space, seed: ParetoEvolution(
         space, seed=seed, objectives=3, population=5, crossover=1.0
     ),
-    "pareto reinforce": lambda space, seed: ParetoReinforce(
-        space, seed=seed, batch=3, divisions=2, units=8
+    "pareto predictor": ParetoPredictor,
+    "pareto predictor on three objectives": lambda space, seed: ParetoPredictor(
+        space, seed=seed, objectives=3, initial=4, most=30
     ),
     "ppo as in the paper": lambda space, seed: PPO.nasnet(space, seed=seed, batch=10, units=8),
 }
@@ -118,7 +120,7 @@ def test_several_objectives_are_told_and_followed_as_tuples():
     assert again.ask(2) == strategy.ask(2)
 
 
-LONG = {"reinforce as in the book", "pareto reinforce"}
+LONG = {"reinforce as in the book", "pareto predictor", "pareto predictor on three objectives"}
 
 
 @pytest.mark.parametrize(
@@ -290,9 +292,9 @@ def test_reward_scale_does_not_matter_when_standardised():
         (lambda: ParetoEvolution(BOOK, sample=0), "sample"),
         (lambda: ParetoEvolution(BOOK, initial=0), "initial"),
         (lambda: ParetoEvolution(BOOK, crossover=1.5), "crossover"),
-        (lambda: ParetoReinforce(BOOK, objectives=1), "objectives"),
-        (lambda: ParetoReinforce(BOOK, divisions=0), "divisions"),
-        (lambda: ParetoReinforce(BOOK, batch=0), "batch"),
+        (lambda: ParetoPredictor(BOOK, objectives=1), "objectives"),
+        (lambda: ParetoPredictor(BOOK, initial=1), "initial"),
+        (lambda: ParetoPredictor(BOOK, most=9), "most must be at least initial, 10"),
     ],
 )
 def test_arguments_out_of_range_are_refused(make, message):
@@ -309,7 +311,6 @@ def test_arguments_out_of_range_are_refused(make, message):
         (PPO, "exploration"),
         (PPO.nasnet, "unitz"),
         (HybridReinforce, "standardise"),
-        (ParetoReinforce, "epochs"),
     ],
 )
 def test_unknown_arguments_are_refused_with_those_that_there_are(make, unknown):
@@ -320,7 +321,13 @@ def test_unknown_arguments_are_refused_with_those_that_there_are(make, unknown):
 def test_a_strategy_by_name_refuses_unknown_arguments_and_takes_its_objectives():
     with pytest.raises(ValueError, match="'ppo' cannot be made so: unknown argument 'unitz'"):
         make_strategy("ppo", BOOK, unitz=3)
-    assert make_strategy("pareto-reinforce", BOOK, objectives=3).objectives == 3
+    assert make_strategy("pareto", BOOK, objectives=3).objectives == 3
+
+
+def test_auto_is_the_predictor_of_several_objectives_where_there_are_several():
+    assert type(make_strategy("auto", BOOK, objectives=1)) is Auto
+    several = make_strategy("auto", BOOK, seed=1, objectives=3)
+    assert repr(several) == repr(ParetoPredictor(BOOK, seed=1, objectives=3))
 
 
 @pytest.mark.parametrize(
@@ -386,7 +393,7 @@ def test_any_results_leave_a_strategy_that_answers(results, name):
         (RandomSearch(FIFTY, seed=3, objectives=2), "seed=3, objectives=2)"),
         (RegularizedEvolution(FIFTY, seed=3, population=9), "seed=3, population=9, initial=9)"),
         (PPO(FIFTY, seed=3, epochs=5, batch=4), "seed=3, epochs=5, batch=4)"),
-        (ParetoReinforce(FIFTY, seed=3, units=6), "seed=3, units=6)"),
+        (ParetoPredictor(FIFTY, seed=3, initial=6), "seed=3, initial=6)"),
         (
             Reinforce(FIFTY, seed=3, baseline=RollingWindow(9)),
             "seed=3, baseline=RollingWindow(size=9, start=(0.1,)))",

@@ -62,7 +62,7 @@ class ArchitectureSampler(StrategySampler):
             order of the parameters and of their choices counts.
         strategy: ``"auto"`` (a Gaussian process and evolution), ``"evolution"``, ``"reinforce"``,
             ``"ppo"``, ``"local"``, ``"predictor"``, ``"random"``; with several objectives
-            ``"pareto"`` or ``"pareto-reinforce"``.
+            ``"pareto"`` or ``"pareto-predictor"``.
         seed: 0 or above; the same seed and results give the same trials.
         arguments: The others of ``StrategySampler``, such as ``independent_sampler``, and those of
             the strategy.
