@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from cellwright.plugins.meters.measurement import Measurement
 from cellwright.plugins.meters.timing import Timing, random_image
 from cellwright.plugins.metrics import Direction
+from cellwright.search_spaces.arguments import check_kind
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,18 @@ class KerasLatency:
     Args:
         timing: How often the network is run.
         metric: Name of what is measured.
+
+    Raises:
+        TypeError: If ``timing`` is none.
     """
 
     timing: Timing = field(default_factory=Timing)
     metric: str = "latency_ms"
     unit: ClassVar[str] = "ms"
     direction: ClassVar[Direction] = "minimize"
+
+    def __post_init__(self) -> None:
+        check_kind("timing", self.timing, Timing, "a Timing")
 
     def __call__(self, model: Any) -> Measurement:
         """Median and spread of one random image.

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from cellwright.plugins.meters.measurement import Measurement
+from cellwright.plugins.meters.measurement import Measurement, check_whole
 from cellwright.plugins.meters.timing import Timing, random_image
 from cellwright.plugins.metrics import Direction
 from cellwright.search_spaces import ChildFailed, ExportFailed
+from cellwright.search_spaces.arguments import check_flag, check_kind
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class LiteRTLatency:
         metric: Name of what is measured.
 
     Raises:
-        ValueError: If ``threads`` is below 1.
+        ValueError: If ``int8`` is neither true nor false, or ``threads`` no number from 1 on.
+        TypeError: If ``timing`` is none.
     """
 
     int8: bool = False
@@ -41,8 +43,9 @@ class LiteRTLatency:
     file: ClassVar[str] = "LiteRT"
 
     def __post_init__(self) -> None:
-        if self.threads < 1:
-            raise ValueError(f"threads must be at least 1, got {self.threads}")
+        check_flag("int8", self.int8)
+        check_whole("threads", self.threads, 1)
+        check_kind("timing", self.timing, Timing, "a Timing")
 
     @classmethod
     def quantised(cls, **arguments: Any) -> LiteRTLatency:

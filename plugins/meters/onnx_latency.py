@@ -13,6 +13,7 @@ from cellwright.plugins.meters.measurement import Measurement, check_whole
 from cellwright.plugins.meters.timing import Timing, random_image
 from cellwright.plugins.metrics import Direction
 from cellwright.search_spaces import ChildFailed, ExportFailed
+from cellwright.search_spaces.arguments import check_kind
 
 _SUFFIX = "ExecutionProvider"
 
@@ -53,6 +54,7 @@ class ONNXLatency:
     def __post_init__(self) -> None:
         check_whole("batch", self.batch, 1)
         check_whole("threads", self.threads, 1)
+        check_kind("timing", self.timing, Timing, "a Timing")
         if not isinstance(self.provider, str):
             raise ValueError(f"provider must be a name such as 'cpu', got {self.provider!r}")
         object.__setattr__(self, "provider", _short(self.provider))

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from cellwright.search_spaces.decision import Decision, Params, Value
+from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.genotype_space import GenotypeSpace
 from cellwright.search_spaces.nasnet.genotype import Block, Cell, Genotype
 from cellwright.search_spaces.nasnet.operation_sets import OPERATION_SETS, check_operations
@@ -227,12 +228,17 @@ class NASNetSpace(GenotypeSpace):
 
         Raises:
             InvalidArchitecture: If ``params`` is no point of this space.
-            UnbuildableChild: If the network cannot be made for this input.
+            UnbuildableChild: If the network cannot be made for this input, or ``options`` bring
+                reduction cells into a space that has none.
         """
         from cellwright.search_spaces.nasnet.child import build_child
 
         return build_child(
-            self.genotype(params), input_shape, classes, **{"skeleton": self.skeleton, **options}
+            self.genotype(params),
+            input_shape,
+            classes,
+            self._skeleton(options),
+            seed=options.get("seed"),
         )
 
     def shared_weights(self, params: Mapping[str, Any], model: Any) -> dict[str, str]:
@@ -257,4 +263,11 @@ class NASNetSpace(GenotypeSpace):
     def _skeleton(self, options: Mapping[str, Any]) -> Skeleton:
         skeleton: Skeleton = options.get("skeleton") or self.skeleton
         own = {name: options[name] for name in options if name not in ("skeleton", "seed")}
-        return skeleton.change(**own)
+        skeleton = skeleton.change(**own)
+        if skeleton.reduction_cells and not self.skeleton.reduction_cells:
+            raise UnbuildableChild(
+                "the space's skeleton has no reduction cells, so that the space takes children "
+                f"which differ in these alone for one, and here they would have {skeleton}: give "
+                "the space this skeleton, NASNetSpace(skeleton=...)"
+            )
+        return skeleton

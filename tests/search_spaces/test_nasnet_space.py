@@ -17,6 +17,7 @@ from cellwright.search_spaces import (
     InvalidArchitecture,
     NASNetSpace,
     Skeleton,
+    UnbuildableChild,
 )
 
 SPACE = NASNetSpace()
@@ -58,6 +59,21 @@ def test_without_reduction_cells_the_normal_cell_is_the_network(seed):
     assert stem.key(first) != stem.key(mixed)
     assert alone.active(first) == (True,) * 25 + (False,) * 25
     assert all(stem.active(first))
+
+
+def test_reduction_cells_cannot_come_in_where_the_space_has_none():
+    """Or different networks would be taken for one."""
+    alone = NASNetSpace(blocks=1, skeleton=Skeleton.book(1, 2, reductions=0))
+    params = alone.sample(np.random.default_rng(0))
+    words = "the space's skeleton has no reduction cells"
+    for options in ({"reductions": 1}, {"skeleton": Skeleton.cifar(1, 2)}):
+        with pytest.raises(UnbuildableChild, match=words):
+            alone.check_input((8, 8, 1), 2, **options)
+        with pytest.raises(UnbuildableChild, match=words):
+            alone.build(params, (8, 8, 1), 2, **options)
+        with pytest.raises(UnbuildableChild, match=words):
+            alone.pieces(params, (8, 8, 1), 2, **options)
+    alone.check_input((8, 8, 1), 2, filters=4, repeats=2)
 
 
 @pytest.mark.parametrize("strategy", ["random", "auto", "evolution"])

@@ -61,6 +61,17 @@ def takes(clock, *seconds):
     return run
 
 
+@pytest.mark.parametrize("meter", [KerasLatency, LiteRTLatency, ONNXLatency])
+def test_a_timing_that_is_none_is_refused(meter):
+    with pytest.raises(TypeError, match="timing must be a Timing, got 3"):
+        meter(timing=3)
+
+
+def test_a_timing_in_the_place_of_another_argument_is_refused():
+    with pytest.raises(ValueError, match="int8 must be true or false, got Timing"):
+        LiteRTLatency(Timing())
+
+
 def test_timing_gives_the_median_and_the_quartiles(clock):
     median, spread, repeats = Timing(3, 0.01, 1.0, 5.0).milliseconds(takes(clock, 0.010))
     assert (median, spread) == (pytest.approx(10), pytest.approx(0, abs=1e-6))
