@@ -10,6 +10,7 @@ import bisect
 import logging
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -188,7 +189,10 @@ def fitted(held: Params, space: SearchSpace) -> tuple[Params, list[str]]:
     Raises:
         InvalidArchitecture: If one is not allowed, and nothing is near it.
     """
-    params, moved = dict(held), []
+    params, moved = dict(held), list[str]()
+    with suppress(InvalidArchitecture):
+        space.encode(held)
+        return params, moved  # as almost always
     for decision in space.decisions:
         if decision.name in held:
             value = held[decision.name]

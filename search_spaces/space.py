@@ -78,6 +78,7 @@ class SearchSpace:
             (one.name, one._index.__getitem__ if type(one).index is Decision.index else one.index)
             for one in self.decisions
         )
+        self._choices = tuple(decision.choices for decision in self.decisions)
         _check_conditions(self.decisions)
         self._conditional = any(decision.when for decision in self.decisions)
         kinds: dict[str, list[int]] = {}
@@ -205,6 +206,13 @@ class SearchSpace:
         Raises:
             InvalidArchitecture: On a wrong number of positions, or one out of range.
         """
+        if len(indices) == len(self.names):
+            try:
+                if min(indices) >= 0:
+                    chosen = [one[i] for one, i in zip(self._choices, indices, strict=True)]
+                    return dict(zip(self.names, chosen, strict=True))
+            except (IndexError, TypeError):
+                pass  # what is wrong is said below
         if len(indices) != len(self.decisions):
             raise InvalidArchitecture(
                 f"indices must hold {len(self.decisions)} positions, got {len(indices)}"

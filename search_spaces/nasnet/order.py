@@ -18,6 +18,8 @@ def first_order(blocks: Sequence[Numbers]) -> list[Numbers]:
         blocks: In order; inputs 0 and 1 are the cell's, k + 2 is the output of block k (from 0).
     """
     read = {state - 2 for block in blocks for state in block[:2]}
+    if max(read) < 0:  # no block reads another: none has to wait, and the smallest is always next
+        return sorted(_renamed(block, {0: 0, 1: 1}) for block in blocks)
     found: list[list[Numbers]] = []
     _extend(blocks, read, {0: 0, 1: 1}, [], found)
     return min(found)

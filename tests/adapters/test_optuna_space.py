@@ -4,10 +4,13 @@ import json
 
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import TPESampler
+from optuna.trial import create_trial
 
 from cellwright.adapters.optuna_private import note_in_study, notes_in_study
 from cellwright.adapters.optuna_sampler import StrategySampler, suggest
+from cellwright.adapters.optuna_space import check_choices
 from cellwright.plugins import RandomSearch
 from cellwright.search_spaces import (
     Decision,
@@ -146,6 +149,37 @@ def test_a_study_of_an_earlier_version_without_facts_is_taken_without_a_word(stu
     note_in_study(study, "cellwright:space", old_fingerprint(plain))
     by_suggest(study, plain)
     assert caplog.messages == []
+
+
+TWO = SearchSpace([Decision("a", ("x", "y")), Decision("b", (0, 1)), Float("rate", 0.1, 1.0)])
+CHOICES, LEVELS = CategoricalDistribution(("x", "y")), CategoricalDistribution((0, 1))
+RATE = FloatDistribution(0.1, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("held", "refused"),
+    [
+        ({"a": CHOICES, "b": LEVELS, "rate": RATE}, None),
+        ({"a": CHOICES, "b": LEVELS, "rate": FloatDistribution(0.01, 2.0)}, None),
+        ({"a": CHOICES}, None),
+        ({"other": RATE}, None),
+        ({"a": CategoricalDistribution(("y", "x")), "b": LEVELS, "rate": RATE}, "a"),
+        ({"a": CHOICES, "b": CategoricalDistribution((0, 1, 2)), "rate": RATE}, "b"),
+        ({"b": CategoricalDistribution((0, 2))}, "b"),
+        ({"a": CHOICES, "b": IntDistribution(0, 1), "rate": RATE}, "b"),
+        ({"a": CHOICES, "b": LEVELS, "rate": FloatDistribution(0.1, 1.0, log=True)}, "rate"),
+        ({"a": CHOICES, "b": LEVELS, "rate": CategoricalDistribution((0.1, 1.0))}, "rate"),
+    ],
+)
+def test_a_trial_with_other_choices_is_refused_by_its_number(study, held, refused):
+    values = {"a": "y", "b": 0, "rate": 0.1, "other": 0.1}
+    params = {name: values[name] for name in held}
+    study.add_trial(create_trial(params=params, distributions=held, value=1.0))
+    if refused is None:
+        check_choices(study, TWO, study.trials)
+    else:
+        with pytest.raises(SpaceMismatch, match=f"^trial 0 of study .* it holds '{refused}' as"):
+            check_choices(study, TWO, study.trials)
 
 
 class Mine(SearchSpace):

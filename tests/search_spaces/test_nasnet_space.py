@@ -1,7 +1,7 @@
 """The book's NASNet space and its genotypes."""
 
 import json
-from itertools import product
+from itertools import permutations, product
 from math import comb
 
 import numpy as np
@@ -109,6 +109,20 @@ def test_canonical_forgets_the_order_of_halves_and_blocks(seed):
                 shuffled[f"{cell}/{new}/{part}_2"] = params[f"{cell}/{old}/{part}_{second}"]
             shuffled[f"{cell}/{new}/combination"] = params[f"{cell}/{old}/combination"]
     assert SPACE.key(shuffled) == SPACE.key(params)
+
+
+@given(seed=seeds)
+def test_the_canonical_order_is_the_first_of_all_orders(seed):
+    space = NASNetSpace(blocks=3)
+    indices = space.encode(space.sample(np.random.default_rng(seed)))
+
+    def first(cell):
+        blocks = [cell[start : start + 5] for start in (0, 5, 10)]
+        halves = [[(a, b, c, d, e), (b, a, d, c, e)] for a, b, c, d, e in blocks]
+        orders = (order for chosen in product(*halves) for order in permutations(chosen))
+        return tuple(number for block in min(orders) for number in block)
+
+    assert space.key(space.decode(indices)) == first(indices[:15]) + first(indices[15:])
 
 
 @given(seed=seeds, repair=st.booleans())

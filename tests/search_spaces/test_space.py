@@ -159,6 +159,16 @@ def test_missing_parameters_are_named():
 def test_wrong_positions_are_refused(indices):
     with pytest.raises(InvalidArchitecture):
         SPACE.decode(indices)
+    with pytest.raises(InvalidArchitecture):
+        SPACE.decode(np.array(indices))
+
+
+@pytest.mark.parametrize("kind", [list, np.array, lambda indices: [float(i) for i in indices]])
+def test_positions_of_any_kind_are_taken(kind):
+    indices = (1, 0, 1, 1, 0)
+    params = SPACE.decode(kind(indices))
+    assert SPACE.encode(params) == indices
+    assert params == SPACE.decode(indices)
 
 
 def test_plain_space_builds_nothing():
