@@ -18,17 +18,14 @@ import cellwright
 from cellwright.plugins import make_strategy
 
 found = {}
-for name in ("auto", "auto beside others", "reinforce", "ppo", "evolution", "local"):
-    space = cellwright.NASNetSpace() if "auto" in name else cellwright.MnasNetSpace()
-    strategy = make_strategy(name.split()[0], space, seed=7)
-    found[name], running = [], []
+for name in ("auto", "reinforce", "ppo", "evolution", "local"):
+    space = cellwright.NASNetSpace() if name == "auto" else cellwright.MnasNetSpace()
+    strategy = make_strategy(name, space, seed=7)
+    found[name] = []
     for number in range(30):
-        params = strategy.ask(number, [params for _, params, _ in running])
+        params = strategy.ask(number)
         indices = space.encode(params)
-        score = sum(i * (n % 5 - 2) for n, i in enumerate(indices)) / 50
-        running.append((number, params, score))
-        if name != "auto beside others" or len(running) > 4:
-            strategy.tell(*running.pop(0))
+        strategy.tell(number, params, sum(i * (n % 5 - 2) for n, i in enumerate(indices)) / 50)
         found[name].append(indices)
 print(json.dumps(found))
 """
