@@ -114,7 +114,6 @@ class ParetoPredictor(Strategy):
             parents = model.keys[best_first(worth(model.means))[:PARENTS]]
         candidates = self._candidates.evolved(
             parents,
-            self._candidates.random(rng),
             partial(self._merits, model, worth),
             self._settled(number),
             len(self._running),

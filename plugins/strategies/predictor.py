@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from copy import copy
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -14,12 +13,7 @@ from cellwright.plugins.strategies.first_draws import Signal, better_of_two
 from cellwright.plugins.strategies.one_thread import one_thread
 from cellwright.plugins.strategies.outcome import Range, lesson
 from cellwright.plugins.strategies.strategy import Prediction, Strategy
-from cellwright.plugins.strategies.surrogate.candidates import (
-    OTHERS,
-    PARENTS,
-    Candidates,
-    best_first,
-)
+from cellwright.plugins.strategies.surrogate.candidates import PARENTS, Candidates, best_first
 from cellwright.plugins.strategies.surrogate.features import Features
 from cellwright.plugins.strategies.surrogate.gaussian_process import GaussianProcess
 from cellwright.plugins.strategies.surrogate.reward_scale import RewardScale
@@ -31,9 +25,6 @@ from cellwright.plugins.strategies.surrogate.upkeep import (
 from cellwright.search_spaces import Params, SearchSpace
 from cellwright.search_spaces.arguments import check_integer, check_signal
 
-# With many workers the first random architectures, which tell most of the whole space, make up half
-# of a few hundred results: where above a quarter of `most` run, twice as many results are kept.
-_CROWD, _FACTOR = 4, 2
 _FRACTIONS = 30  # of a continued fraction that is right to the last digits after so many
 
 
@@ -54,25 +45,20 @@ class PredictorGuided(Strategy):
     architectures that the predictor thinks best and from random ones. Half of the proposals, by
     chance, are the candidate of the highest expected improvement. The others are the best candidate
     in one draw from the posterior (Thompson 1933), which explores where the predictor is unsure and
-    differs between workers.
-
-    Until the results of running architectures are known, they are taken to score what is expected
-    of them (`GaussianProcess.beside`), so that many workers explore different parts of the space.
-    Beside them, the random candidates give way to those that are best in draws of what each
-    decision does on its own (`GaussianProcess.draw_linear`): many workers take few steps one after
-    another, and each must lead far.
+    differs between workers. Until the results of running architectures are known, they are taken to
+    score what is expected of them (`GaussianProcess.beside`), so that many workers explore
+    different parts of the space.
 
     A child that failed counts as the worst result so far. The predictor is fitted when it is asked,
-    not when it is told, to at most ``most`` results, the best and the most recent ones, and to
-    twice as many where more than a quarter of ``most`` architectures run. The more results there
-    are, the longer are the intervals between fits: a suggestion costs as much after 5,000 trials as
-    after 300.
+    not when it is told, to at most ``most`` results, the best and the most recent ones. The more
+    results there are, the longer are the intervals between fits: a suggestion costs as much after
+    5,000 trials as after 300.
 
     Args:
         space: The space to search.
         seed: See `Strategy`.
         initial: Results from random architectures before the first prediction, at least 2.
-        most: Results that the predictor is fitted to, at least ``initial``; see above.
+        most: Results that the predictor is fitted to, at least ``initial``.
         signal: Cheap score of an untrained network, such as `warm_start` makes, higher for better
             networks. Each of the first architectures is then the better of two draws.
 
@@ -105,7 +91,7 @@ class PredictorGuided(Strategy):
         """What a trial of ``params`` is expected to score; None before the first fit."""
         if self._scored < self.initial:
             return None
-        model = self._fitted(self.most)
+        model = self._fitted()
         mean, deviation = model.process.predict(self._features(np.array([self.space.key(params)])))
         spread = np.hypot(deviation, model.process.noise)
         low, middle, high = model.scale.rewards(
@@ -116,20 +102,11 @@ class PredictorGuided(Strategy):
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
         if self._scored < self.initial:
             return better_of_two(self.space, rng, self.signal)
-        many = len(self._running) > self.most // _CROWD
-        model = self._fitted(_FACTOR * self.most if many else self.most)
+        model = self._fitted()
         if self._running:
             model = self._beside(model, np.array(sorted(self._running)))
-            others = self._features.highest(model.process.draw_linear(OTHERS, rng))
-        else:
-            others = self._candidates.random(rng)
         candidates = self._candidates.evolved(
-            model.best,
-            others,
-            partial(self._merits, model),
-            self._settled(number),
-            len(self._running),
-            rng,
+            model.best, partial(self._merits, model), self._settled(number), len(self._running), rng
         )
         if rng.random() < 0.5:
             values = model.process.draw(self._features(candidates), rng)
@@ -146,7 +123,7 @@ class PredictorGuided(Strategy):
     def _forget(self) -> None:
         self._scored = 0
         self._process: tuple[int, GaussianProcess] | None = None
-        self._models: dict[int, _Model] = {}  # by how many results they are fitted to at most
+        self._model: _Model | None = None
 
     def _beside(self, model: _Model, running: Indices) -> _Model:
         """The model, once it were told that what is ``running`` scores just what it expects."""
@@ -156,41 +133,41 @@ class PredictorGuided(Strategy):
             process=model.process.beside(features), highest=max(model.highest, float(mean.max()))
         )
 
-    def _fitted(self, most: int) -> _Model:
+    def _fitted(self) -> _Model:
         """The predictor for the present length of the history, whatever was asked before."""
         told = fitted_to(len(self._history))
-        if most not in self._models or self._models[most].told != told:
-            process = copy(self._with_hyperparameters(told))
-            keys, rewards = self._training_set(told, most)
+        if self._model is None or self._model.told != told:
+            process = self._with_hyperparameters(told)
+            keys, rewards = self._training_set(told)
             scale = RewardScale(rewards)
             process.condition(self._features(keys), scale.targets(rewards))
             mean, _ = process.predict(self._features(keys))
             best = keys[best_first(mean)[:PARENTS]]
-            self._models[most] = _Model(told, process, scale, best, float(mean.max()))
-        return self._models[most]
+            self._model = _Model(told, process, scale, best, float(mean.max()))
+        return self._model
 
     def _with_hyperparameters(self, told: int) -> GaussianProcess:
         """A process with the hyperparameters learned from the results up to the last milestone."""
         learned = milestone(self.initial, told)
         if self._process is None or self._process[0] != learned:
             process = GaussianProcess(self._features.groups)
-            keys, rewards = self._training_set(min(learned, told), self.most)
+            keys, rewards = self._training_set(min(learned, told))
             process.learn(self._features(keys), RewardScale(rewards).targets(rewards))
             self._process = (learned, process)
         return self._process[1]
 
-    def _training_set(self, told: int, most: int) -> tuple[Indices, Array]:
-        """Canonical indices and rewards of at most ``most`` of the first ``told`` results, the best
-        and the most recent ones."""
+    def _training_set(self, told: int) -> tuple[Indices, Array]:
+        """Canonical indices and rewards of the best and the most recent of the first ``told``
+        results."""
         results = self._history[:told]
         seen = Range().over(results)
         found = cast("list[float | None]", [lesson(result, seen) for result in results])
         worst = min((reward for reward in found if reward is not None), default=0.0)
         rewards = np.array([worst if reward is None else reward for reward in found])
         chosen = np.arange(told)
-        if told > most:
-            best = np.argsort(-rewards, kind="stable")[: most // 2]
-            chosen = best_and_recent(best, told, most)
+        if told > self.most:
+            best = np.argsort(-rewards, kind="stable")[: self.most // 2]
+            chosen = best_and_recent(best, told, self.most)
         return np.array([self._keys[i] for i in chosen], dtype=np.intp), rewards[chosen]
 
     def _merits(self, model: _Model, candidates: Indices) -> Array:

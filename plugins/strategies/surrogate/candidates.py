@@ -15,7 +15,6 @@ _ROUNDS = 3  # in which the most promising candidates are mutated
 # lead as far as the predictor can see, and not only as far as three mutations do.
 _FURTHER, _MOST_ROUNDS = 0.6, 20  # rounds for each architecture that runs, and at most so many
 _CHILDREN = 100  # in each round
-OTHERS = 50  # candidates beside those that are made of parents
 _FINALISTS = 100  # candidates among which a draw from the posterior decides
 
 Merit = Callable[[Indices], Array]  # of candidates, (rows, decisions): (rows,), higher is better
@@ -32,14 +31,9 @@ class Candidates:
         self._decisions = space.decisions
         self._sizes = np.array([len(decision.choices) for decision in space.decisions])
 
-    def random(self, rng: np.random.Generator) -> Indices:
-        """Candidates drawn at random, (`OTHERS`, decisions)."""
-        return rng.integers(self._sizes, size=(OTHERS, len(self._sizes)))
-
     def evolved(
         self,
         parents: Indices,
-        others: Indices,
         merit: Merit,
         settled: Params,
         running: int,
@@ -48,8 +42,7 @@ class Candidates:
         """Candidates evolved over a few rounds, all different, the most promising first.
 
         Args:
-            parents: Where to start, (at least one, decisions).
-            others: What comes beside them and their children, (any number, decisions).
+            parents: Where to start, (at least one, decisions); random candidates come beside them.
             merit: What candidates promise.
             settled: Decisions that are not open, and their values.
             running: How many other architectures run: the more, the more rounds.
@@ -58,8 +51,9 @@ class Candidates:
         Returns:
             Choices, (at most 100, decisions).
         """
+        drawn = rng.integers(self._sizes, size=(_CHILDREN // 2, len(self._sizes)))
         made = self.children(parents, rng)
-        pool = self._with(settled, np.concatenate([parents, made, others]))
+        pool = self._with(settled, np.concatenate([parents, made, drawn]))
         merits = merit(pool)
         further = min(int(_FURTHER * running), _MOST_ROUNDS)
         for _ in range(max(_ROUNDS, further)):

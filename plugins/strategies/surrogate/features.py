@@ -47,12 +47,6 @@ class Features:
         np.put_along_axis(one_hot, indices + self._firsts, 1.0, axis=1)
         return one_hot @ self._sums
 
-    def highest(self, weights: Array) -> Indices:
-        """The architectures whose features have the highest sum, (rows, decisions), for each row of
-        ``weights``, (rows, columns). Where choices differ only by rounding, it is the first."""
-        sums = np.round(self._sums @ weights.T, 6)  # (one-hot columns, rows)
-        return np.stack([each.argmax(0) for each in np.split(sums, self._firsts[1:])], axis=1)
-
     def _one_hot(self) -> Iterator[Array]:
         for position in range(len(self._sizes)):
             yield self._block([position], np.eye(self._sizes[position]))

@@ -106,17 +106,6 @@ class GaussianProcess:
         covariance[np.diag_indices(len(mean))] += 1e-6
         return mean + np.linalg.cholesky(covariance) @ rng.normal(size=len(mean))
 
-    def draw_linear(self, count: int, rng: np.random.Generator) -> Array:
-        """Weights of the features in the linear part: the mean of their posterior, and draws from
-        it (Rasmussen and Williams 2006, section 2.7), (count, columns)."""
-        relevance, *_ = self._unpacked()
-        known = self._features * relevance  # (results, columns)
-        explained = self._whiten @ known
-        covariance = np.diag(relevance + 1e-6) - explained.T @ explained
-        draws = rng.normal(size=(count - 1, len(relevance))) @ np.linalg.cholesky(covariance).T
-        weights: Array = known.T @ self._weights + np.vstack([np.zeros(len(relevance)), draws])
-        return weights
-
     @property
     def noise(self) -> float:
         """Standard deviation between repeated measurements of one architecture."""

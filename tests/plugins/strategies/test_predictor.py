@@ -147,33 +147,21 @@ def test_more_results_than_it_is_fitted_to():
     strategy = PredictorGuided(PAIRS, seed=0, most=20)
     history = told(PAIRS, 90, reward=lambda number: 100.0 - number)
     strategy.follow(history)
-    keys, rewards = strategy._training_set(90, 20)
+    keys, rewards = strategy._training_set(90)
     assert sorted(rewards) == [100.0 - n for n in (*range(89, 79, -1), *range(9, -1, -1))]
     assert keys.shape == (20, 12)
-
-
-def test_beside_many_others_it_is_fitted_to_more():
-    """To twice as many above a quarter as many; what it says of a child does not depend on that."""
-    strategy = PredictorGuided(PAIRS, seed=0, most=20)
-    strategy.follow(told(PAIRS, 90))
-    running = [RandomSearch(PAIRS, seed=1).ask(number) for number in range(6)]
-    expected = strategy.predict(running[0])
-    for count, fitted in ((5, {20}), (6, {20, 40})):
-        strategy.ask(90, running[:count])
-        assert {len(model.process._weights) for model in strategy._models.values()} == fitted
-        assert strategy.predict(running[0]) == expected
 
 
 def test_a_restart_on_5000_results_is_quick():
     """One fit, whatever the number of results: counted in steps of work, not in seconds."""
     strategy = PredictorGuided(FIFTY, seed=0)
     strategy.follow(told(FIFTY, 5000))
-    assert not strategy._models
+    assert strategy._model is None
     assert strategy._process is None
     strategy.ask(5000)
-    (model,) = strategy._models.values()
+    model = strategy._model
     strategy.ask(5001)
-    assert [*strategy._models.values()] == [model]
+    assert strategy._model is model
     assert model.told == 5000
     assert len(model.process._weights) == strategy.most
 
@@ -329,34 +317,6 @@ def test_what_is_running_makes_the_process_surer_and_expects_nothing_else():
         assert found == pytest.approx(wanted)
     assert beside.predict(others)[0] == pytest.approx(process.predict(others)[0])
     assert (beside.predict(others)[1] < process.predict(others)[1]).all()
-
-
-def test_weights_of_the_linear_part_are_those_of_bayesian_regression():
-    """With next to no joint part: the mean, and the covariance of draws, by solving for them."""
-    rng = np.random.default_rng(0)
-    inputs = rng.normal(size=(20, 3))
-    targets = inputs @ [2.0, -1.0, 0.0] + 0.5 * rng.normal(size=20)
-    process = GaussianProcess(np.arange(3))
-    process.theta = np.log([0.5, 1.0, 2.0, 1.0, 1.0, 1.0, 1e-12, 0.25])
-    process.condition(inputs, targets)
-    weights = process.draw_linear(20_001, rng)
-    covariance = np.linalg.inv(inputs.T @ inputs / process.noise**2 + np.diag([2.0, 1.0, 0.5]))
-    mean = covariance @ inputs.T @ targets / process.noise**2
-    assert weights[0] == pytest.approx(mean, abs=1e-6)
-    assert weights[1:].mean(0) == pytest.approx(mean, abs=0.01)
-    assert np.cov(weights[1:].T) == pytest.approx(covariance, abs=0.001)
-
-
-def test_the_highest_architecture_is_that_of_all_which_a_linear_function_prefers():
-    space = SearchSpace(
-        [Decision(f"cell/{k}/size", (1, 2, 4)) for k in range(3)]
-        + [Decision("skip", (True, False))]
-    )
-    every = np.array([*np.ndindex(3, 3, 3, 2)])
-    features = Features(space)
-    weights = np.random.default_rng(0).normal(size=(10, len(features.groups)))
-    found = features.highest(weights)
-    assert found.tolist() == every[(features(every) @ weights.T).argmax(0)].tolist()
 
 
 @given(arrays(float, st.integers(1, 12), elements=st.floats(-1e12, 1e12)))

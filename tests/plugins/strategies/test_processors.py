@@ -18,18 +18,16 @@ import cellwright
 from cellwright.plugins import make_strategy
 
 found = {}
-guided = ("auto", "auto beside others", "pareto-predictor")
+guided = ("auto", "pareto-predictor")
 for name in (*guided, "reinforce", "ppo", "evolution", "local"):
     space = cellwright.NASNetSpace() if name in guided else cellwright.MnasNetSpace()
-    strategy = make_strategy(name.split()[0], space, seed=7)
-    found[name], running = [], []
+    strategy = make_strategy(name, space, seed=7)
+    found[name] = []
     for number in range(30):
-        params = strategy.ask(number, [params for _, params, _ in running])
+        params = strategy.ask(number)
         indices = space.encode(params)
         sums = [sum(i * ((n + k) % 5 - 2) for n, i in enumerate(indices)) / 50 for k in range(2)]
-        running.append((number, params, sums[0] if strategy.objectives == 1 else sums))
-        if name != "auto beside others" or len(running) > 4:
-            strategy.tell(*running.pop(0))
+        strategy.tell(number, params, sums[0] if strategy.objectives == 1 else sums)
         found[name].append(indices)
 print(json.dumps(found))
 """
