@@ -244,7 +244,7 @@ def test_nni_init_writes_what_a_search_in_nni_does(cellwright, home):
     folder = home / "experiment"
     config = yaml.safe_load((folder / "config.yml").read_text())
     assert config["tuner"]["classArgs"] == {
-        "strategy": "pareto",
+        "strategy": "pareto-predictor",
         "space": "mlp",
         "seed": 3,
         "objectives": {"val_accuracy": "maximize", "parameters": "minimize"},
@@ -260,7 +260,7 @@ def test_nni_init_writes_what_a_search_in_nni_does(cellwright, home):
     exec(text.replace("__main__", "read").replace("    run(", "    (lambda *a, **b: 0)("), names)
     written = names["evaluation"]
     settings = Settings(
-        "nni", "pareto", "mlp", "wine", 4, 9, 128, 1e-3, None, 3, None, 2,
+        "nni", "pareto-predictor", "mlp", "wine", 4, 9, 128, 1e-3, None, 3, None, 2,
         class_weight="balanced", meter=("parameters",), limit=5000.0,
         objectives=("val_accuracy", "parameters"), tune=(TUNED[1],), schedule="hyperband",
     )  # fmt: skip

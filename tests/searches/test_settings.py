@@ -140,6 +140,21 @@ def test_a_search_from_before_the_book_was_repaired_keeps_its_space(space, meant
         assert settings.make_space().fingerprint == wanted.fingerprint
 
 
+def test_auto_of_several_objectives_stays_what_it_was():
+    """It was ``pareto`` before there was ``pareto-predictor``."""
+    asked = replace(SETTINGS, strategy="auto", objectives=("val_accuracy", "parameters"))
+    new = with_edition(HERE, asked)
+    assert new.strategy == "pareto-predictor"
+    continue_or_start(HERE, new)
+    assert with_edition(HERE, asked) == new
+    replace(new, strategy="pareto").save(HERE)
+    assert with_edition(HERE, asked).strategy == "pareto"
+    other = with_edition(HERE, replace(asked, strategy="pareto-predictor"))
+    with pytest.raises(CellwrightError, match="--strategy was 'pareto' and is now 'pareto-pred"):
+        continue_or_start(HERE, other)
+    assert with_edition(HERE, replace(SETTINGS, strategy="auto")).strategy == "auto"
+
+
 def test_a_new_search_of_the_book_is_repaired():
     assert with_edition(HERE, SETTINGS) == SETTINGS
     assert SETTINGS.make_space().fingerprint == NASNetSpace().fingerprint

@@ -58,6 +58,7 @@ from cellwright.searches.folder import (
     only_search_in,
     read_settings,
     with_edition,
+    with_strategy,
     with_target,
 )
 from cellwright.searches.hosts import HOSTS, Driver, driver_of
@@ -151,6 +152,7 @@ def search(
     settings = replace(settings, host=host, storage=storage, study=study, concurrency=concurrency)
     settings = replace(settings, track=tuple(track or ()))
     check_folder(out)
+    asked = settings.strategy
     settings = with_edition(out, settings)
     check_settings(settings)
     check_workers(settings, workers)
@@ -161,6 +163,12 @@ def search(
         console.print(
             f"note: the search in {out} began when {settings.space} was the space that is now "
             f"{settings.meant_space}, and goes on with that",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
+    if settings.strategy == "pareto" != asked:
+        console.print(
+            f"note: the search in {out} began when auto was pareto for several objectives, and "
+            "goes on with that",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
     # A folder may hold more than these settings, such as the configuration of an NNI experiment.
@@ -366,7 +374,7 @@ def nni_init(
     settings = replace(settings, host="nni", concurrency=concurrency)
     check_folder(folder, "the folder")
     check_settings(settings)
-    settings, evaluation = _prepare(folder, with_goals(settings))
+    settings, evaluation = _prepare(folder, with_strategy(with_goals(settings)))
     with console.status("checking that a child can be built"), quiet_tensorflow():
         check_input(evaluation)
     driver: Any = driver_of(settings.host)

@@ -420,8 +420,6 @@ def settings_of(
             )
         with named("--reward"):
             read_reward(reward)  # refused at once
-    if objectives is not None and strategy == "auto":
-        strategy = "pareto-predictor"
     if target_from is not None and Path(target_from).exists():
         target_from = str(Path(target_from).resolve())
     settings = Settings(

@@ -27,6 +27,7 @@ _REMEDY = (
     "Write it again by hand (a JSON object of the options of `cellwright search`), or start a new "
     "search with another --out"
 )
+_AUTO = ("pareto", "pareto-predictor")  # what auto was for several objectives, and what it is
 _KINDS = get_type_hints(Settings)  # of each setting, such as float | None
 # The defaults of settings that older files lack.
 _LATER = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
@@ -147,10 +148,24 @@ def with_edition(folder: Path, settings: Settings) -> Settings:
     """The settings as `read_settings` would read them: names mean what they did when the search in
     ``folder`` began, if there is one, and data are read as they were unless the user says it."""
     if not (folder / FILE).exists():
-        return settings
+        return with_strategy(settings)
     before = read_settings(folder)
     stream = before.stream if settings.stream is None else settings.stream
+    settings = with_strategy(settings, before.strategy)
     return replace(settings, edition=before.edition, stream=stream)
+
+
+def with_strategy(settings: Settings, before: str | None = None) -> Settings:
+    """The settings with the name of what ``auto`` is where several objectives are searched, so that
+    the search stays what it began as when ``auto`` becomes another.
+
+    Args:
+        settings: Of the search.
+        before: The strategy that it began with, if it has begun.
+    """
+    if not settings.objectives or settings.strategy != "auto":
+        return settings
+    return replace(settings, strategy=before if before in _AUTO else _AUTO[-1])
 
 
 def with_target(folder: Path, settings: Settings, data: Data | None = None) -> Settings:
