@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
 from cellwright.plugins.strategies.arrays import Array, Indices
 from cellwright.plugins.strategies.first_draws import Signal, better_of_two
-from cellwright.plugins.strategies.outcome import Range, lesson
 from cellwright.plugins.strategies.pareto import first, gains, non_dominated
 from cellwright.plugins.strategies.strategy import Strategy, check_several
 from cellwright.plugins.strategies.surrogate.candidates import PARENTS, Candidates, best_first
@@ -18,12 +17,13 @@ from cellwright.plugins.strategies.surrogate.features import Features
 from cellwright.plugins.strategies.surrogate.gaussian_process import GaussianProcess
 from cellwright.plugins.strategies.surrogate.reward_scale import RewardScale
 from cellwright.plugins.strategies.surrogate.upkeep import (
-    best_and_recent,
+    check_sizes,
     fitted_to,
     milestone,
+    training_set,
 )
 from cellwright.search_spaces import Params, SearchSpace
-from cellwright.search_spaces.arguments import check_integer, check_signal
+from cellwright.search_spaces.arguments import check_signal
 
 _OPTIMISM = 1.0  # deviations above the mean at which candidates are judged as they are evolved
 _SLOPE = 0.05  # of the augmented Chebyshev function
@@ -90,11 +90,8 @@ class ParetoPredictor(Strategy):
     ) -> None:
         check_several(objectives, "PredictorGuided")
         super().__init__(space, seed=seed, objectives=objectives)
-        check_integer("initial", initial, 2)
-        check_integer("most", most)
+        check_sizes(initial, most)
         check_signal(signal)
-        if most < initial:
-            raise ValueError(f"most must be at least initial, {initial}, got {most}")
         self.initial, self.most, self.signal = initial, most, signal
         self._features = Features(space)
         self._candidates = Candidates(space)
@@ -181,18 +178,7 @@ class ParetoPredictor(Strategy):
     def _training_set(self, told: int) -> tuple[Indices, Array]:
         """Canonical indices and rewards, (results, objectives), of the best and the most recent of
         the first ``told`` results."""
-        results = self._history[:told]
-        seen = Range().over(results)
-        found = [
-            cast("tuple[float, ...] | None", lesson(result, seen, self.objectives))
-            for result in results
-        ]
-        worst = tuple(np.min([reward for reward in found if reward is not None], axis=0))
-        rewards = np.array([worst if reward is None else reward for reward in found])
-        chosen = np.arange(told)
-        if told > self.most:
-            chosen = best_and_recent(first(rewards, self.most // 2), told, self.most)
-        return np.array([self._keys[i] for i in chosen], dtype=np.intp), rewards[chosen]
+        return training_set(self._history[:told], self._keys, self.most, first, self.objectives)
 
 
 def _front(means: Array) -> Indices:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
 from cellwright.plugins.strategies.arrays import Array, Indices
 from cellwright.plugins.strategies.first_draws import Signal, better_of_two
 from cellwright.plugins.strategies.one_thread import one_thread
-from cellwright.plugins.strategies.outcome import Range, lesson
 from cellwright.plugins.strategies.strategy import Prediction, Strategy
 from cellwright.plugins.strategies.surrogate.candidates import PARENTS, Candidates, best_first
 from cellwright.plugins.strategies.surrogate.features import Features
 from cellwright.plugins.strategies.surrogate.gaussian_process import GaussianProcess
 from cellwright.plugins.strategies.surrogate.reward_scale import RewardScale
 from cellwright.plugins.strategies.surrogate.upkeep import (
-    best_and_recent,
+    check_sizes,
     fitted_to,
     milestone,
+    training_set,
 )
 from cellwright.search_spaces import Params, SearchSpace
-from cellwright.search_spaces.arguments import check_integer, check_signal
+from cellwright.search_spaces.arguments import check_signal
 
 _FRACTIONS = 30  # of a continued fraction that is right to the last digits after so many
 
@@ -76,11 +76,8 @@ class PredictorGuided(Strategy):
         signal: Signal | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
-        check_integer("initial", initial, 2)
-        check_integer("most", most)
+        check_sizes(initial, most)
         check_signal(signal)
-        if most < initial:
-            raise ValueError(f"most must be at least initial, {initial}, got {most}")
         self.initial, self.most, self.signal = initial, most, signal
         self._features = Features(space)
         self._candidates = Candidates(space)
@@ -159,20 +156,15 @@ class PredictorGuided(Strategy):
     def _training_set(self, told: int) -> tuple[Indices, Array]:
         """Canonical indices and rewards of the best and the most recent of the first ``told``
         results."""
-        results = self._history[:told]
-        seen = Range().over(results)
-        found = cast("list[float | None]", [lesson(result, seen) for result in results])
-        worst = min((reward for reward in found if reward is not None), default=0.0)
-        rewards = np.array([worst if reward is None else reward for reward in found])
-        chosen = np.arange(told)
-        if told > self.most:
-            best = np.argsort(-rewards, kind="stable")[: self.most // 2]
-            chosen = best_and_recent(best, told, self.most)
-        return np.array([self._keys[i] for i in chosen], dtype=np.intp), rewards[chosen]
+        return training_set(self._history[:told], self._keys, self.most, _highest)
 
     def _merits(self, model: _Model, candidates: Indices) -> Array:
         mean, deviation = model.process.predict(self._features(candidates))
         return log_expected_improvement(mean, deviation, model.highest)
+
+
+def _highest(rewards: Array, count: int) -> Indices:
+    return np.argsort(-rewards, kind="stable")[:count]
 
 
 def log_expected_improvement(mean: Array, deviation: Array, highest: float) -> Array:

@@ -45,15 +45,28 @@ def test_dominates_more_than_random_search(strategy):
         assert hypervolume(found, reference) > 1.1 * hypervolume(drawn, reference)
 
 
-def test_units_of_the_objectives_do_not_matter_to_evolution():
+@pytest.mark.parametrize(
+    ("strategy", "trials", "shift"), [(ParetoEvolution, 60, 8), (ParetoPredictor, 40, 0)]
+)
+def test_units_of_the_objectives_do_not_matter(strategy, trials, shift):
+    """Powers of 2, so that not even rounding differs; a shift does round, to the predictor."""
     rewards = problem(0)
-    one, other = ParetoEvolution(SPACE, seed=1), ParetoEvolution(SPACE, seed=1)
-    for number in range(60):
+    one, other = strategy(SPACE, seed=1), strategy(SPACE, seed=1)
+    for number in range(trials):
         params = one.ask(number)
         assert other.ask(number) == params
         values = rewards(params)
         one.tell(number, params, values)
-        other.tell(number, params, (4 * values[0] - 8, values[1] / 1024))
+        other.tell(number, params, (4 * values[0] - shift, values[1] / 1024))
+
+
+def test_the_predictor_begins_after_many_failures():
+    """Its hyperparameters are then learned from results that all failed."""
+    strategy, rewards = ParetoPredictor(SPACE, seed=0), problem(0)
+    for number in range(112):
+        params = strategy.ask(number)
+        strategy.tell(number, params, None if number < 100 else rewards(params))
+    assert strategy.ask(112) not in [told.params for told in strategy.history]
 
 
 def test_evolution_keeps_the_best_of_all_results_as_parents():
@@ -67,18 +80,6 @@ def test_evolution_keeps_the_best_of_all_results_as_parents():
     kept = {values for _, values in strategy._members}
     assert front <= kept
     assert len(strategy._members) == 12
-
-
-def test_units_of_the_objectives_do_not_matter_to_the_predictor():
-    """Powers of 2, so that not even rounding differs."""
-    rewards = problem(0)
-    one, other = ParetoPredictor(SPACE, seed=1), ParetoPredictor(SPACE, seed=1)
-    for number in range(40):
-        params = one.ask(number)
-        assert other.ask(number) == params
-        values = rewards(params)
-        one.tell(number, params, values)
-        other.tell(number, params, (4 * values[0], values[1] / 1024))
 
 
 @pytest.mark.parametrize("objectives", [2, 3])

@@ -115,6 +115,15 @@ def test_predicts_in_the_unit_of_rewards_and_knows_how_sure_it_is():
     assert np.abs(mean - truth).mean() < np.abs(truth - truth.mean()).mean()
 
 
+def test_begins_after_many_failures():
+    """Its hyperparameters are then learned from results that all failed."""
+    strategy, score = PredictorGuided(PAIRS, seed=0), pair_score(0)
+    for number in range(112):
+        params = strategy.ask(number)
+        strategy.tell(number, params, None if number < 100 else score(params))
+    assert strategy.ask(112) not in [told.params for told in strategy.history]
+
+
 def test_learns_that_a_choice_fails():
     """Children with one choice fail: it is soon avoided."""
     strategy = PredictorGuided(PAIRS, seed=0)
