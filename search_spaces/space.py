@@ -206,24 +206,17 @@ class SearchSpace:
         Raises:
             InvalidArchitecture: On a wrong number of positions, or one out of range.
         """
-        if len(indices) == len(self.names):
-            try:
-                if min(indices) >= 0:
-                    chosen = [one[i] for one, i in zip(self._choices, indices, strict=True)]
-                    return dict(zip(self.names, chosen, strict=True))
-            except (IndexError, TypeError):
-                pass  # what is wrong is said below
         if len(indices) != len(self.decisions):
             raise InvalidArchitecture(
                 f"indices must hold {len(self.decisions)} positions, got {len(indices)}"
             )
         params: Params = {}
-        for decision, index in zip(self.decisions, indices, strict=True):
-            if not 0 <= index < len(decision.choices):
+        for name, choices, index in zip(self.names, self._choices, indices, strict=True):
+            if not 0 <= index < len(choices):
                 raise InvalidArchitecture(
-                    f"{decision.name}: position {index} is not in 0..{len(decision.choices) - 1}"
+                    f"{name}: position {index} is not in 0..{len(choices) - 1}"
                 )
-            params[decision.name] = decision.choices[int(index)]
+            params[name] = choices[int(index)]
         return params
 
     def mutate(self, params: Mapping[str, Any], rng: np.random.Generator) -> Params:
