@@ -35,33 +35,23 @@ def stem_piece(image: Tensor, piece: str, skeleton: Skeleton, root: Context) -> 
             return _halving(image, skeleton.filters, root.inside("stem_3"), relu=True)
         x = _halving(image, skeleton.stem_width, root.inside("stem_1"), relu=False)
         return _halving(x, skeleton.filters, root.inside("stem_2"), relu=True)
-    at = root.inside("stem")
     large = skeleton.kind == "imagenet"
-    x = keras.layers.Conv2D(
+    # (batch, height, width, stem filters), or (height - 1) // 2 for large images
+    return _convolution(
+        image,
         skeleton.stem_width,
-        3,
+        (3, 3),
+        root.inside("stem"),
         strides=2 if large else 1,
         padding="valid" if large else "same",
-        use_bias=False,
-        kernel_initializer=at.initializer("convolution"),
-        name="stem_convolution",
-    )(image)  # (batch, height, width, stem filters), or (height - 1) // 2 for large images
-    return at.normalise(x)
+    )
 
 
 def _halving(x: Tensor, filters: int, at: Context, *, relu: bool) -> Tensor:
     if relu:
         x = keras.layers.ReLU(name=f"{at.prefix}_relu")(x)
-    x = keras.layers.Conv2D(
-        filters,
-        3,
-        strides=2,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=at.initializer("convolution"),
-        name=f"{at.prefix}_convolution",
-    )(x)  # (batch, height / 2, width / 2, filters), rounded up
-    return at.normalise(x)
+    # (batch, height / 2, width / 2, filters), rounded up
+    return _convolution(x, filters, (3, 3), at, strides=2, padding="same")
 
 
 def head(x: Tensor, classes: int | None, skeleton: Skeleton, root: Context) -> Tensor:
@@ -91,18 +81,31 @@ def auxiliary_head(x: Tensor, classes: int | None, root: Context) -> Tensor:
     narrow, wide = _AUXILIARY_FILTERS
     x = keras.layers.ReLU(name=f"{at.prefix}_relu")(x)
     x = keras.layers.AveragePooling2D(_AUXILIARY_WINDOW, strides=3, name=f"{at.prefix}_avg")(x)
-    x = _convolution(x, narrow, (1, 1), at.inside("narrow"))  # (batch, height, width, 128)
-    x = _convolution(x, wide, x.shape[1:3], at.inside("whole"))  # (batch, 1, 1, 768)
+    for filters, kernel, part in ((narrow, (1, 1), "narrow"), (wide, x.shape[1:3], "whole")):
+        inside = at.inside(part)  # (batch, height, width, 128), then (batch, 1, 1, 768)
+        x = _convolution(x, filters, kernel, inside)
+        x = keras.layers.ReLU(name=f"{inside.prefix}_relu")(x)
     x = keras.layers.Flatten(name=f"{at.prefix}_flatten")(x)
     return output_layer(x, classes, at)
 
 
-def _convolution(x: Tensor, filters: int, kernel: tuple[int, int], at: Context) -> Tensor:
+def _convolution(
+    x: Tensor,
+    filters: int,
+    kernel: tuple[int, int],
+    at: Context,
+    *,
+    strides: int = 1,
+    padding: str = "valid",
+) -> Tensor:
+    """A convolution without a bias, and batch normalisation."""
     x = keras.layers.Conv2D(
         filters,
         kernel,
+        strides=strides,
+        padding=padding,
         use_bias=False,
         kernel_initializer=at.initializer("convolution"),
         name=f"{at.prefix}_convolution",
     )(x)
-    return keras.layers.ReLU(name=f"{at.prefix}_relu")(at.normalise(x))
+    return at.normalise(x)
