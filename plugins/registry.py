@@ -23,6 +23,8 @@ from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.plugins.tracking.tracked import OnTrial
 from cellwright.search_spaces import CellwrightError, JointSpace, SearchSpace, read_hyperparameter
 
+AUTO_OF_SEVERAL = "pareto-predictor"  # what auto is where several objectives are searched
+
 __all__ = ["make_meter", "make_reward", "make_space", "make_strategy", "make_tracker"]
 
 
@@ -69,7 +71,7 @@ def make_strategy(
         space: Where to search.
         seed: See `Strategy`.
         objectives: How many the strategy is to have; None takes its default. ``"auto"`` of several
-            is ``"pareto-predictor"``.
+            is `AUTO_OF_SEVERAL`.
         arguments: Its others.
 
     Raises:
@@ -77,7 +79,7 @@ def make_strategy(
             or one that cannot have so many objectives.
     """
     several = objectives not in (None, 1)
-    made = _load("strategies", "pareto-predictor" if several and name == "auto" else name)
+    made = _load("strategies", AUTO_OF_SEVERAL if several and name == "auto" else name)
     given = dict(arguments)
     try:
         if objectives is not None and "objectives" in inspect.signature(made).parameters:

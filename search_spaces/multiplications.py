@@ -62,7 +62,8 @@ def _graph(model: Any) -> Any:
     import keras
 
     if isinstance(model, keras.Sequential):
-        # Any call of it that builds it leaves it functional, and `inputs` checks that it is built.
+        if not model.built:
+            raise _refusal(model, "has no input size yet")
         return keras.Model(model.inputs, model.outputs)
     if not hasattr(model, "_nodes_by_depth"):
         raise _refusal(model, "is a model without a graph")
@@ -126,6 +127,7 @@ def _einsum(layer: Any, shape: Shape) -> int:
 
 def _repeated(layer: Any, read: Shape, given: Shape) -> int:
     once = _count(layer.layer, [(read[0], *read[2:])], [(given[0], *given[2:])])
+    # A layer that multiplies nothing may be repeated any number of times.
     return once and once * _product(read[1:2], layer, read)
 
 

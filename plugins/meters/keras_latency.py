@@ -30,7 +30,7 @@ class KerasLatency:
         metric: Name of what is measured.
 
     Raises:
-        TypeError: If ``timing`` is none.
+        TypeError: If ``timing`` is no `Timing`.
     """
 
     timing: Timing = field(default_factory=Timing)
@@ -42,7 +42,7 @@ class KerasLatency:
         check_kind("timing", self.timing, Timing, "a Timing")
 
     def __call__(self, model: Any) -> Measurement:
-        """Median and spread of one random image.
+        """Time and spread of one random image; see `Timing`.
 
         Raises:
             ValueError: If the model's input has no fixed size.

@@ -30,7 +30,7 @@ class LiteRTLatency:
 
     Raises:
         ValueError: If ``int8`` is neither true nor false, or ``threads`` no number from 1 on.
-        TypeError: If ``timing`` is none.
+        TypeError: If ``timing`` is no `Timing`.
     """
 
     int8: bool = False

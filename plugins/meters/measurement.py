@@ -20,7 +20,7 @@ class Measurement:
     """What a meter found of one network.
 
     Attributes:
-        value: In ``unit``; the median where it was measured several times.
+        value: In ``unit``; where it was measured several times, the median or what `Timing` says.
         spread: Distance between the quartiles, in ``unit``; 0 for what is counted or measured once.
         repeats: Times that it was measured.
         unit: ``"ms"``, ``"bytes"``, or what is counted, such as ``"multiply-adds"``.

@@ -38,6 +38,7 @@ class ONNXLatency:
     Raises:
         ValueError: If ``batch`` or ``threads`` is below 1, or ONNX Runtime has no such provider on
             this machine.
+        TypeError: If ``timing`` is no `Timing`.
         ModuleNotFoundError: If there is no ONNX Runtime to ask for a provider other than the CPU.
     """
 

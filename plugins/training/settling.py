@@ -6,7 +6,7 @@ import math
 
 import keras
 
-LEFT = 0.05  # share of the averages' start that is small enough
+_LEFT = 0.05  # share of the averages' start that is small enough
 
 
 def about_averages(network: keras.Model, steps: int) -> str | None:
@@ -25,9 +25,9 @@ def about_averages(network: keras.Model, steps: int) -> str | None:
         for layer in network._flatten_layers(include_self=False)
         if isinstance(layer, keras.layers.BatchNormalization) and 0 < layer.momentum < 1
     ]
-    if not momenta or max(momenta) ** steps <= LEFT:
+    if not momenta or max(momenta) ** steps <= _LEFT:
         return None
-    needed = math.ceil(math.log(LEFT) / math.log(max(momenta)))
+    needed = math.ceil(math.log(_LEFT) / math.log(max(momenta)))
     return (
         f"after {steps} training step{'' if steps == 1 else 's'}, {max(momenta) ** steps:.0%} of "
         "what batch normalisation predicts with is still its start: predictions may be far worse "

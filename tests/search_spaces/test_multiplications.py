@@ -133,6 +133,7 @@ class Mixing(keras.Layer):
     [
         (heads, "this MultiHeadAttention is of a kind that is not counted"),
         (attention, "this Attention is of a kind that is not counted"),
+        (lambda: keras.Sequential([layers.Dense(2)]), "this Sequential has no input size yet"),
         (products, "this Matmul is of a kind that is not counted"),
         (lambda: of(Mixing(), 6, 4), "this Mixing is of a kind that is not counted"),
         (

@@ -218,16 +218,15 @@ def train(
     except KeyboardInterrupt:
         console.print(f"[yellow]{CONTINUES}[/]", highlight=False)
         raise typer.Exit(STOPPED) from None
+    if as_json:
+        print(json.dumps(_as_json(found, folder, pictures), indent=1))
+    else:
+        _print(console, found, folder, pictures)
     from cellwright.plugins.training.settling import about_averages
 
     steps = steps_of(candidate.recipe, loaded.train.number)
-    note = about_averages(found.model.network, steps)
-    if as_json:
-        _tell(console, [f"note: {note}"] if note else [])
-        print(json.dumps(_as_json(found, folder, pictures), indent=1))
-        return
-    _print(console, found, folder, pictures)
-    _tell(console, [f"note: {note}"] if note else [])
+    if note := about_averages(found.model.network, steps):
+        _tell(console, [f"note: {note}"])
 
 
 def _usual(run: str, name: str) -> Path:

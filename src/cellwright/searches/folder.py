@@ -13,6 +13,7 @@ from cellwright.plugins import Data
 from cellwright.plugins.checked import as_kind, check_finite, read_as
 from cellwright.plugins.files import clear_unfinished, exclusive_lock
 from cellwright.plugins.interrupts import cannot_write
+from cellwright.plugins.registry import AUTO_OF_SEVERAL
 from cellwright.plugins.scoring.reference import target_from
 from cellwright.search_spaces import CellwrightError, CorruptedState
 from cellwright.searches.hosts import HOSTS
@@ -27,7 +28,7 @@ _REMEDY = (
     "Write it again by hand (a JSON object of the options of `cellwright search`), or start a new "
     "search with another --out"
 )
-_AUTO = ("pareto", "pareto-predictor")  # what auto was for several objectives, and what it is
+_AUTO = ("pareto", AUTO_OF_SEVERAL)  # what auto was for several objectives, and what it is
 _KINDS = get_type_hints(Settings)  # of each setting, such as float | None
 # The defaults of settings that older files lack.
 _LATER = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
