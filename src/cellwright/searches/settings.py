@@ -35,11 +35,13 @@ from cellwright.plugins.metrics import (
     find_metric,
     split_direction,
 )
+from cellwright.plugins.registry import AUTO_OF_SEVERAL
 from cellwright.plugins.scoring.limit import Screening
 from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.plugins.strategies.population import PopulationBased
 from cellwright.plugins.strategies.schedule import Schedule
 from cellwright.search_spaces import CellwrightError, SearchSpace
+from cellwright.searches.computed import computed_objectives
 from cellwright.searches.prediction import make_predictor
 from cellwright.searches.reward import check_reward, meter_for, read_meter, read_reward
 
@@ -62,8 +64,9 @@ OF_RECIPE = (
     "devices",
 )
 # What names mean, by number; searches of the first kept no number. Then "nasnet", and the class by
-# its path, was the space that is "nasnet-wide" now, and `Reinforce.book` did not explore.
-EDITION = 2
+# its path, was the space that is "nasnet-wide" now, and `Reinforce.book` did not explore. Until the
+# third, no objective was computed.
+EDITION = 3
 
 
 @dataclass(frozen=True)
@@ -245,25 +248,29 @@ class Settings:
         texts += [text.partition(",")[0].strip() for text in (*self.meter, self.reward or "")]
         return [text for text in (self.space, self.meant_space, *texts) if isinstance(text, str)]
 
-    @property
-    def strategy_arguments(self) -> dict[str, Any]:
-        """The arguments of the strategy beside its space, its seed and its objectives."""
+    def strategy_arguments(self, evaluation: Evaluation | None = None) -> dict[str, Any]:
+        """The arguments of the strategy beside its space, its seed and its objectives.
+
+        With the ``evaluation`` of the search, objectives that can be are computed.
+        """
         before = {"exploration": 0.0} if self.edition < 2 else {}
-        usual = before if self.strategy.endswith(":Reinforce.book") else {}
+        usual: dict[str, Any] = before if self.strategy.endswith(":Reinforce.book") else {}
+        if evaluation is not None and self.edition >= 3 and self.strategy == AUTO_OF_SEVERAL:
+            usual |= computed_objectives(self.goals, self.make_meters(), evaluation)
         return {**usual, **self.strategy_arg}
 
-    def make_strategy(self, space: SearchSpace | None = None) -> Strategy:
-        """The strategy, on ``space`` or on a new `make_space`.
+    def make_strategy(self, evaluation: Evaluation | None = None) -> Strategy:
+        """The strategy, on the space of the ``evaluation`` or on a new `make_space`.
 
         Raises:
             ValueError: If there is none of that name, or it refuses an argument.
         """
         return make_strategy(
             self.strategy,
-            space or self.make_space(),
+            self.make_space() if evaluation is None else evaluation.space,
             seed=self.seed,
             objectives=len(self.objectives) or 1,
-            **self.strategy_arguments,
+            **self.strategy_arguments(evaluation),
         )
 
     def make_recipe(self) -> Recipe:
