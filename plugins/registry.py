@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import entry_points
 from operator import attrgetter
@@ -62,6 +62,7 @@ def make_strategy(
     *,
     seed: int | None = None,
     objectives: int | None = None,
+    start: Iterable[Any] = (),
     **arguments: Any,
 ) -> Strategy:
     """A strategy by its name or as ``"package.module:attribute"``.
@@ -72,11 +73,12 @@ def make_strategy(
         seed: See `Strategy`.
         objectives: How many the strategy is to have; None takes its default. ``"auto"`` of several
             is `AUTO_OF_SEVERAL`.
+        start: Architectures that the first trials try; see `Strategy.start_from`.
         arguments: Its others.
 
     Raises:
         ValueError: If nothing goes by that name, it takes no such arguments, makes no `Strategy`,
-            or one that cannot have so many objectives.
+            or one that cannot have so many objectives; or if the start is no point of the space.
     """
     several = objectives not in (None, 1)
     made = _load("strategies", AUTO_OF_SEVERAL if several and name == "auto" else name)
@@ -91,7 +93,7 @@ def make_strategy(
         raise ValueError(f"strategy {name!r} gives a {type(strategy).__name__}, not a Strategy")
     if objectives is not None:
         strategy.check_objectives(objectives)
-    return strategy
+    return strategy.start_from(start) if start else strategy
 
 
 def make_meter(name: str, /, **arguments: Any) -> AnyMeter:

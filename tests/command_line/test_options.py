@@ -52,6 +52,8 @@ def test_every_option_reaches_its_setting():
     options = inspect.signature(settings_of).parameters.keys()
     given = settings_of(strategy="reinforce", strategy_arg=["units=8", "baseline={window: 5}"])
     assert given.strategy_arg == {"units": 8, "baseline": "{window: 5}"}
+    begun = settings_of(space="darts", start="darts-v1, darts-v2")
+    assert begun.start == ("darts-v1", "darts-v2")
     # The first is tested in tests/searches/test_prediction.py.
-    tested = {"predict", "strategy_arg", "population", "step"}
+    tested = {"predict", "strategy_arg", "population", "step", "start"}
     assert options - settings_of_given - others.keys() == tested

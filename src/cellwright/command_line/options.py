@@ -46,6 +46,15 @@ def settings_of(
             "'baseline={window: 20}'; again for each.",
         ),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_WHAT,
+            metavar="NAME,...",
+            help="Architectures that the first trials try: published ones by name, such as "
+            "nasnet-a, or the best.json or genotype.json of a search.",
+        ),
+    ] = None,
     space: Annotated[
         str,
         typer.Option(
@@ -437,6 +446,7 @@ def settings_of(
         learning_rate_schedule=learning_rate_schedule, label_smoothing=label_smoothing,
         clip_norm=clip_norm, devices=devices,
         strategy_arg=read_arguments(strategy_arg or ()),
+        start=tuple(str(Path(x).resolve()) if Path(x).is_file() else x for x in _parts(start)),
         predict=None if predict is None else str(predict.resolve()),
     )  # fmt: skip
     with named("--space"):
@@ -453,6 +463,8 @@ def settings_of(
         raise CellwrightError(
             f"--objectives takes two metrics or more, each once, as a,b; got {objectives!r}"
         )
+    with named("--start"):
+        settings.strategy_arguments()
     with named("--strategy"):
         settings.make_strategy()  # refused at once
     return settings

@@ -41,6 +41,7 @@ from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.plugins.strategies.population import PopulationBased
 from cellwright.plugins.strategies.schedule import Schedule
 from cellwright.search_spaces import CellwrightError, SearchSpace
+from cellwright.search_spaces.start import point_of
 from cellwright.searches.computed import computed_objectives
 from cellwright.searches.prediction import make_predictor
 from cellwright.searches.reward import check_reward, meter_for, read_meter, read_reward
@@ -48,7 +49,7 @@ from cellwright.searches.reward import check_reward, meter_for, read_meter, read
 FILE = "settings.json"
 CHECKPOINTS, WEIGHTS = "checkpoints", "weights"
 # Settings that are lists, and what stands between the parts where they are shown as one text.
-LISTS = {"drop": ",", "objectives": ",", "tune": " ", "track": " ", "meter": " "}
+LISTS = {"drop": ",", "objectives": ",", "start": ",", "tune": " ", "track": " ", "meter": " "}
 SCHEDULES = ("hyperband", "halving", "pbt")
 POPULATION = 8  # members under pbt, unless the user gives another number
 # Fields of a recipe that are the user's, beside those that every search has.
@@ -122,6 +123,7 @@ class Settings:
     study: str | None = None  # its name in the storage; after the folder if None
     edition: int = EDITION  # no option: a search that goes on keeps its own
     strategy_arg: Mapping[str, Any] = field(default_factory=dict)  # of the strategy, by its names
+    start: tuple[str, ...] = ()  # names of genotypes, and paths of files from the root on
 
     @property
     def goals(self) -> dict[str, Direction]:
@@ -257,6 +259,9 @@ class Settings:
         usual: dict[str, Any] = before if self.strategy.endswith(":Reinforce.book") else {}
         if evaluation is not None and self.edition >= 3 and self.strategy == AUTO_OF_SEVERAL:
             usual |= computed_objectives(self.goals, self.make_meters(), evaluation)
+        if self.start:
+            space = self.make_space() if evaluation is None else evaluation.space
+            usual["start"] = [point_of(space, one) for one in self.start]
         return {**usual, **self.strategy_arg}
 
     def make_strategy(self, evaluation: Evaluation | None = None) -> Strategy:
