@@ -27,7 +27,7 @@ def test_every_setting_has_an_option():
     assert WITHOUT.keys() <= settings - options, "take what has an option off the list"
 
 
-def test_every_option_reaches_its_setting():
+def test_every_option_reaches_its_setting(capsys):
     given = {
         "strategy": "random", "space": "mlp", "data": "wine", "label": "a", "task": "regression",
         "class_weight": "balanced", "image_size": "64x48", "color": "gray", "image_fit": "crop",
@@ -54,6 +54,8 @@ def test_every_option_reaches_its_setting():
     assert given.strategy_arg == {"units": 8, "baseline": "{window: 5}"}
     begun = settings_of(space="darts", start="darts-v1, darts-v2")
     assert begun.start == ("darts-v1", "darts-v2")
+    settings_of(space="nasnet-published", start="nasnet-a").strategy_arguments()
+    assert capsys.readouterr().err.count("starts from the nearest one") == 1
     # The first is tested in tests/searches/test_prediction.py.
     tested = {"predict", "strategy_arg", "population", "step", "start"}
     assert options - settings_of_given - others.keys() == tested

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from cellwright.plugins import make_space
 from cellwright.plugins.data.load import BUILT_IN
 from cellwright.plugins.training.augmentation import WORDS
 from cellwright.search_spaces import CellwrightError, SearchSpace
+from cellwright.search_spaces.start import point_of
 from cellwright.searches.arguments import read_arguments
 from cellwright.searches.checks import named
 from cellwright.searches.reward import read_reward
@@ -463,8 +465,12 @@ def settings_of(
         raise CellwrightError(
             f"--objectives takes two metrics or more, each once, as a,b; got {objectives!r}"
         )
-    with named("--start"):
-        settings.strategy_arguments()
+    with named("--start"), warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always", UserWarning)
+        for one in settings.start:
+            point_of(settings.make_space(), one)
+    for note in notes:
+        typer.echo(f"--start: {note.message}", err=True)
     with named("--strategy"):
         settings.make_strategy()  # refused at once
     return settings

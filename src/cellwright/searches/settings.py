@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -261,7 +262,9 @@ class Settings:
             usual |= computed_objectives(self.goals, self.make_meters(), evaluation)
         if self.start:
             space = self.make_space() if evaluation is None else evaluation.space
-            usual["start"] = [point_of(space, one) for one in self.start]
+            with warnings.catch_warnings():  # `settings_of` says what is not quite a point
+                warnings.simplefilter("ignore", UserWarning)
+                usual["start"] = [point_of(space, one) for one in self.start]
         return {**usual, **self.strategy_arg}
 
     def make_strategy(self, evaluation: Evaluation | None = None) -> Strategy:
