@@ -14,6 +14,7 @@ WITHOUT = {
     "concurrency": "`search` and `nni-init` have different defaults",
     "deadline": "the estimators set it",
     "edition": "a search that goes on keeps its own",
+    "prior": "what the runs of --after found",
     "track": "an option of `search` alone; a trial script is given `on_trial` by hand",
 }
 
@@ -56,6 +57,7 @@ def test_every_option_reaches_its_setting(capsys):
     assert begun.start == ("darts-v1", "darts-v2")
     settings_of(space="nasnet-published", start="nasnet-a").strategy_arguments()
     assert capsys.readouterr().err.count("starts from the nearest one") == 1
+    assert settings_of(after=["one", "other"]).after == ("one", "other")
     # The first is tested in tests/searches/test_prediction.py.
-    tested = {"predict", "strategy_arg", "population", "step", "start"}
+    tested = {"predict", "strategy_arg", "population", "step", "start", "after"}
     assert options - settings_of_given - others.keys() == tested

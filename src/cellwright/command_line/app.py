@@ -48,6 +48,7 @@ from cellwright.searches.checks import (
     check_storage,
     read_storage,
 )
+from cellwright.searches.earlier import with_prior
 from cellwright.searches.extras import advice
 from cellwright.searches.folder import (
     Busy,
@@ -153,7 +154,7 @@ def search(
     settings = replace(settings, track=tuple(track or ()))
     check_folder(out)
     asked = settings.strategy
-    settings = with_edition(out, settings)
+    settings = with_prior(out, with_edition(out, settings))
     check_settings(settings)
     check_workers(settings, workers)
     settings = with_goals(settings)
@@ -374,7 +375,8 @@ def nni_init(
     settings = replace(settings, host="nni", concurrency=concurrency)
     check_folder(folder, "the folder")
     check_settings(settings)
-    settings, evaluation = _prepare(folder, with_strategy(with_goals(settings)))
+    settings = with_prior(folder, with_strategy(with_goals(settings)))
+    settings, evaluation = _prepare(folder, settings)
     with console.status("checking that a child can be built"), quiet_tensorflow():
         check_input(evaluation)
     driver: Any = driver_of(settings.host)

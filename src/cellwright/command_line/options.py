@@ -57,6 +57,15 @@ def settings_of(
             "nasnet-a, or the best.json or genotype.json of a search.",
         ),
     ] = None,
+    after: Annotated[
+        list[str] | None,
+        typer.Option(
+            rich_help_panel=_WHAT,
+            metavar="RUN",
+            help="An earlier search of the same space, on other data say, of any host: auto and "
+            "predictor learn from what it found; again for each.",
+        ),
+    ] = None,
     space: Annotated[
         str,
         typer.Option(
@@ -448,7 +457,7 @@ def settings_of(
         learning_rate_schedule=learning_rate_schedule, label_smoothing=label_smoothing,
         clip_norm=clip_norm, devices=devices,
         strategy_arg=read_arguments(strategy_arg or ()),
-        start=tuple(str(Path(x).resolve()) if Path(x).is_file() else x for x in _parts(start)),
+        start=tuple(map(_from_root, _parts(start))), after=tuple(map(_from_root, after or ())),
         predict=None if predict is None else str(predict.resolve()),
     )  # fmt: skip
     with named("--space"):
@@ -498,6 +507,11 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 def _parts(text: str | None) -> tuple[str, ...]:
     """The parts of a list that is separated by commas."""
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def _from_root(text: str) -> str:
+    """The path of a file or folder from the root on; any other text as it is."""
+    return str(Path(text).resolve()) if Path(text).exists() else text
 
 
 def _without_spaces(texts: list[str] | None) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ _BY_OPTION = {
     "space": "--space",
     "objectives": "--objectives",
     "start": "--start",
+    "prior": "--after",
 }
 
 

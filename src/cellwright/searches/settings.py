@@ -50,7 +50,15 @@ from cellwright.searches.reward import check_reward, meter_for, read_meter, read
 FILE = "settings.json"
 CHECKPOINTS, WEIGHTS = "checkpoints", "weights"
 # Settings that are lists, and what stands between the parts where they are shown as one text.
-LISTS = {"drop": ",", "objectives": ",", "start": ",", "tune": " ", "track": " ", "meter": " "}
+LISTS = {
+    "drop": ",",
+    "objectives": ",",
+    "start": ",",
+    "after": " ",
+    "tune": " ",
+    "track": " ",
+    "meter": " ",
+}
 SCHEDULES = ("hyperband", "halving", "pbt")
 POPULATION = 8  # members under pbt, unless the user gives another number
 # Fields of a recipe that are the user's, beside those that every search has.
@@ -125,6 +133,8 @@ class Settings:
     edition: int = EDITION  # no option: a search that goes on keeps its own
     strategy_arg: Mapping[str, Any] = field(default_factory=dict)  # of the strategy, by its names
     start: tuple[str, ...] = ()  # names of genotypes, and paths of files from the root on
+    after: tuple[str, ...] = ()  # earlier runs, paths from the root on
+    prior: tuple[Any, ...] = ()  # no option: what they found, see `with_prior`
 
     @property
     def goals(self) -> dict[str, Direction]:
@@ -260,6 +270,8 @@ class Settings:
         usual: dict[str, Any] = before if self.strategy.endswith(":Reinforce.book") else {}
         if evaluation is not None and self.edition >= 3 and self.strategy == AUTO_OF_SEVERAL:
             usual |= computed_objectives(self.goals, self.make_meters(), evaluation)
+        if self.after:
+            usual["prior"] = [list(results) for results in self.prior]
         if self.start:
             space = self.make_space() if evaluation is None else evaluation.space
             with warnings.catch_warnings():  # `settings_of` says what is not quite a point
@@ -476,6 +488,7 @@ def as_text(settings: Settings) -> dict[str, Any]:
     shown = {name: x for name, x in told.items() if x is not None and x is not False}
     shown["space"] = settings.meant_space
     del shown["edition"]
+    shown.pop("prior", None)
     if settings.concurrency == 1:
         shown.pop("concurrency")
     return shown
