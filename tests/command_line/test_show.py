@@ -17,6 +17,7 @@ from cellwright.plugins.metrics import METRICS
 from cellwright.search_spaces import (
     GENOTYPES,
     ConvNetSpace,
+    EdgeCellSpace,
     MLPSpace,
     MnasNetSpace,
     load_genotype,
@@ -116,7 +117,11 @@ def test_a_sequence_of_layers_is_shown_for_so_many_features(show, tmp_path):
 
 @pytest.mark.parametrize(
     ("space", "row", "picture"),
-    [(MnasNetSpace(), "block 7", "blocks"), (ConvNetSpace(), "layer 1", "network")],
+    [
+        (MnasNetSpace(), "block 7", "blocks"),
+        (ConvNetSpace(), "layer 1", "network"),
+        (EdgeCellSpace(), "cell 15", "cell"),
+    ],
 )
 def test_what_a_search_over_another_space_leaves_is_shown(space, row, picture, show, tmp_path):
     found = space.describe(space.decode([0] * len(space.names)))

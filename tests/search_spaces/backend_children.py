@@ -32,6 +32,7 @@ from cellwright.search_spaces import (
     Block,
     Cell,
     ConvNetSpace,
+    EdgeCellSpace,
     Genotype,
     MLPSpace,
     MnasNetSpace,
@@ -43,6 +44,7 @@ from cellwright.search_spaces import (
 THREE = Skeleton.cifar(1, 4, reductions=1)  # a normal, a reduction and a normal cell
 MNASNET = MnasNetSpace(layers=(1, 2), filters=(4, 4), strides=(2, 2), stem=4, head=8)
 MLP = MLPSpace(nodes=(4, 8), length=6)
+EDGE_CELL = EdgeCellSpace()
 CONVNET = ConvNetSpace(layers=(2, 4), strides=True)
 
 
@@ -86,6 +88,7 @@ QUICK = {
     ),
     "mnasnet": partial(sampled, MNASNET, (15, 15, 3), 1),
     "convnet": partial(sampled, CONVNET, (17, 10, 3), filters=4),
+    "edge cell": partial(sampled, EDGE_CELL, (15, 16, 3), 2, filters=4, repeats=1),
     "mlp": partial(sampled, MLP, (11,), 5),
     "mlp, regression": partial(regression, (11,)),
 }
@@ -128,6 +131,12 @@ WIDE = {
     **{
         f"convnet {seed}": partial(sampled, ConvNetSpace(strides=True), (33, 17, 3), seed)
         for seed in range(3)
+    },
+    **{
+        f"edge cell {seed}": partial(
+            sampled, EDGE_CELL, (33, 17, 3), seed, filters=4, repeats=2, dead_edges=seed % 2 == 1
+        )
+        for seed in range(4)
     },
 }
 LISTS = {"quick": QUICK, "wide": WIDE}

@@ -7,6 +7,7 @@ import pytest
 
 from cellwright.search_spaces import (
     Decision,
+    EdgeCellSpace,
     InvalidArchitecture,
     MnasNetSpace,
     NASNetSpace,
@@ -56,6 +57,12 @@ CASES = {
         MnasNetSpace(layers=(2, 3), filters=(16, 24), strides=(2, 1), head=40),
         SHAPE,
         {"filters": 8, "stem_stride": 1, "momentum": 0.9},
+    ),
+    "edge cell": (EdgeCellSpace(), SHAPE, {"filters": 4, "repeats": 2}),
+    "edge cell, dead edges": (
+        EdgeCellSpace(),
+        SHAPE,
+        {"filters": 4, "repeats": 1, "reductions": 1, "dead_edges": True, "momentum": 0.9},
     ),
 }
 
