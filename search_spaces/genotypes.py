@@ -20,15 +20,20 @@ from cellwright.search_spaces.mnasnet import (
 from cellwright.search_spaces.nasnet.genotype import Genotype
 from cellwright.search_spaces.nasnet.published import (
     AMOEBANET_A,
+    AMOEBANET_B,
+    AMOEBANET_C,
+    AMOEBANET_D,
     DARTS_V1,
     DARTS_V2,
     NASNET_A,
+    PNASNET_5,
 )
 
 GENOTYPES: dict[str, Genotype | MnasNetGenotype] = {
     genotype.name: genotype
     for genotype in (
-        *(NASNET_A, AMOEBANET_A, DARTS_V1, DARTS_V2),
+        *(NASNET_A, AMOEBANET_A, AMOEBANET_B, AMOEBANET_C, AMOEBANET_D),
+        *(PNASNET_5, DARTS_V1, DARTS_V2),
         *(MNASNET_A1, MNASNET_B1, MNASNET_SMALL),
     )
 }

@@ -36,7 +36,7 @@ def stem_piece(image: Tensor, piece: str, skeleton: Skeleton, root: Context) -> 
             return _halving(image, skeleton.filters, root.inside("stem_3"), relu=True)
         x = _halving(image, skeleton.stem_width, root.inside("stem_1"), relu=False)
         return _halving(x, skeleton.filters, root.inside("stem_2"), relu=True)
-    large = skeleton.kind == "imagenet"
+    large = skeleton.has_stem_cells
     # (batch, height, width, stem filters), or (height - 1) // 2 for large images
     return normalised_convolution(
         image,
@@ -57,7 +57,7 @@ def _halving(x: Tensor, filters: int, at: Context, *, relu: bool) -> Tensor:
 
 def head(x: Tensor, classes: int | None, skeleton: Skeleton, root: Context) -> Tensor:
     """ReLU (as in NASNet), global average pooling, dropout, output layer."""
-    if skeleton.kind in ("cifar", "imagenet"):
+    if skeleton.kind != "book" and not skeleton.is_darts:
         x = keras.layers.ReLU(name="head_relu")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (batch, channels)
     if skeleton.dropout:

@@ -27,6 +27,10 @@ from cellwright.search_spaces import (
 TINY = {
     "nasnet-a": ["--skeleton", "book", "--filters", 2, "--image", "8x8x1", "--classes", 3],
     "amoebanet-a": ["--skeleton", "cifar", "--repeats", 1, "--filters", 2, "--image", 8],
+    "amoebanet-b": ["--skeleton", "cifar", "--repeats", 1, "--filters", 4, "--image", 8],
+    "amoebanet-c": ["--skeleton", "imagenet", "--repeats", 1, "--filters", 4, "--image", 32],
+    "amoebanet-d": ["--skeleton", "cifar", "--repeats", 1, "--filters", 4, "--image", 8],
+    "pnasnet-5": ["--skeleton", "pnasnet", "--repeats", 1, "--filters", 2, "--image", 8],
     "darts-v1": ["--skeleton", "darts", "--repeats", 1, "--filters", 2, "--image", 8],
     "darts-v2": ["--skeleton", "darts-imagenet", "--repeats", 1, "--filters", 2, "--image", 32],
     "mnasnet-a1": ["--filters", 8, "--image", 32, "--classes", 3],

@@ -125,6 +125,14 @@ WIDE = {
     "darts-v2, imagenet": partial(
         published, "darts-v2", (65, 49, 3), Skeleton.darts_imagenet(1, 4)
     ),
+    "pnasnet-5": partial(published, "pnasnet-5", (33, 31, 3), Skeleton.pnasnet(2, 4)),
+    "pnasnet-5, imagenet": partial(
+        published, "pnasnet-5", (65, 49, 3), Skeleton.pnasnet_imagenet(1, 4)
+    ),
+    **{
+        name: partial(published, name, (33, 31, 3), Skeleton.cifar(1, 8))
+        for name in ("amoebanet-b", "amoebanet-c", "amoebanet-d")
+    },
     "mnasnet-a1": partial(published, "mnasnet-a1", (33, 47, 3), width=0.25),
     "mnasnet-b1": partial(published, "mnasnet-b1", (32, 32, 3), width=0.25, stem_stride=1),
     **{f"mnasnet {seed}": partial(sampled, MNASNET, (31, 17, 3), seed) for seed in range(2, 6)},

@@ -40,6 +40,12 @@ CASES = {
         (33, 32, 3),
         {"drop_path_keep": 0.6},
     ),
+    "pnasnet": (NASNetSpace.published(blocks=2), SHAPE, {"skeleton": Skeleton.pnasnet(2, 6)}),
+    "pnasnet, large": (
+        NASNetSpace.published(blocks=1),
+        (37, 34, 3),
+        {"skeleton": Skeleton.pnasnet_imagenet(1, 8)},
+    ),
     "darts": (NASNetSpace(blocks=2, operation_set="darts", hierarchical=True), SHAPE, {}),
     "DARTS": (NASNetSpace.darts(blocks=2), SHAPE, {"filters": 6, "repeats": 1}),
     "DARTS, one state": (

@@ -29,6 +29,7 @@ SPACES = {
     "large": (NASNetSpace.amoebanet(), {"skeleton": Skeleton.imagenet_large(1, 6)}, (32, 64)),
     "DARTS": (NASNetSpace.darts(), {"filters": 3, "repeats": 1}, (8, 32, 64)),
     "DARTS, large": (NASNetSpace.darts(), {"skeleton": Skeleton.darts_imagenet(1, 4)}, (32, 64)),
+    "PNASNet": (NASNetSpace.published(), {"skeleton": Skeleton.pnasnet(2, 4)}, (8, 32)),
     "mnasnet": (MnasNetSpace(), {"filters": 8}, (8, 32, 64)),
     "convnet": (ConvNetSpace(strides=True), {"filters": 4}, (8, 32, 64)),
     "edge cell": (EdgeCellSpace(), {"filters": 4, "repeats": 1}, (8, 32, 64)),
