@@ -12,13 +12,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from cellwright.command_line.networks import build_network
 from cellwright.command_line.pictures.charts import save_figures
-from cellwright.search_spaces import GENOTYPES, costs
+from cellwright.search_spaces import GENOTYPES, Genotype, costs
 
 DOCS = Path(__file__).parents[1]
 PAGE = DOCS / "networks.md"
@@ -92,13 +92,12 @@ def counted(name: str) -> Counted:
     return Counted(", ".join(words), found.parameters, found.trainable, found.multiply_adds)
 
 
-def picture(name: str) -> tuple[str, bytes]:
-    """The file's name and the SVG of a network's normal cell, or of all that it is."""
-    figures = GENOTYPES[name].figures()
-    first = next(iter(figures))
+def picture(name: str) -> bytes:
+    """The SVG of a network's normal cell, or of all that it is."""
+    first = next(iter(GENOTYPES[name].figures().values()))
     with TemporaryDirectory() as folder:
-        svg = save_figures({name: figures[first]}, Path(folder))[1]
-        return svg.name, svg.read_bytes()
+        _, svg = save_figures({name: first}, Path(folder))
+        return svg.read_bytes()
 
 
 def note(notes: dict[str, str], name: str, otherwise: str) -> str:
@@ -114,13 +113,12 @@ def row(name: str, found: Counted) -> str:
 
 def section(name: str) -> str:
     """What is said of one network, with its picture."""
-    file, _ = picture(name)
-    what = "normal cell" if "normal cell" in GENOTYPES[name].figures() else "blocks"
+    what = "normal cell" if isinstance(GENOTYPES[name], Genotype) else "blocks"
     source = note(SOURCES, name, "named beside it in the code")
     differs = note(DIFFERENCES, name, "Nothing is noted of how other code bases differ.")
     return (
         f"### {name}\n\n{source}.\n\n{differs}\n\n"
-        f'![{what.capitalize()} of {name}]({PICTURES}/{file}){{ width="400" }}\n'
+        f'![{what.capitalize()} of {name}]({PICTURES}/{name}.svg){{ width="400" }}\n'
     )
 
 
@@ -147,12 +145,10 @@ def main() -> None:
         print(name, *counts[name], flush=True)
     folder = DOCS / PICTURES
     folder.mkdir(parents=True, exist_ok=True)
-    files: dict[str, Any] = dict(picture(name) for name in GENOTYPES)
     for old in folder.glob("*.svg"):
-        if old.name not in files:
-            old.unlink()
-    for file, content in files.items():
-        (folder / file).write_bytes(content)
+        old.unlink()
+    for name in GENOTYPES:
+        (folder / f"{name}.svg").write_bytes(picture(name))
     PAGE.write_text(written(PAGE.read_text("utf-8"), counts), encoding="utf-8")
 
 

@@ -41,7 +41,7 @@ def test_the_page_names_every_network_and_says_what_the_script_says(networks, no
 
 def test_the_pictures_are_those_of_the_networks(networks):
     folder = networks.DOCS / networks.PICTURES
-    drawn = dict(networks.picture(name) for name in GENOTYPES)
+    drawn = {f"{name}.svg": networks.picture(name) for name in GENOTYPES}
     assert {path.name for path in folder.iterdir()} == drawn.keys(), ADVICE
     assert [file for file, svg in drawn.items() if (folder / file).read_bytes() != svg] == [], (
         ADVICE
