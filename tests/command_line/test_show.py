@@ -136,6 +136,20 @@ def test_what_a_search_over_another_space_leaves_is_shown(space, row, picture, s
     assert (tmp_path / f"{picture}.png").exists()
 
 
+def test_edge_cells_are_stacked_as_often_as_is_said(show, tmp_path):
+    space = EdgeCellSpace()
+    found = space.describe(space.decode([2] * len(space.names)))
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    code, out, _ = show("found.json", "--repeats", 2, "--filters", 4, "--image", 8, "--json")
+    assert code == 0
+    parts = [row["name"] for row in json.loads(out)["table"]]
+    assert parts.count("cell_6") == 1
+    assert "cell_7" not in parts
+    code, _, err = show("found.json", "--skeleton", "cifar")
+    assert code == 1
+    assert "--skeleton is for other cells" in " ".join(err.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
