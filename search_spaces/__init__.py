@@ -3,6 +3,7 @@
 from cellwright.search_spaces.convnet import ConvLayer, ConvNetGenotype, ConvNetSpace
 from cellwright.search_spaces.costs import Costs, costs, depth
 from cellwright.search_spaces.decision import Decision, Float, Int, Params, Value
+from cellwright.search_spaces.edge_cell import EdgeCellGenotype, EdgeCellSpace
 from cellwright.search_spaces.errors import (
     INFEASIBLE,
     CellwrightError,
@@ -49,6 +50,8 @@ __all__ = [
     "Decision",
     "DenseLayer",
     "DropoutLayer",
+    "EdgeCellGenotype",
+    "EdgeCellSpace",
     "ExportFailed",
     "Float",
     "Genotype",

@@ -15,6 +15,8 @@ _HOMES = {
         "ConvNetGenotype",
         "ConvNetSpace",
         "Decision",
+        "EdgeCellGenotype",
+        "EdgeCellSpace",
         "Float",
         "Genotype",
         "Int",

@@ -17,6 +17,7 @@ from cellwright.plugins.metrics import METRICS
 from cellwright.search_spaces import (
     GENOTYPES,
     ConvNetSpace,
+    EdgeCellSpace,
     MLPSpace,
     MnasNetSpace,
     load_genotype,
@@ -26,6 +27,10 @@ from cellwright.search_spaces import (
 TINY = {
     "nasnet-a": ["--skeleton", "book", "--filters", 2, "--image", "8x8x1", "--classes", 3],
     "amoebanet-a": ["--skeleton", "cifar", "--repeats", 1, "--filters", 2, "--image", 8],
+    "amoebanet-b": ["--skeleton", "cifar", "--repeats", 1, "--filters", 4, "--image", 8],
+    "amoebanet-c": ["--skeleton", "imagenet", "--repeats", 1, "--filters", 4, "--image", 32],
+    "amoebanet-d": ["--skeleton", "cifar", "--repeats", 1, "--filters", 4, "--image", 8],
+    "pnasnet-5": ["--skeleton", "pnasnet", "--repeats", 1, "--filters", 2, "--image", 8],
     "darts-v1": ["--skeleton", "darts", "--repeats", 1, "--filters", 2, "--image", 8],
     "darts-v2": ["--skeleton", "darts-imagenet", "--repeats", 1, "--filters", 2, "--image", 32],
     "mnasnet-a1": ["--filters", 8, "--image", 32, "--classes", 3],
@@ -116,7 +121,11 @@ def test_a_sequence_of_layers_is_shown_for_so_many_features(show, tmp_path):
 
 @pytest.mark.parametrize(
     ("space", "row", "picture"),
-    [(MnasNetSpace(), "block 7", "blocks"), (ConvNetSpace(), "layer 1", "network")],
+    [
+        (MnasNetSpace(), "block 7", "blocks"),
+        (ConvNetSpace(), "layer 1", "network"),
+        (EdgeCellSpace(), "cell 15", "cell"),
+    ],
 )
 def test_what_a_search_over_another_space_leaves_is_shown(space, row, picture, show, tmp_path):
     found = space.describe(space.decode([0] * len(space.names)))
@@ -125,6 +134,20 @@ def test_what_a_search_over_another_space_leaves_is_shown(space, row, picture, s
     assert code == 0
     assert row in out
     assert (tmp_path / f"{picture}.png").exists()
+
+
+def test_edge_cells_are_stacked_as_often_as_is_said(show, tmp_path):
+    space = EdgeCellSpace()
+    found = space.describe(space.decode([2] * len(space.names)))
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    code, out, _ = show("found.json", "--repeats", 2, "--filters", 4, "--image", 8, "--json")
+    assert code == 0
+    parts = [row["name"] for row in json.loads(out)["table"]]
+    assert parts.count("cell_6") == 1
+    assert "cell_7" not in parts
+    code, _, err = show("found.json", "--skeleton", "cifar")
+    assert code == 1
+    assert "--skeleton is for other cells" in " ".join(err.split())
 
 
 @pytest.mark.parametrize(

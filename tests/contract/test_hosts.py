@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from cellwright.plugins import make_strategy
-from cellwright.search_spaces import ConvNetSpace, Decision, NASNetSpace, SearchSpace
+from cellwright.search_spaces import ConvNetSpace, Decision, EdgeCellSpace, NASNetSpace, SearchSpace
 
 PLAIN = SearchSpace(
     [Decision(f"cell/{i}/operation", ("a", "b", "c", "d")) for i in range(6)]
     + [Decision("width", (0.25, 0.5, 1.0)), Decision("skip", (True, False)), Decision("n", (1, 2))]
 )
 GROWING = ConvNetSpace(layers=(1, 2, 3), every=10)  # what trials settle, and what has no effect
-SPACES = {"plain": PLAIN, "cells": NASNetSpace(blocks=2)}
+SPACES = {"plain": PLAIN, "cells": NASNetSpace(blocks=2), "edges": EdgeCellSpace()}
 BOOK = NASNetSpace()
 STRATEGIES = {
     "random": {},

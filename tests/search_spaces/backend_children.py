@@ -32,6 +32,7 @@ from cellwright.search_spaces import (
     Block,
     Cell,
     ConvNetSpace,
+    EdgeCellSpace,
     Genotype,
     MLPSpace,
     MnasNetSpace,
@@ -43,6 +44,7 @@ from cellwright.search_spaces import (
 THREE = Skeleton.cifar(1, 4, reductions=1)  # a normal, a reduction and a normal cell
 MNASNET = MnasNetSpace(layers=(1, 2), filters=(4, 4), strides=(2, 2), stem=4, head=8)
 MLP = MLPSpace(nodes=(4, 8), length=6)
+EDGE_CELL = EdgeCellSpace()
 CONVNET = ConvNetSpace(layers=(2, 4), strides=True)
 
 
@@ -86,6 +88,7 @@ QUICK = {
     ),
     "mnasnet": partial(sampled, MNASNET, (15, 15, 3), 1),
     "convnet": partial(sampled, CONVNET, (17, 10, 3), filters=4),
+    "edge cell": partial(sampled, EDGE_CELL, (15, 16, 3), 2, filters=4, repeats=1),
     "mlp": partial(sampled, MLP, (11,), 5),
     "mlp, regression": partial(regression, (11,)),
 }
@@ -122,12 +125,26 @@ WIDE = {
     "darts-v2, imagenet": partial(
         published, "darts-v2", (65, 49, 3), Skeleton.darts_imagenet(1, 4)
     ),
+    "pnasnet-5": partial(published, "pnasnet-5", (33, 31, 3), Skeleton.pnasnet(2, 4)),
+    "pnasnet-5, imagenet": partial(
+        published, "pnasnet-5", (65, 49, 3), Skeleton.pnasnet_imagenet(1, 4)
+    ),
+    **{
+        name: partial(published, name, (33, 31, 3), Skeleton.cifar(1, 8))
+        for name in ("amoebanet-b", "amoebanet-c", "amoebanet-d")
+    },
     "mnasnet-a1": partial(published, "mnasnet-a1", (33, 47, 3), width=0.25),
     "mnasnet-b1": partial(published, "mnasnet-b1", (32, 32, 3), width=0.25, stem_stride=1),
     **{f"mnasnet {seed}": partial(sampled, MNASNET, (31, 17, 3), seed) for seed in range(2, 6)},
     **{
         f"convnet {seed}": partial(sampled, ConvNetSpace(strides=True), (33, 17, 3), seed)
         for seed in range(3)
+    },
+    **{
+        f"edge cell {seed}": partial(
+            sampled, EDGE_CELL, (33, 17, 3), seed, filters=4, repeats=2, dead_edges=seed % 2 == 1
+        )
+        for seed in range(4)
     },
 }
 LISTS = {"quick": QUICK, "wide": WIDE}

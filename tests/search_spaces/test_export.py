@@ -13,7 +13,14 @@ import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from cellwright.search_spaces import ConvNetSpace, ExportFailed, MLPSpace, MnasNetSpace, NASNetSpace
+from cellwright.search_spaces import (
+    ConvNetSpace,
+    EdgeCellSpace,
+    ExportFailed,
+    MLPSpace,
+    MnasNetSpace,
+    NASNetSpace,
+)
 from cellwright.search_spaces.backend import WRITERS, backend
 from cellwright.search_spaces.export import (
     convert_to_litert,
@@ -282,11 +289,12 @@ def as_set(model):
         (NASNetSpace.amoebanet(blocks=1), {"filters": 4, "repeats": 1, "reductions": 1}),
         (NASNetSpace(blocks=2, combinations=("concat",)), {"filters": 3, "reductions": 1}),
         (ConvNetSpace(strides=True), {}),
+        (EdgeCellSpace(), {"filters": 4, "repeats": 1, "dead_edges": True}),
         pytest.param(MnasNetSpace(), {"filters": 8}, marks=pytest.mark.slow),
         pytest.param(NASNetSpace.published(), {"filters": 3}, marks=pytest.mark.slow),
         pytest.param(NASNetSpace(), {"filters": 3}, marks=pytest.mark.slow),
     ],
-    ids=["amoebanet", "book, small", "convnet", "mnasnet", "nasnet", "book"],
+    ids=["amoebanet", "book, small", "convnet", "edge cell", "mnasnet", "nasnet", "book"],
 )
 def test_the_python_file_builds_the_same_layers_and_connections(space, options):
     params = space.sample(np.random.default_rng(7))
@@ -619,6 +627,7 @@ SWEEP = {
     "mnasnet": (MnasNetSpace(), {"filters": 16}),
     "convnet": (ConvNetSpace(), {}),
     "convnet strided": (ConvNetSpace(strides=True), {}),
+    "edge cell": (EdgeCellSpace(), {"repeats": 2}),
 }
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from cellwright.search_spaces import (
     ConvNetSpace,
     Decision,
+    EdgeCellSpace,
     Float,
     Int,
     JointSpace,
@@ -78,6 +79,11 @@ KINDS = {
         arguments(layers=((1,), (1, 2)), strides=(False, True), filters=((4,), (4, 8)),
                   sizes=((1,), (1, 3)), every=(None, 1, 5)),
         {"layers": (1, 2), "strides": False, "filters": (4, 8), "sizes": (1, 3), "every": None},
+    ),
+    "edge cell": (
+        EdgeCellSpace,
+        arguments(nodes=(2, 3, 4), operations=(("none",), ("none", "skip_connect"))),
+        {"nodes": 4, "operations": ("skip_connect", "nor_conv_3x3")},
     ),
     "mlp": (
         MLPSpace,

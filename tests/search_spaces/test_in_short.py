@@ -8,6 +8,7 @@ import pytest
 from cellwright.search_spaces import (
     ConvNetSpace,
     Decision,
+    EdgeCellSpace,
     Float,
     JointSpace,
     MLPSpace,
@@ -40,6 +41,7 @@ def test_hyperparameters_are_left_out() -> None:
         SearchSpace([Decision("width", (8, 16)), Decision("skip", (True, False))]),
         MLPSpace(),
         ConvNetSpace(),
+        EdgeCellSpace(),
         MnasNetSpace(),
         NASNetSpace.published(),
         NASNetSpace.amoebanet(),

@@ -7,6 +7,7 @@ import pytest
 
 from cellwright.search_spaces import (
     Decision,
+    EdgeCellSpace,
     InvalidArchitecture,
     MnasNetSpace,
     NASNetSpace,
@@ -39,6 +40,12 @@ CASES = {
         (33, 32, 3),
         {"drop_path_keep": 0.6},
     ),
+    "pnasnet": (NASNetSpace.published(blocks=2), SHAPE, {"skeleton": Skeleton.pnasnet(2, 6)}),
+    "pnasnet, large": (
+        NASNetSpace.published(blocks=1),
+        (37, 34, 3),
+        {"skeleton": Skeleton.pnasnet_imagenet(1, 8)},
+    ),
     "darts": (NASNetSpace(blocks=2, operation_set="darts", hierarchical=True), SHAPE, {}),
     "DARTS": (NASNetSpace.darts(blocks=2), SHAPE, {"filters": 6, "repeats": 1}),
     "DARTS, one state": (
@@ -56,6 +63,12 @@ CASES = {
         MnasNetSpace(layers=(2, 3), filters=(16, 24), strides=(2, 1), head=40),
         SHAPE,
         {"filters": 8, "stem_stride": 1, "momentum": 0.9},
+    ),
+    "edge cell": (EdgeCellSpace(), SHAPE, {"filters": 4, "repeats": 2}),
+    "edge cell, dead edges": (
+        EdgeCellSpace(),
+        SHAPE,
+        {"filters": 4, "repeats": 1, "reductions": 1, "dead_edges": True, "momentum": 0.9},
     ),
 }
 

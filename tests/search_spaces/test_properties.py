@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cellwright.search_spaces import (
     ConvNetSpace,
+    EdgeCellSpace,
     MLPSpace,
     MnasNetSpace,
     NASNetSpace,
@@ -28,8 +29,10 @@ SPACES = {
     "large": (NASNetSpace.amoebanet(), {"skeleton": Skeleton.imagenet_large(1, 6)}, (32, 64)),
     "DARTS": (NASNetSpace.darts(), {"filters": 3, "repeats": 1}, (8, 32, 64)),
     "DARTS, large": (NASNetSpace.darts(), {"skeleton": Skeleton.darts_imagenet(1, 4)}, (32, 64)),
+    "PNASNet": (NASNetSpace.published(), {"skeleton": Skeleton.pnasnet(2, 4)}, (8, 32)),
     "mnasnet": (MnasNetSpace(), {"filters": 8}, (8, 32, 64)),
     "convnet": (ConvNetSpace(strides=True), {"filters": 4}, (8, 32, 64)),
+    "edge cell": (EdgeCellSpace(), {"filters": 4, "repeats": 1}, (8, 32, 64)),
     "mlp": (MLPSpace(length=6), {}, (8, 32, 64)),
 }
 # The same spaces with less in each: a child of these builds in a second.
@@ -44,6 +47,7 @@ SMALL = {
     "DARTS": NASNetSpace.darts(blocks=2, skeleton=Skeleton.darts(1, 4, reductions=1)),
     "mnasnet": MnasNetSpace(layers=(1, 2), filters=(4, 4), strides=(1, 2), stem=4, head=8),
     "convnet": ConvNetSpace(layers=(1, 2), strides=True, filters=(2, 3)),
+    "edge cell": EdgeCellSpace(nodes=3),
     "mlp": MLPSpace(),
 }
 

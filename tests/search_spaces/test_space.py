@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from cellwright.search_spaces import (
     ConvNetSpace,
     Decision,
+    EdgeCellSpace,
     InvalidArchitecture,
     MnasNetSpace,
     NASNetSpace,
@@ -33,6 +34,7 @@ SPACES = [
     ),
     *(NASNetSpace.published(operation_set=name) for name in ("darts", "enas")),
     *(ConvNetSpace(layers=(1, 3), strides=True), ConvNetSpace.published()),
+    *(EdgeCellSpace(), EdgeCellSpace(nodes=3, operations=("skip_connect", "nor_conv_3x3"))),
 ]
 seeds = st.integers(0, 2**32 - 1)
 

@@ -72,7 +72,7 @@ def settings_of(
             rich_help_panel=_WHAT,
             metavar="NAME",
             help="What to search: nasnet, nasnet-wide, nasnet-published, amoebanet, darts, "
-            "mnasnet, convnet, convnet-published, mlp, module:attribute.",
+            "mnasnet, convnet, convnet-published, nas-bench-201, mlp, module:attribute.",
         ),
     ] = "nasnet",
     tune: Annotated[
