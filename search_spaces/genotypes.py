@@ -10,12 +10,7 @@ from typing import Any
 from cellwright.search_spaces.convnet.genotype import ConvNetGenotype
 from cellwright.search_spaces.errors import InvalidArchitecture
 from cellwright.search_spaces.mlp.genotype import MLPGenotype
-from cellwright.search_spaces.mnasnet import (
-    MNASNET_A1,
-    MNASNET_B1,
-    MNASNET_SMALL,
-    MnasNetGenotype,
-)
+from cellwright.search_spaces.mnasnet import MNASNETS, MnasNetGenotype
 from cellwright.search_spaces.nasnet.genotype import Genotype
 from cellwright.search_spaces.nasnet.published import (
     AMOEBANET_A,
@@ -25,11 +20,8 @@ from cellwright.search_spaces.nasnet.published import (
 )
 
 GENOTYPES: dict[str, Genotype | MnasNetGenotype] = {
-    genotype.name: genotype
-    for genotype in (
-        *(NASNET_A, AMOEBANET_A, DARTS_V1, DARTS_V2),
-        *(MNASNET_A1, MNASNET_B1, MNASNET_SMALL),
-    )
+    **{cells.name: cells for cells in (NASNET_A, AMOEBANET_A, DARTS_V1, DARTS_V2)},
+    **{blocks.name: blocks for blocks in MNASNETS},
 }
 """The published genotypes by the names that `load_genotype` and the command line take."""
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from cellwright.search_spaces.decision import Decision, Params, Value
 from cellwright.search_spaces.genotype_space import GenotypeSpace
-from cellwright.search_spaces.mnasnet.genotype import SKIPS, MnasBlock, MnasNetGenotype, skip_of
+from cellwright.search_spaces.mnasnet.block import SKIPS, MnasBlock
+from cellwright.search_spaces.mnasnet.families import skip_of
+from cellwright.search_spaces.mnasnet.genotype import MnasNetGenotype
 from cellwright.search_spaces.mnasnet.pieces import build_piece, count_pieces
 from cellwright.search_spaces.pieces import Piece
 from cellwright.search_spaces.task import check_task
@@ -26,6 +28,10 @@ CHOICES: dict[str, tuple[Value, ...]] = {
     "filters": (0.75, 1.0, 1.25),
     "layers": (-1, 0, 1),
 }
+
+OPTIONS = frozenset(
+    {"width", "depth", "filters", "stem_stride", "dropout", "drop_connect", "momentum"}
+)
 
 
 class MnasNetSpace(GenotypeSpace):
@@ -46,7 +52,7 @@ class MnasNetSpace(GenotypeSpace):
         ValueError: If the references differ in length or are out of range.
     """
 
-    options = frozenset({"width", "filters", "stem_stride", "dropout", "momentum"})
+    options = OPTIONS
     identified_by = ("layers", "filters", "strides", "stem", "head")
 
     def __init__(

@@ -124,6 +124,10 @@ WIDE = {
     ),
     "mnasnet-a1": partial(published, "mnasnet-a1", (33, 47, 3), width=0.25),
     "mnasnet-b1": partial(published, "mnasnet-b1", (32, 32, 3), width=0.25, stem_stride=1),
+    "mobilenet-v2": partial(published, "mobilenet-v2", (33, 47, 3), width=0.25),
+    "mobilenet-v3-small": partial(published, "mobilenet-v3-small", (49, 64, 3), width=0.5),
+    "efficientnet-b0": partial(published, "efficientnet-b0", (33, 32, 3), width=0.25),
+    "efficientnet-v2-b0": partial(published, "efficientnet-v2-b0", (33, 47, 3), width=0.25),
     **{f"mnasnet {seed}": partial(sampled, MNASNET, (31, 17, 3), seed) for seed in range(2, 6)},
     **{
         f"convnet {seed}": partial(sampled, ConvNetSpace(strides=True), (33, 17, 3), seed)

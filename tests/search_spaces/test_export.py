@@ -13,7 +13,14 @@ import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from cellwright.search_spaces import ConvNetSpace, ExportFailed, MLPSpace, MnasNetSpace, NASNetSpace
+from cellwright.search_spaces import (
+    ConvNetSpace,
+    ExportFailed,
+    MLPSpace,
+    MnasNetSpace,
+    NASNetSpace,
+    load_genotype,
+)
 from cellwright.search_spaces.backend import WRITERS, backend
 from cellwright.search_spaces.export import (
     convert_to_litert,
@@ -644,3 +651,23 @@ def test_every_child_of_every_space_can_be_exported(name, number):
         ]
     for file in files:  # what is further away was refused
         print(f"{name} {number}: {file}")
+
+
+@litert
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mobilenet-v3-small",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("mobilenet-v2", "efficientnet-b0", "efficientnet-v2-b0")
+        ),
+    ],
+)
+def test_published_networks_of_blocks_can_be_exported(name):
+    """With hard swish and hard sigmoid, ReLU6, swish, fused blocks and layers that are dropped."""
+    model = varied(load_genotype(name).build((40, 33, 3), 3, seed=0, width=0.25))
+    x = images(8, (40, 33, 3))
+    export_litert(model, "child.tflite", images=x)
+    export_onnx(model, "child.onnx", images=x)
+    export_python(model, "child.py", images=x)
