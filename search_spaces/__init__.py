@@ -1,5 +1,6 @@
 """What can be searched, and the child network that it describes."""
 
+from cellwright.search_spaces.applications import load_applications_weights
 from cellwright.search_spaces.convnet import ConvLayer, ConvNetGenotype, ConvNetSpace
 from cellwright.search_spaces.costs import Costs, costs, depth
 from cellwright.search_spaces.decision import Decision, Float, Int, Params, Value
@@ -14,6 +15,7 @@ from cellwright.search_spaces.errors import (
     OverLimit,
     SpaceMismatch,
     UnbuildableChild,
+    WeightsMismatch,
 )
 from cellwright.search_spaces.genotypes import GENOTYPES, load_genotype
 from cellwright.search_spaces.joint import JointSpace
@@ -69,8 +71,10 @@ __all__ = [
     "SpaceMismatch",
     "UnbuildableChild",
     "Value",
+    "WeightsMismatch",
     "costs",
     "depth",
+    "load_applications_weights",
     "load_genotype",
     "multiply_adds",
     "notation",

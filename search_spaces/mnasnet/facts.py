@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation of red, green, blue
 
@@ -18,6 +22,11 @@ class Pixels:
     divisor: float
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
+
+    def of(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """The values of ``pixels``, shape (..., 3)."""
+        values = (np.asarray(pixels, np.float32) / self.divisor - self.mean) / self.deviation
+        return values.astype(np.float32)
 
     def __str__(self) -> str:
         mean, deviation = (

@@ -28,6 +28,7 @@ _HOMES = {
         "Skeleton",
         "costs",
         "depth",
+        "load_applications_weights",
         "load_genotype",
         "register_operation",
     ),
