@@ -20,7 +20,12 @@ from cellwright.search_spaces.errors import (
 from cellwright.search_spaces.genotypes import GENOTYPES, load_genotype
 from cellwright.search_spaces.joint import JointSpace
 from cellwright.search_spaces.mlp import DenseLayer, DropoutLayer, MLPGenotype, MLPSpace
-from cellwright.search_spaces.mnasnet import MnasBlock, MnasNetGenotype, MnasNetSpace
+from cellwright.search_spaces.mnasnet import (
+    AroundSpace,
+    MnasBlock,
+    MnasNetGenotype,
+    MnasNetSpace,
+)
 from cellwright.search_spaces.multiplications import multiply_adds
 from cellwright.search_spaces.nasnet import (
     OPERATION_SETS,
@@ -39,6 +44,7 @@ __all__ = [
     "GENOTYPES",
     "INFEASIBLE",
     "OPERATION_SETS",
+    "AroundSpace",
     "Block",
     "Cell",
     "CellwrightError",

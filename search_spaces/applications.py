@@ -15,8 +15,8 @@ from cellwright.search_spaces.mnasnet.facts import FACTS
 _BLOCK_LAYER = re.compile(r"block_(\d+)_(\d+)_(\w+)")
 _CELL_LAYER = re.compile(r"cell_(\d+)_(normal|reduction)_(\w+)")
 _SEPARABLE = re.compile(r"block_(\d)_(left|right)_sep_\dx\d_(\d)_(\w+)")
-_OUTPUTS = ("classes", "value")  # see `classifier.main_output`
-_SIDE = 64  # pixels a side of a network that is built for its weights alone
+OUTPUTS = ("classes", "value")  # see `classifier.main_output`
+SIDE = 64  # pixels a side of a network that is built for its weights alone
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def _both(**names: str) -> dict[str, str]:
 
 
 def _output(name: str) -> dict[str, str]:
-    return dict.fromkeys(_OUTPUTS, name)
+    return dict.fromkeys(OUTPUTS, name)
 
 
 def _efficientnet(depthwise: str) -> _Naming:
@@ -123,7 +123,7 @@ def load_applications_weights(model: Any, source: Any, *, without: Collection[st
             f"{', '.join(unknown)}"
         )
     if isinstance(source, str | Path):
-        source = _from_file(model, Path(source), bool({*_OUTPUTS} & {*without}))
+        source = _from_file(model, Path(source), bool({*OUTPUTS} & {*without}))
     check_model(source)
     theirs = {layer.name: layer for layer in source.layers if _trained(layer)}
     names = _names(layers, theirs)
@@ -249,7 +249,7 @@ def _from_file(model: Any, path: Path, other_classes: bool) -> Any:
             import keras
 
             make = getattr(keras.applications, name)
-            network = make(weights=None, input_shape=(_SIDE, _SIDE, 3), **arguments, **top)
+            network = make(weights=None, input_shape=(SIDE, SIDE, 3), **arguments, **top)
         try:
             network.load_weights(path)
             return network

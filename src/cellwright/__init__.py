@@ -12,6 +12,7 @@ __version__ = "0.2.0"
 
 _HOMES = {
     "cellwright.search_spaces": (
+        "AroundSpace",
         "ConvNetGenotype",
         "ConvNetSpace",
         "Decision",

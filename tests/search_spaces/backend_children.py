@@ -29,6 +29,7 @@ from cellwright.plugins.training.best_child import keep_best
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import (
     OPERATION_SETS,
+    AroundSpace,
     Block,
     Cell,
     ConvNetSpace,
@@ -42,6 +43,7 @@ from cellwright.search_spaces import (
 
 THREE = Skeleton.cifar(1, 4, reductions=1)  # a normal, a reduction and a normal cell
 MNASNET = MnasNetSpace(layers=(1, 2), filters=(4, 4), strides=(2, 2), stem=4, head=8)
+AROUND = AroundSpace("mobilenet-v3-small")
 MLP = MLPSpace(nodes=(4, 8), length=6)
 CONVNET = ConvNetSpace(layers=(2, 4), strides=True)
 
@@ -85,6 +87,7 @@ QUICK = {
         sampled, NASNetSpace(blocks=2, combinations=("concat",)), (9, 11, 1), filters=3
     ),
     "mnasnet": partial(sampled, MNASNET, (15, 15, 3), 1),
+    "around": partial(sampled, AROUND, (15, 18, 3), 1, width=0.25),
     "convnet": partial(sampled, CONVNET, (17, 10, 3), filters=4),
     "mlp": partial(sampled, MLP, (11,), 5),
     "mlp, regression": partial(regression, (11,)),

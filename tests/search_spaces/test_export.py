@@ -14,6 +14,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from cellwright.search_spaces import (
+    AroundSpace,
     ConvNetSpace,
     ExportFailed,
     MLPSpace,
@@ -290,10 +291,11 @@ def as_set(model):
         (NASNetSpace(blocks=2, combinations=("concat",)), {"filters": 3, "reductions": 1}),
         (ConvNetSpace(strides=True), {}),
         pytest.param(MnasNetSpace(), {"filters": 8}, marks=pytest.mark.slow),
+        pytest.param(AroundSpace("mobilenet-v3-small"), {"width": 0.5}, marks=pytest.mark.slow),
         pytest.param(NASNetSpace.published(), {"filters": 3}, marks=pytest.mark.slow),
         pytest.param(NASNetSpace(), {"filters": 3}, marks=pytest.mark.slow),
     ],
-    ids=["amoebanet", "book, small", "convnet", "mnasnet", "nasnet", "book"],
+    ids=["amoebanet", "book, small", "convnet", "mnasnet", "around", "nasnet", "book"],
 )
 def test_the_python_file_builds_the_same_layers_and_connections(space, options):
     params = space.sample(np.random.default_rng(7))
@@ -624,6 +626,8 @@ SWEEP = {
     "nasnet": (NASNetSpace.published(), {"filters": 8, "repeats": 1, "reductions": 1}),
     "amoebanet": (NASNetSpace.amoebanet(), {"filters": 8, "repeats": 1, "reductions": 1}),
     "mnasnet": (MnasNetSpace(), {"filters": 16}),
+    "around": (AroundSpace("mobilenet-v3-small"), {"width": 0.25}),
+    "around, fused": (AroundSpace("efficientnet-v2-b0"), {"width": 0.25}),
     "convnet": (ConvNetSpace(), {}),
     "convnet strided": (ConvNetSpace(strides=True), {}),
 }

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cellwright.search_spaces import (
+    AroundSpace,
     ConvNetSpace,
     Decision,
     Float,
@@ -41,6 +42,7 @@ def test_hyperparameters_are_left_out() -> None:
         MLPSpace(),
         ConvNetSpace(),
         MnasNetSpace(),
+        AroundSpace("efficientnet-b0"),
         NASNetSpace.published(),
         NASNetSpace.amoebanet(),
     ],

@@ -52,7 +52,8 @@ def settings_of(
             rich_help_panel=_WHAT,
             metavar="NAME",
             help="What to search: nasnet, nasnet-wide, nasnet-published, amoebanet, darts, "
-            "mnasnet, convnet, convnet-published, mlp, module:attribute.",
+            "mnasnet, convnet, convnet-published, mlp, module:attribute; or the neighbours of a "
+            "network of blocks: around=mobilenet-v3-large, around=genotype.json.",
         ),
     ] = "nasnet",
     tune: Annotated[
@@ -301,6 +302,15 @@ def settings_of(
             help="Channels of the first cells, in spaces of cells; each has a default.",
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=_TRAINING,
+            metavar="FILE",
+            help="With --space around=...: weights of that network (.keras, or .h5 of "
+            "keras.applications), with which children begin as far as they fit.",
+        ),
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(
@@ -422,6 +432,9 @@ def settings_of(
             read_reward(reward)  # refused at once
     if target_from is not None and Path(target_from).exists():
         target_from = str(Path(target_from).resolve())
+    name, of, genotype = space.partition("=")
+    if of and Path(genotype).exists():
+        space = f"{name}={Path(genotype).resolve()}"
     settings = Settings(
         host="optuna", strategy=strategy, space=space, data=data, trials=trials or 20,
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, filters=filters,
@@ -438,6 +451,7 @@ def settings_of(
         clip_norm=clip_norm, devices=devices,
         strategy_arg=read_arguments(strategy_arg or ()),
         predict=None if predict is None else str(predict.resolve()),
+        weights=None if weights is None else str(weights.resolve()),
     )  # fmt: skip
     with named("--space"):
         make_space(settings.space)
