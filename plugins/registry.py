@@ -51,12 +51,15 @@ def make_space(space: SearchSpace | str | None, tune: Sequence[str] = ()) -> Sea
         return JointSpace(make_space(space), *map(read_hyperparameter, tune))
     if isinstance(space, SearchSpace):
         return space
-    name, of, genotype = ("nasnet" if space is None else space).partition("=")
+    name: Any = "nasnet" if space is None else space
+    of: list[Any] = []
+    if isinstance(name, str) and "=" in name:
+        name, _, genotype = name.partition("=")
+        of = [load_genotype(genotype)]
     made = _load("spaces", name)
     if callable(made) or of:
-        given = [load_genotype(genotype)] if of else []
         try:
-            made = made(*given)
+            made = made(*of)
         except TypeError as error:
             raise ValueError(f"space {space!r} cannot be made so: {error}") from error
     if not isinstance(made, SearchSpace):

@@ -24,6 +24,9 @@ CHANGES: dict[str, tuple[Value, ...]] = {
     "layers": (0, -1, 1),
 }
 SQUEEZE = 0.25  # offered to a block that has none
+MOMENTUM = (
+    0.9  # of normalisations; with the 0.999 of MobileNets, a few epochs would not settle them
+)
 
 
 class AroundSpace(BlocksSpace):
@@ -139,8 +142,9 @@ class AroundSpace(BlocksSpace):
             params: A point of this space.
             input_shape: (height, width, channels).
             classes: At least 2; None for regression.
-            options: Those of `child.build_mnasnet`, and ``weights``, a file with the weights of the
-                network; see `starting_weights.begin_with`.
+            options: Those of `child.build_mnasnet`, where ``momentum`` is 0.9 by default, as
+                children are trained for a short time; and ``weights``, a file with the weights of
+                the network; see `starting_weights.begin_with`.
 
         Raises:
             InvalidArchitecture: If ``params`` is no point of this space.
@@ -148,7 +152,8 @@ class AroundSpace(BlocksSpace):
             WeightsMismatch: If the file holds no weights of the network.
         """
         weights = options.pop("weights", None)
-        model = self.genotype(params).build(input_shape, classes, **options)
+        how = {"momentum": MOMENTUM, **options}
+        model = self.genotype(params).build(input_shape, classes, **how)
         if weights is not None:
             from cellwright.search_spaces.starting_weights import begin_with
 

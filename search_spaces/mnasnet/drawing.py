@@ -81,4 +81,5 @@ def _label(block: MnasBlock) -> str:
 
 
 def _suffix(activation: str) -> str:
-    return "" if activation == "relu" else f", {in_words(activation)}"
+    short = {"relu": "", "hard_swish": ", h-swish"}  # as MobileNetV3's paper writes it
+    return short.get(activation, f", {in_words(activation)}")

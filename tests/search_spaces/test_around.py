@@ -82,6 +82,13 @@ def test_equal_genotypes_and_equal_canonical_forms_are_the_same(seed, other):
         assert (AROUND.key(one) == AROUND.key(params)) == same
 
 
+def test_children_settle_in_a_short_training_unless_told_otherwise():
+    for options, momentum in (({}, 0.9), ({"momentum": 0.99}, 0.99)):
+        model = AROUND.build(AROUND.centre, SHAPE, 3, **options)
+        assert model.get_layer("stem_normalisation").momentum == momentum
+    assert SMALL.build(SHAPE, 3).get_layer("stem_normalisation").momentum == 0.999
+
+
 def test_it_goes_by_name_and_by_a_file(tmp_path):
     by_name = make_space("around=mobilenet-v3-small")
     file = tmp_path / "genotype.json"
