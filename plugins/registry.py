@@ -21,7 +21,13 @@ from cellwright.plugins.meters import AnyMeter, as_meters
 from cellwright.plugins.scoring.rewards import Reward
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.plugins.tracking.tracked import OnTrial
-from cellwright.search_spaces import CellwrightError, JointSpace, SearchSpace, read_hyperparameter
+from cellwright.search_spaces import (
+    CellwrightError,
+    JointSpace,
+    SearchSpace,
+    load_genotype,
+    read_hyperparameter,
+)
 
 AUTO_OF_SEVERAL = "pareto-predictor"  # what auto is where several objectives are searched
 
@@ -32,7 +38,8 @@ def make_space(space: SearchSpace | str | None, tune: Sequence[str] = ()) -> Sea
     """A space by its name, as ``"package.module:attribute"``, or as it is; None is the book's.
 
     Args:
-        space: Which.
+        space: Which. A space that is made of a genotype is told which after a ``=``, by a published
+            name or a file: ``"around=mobilenet-v3-large"``, ``"around=found.json"``.
         tune: Hyperparameters beside it, as `read_hyperparameter` takes them, such as
             ``["learning_rate=1e-4..1e-2:log"]``; with any it gives a `JointSpace`.
 
@@ -44,10 +51,15 @@ def make_space(space: SearchSpace | str | None, tune: Sequence[str] = ()) -> Sea
         return JointSpace(make_space(space), *map(read_hyperparameter, tune))
     if isinstance(space, SearchSpace):
         return space
-    made = _load("spaces", "nasnet" if space is None else space)
-    if callable(made):
+    name: Any = "nasnet" if space is None else space
+    of: list[Any] = []
+    if isinstance(name, str) and "=" in name:
+        name, _, genotype = name.partition("=")
+        of = [load_genotype(genotype)]
+    made = _load("spaces", name)
+    if callable(made) or of:
         try:
-            made = made()
+            made = made(*of)
         except TypeError as error:
             raise ValueError(f"space {space!r} cannot be made so: {error}") from error
     if not isinstance(made, SearchSpace):

@@ -11,12 +11,7 @@ from cellwright.search_spaces.convnet.genotype import ConvNetGenotype
 from cellwright.search_spaces.edge_cell.genotype import EdgeCellGenotype
 from cellwright.search_spaces.errors import InvalidArchitecture
 from cellwright.search_spaces.mlp.genotype import MLPGenotype
-from cellwright.search_spaces.mnasnet import (
-    MNASNET_A1,
-    MNASNET_B1,
-    MNASNET_SMALL,
-    MnasNetGenotype,
-)
+from cellwright.search_spaces.mnasnet import MNASNETS, MnasNetGenotype
 from cellwright.search_spaces.nasnet.genotype import Genotype
 from cellwright.search_spaces.nasnet.published import (
     AMOEBANET_A,
@@ -29,14 +24,12 @@ from cellwright.search_spaces.nasnet.published import (
     PNASNET_5,
 )
 
-GENOTYPES: dict[str, Genotype | MnasNetGenotype] = {
-    genotype.name: genotype
-    for genotype in (
-        *(NASNET_A, AMOEBANET_A, AMOEBANET_B, AMOEBANET_C, AMOEBANET_D),
-        *(PNASNET_5, DARTS_V1, DARTS_V2),
-        *(MNASNET_A1, MNASNET_B1, MNASNET_SMALL),
-    )
-}
+_PUBLISHED: tuple[Genotype | MnasNetGenotype, ...] = (
+    *(NASNET_A, AMOEBANET_A, AMOEBANET_B, AMOEBANET_C, AMOEBANET_D),
+    *(PNASNET_5, DARTS_V1, DARTS_V2),
+    *MNASNETS,
+)
+GENOTYPES = {genotype.name: genotype for genotype in _PUBLISHED}
 """The published genotypes by the names that `load_genotype` and the command line take."""
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from cellwright.search_spaces.decision import Decision, Params
 from cellwright.search_spaces.edge_cell.form import first_of_each
 from cellwright.search_spaces.edge_cell.genotype import EdgeCellGenotype
-from cellwright.search_spaces.edge_cell.graph import MOST_NODES, OPERATIONS, name_of
+from cellwright.search_spaces.edge_cell.graph import MOST_NODES, OPERATIONS, edges_of, name_of
 from cellwright.search_spaces.edge_cell.pieces import build_piece, count_pieces
 from cellwright.search_spaces.edge_cell.skeleton import check_skeleton
+from cellwright.search_spaces.errors import InvalidArchitecture
 from cellwright.search_spaces.genotype_space import GenotypeSpace
 from cellwright.search_spaces.pieces import Piece
 
@@ -76,6 +77,21 @@ class EdgeCellSpace(GenotypeSpace):
                 for target in range(1, self.nodes)
             )
         )
+
+    def point_of(self, genotype: Any) -> Params:
+        """The parameters of the same cell.
+
+        Raises:
+            InvalidArchitecture: If it is no `EdgeCellGenotype`, or not of this space's nodes and
+                operations.
+        """
+        if not isinstance(genotype, EdgeCellGenotype):
+            raise InvalidArchitecture(
+                f"{self!r} searches cells of edges, and {genotype!r:.60} is none"
+            )
+        cell = edges_of(genotype.edges)
+        params = {f"op_{name_of(edge)}": operation for edge, operation in cell}
+        return self.decode(self.encode(params))
 
     def check_input(self, input_shape: Sequence[int], classes: int | None, **options: Any) -> None:
         """See `SearchSpace.check_input`."""

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from cellwright.search_spaces.context import Context, Tensor
+from cellwright.search_spaces.drop_path import DropPath, Progress, cell_keep
 from cellwright.search_spaces.keras_settings import channels_last
-from cellwright.search_spaces.nasnet.drop_path import DropPath, Progress, cell_keep
 from cellwright.search_spaces.nasnet.ends import auxiliary_head, head, stem
 from cellwright.search_spaces.nasnet.genotype import Block, Cell, Genotype
 from cellwright.search_spaces.nasnet.operations import (

@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import fields
+from pathlib import Path
 
 from cellwright.command_line.options import settings_of
 from cellwright.searches.settings import Settings
@@ -43,7 +44,7 @@ def test_every_option_reaches_its_setting(capsys):
     others = {
         "drop": "b,c", "tune": ["batch_size=8,16"], "target_from": "mnasnet-a1",
         "objectives": "val_accuracy,parameters", "reward": "accuracy,power=2",
-        "one_shot": True, "meter": ["size", "litert-int8, threads=2"],
+        "one_shot": True, "weights": Path("w.keras"), "meter": ["size", "litert-int8, threads=2"],
     }  # fmt: skip
     population = settings_of(schedule="pbt", tune=["batch_size=8,16"], population=5, step=2)
     assert (population.population, population.step) == (5, 2)

@@ -22,6 +22,7 @@ from cellwright.search_spaces import (
     MnasNetSpace,
     load_genotype,
 )
+from cellwright.search_spaces.mnasnet.facts import FACTS
 
 # Small enough to be built in a second; what is printed is the same.
 TINY = {
@@ -36,7 +37,13 @@ TINY = {
     "mnasnet-a1": ["--filters", 8, "--image", 32, "--classes", 3],
     "mnasnet-b1": ["--filters", 8, "--image", "16x32"],
     "mnasnet-small": ["--filters", 8, "--image", 32],
+    **{
+        name: ["--filters", 8, "--image", 32, "--classes", 3]
+        for name in FACTS
+        if name[:4] != "mnas"
+    },
 }
+QUICK = {"mobilenet-v2", "mobilenet-v3-small", "efficientnet-b0", "efficientnet-v2-b0"}
 
 
 @pytest.fixture
@@ -48,7 +55,7 @@ def test_every_shipped_genotype_is_tried():
     assert set(GENOTYPES) == set(TINY)
 
 
-@pytest.mark.parametrize("name", ["nasnet-a", "mnasnet-a1"])
+@pytest.mark.parametrize("name", ["nasnet-a", "mnasnet-a1", "mobilenet-v3-small"])
 def test_a_genotype_is_told_and_drawn(name, show, tmp_path):
     code, out, _ = show(name, *TINY[name])
     assert code == 0, out
@@ -61,7 +68,7 @@ def test_a_genotype_is_told_and_drawn(name, show, tmp_path):
     assert ["parameters", f"{model.count_params():,}"] in lines
     assert next(line for line in lines if line[:1] == ["total"])[1] == f"{model.count_params():,}"
     folder = tmp_path / "runs" / name
-    drawn = ["blocks"] if "mnas" in name else ["normal_cell", "reduction_cell", "skeleton"]
+    drawn = ["blocks"] if name in FACTS else ["normal_cell", "reduction_cell", "skeleton"]
     assert {path.name for path in folder.iterdir()} == {
         f"{stem}.{kind}" for stem in drawn for kind in ("png", "svg")
     }
@@ -71,7 +78,14 @@ def test_a_genotype_is_told_and_drawn(name, show, tmp_path):
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if ("mobile" not in name and "eff" not in name) or name in QUICK
+        else pytest.param(name, marks=pytest.mark.slow)
+        for name in TINY
+    ],
+)  # fmt: skip
 def test_json_is_json_alone_and_draws_nothing_unasked(name, show, tmp_path):
     code, out, err = show(name, *TINY[name], "--json")
     found = json.loads(out)
@@ -187,6 +201,8 @@ def test_what_cannot_be_shown_is_one_line(arguments, words, show, tmp_path):
         ("amoebanet-a", (None, 5_086_898, None)),
         ("mnasnet-a1", (3_920_526, 3_887_038, 311_579_072)),
         ("mnasnet-b1", (None, 4_383_312, None)),
+        ("mobilenet-v3-large", (5_507_432, 5_483_032, 216_589_760)),
+        ("efficientnet-v2-b0", (7_200_312, 7_139_704, 718_086_176)),
     ],
 )
 def test_shipped_genotypes_are_built_as_their_papers_do(name, wanted, show):

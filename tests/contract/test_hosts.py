@@ -14,7 +14,14 @@ from pathlib import Path
 import pytest
 
 from cellwright.plugins import make_strategy
-from cellwright.search_spaces import ConvNetSpace, Decision, EdgeCellSpace, NASNetSpace, SearchSpace
+from cellwright.search_spaces import (
+    AroundSpace,
+    ConvNetSpace,
+    Decision,
+    EdgeCellSpace,
+    NASNetSpace,
+    SearchSpace,
+)
 
 PLAIN = SearchSpace(
     [Decision(f"cell/{i}/operation", ("a", "b", "c", "d")) for i in range(6)]
@@ -348,6 +355,16 @@ def test_space_grows_alike_in_every_host(host, tmp_path):
     found = host(*setting).run(TRIALS)
     assert found == bare_loop(*setting[:-1])
     assert [params["depth"] for params in found] == [1] * 10 + [2] * 10 + [3] * 5
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_search_around_a_network_begins_with_it_in_every_host(host, tmp_path):
+    space = AroundSpace("mobilenet-v3-small")
+    setting = (space, "evolution", 2, FAILING, tmp_path)
+    host(*setting).run(HALF)
+    found = host(*setting).run(TRIALS)
+    assert found == bare_loop(*setting[:-1])
+    assert [params == space.centre for params in found] == [True] + [False] * (TRIALS - 1)
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -29,6 +29,7 @@ from cellwright.plugins.training.best_child import keep_best
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import (
     OPERATION_SETS,
+    AroundSpace,
     Block,
     Cell,
     ConvNetSpace,
@@ -43,6 +44,7 @@ from cellwright.search_spaces import (
 
 THREE = Skeleton.cifar(1, 4, reductions=1)  # a normal, a reduction and a normal cell
 MNASNET = MnasNetSpace(layers=(1, 2), filters=(4, 4), strides=(2, 2), stem=4, head=8)
+AROUND = AroundSpace("mobilenet-v3-small")
 MLP = MLPSpace(nodes=(4, 8), length=6)
 EDGE_CELL = EdgeCellSpace()
 CONVNET = ConvNetSpace(layers=(2, 4), strides=True)
@@ -87,6 +89,7 @@ QUICK = {
         sampled, NASNetSpace(blocks=2, combinations=("concat",)), (9, 11, 1), filters=3
     ),
     "mnasnet": partial(sampled, MNASNET, (15, 15, 3), 1),
+    "around": partial(sampled, AROUND, (15, 18, 3), 1, width=0.25),
     "convnet": partial(sampled, CONVNET, (17, 10, 3), filters=4),
     "edge cell": partial(sampled, EDGE_CELL, (15, 16, 3), 2, filters=4, repeats=1),
     "mlp": partial(sampled, MLP, (11,), 5),
@@ -135,6 +138,10 @@ WIDE = {
     },
     "mnasnet-a1": partial(published, "mnasnet-a1", (33, 47, 3), width=0.25),
     "mnasnet-b1": partial(published, "mnasnet-b1", (32, 32, 3), width=0.25, stem_stride=1),
+    "mobilenet-v2": partial(published, "mobilenet-v2", (33, 47, 3), width=0.25),
+    "mobilenet-v3-small": partial(published, "mobilenet-v3-small", (49, 64, 3), width=0.5),
+    "efficientnet-b0": partial(published, "efficientnet-b0", (33, 32, 3), width=0.25),
+    "efficientnet-v2-b0": partial(published, "efficientnet-v2-b0", (33, 47, 3), width=0.25),
     **{f"mnasnet {seed}": partial(sampled, MNASNET, (31, 17, 3), seed) for seed in range(2, 6)},
     **{
         f"convnet {seed}": partial(sampled, ConvNetSpace(strides=True), (33, 17, 3), seed)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellwright.search_spaces import (
+    AroundSpace,
     ConvNetSpace,
     Decision,
     EdgeCellSpace,
@@ -19,6 +20,8 @@ from cellwright.search_spaces import (
     Int,
     JointSpace,
     MLPSpace,
+    MnasBlock,
+    MnasNetGenotype,
     MnasNetSpace,
     NASNetSpace,
     SearchSpace,
@@ -73,6 +76,11 @@ KINDS = {
         arguments(layers=((1, 1), (1, 2)), filters=((8, 8), (8, 16)), strides=((1, 1), (1, 2)),
                   stem=(16, 32), head=(16, 1280)),
         {"layers": (1, 2), "filters": (8, 8), "strides": (1, 2), "stem": 32, "head": 1280},
+    ),
+    "around": (
+        AroundSpace,
+        arguments(network=("mobilenet-v2", "mnasnet-a1", MnasNetGenotype((MnasBlock("conv", 8),)))),
+        {"network": "mobilenet-v2"},
     ),
     "convnet": (
         ConvNetSpace,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cellwright.search_spaces import (
+    AroundSpace,
     ConvNetSpace,
     Decision,
     EdgeCellSpace,
@@ -43,6 +44,7 @@ def test_hyperparameters_are_left_out() -> None:
         ConvNetSpace(),
         EdgeCellSpace(),
         MnasNetSpace(),
+        AroundSpace("efficientnet-b0"),
         NASNetSpace.published(),
         NASNetSpace.amoebanet(),
     ],

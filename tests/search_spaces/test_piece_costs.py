@@ -14,6 +14,8 @@ from cellwright.search_spaces.piece_costs import PieceCosts
         ("nasnet", (8, 8, 1), {"filters": 4}),
         ("nasnet-published", (16, 16, 3), {"filters": 4}),
         ("mnasnet", (17, 16, 3), {"width": 0.5}),
+        ("around=mobilenet-v3-small", (33, 32, 3), {"width": 0.5}),
+        ("nas-bench-201", (8, 8, 3), {"filters": 4, "repeats": 2}),
     ],
 )
 def test_are_those_of_the_child_to_the_last_digit(name, shape, options):

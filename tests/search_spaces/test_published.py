@@ -118,6 +118,7 @@ ROUNDED = {
     ),
 }
 TINY = Skeleton.cifar(1, 4, reductions=1)
+CELLS = [load_genotype(name) for name in ("nasnet-a", "amoebanet-a", "darts-v1", "darts-v2")]
 
 
 # Those that repeat a genotype in a skeleton of which a smaller one, or another, is built as well.
@@ -254,7 +255,7 @@ def test_genotypes_survive_json(name, tmp_path):
     file = tmp_path / "genotype.json"
     file.write_text(json.dumps(genotype.to_dict()), encoding="utf-8")
     assert load_genotype(file) == genotype
-    assert isinstance(genotype, MnasNetGenotype if "mnas" in name else Genotype)
+    assert isinstance(genotype, Genotype if genotype in CELLS else MnasNetGenotype)
 
 
 def test_unknown_genotypes_are_refused(tmp_path):
@@ -400,7 +401,7 @@ def test_own_operation_in_a_few_lines(monkeypatch):
 
 
 def test_drop_path_follows_its_schedule():
-    from cellwright.search_spaces.nasnet.drop_path import DropPath, Progress, cell_keep
+    from cellwright.search_spaces.drop_path import DropPath, Progress, cell_keep
 
     keep = cell_keep(0.6, cell=9, cells=20)
     assert keep == pytest.approx(0.8)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellwright.search_spaces import (
+    AroundSpace,
     ConvNetSpace,
     Decision,
     EdgeCellSpace,
@@ -31,6 +32,7 @@ SPACES = [
         NASNetSpace.amoebanet(),
         NASNetSpace.darts(),
         MnasNetSpace(),
+        AroundSpace("mobilenet-v3-large"),
     ),
     *(NASNetSpace.published(operation_set=name) for name in ("darts", "enas")),
     *(ConvNetSpace(layers=(1, 3), strides=True), ConvNetSpace.published()),

@@ -64,7 +64,7 @@ from cellwright.searches.folder import (
 )
 from cellwright.searches.hosts import HOSTS, Driver, driver_of
 from cellwright.searches.settings import CHECKPOINTS, WEIGHTS, Settings, with_goals
-from cellwright.searches.startup import check_input, quiet_tensorflow, try_to_build
+from cellwright.searches.startup import check_input, quiet_tensorflow, try_to_build, weights_note
 from cellwright.searches.trial import Trial, counted, ranked
 from cellwright.searches.workers import check_workers
 
@@ -222,6 +222,9 @@ def _search(out: Path, settings: Settings, workers: int) -> list[Trial]:
         driver = driver_of(settings.host)
         with quiet_tensorflow():
             try_to_build(evaluation)
+            note = weights_note(evaluation)
+    if note:
+        console.print(f"weights: {note}", highlight=False, markup=False, soft_wrap=True)
     with held_back(STOPS, STOPPING, kill=True):
         try:
             if workers == 0:

@@ -72,7 +72,8 @@ def settings_of(
             rich_help_panel=_WHAT,
             metavar="NAME",
             help="What to search: nasnet, nasnet-wide, nasnet-published, amoebanet, darts, "
-            "mnasnet, convnet, convnet-published, nas-bench-201, mlp, module:attribute.",
+            "mnasnet, convnet, convnet-published, nas-bench-201, mlp, module:attribute; or the "
+            "neighbours of a network of blocks: around=mobilenet-v3-large, around=genotype.json.",
         ),
     ] = "nasnet",
     tune: Annotated[
@@ -321,6 +322,15 @@ def settings_of(
             help="Channels of the first cells, in spaces of cells; each has a default.",
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=_TRAINING,
+            metavar="FILE",
+            help="With --space around=...: weights of that network (.keras, or .h5 of "
+            "keras.applications), with which children begin as far as they fit.",
+        ),
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(
@@ -442,6 +452,9 @@ def settings_of(
             read_reward(reward)  # refused at once
     if target_from is not None and Path(target_from).exists():
         target_from = str(Path(target_from).resolve())
+    name, of, genotype = space.partition("=")
+    if of and Path(genotype).exists():
+        space = f"{name}={Path(genotype).resolve()}"
     settings = Settings(
         host="optuna", strategy=strategy, space=space, data=data, trials=trials or 20,
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, filters=filters,
@@ -459,6 +472,7 @@ def settings_of(
         strategy_arg=read_arguments(strategy_arg or ()),
         start=tuple(map(_from_root, _parts(start))), after=tuple(map(_from_root, after or ())),
         predict=None if predict is None else str(predict.resolve()),
+        weights=None if weights is None else str(weights.resolve()),
     )  # fmt: skip
     with named("--space"):
         make_space(settings.space)

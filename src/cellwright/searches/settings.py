@@ -128,6 +128,7 @@ class Settings:
     step: int | None = None
     reward: str | None = None  # see `read_reward`
     one_shot: bool = False
+    weights: str | None = None  # of the network that is searched around
     track: tuple[str, ...] = ()  # each as `make_tracker` takes it
     study: str | None = None  # its name in the storage; after the folder if None
     edition: int = EDITION  # no option: a search that goes on keeps its own
@@ -213,7 +214,8 @@ class Settings:
     @property
     def options(self) -> dict[str, Any]:
         """The options of ``space.build``."""
-        return {} if self.filters is None else {"filters": self.filters}
+        given = {"filters": self.filters, "weights": self.weights}
+        return {name: value for name, value in given.items() if value is not None}
 
     @property
     def cost(self) -> str | None:

@@ -9,6 +9,7 @@ from cellwright.plugins import make_strategy
 from cellwright.plugins.registry import names
 from cellwright.search_spaces import (
     Decision,
+    EdgeCellSpace,
     Float,
     InvalidArchitecture,
     JointSpace,
@@ -55,6 +56,26 @@ def test_published_cells_are_points_of_the_spaces_of_their_papers():
     assert found.normal.blocks == load_genotype("nasnet-a").normal.blocks
 
 
+def test_networks_of_blocks_are_points_of_spaces_of_blocks():
+    around = MnasNetSpace.around("mobilenet-v3-small")
+    assert point_of(around, "mobilenet-v3-small") == around.centre
+    space = MnasNetSpace()
+    params = space.sample(np.random.default_rng(2))
+    point = point_of(space, space.genotype(params))
+    assert space.genotype(point) == space.genotype(params)
+    with pytest.warns(UserWarning, match="mnasnet-a1 is no point"):
+        near = space.genotype(point_of(space, "mnasnet-a1"))
+    blocks = load_genotype("mnasnet-a1").blocks
+    assert [block.kernel for block in near.blocks] == [block.kernel for block in blocks]
+    assert near.blocks[4].filters == 120, "the nearest of 72, 96 and 120 to 112"
+
+
+def test_cells_of_edges_are_points_of_their_space():
+    space = EdgeCellSpace()
+    params = space.sample(np.random.default_rng(0))
+    assert point_of(space, space.genotype(params)) == params
+
+
 def test_files_of_a_search_are_points(tmp_path):
     space = NASNetSpace.darts()
     params = space.sample(np.random.default_rng(0))
@@ -78,7 +99,8 @@ def test_hyperparameters_take_the_middle():
         (NASNetSpace.darts(), "nasnet-a", "have 4 blocks, and the normal cell of nasnet-a has 5"),
         (NASNetSpace.published(), "mnasnet-a1", "searches cells of blocks"),
         (NASNetSpace(), "nasnet-a", "is not allowed|not one of|must be"),
-        (MnasNetSpace(), "nasnet-a", "."),
+        (MnasNetSpace(), "nasnet-a", "have 7 blocks"),
+        (EdgeCellSpace(), "nasnet-a", "searches cells of edges"),
         (SPACE, "nasnet-a", "has no genotypes: give the decisions by their names"),
         (SPACE, {"part/0": "a"}, "missing 'part/1'|missing part/1"),
         (SPACE, "nothing.json", "No such file"),
