@@ -18,7 +18,7 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
@@ -57,7 +57,7 @@ def told_of(earlier: int) -> tuple[list[Told], float]:
 
 def measure(name: str, told: list[Told], longest: float) -> Cost:
     """What one strategy costs."""
-    several = {"objectives": 2} if name.startswith("pareto") else {}
+    several: dict[str, Any] = {"objectives": 2} if name.startswith("pareto") else {}
     if several:
         rng = np.random.default_rng(0)
         told = [one._replace(reward=tuple(rng.normal(size=2).tolist())) for one in told]

@@ -10,7 +10,6 @@ are built as well. The table has a column for each edge, ``op_01`` and so on, an
 import argparse
 import os
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +21,17 @@ import numpy as np
 from benchmarks.tables import read_rows
 from cellwright import EdgeCellSpace, costs
 from cellwright.search_spaces.edge_cell.graph import live_edges
-from cellwright.search_spaces.pieces import Piece
+from cellwright.search_spaces.piece_costs import PieceCosts
 
 SPACE = EdgeCellSpace()
 SHAPE, CLASSES = (32, 32, 3), 10
 
 
-@cache
-def of_piece(piece: Piece) -> int:
-    return costs(SPACE.build_piece(piece)).trainable
-
-
-def counted(params: Mapping[str, Any]) -> int:
-    """Trainable parameters by pieces, dead edges included."""
-    pieces = SPACE.pieces(params, SHAPE, CLASSES, dead_edges=True)
-    return sum(times * of_piece(piece) for piece, times in pieces.items())
+counted = PieceCosts(SPACE, "trainable", SHAPE, CLASSES, {"dead_edges": True})
 
 
 def built(params: Mapping[str, Any]) -> int:
-    """Those of the network itself."""
+    """Trainable parameters of the network itself, dead edges included."""
     keras.backend.clear_session()
     return costs(SPACE.build(params, SHAPE, CLASSES, dead_edges=True)).trainable
 

@@ -35,14 +35,16 @@ def search(
     found: TableSource, seed: int, evaluations: int, prior: Sequence[Any] = ()
 ) -> tuple[list[float], tuple[Told, ...]]:
     """What is reported of the best so far, after each evaluation, and the history."""
-    problem, best, curve = found.load(seed), (-math.inf, math.nan), []
+    problem, curve = found.load(seed), []
+    best, shown = -math.inf, math.nan
     strategy = Auto(problem.space, seed=seed, prior=prior)
     for number in range(evaluations):
         params = strategy.ask(number)
         outcome = problem.evaluate(params, number)
         strategy.tell(number, params, outcome.value)
-        best = max(best, (outcome.value, outcome.report))
-        curve.append(best[1])
+        if isinstance(outcome.value, float) and outcome.value > best:
+            best, shown = outcome.value, float(np.asarray(outcome.report))
+        curve.append(shown)
     return curve, strategy.history
 
 
@@ -58,10 +60,11 @@ def main(
     curves: dict[tuple[str, str], list[list[float]]] = {}
     for seed in range(seeds):
         _, told = search(source(table, EARLIER), 10_000 + seed, earlier)
-        rewards = np.random.default_rng(seed).permutation([one.reward for one in told])
-        shuffled = [(one.params, float(x)) for one, x in zip(told, rewards, strict=True)]
+        order = np.random.default_rng(seed).permutation(len(told)).tolist()
+        shuffled = [(one.params, told[n].reward) for one, n in zip(told, order, strict=True)]
+        priors: tuple[list[Any], ...] = ([], [told], [shuffled])
         for data in LATER:
-            for way, prior in zip(WAYS, ((), [told], [shuffled]), strict=True):
+            for way, prior in zip(WAYS, priors, strict=True):
                 curve, _ = search(source(table, data), seed, evaluations, prior)
                 curves.setdefault((data, way), []).append([curve[n - 1] for n in points])
     head = " | ".join(f"after {point}" for point in points)
