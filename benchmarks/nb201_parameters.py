@@ -33,7 +33,8 @@ counted = PieceCosts(SPACE, "trainable", SHAPE, CLASSES, {"dead_edges": True})
 def built(params: Mapping[str, Any]) -> int:
     """Trainable parameters of the network itself, dead edges included."""
     keras.backend.clear_session()
-    return costs(SPACE.build(params, SHAPE, CLASSES, dead_edges=True)).trainable
+    trainable: int = costs(SPACE.build(params, SHAPE, CLASSES, dead_edges=True)).trainable
+    return trainable
 
 
 def wrong(rows: list[Mapping[str, Any]], count: Any) -> list[str]:
