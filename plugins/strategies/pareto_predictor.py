@@ -20,6 +20,7 @@ from cellwright.plugins.strategies.surrogate.reward_scale import RewardScale
 from cellwright.plugins.strategies.surrogate.upkeep import (
     check_sizes,
     fitted_to,
+    is_first,
     milestone,
     training_set,
 )
@@ -76,7 +77,7 @@ class ParetoPredictor(Strategy):
         space: The space to search.
         seed: See `Strategy`.
         objectives: Numbers in a reward, all to be maximised, at least 2.
-        initial: Results from random architectures before the first prediction, at least 2.
+        initial: Random architectures before the first prediction, those that run included, at least 2.
         most: Results that the predictors are fitted to, at least ``initial``.
         signal: See `PredictorGuided`; not asked where an objective is computed.
         computed: For each objective None, a function of the parameters, or a dictionary for
@@ -109,7 +110,7 @@ class ParetoPredictor(Strategy):
         self._forget()
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
-        if self._scored < self.initial:
+        if is_first(self._scored, len(self._running), self.initial):
             if self._computed:
                 return self._computed.spread(number, self.seed, rng)
             return better_of_two(self.space, rng, self.signal)

@@ -22,6 +22,7 @@ from cellwright.plugins.strategies.surrogate.upkeep import (
     check_sizes,
     fitted_to,
     highest,
+    is_first,
     milestone,
     training_set,
 )
@@ -60,7 +61,7 @@ class PredictorGuided(Strategy):
     Args:
         space: The space to search.
         seed: See `Strategy`.
-        initial: Results from random architectures before the first prediction, at least 2; None is
+        initial: Random architectures before the first prediction, those that run included, at least 2; None is
             10, or 5 with a ``prior``.
         most: Results that the predictor is fitted to, at least ``initial``.
         signal: Cheap score of an untrained network, such as `warm_start` makes, higher for better
@@ -112,7 +113,7 @@ class PredictorGuided(Strategy):
         return Prediction(float(middle), float(high - low) / 2)
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
-        if self._scored < self.initial:
+        if is_first(self._scored, len(self._running), self.initial):
             return better_of_two(self.space, rng, self.signal)
         model = self._fitted()
         if self._running:

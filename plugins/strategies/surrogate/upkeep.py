@@ -12,6 +12,7 @@ from cellwright.plugins.strategies.outcome import Range, Rewards, Told, lesson
 from cellwright.search_spaces.arguments import check_integer
 
 _FRESH = 100  # a predictor is fitted anew when it lacks one result in so many
+_LEAST = 4  # results from which a predictor learns
 _GROWTH = 1.2  # and its hyperparameters when there are so many times the results
 
 
@@ -27,15 +28,24 @@ def check_sizes(initial: int, most: int) -> None:
         raise ValueError(f"most must be at least initial, {initial}, got {most}")
 
 
+def is_first(scored: int, running: int, initial: int) -> bool:
+    """Whether a proposal is one of the ``initial`` that no predictor makes.
+
+    What runs counts towards them, so that many workers do not draw many more at random while the
+    first results are awaited; but a predictor has at least four results.
+    """
+    return scored < min(_LEAST, initial) or scored + running < initial
+
+
 def fitted_to(told: int) -> int:
     """To how many results a predictor is fitted when there are ``told``."""
     return told - told % max(1, told // _FRESH)
 
 
 def milestone(initial: int, told: int) -> int:
-    """From how many results the hyperparameters are learned when there are ``told``, the first time
-    from ``initial``."""
-    found = initial
+    """From how many results the hyperparameters are learned when there are ``told``: from all up to
+    ``initial``, and from then on at growing intervals."""
+    found = min(initial, told)
     while int(found * _GROWTH) + 1 <= told:
         found = int(found * _GROWTH) + 1
     return found
