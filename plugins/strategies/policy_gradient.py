@@ -12,9 +12,10 @@ from typing import Any, ClassVar, TypedDict, Unpack
 import numpy as np
 
 from cellwright.plugins.strategies.adam import Adam
-from cellwright.plugins.strategies.arrays import Array, Indices, Mask
+from cellwright.plugins.strategies.arrays import Array, Indices
 from cellwright.plugins.strategies.baseline import Baseline, read_baseline
 from cellwright.plugins.strategies.controller.controller import Controller
+from cellwright.plugins.strategies.origins import Batch, are_drawn, taken
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.search_spaces import Params, SearchSpace
 from cellwright.search_spaces.arguments import (
@@ -26,6 +27,7 @@ from cellwright.search_spaces.arguments import (
 # Trials are sampled in groups, numbers 0..7, 8..15 and so on, each with its own random numbers: a
 # group costs little more than a trial, and an answer still depends on its number alone.
 _GROUP = 8
+_REDRAWS = 7  # further draws at a time, where the first gave a known network
 
 
 class ControllerOptions(TypedDict, total=False):
@@ -54,6 +56,11 @@ class PolicyGradient(Strategy):
     subclass implements `_update`, which changes the controller's weights by one batch, and lists in
     `_defaults` which of the options it takes.
 
+    A result counts by the policy that drew its architecture: of the present one, and the four
+    before it, the latest that would have drawn it for the trial's number (`origins`). One that none
+    of them drew, because it was enqueued, mutated, found by another search or proposed with fixed
+    decisions, counts as if each of its decisions had been drawn uniformly.
+
     Args:
         space: The space to search.
         seed: See `Strategy`.
@@ -62,8 +69,8 @@ class PolicyGradient(Strategy):
         units: Width of the controller, at least 1. Default 32; 100 in `HybridReinforce`.
         learning_rate: Adam's, above 0. Default 0.02; 0.015 in `PPO`, 0.005 in `HybridReinforce`.
         batch: Results in each update, at least 1. Default 8; 16 in `PPO`, 10 in `HybridReinforce`.
-        entropy_weight: 0 or above; rewards a policy that stays undecided. Default 1e-3; 1e-2 in
-            `HybridReinforce`.
+        entropy_weight: 0 or above; rewards a policy that stays undecided (`Controller.accumulate`).
+            Default 1e-3; 1e-2 in `HybridReinforce`.
         baseline: What rewards are compared with: a `Baseline`, or what `read_baseline` takes for
             one, such as ``"rolling-window"`` or ``{"window": 20}``. Default (None) a
             `MovingAverage`; in `HybridReinforce` a ``Constant(0.5)``.
@@ -80,6 +87,8 @@ class PolicyGradient(Strategy):
     """
 
     _controller_type: type[Controller] = Controller
+    _past: list[Array]  # the weights before the last updates
+    _keeps = 4  # policies, each from before an update: they drew what slow workers train
     _defaults: ClassVar[PolicyOptions] = {
         "cell": "lstm", "units": 32, "learning_rate": 0.02, "batch": 8, "entropy_weight": 1e-3,
         "baseline": None, "layers": 1, "initial": 0.1, "standardise": True,
@@ -87,7 +96,7 @@ class PolicyGradient(Strategy):
 
     # Attributes that `_learn` changes, beside the controller's weights.
     _learned: ClassVar[tuple[str, ...]] = (
-        "baseline", "_optimizer", "_waiting", "_scored", "_squares",
+        "baseline", "_optimizer", "_waiting", "_scored", "_squares", "_past",
     )  # fmt: skip
 
     def __init__(
@@ -104,6 +113,7 @@ class PolicyGradient(Strategy):
         check_flag("standardise", self.standardise)
         self.baseline = read_baseline(chosen["baseline"])
         self._options = chosen
+        self._log_sizes = np.log([len(decision.choices) for decision in space.decisions])
         self._forget()
 
     def _arguments(self) -> dict[str, Any]:
@@ -112,14 +122,8 @@ class PolicyGradient(Strategy):
         return {**super()._arguments(), **changed}
 
     @abstractmethod
-    def _update(self, actions: Indices, advantages: Array, active: Mask) -> None:
-        """Improve the policy by one batch.
-
-        Args:
-            actions: (batch, decisions).
-            advantages: (batch,).
-            active: Which decisions to learn from (`SearchSpace.active`), (batch, decisions).
-        """
+    def _update(self, batch: Batch, advantages: Array) -> None:
+        """Improve the policy by one batch and its advantages, (batch,)."""
 
     def _step(self) -> None:
         """Take one step of the optimizer down the controller's gradient."""
@@ -127,16 +131,35 @@ class PolicyGradient(Strategy):
         self.controller.changed()
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
-        if self._fixed:  # the other actions are drawn knowing what is fixed
-            one = self._stream(number).random((1, len(self.space.decisions)))
-            (drawn,) = self.controller.sample(one, self._given([number]))
-            return self.space.decode(drawn.tolist())
+        params = self.space.decode(self._first_draw(number).tolist())
+        if self._is_new(params):
+            return params
+        draws = rng.random((_REDRAWS, len(self.space.decisions)))
+        found = [self.space.decode(indices) for indices in self._sample(number, draws).tolist()]
+        return next((params for params in found if self._is_new(params)), found[-1])
+
+    def _first_draw(self, number: int) -> Indices:
+        if self._fixed:
+            alone: Indices = self._sample(number, self._draws_of(number)[:1])[0]
+            return alone
         group = number // _GROUP
         if group not in self._sampled:
             numbers = range(group * _GROUP, (group + 1) * _GROUP)
             draws = [self._stream(n).random(len(self.space.decisions)) for n in numbers]
             self._sampled[group] = self.controller.sample(np.stack(draws), self._given(numbers))
-        return self.space.decode(self._sampled[group][number % _GROUP].tolist())
+        return np.asarray(self._sampled[group][number % _GROUP])
+
+    def _sample(self, number: int, draws: Array) -> Indices:
+        """What the policy draws from uniform numbers for one trial, both (tries, decisions); what
+        is not open is known to it."""
+        found: Indices = self.controller.sample(draws, self._given([number] * len(draws)))
+        return found
+
+    def _draws_of(self, number: int) -> Array:
+        """The uniform numbers from which `_propose` draws first, (tries, decisions)."""
+        count = len(self.space.decisions)
+        again = np.random.default_rng((self.seed, number)).random((_REDRAWS, count))
+        return np.concatenate([self._stream(number).random((1, count)), again])
 
     def _given(self, numbers: Sequence[int]) -> Indices | None:
         """What is not open in these trials, so that the other actions are drawn knowing it."""
@@ -161,17 +184,44 @@ class PolicyGradient(Strategy):
         advantage = self.baseline.advantage(reward)
         self._scored += 1
         self._squares += (advantage**2 - self._squares) / min(self._scored, 100)
-        self._waiting.append((indices, advantage))
+        self._waiting.append((self._history[-1].number, indices, advantage))
         if len(self._waiting) < self.batch:
             return
-        actions = np.array([indices for indices, _ in self._waiting], dtype=np.intp)
-        advantages = np.array([advantage for _, advantage in self._waiting])
+        numbers, actions, found = zip(*self._waiting, strict=True)
+        advantages = np.array(found)
         if self.standardise and self._squares > 0:
             advantages = np.clip(advantages / math.sqrt(self._squares), -3.0, 3.0)
-        active = [self.space.active(self.space.decode(indices)) for indices, _ in self._waiting]
-        self._update(actions, advantages, np.array(active))
+        batch = self._with_origins(np.array(numbers), np.array(actions, dtype=np.intp))
+        if self._keeps:
+            self._past = [*self._past, self.controller.weights.copy()][-self._keeps :]
+        self._update(batch, advantages)
         self._waiting.clear()
         self._sampled.clear()
+
+    def _with_origins(self, numbers: Indices, actions: Indices) -> Batch:
+        """The results of a batch, and which of the known policies drew them."""
+        active = np.array([self.space.active(self.space.decode(row)) for row in actions.tolist()])
+        draws = np.stack([self._draws_of(number) for number in numbers.tolist()])
+        log_p = self.controller.log_policy(actions)
+        log_now = taken(log_p, actions)
+        own = are_drawn(log_p, draws, actions, active)
+        log_drawn = np.where(own[:, None], log_now, -self._log_sizes)
+        now = self.controller.weights.copy()
+        for weights in reversed(self._past):
+            left = np.flatnonzero(~own)
+            if not len(left):
+                break
+            self._take_weights(weights)
+            log_p = self.controller.log_policy(actions[left])
+            drawn = are_drawn(log_p, draws[left], actions[left], active[left])
+            own[left[drawn]] = True
+            log_drawn[left[drawn]] = taken(log_p, actions[left])[drawn]
+        self._take_weights(now)
+        return Batch(numbers, actions, active, log_now, log_drawn, own)
+
+    def _take_weights(self, weights: Array) -> None:
+        self.controller.weights[:] = weights  # in place: the names are views of it
+        self.controller.changed()
 
     def _state(self) -> Any:
         if not self._declares():
@@ -186,8 +236,7 @@ class PolicyGradient(Strategy):
 
     def _take_values(self, values: Mapping[str, Any]) -> None:
         others = dict(values)
-        self.controller.weights[:] = others.pop("weights")  # in place: the names are views of it
-        self.controller.changed()
+        self._take_weights(others.pop("weights"))
         self._sampled.clear()
         super()._take_values(others)
 
@@ -205,7 +254,8 @@ class PolicyGradient(Strategy):
         self._sampled: dict[int, Indices] = {}
         self._optimizer = Adam(self.controller.weights.size, options["learning_rate"])
         self.baseline.reset()
-        self._waiting: list[tuple[tuple[int, ...], float]] = []
+        self._waiting: list[tuple[int, tuple[int, ...], float]] = []
+        self._past = []
         self._scored = 0
         self._squares = 0.0
 

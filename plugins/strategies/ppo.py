@@ -7,7 +7,8 @@ from typing import ClassVar, Unpack
 
 import numpy as np
 
-from cellwright.plugins.strategies.arrays import Array, Indices, Mask
+from cellwright.plugins.strategies.arrays import Array
+from cellwright.plugins.strategies.origins import Batch
 from cellwright.plugins.strategies.policy_gradient import PolicyGradient, PolicyOptions
 from cellwright.search_spaces import SearchSpace
 from cellwright.search_spaces.arguments import check_integer, check_number
@@ -29,13 +30,15 @@ class PPO(PolicyGradient):
         sum_t min(r_t advantage, clip(r_t, 1 - clip, 1 + clip) advantage) + entropy_weight H(pi),
 
     where r_t is the probability of decision t's action under the present policy, divided by that
-    before the first of these steps. Every decision has the advantage of the whole architecture:
-    there is one reward, at the end, and nothing to discount.
+    under the policy that drew it, however many updates ago (`PolicyGradient`). Every decision has
+    the advantage of the whole architecture: there is one reward, at the end, and nothing to
+    discount. H is the entropy of each decision given those before it (`Controller.accumulate`).
 
     Args:
         space: The space to search.
         seed: See `Strategy`.
-        epochs: Steps over each batch, at least 1; with 1 this is `Reinforce`.
+        epochs: Steps over each batch, at least 1; with 1 this is `Reinforce`, for what the present
+            policy drew.
         clip: By how much the ratio r_t may leave 1 before the decision is left alone, above 0.
         options: ``cell`` ("lstm"), ``units`` (32), ``learning_rate`` (0.015), ``batch`` (16),
             ``entropy_weight`` (1e-3), ``baseline`` (a `MovingAverage`), ``standardise`` (True),
@@ -79,10 +82,10 @@ class PPO(PolicyGradient):
         }  # fmt: skip
         return cls(space, seed=seed, **published)
 
-    def _update(self, actions: Indices, advantages: Array, active: Mask) -> None:
-        weigh = clipped_surrogate(advantages[:, None], self.clip)
+    def _update(self, batch: Batch, advantages: Array) -> None:
+        weigh = clipped_surrogate(batch.log_drawn, advantages[:, None], self.clip)
         for _ in range(self.epochs):
-            self.controller.accumulate(actions, weigh, self.entropy_weight, active)
+            self.controller.accumulate(batch.actions, weigh, self.entropy_weight, batch.active)
             self._step()
 
 
@@ -96,26 +99,19 @@ def check_clipping(epochs: int, clip: float) -> None:
     check_number("clip", clip, above=0)
 
 
-def clipped_surrogate(advantage: Array, clip: float) -> Callable[[Array], Array]:
+def clipped_surrogate(log_drawn: Array, advantage: Array, clip: float) -> Callable[[Array], Array]:
     """What grad log pi is multiplied by in each of the steps over one batch.
 
     Args:
+        log_drawn: Log-probability of each action where it was drawn, (batch, decisions).
         advantage: (batch, 1), or (batch, decisions).
         clip: See `clipped_weights`.
 
     Returns:
         A function from the log-probabilities of the actions to `clipped_weights`, both
-        (batch, decisions). Its first call says what the probabilities were before the steps.
+        (batch, decisions).
     """
-    before: Array | None = None
-
-    def weigh(log_p: Array) -> Array:
-        nonlocal before
-        if before is None:
-            before = log_p
-        return clipped_weights(np.exp(log_p - before), advantage, clip)
-
-    return weigh
+    return lambda log_p: clipped_weights(np.exp(log_p - log_drawn), advantage, clip)
 
 
 def clipped_weights(ratio: Array, advantage: Array, clip: float) -> Array:

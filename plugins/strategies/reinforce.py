@@ -7,11 +7,12 @@ from typing import ClassVar, Unpack
 
 import numpy as np
 
-from cellwright.plugins.strategies.arrays import Array, Indices, Mask
+from cellwright.plugins.strategies.arrays import Array
 from cellwright.plugins.strategies.baseline import RollingWindow
+from cellwright.plugins.strategies.origins import Batch, truncated_ratio
 from cellwright.plugins.strategies.policy_gradient import PolicyGradient, PolicyOptions
 from cellwright.search_spaces import Params, SearchSpace
-from cellwright.search_spaces.arguments import check_kind, check_number
+from cellwright.search_spaces.arguments import check_number
 
 
 class ReinforceOptions(PolicyOptions, total=False):
@@ -25,11 +26,14 @@ class Reinforce(PolicyGradient):
 
     Every ``batch`` results make one step of Adam along the mean of
 
-        advantage * grad log pi(architecture) + entropy_weight * grad H(pi).
+        weight * advantage * grad log pi(architecture) + entropy_weight * grad H,
 
-    With ``exploration`` = e > 0, that share of the trials is drawn uniformly, and the gradient is
-    that of the mixture's likelihood, (1 - e) pi + e uniform: an architecture that the policy would
-    hardly draw, because it was drawn uniformly or comes from elsewhere, hardly moves the policy.
+    where H is the entropy of each decision given those before it (`Controller.accumulate`). The
+    weight is 1 for what the present policy drew, and otherwise the importance weight, truncated at
+    3 (`origins.truncated_ratio`): what the policy would hardly draw hardly moves it.
+
+    With ``exploration`` = e > 0, that share of the trials is drawn uniformly, and the weight is
+    that of the mixture's likelihood, (1 - e) pi + e uniform, wherever a result comes from.
 
     Args:
         space: The space to search.
@@ -56,8 +60,8 @@ class Reinforce(PolicyGradient):
     ) -> None:
         check_number("exploration", exploration, least=0, below=1)
         self.exploration = exploration
-        check_kind("space", space, SearchSpace, "a SearchSpace; make_space(name) gives one")
-        self._log_sizes = np.log([len(decision.choices) for decision in space.decisions])
+        if exploration:
+            self._keeps = 0  # a uniform draw may be anyone's
         super().__init__(space, seed=seed, **options)
 
     @classmethod
@@ -98,12 +102,18 @@ class Reinforce(PolicyGradient):
             return self.space.sample(rng)
         return super()._propose(number, rng)
 
-    def _update(self, actions: Indices, advantages: Array, active: Mask) -> None:
+    def _update(self, batch: Batch, advantages: Array) -> None:
         if self.exploration:
-            log_pi = self.controller.log_probability(actions, active)
-            log_uniform = -np.where(active, self._log_sizes, 0.0).sum(axis=1)
-            advantages = advantages * mixture_weight(log_pi, log_uniform, self.exploration)
-        self.controller.accumulate(actions, advantages, self.entropy_weight, active)
+            log_pi, log_uniform = (
+                np.where(batch.active, log_p, 0.0).sum(axis=1)
+                for log_p in (batch.log_now, -self._log_sizes)
+            )
+            weights = mixture_weight(log_pi, log_uniform, self.exploration)
+        else:
+            weights = truncated_ratio(batch)
+        self.controller.accumulate(
+            batch.actions, weights * advantages, self.entropy_weight, batch.active
+        )
         self._step()
 
 
