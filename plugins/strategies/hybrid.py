@@ -15,11 +15,8 @@ from cellwright.plugins.strategies.controller.controller import Controller
 from cellwright.plugins.strategies.controller.two_heads import TwoHeadedController
 from cellwright.plugins.strategies.one_thread import one_thread
 from cellwright.plugins.strategies.origins import Batch
-from cellwright.plugins.strategies.policy_gradient import (
-    ControllerOptions,
-    PolicyGradient,
-    PolicyOptions,
-)
+from cellwright.plugins.strategies.policy_gradient import PolicyGradient
+from cellwright.plugins.strategies.policy_options import ControllerOptions, PolicyOptions
 from cellwright.plugins.strategies.ppo import check_clipping, clipped_surrogate
 from cellwright.plugins.strategies.strategy import Prediction
 from cellwright.plugins.strategies.surrogate.reward_scale import RewardScale
@@ -154,11 +151,7 @@ class HybridReinforce(PolicyGradient):
         credit = credit * self._shares(batch)[:, None]
         clipped = clipped_surrogate(batch.log_drawn, credit, self.clip)
         if not self.predictor:
-            for _ in range(self.epochs):
-                self.controller.accumulate(
-                    batch.actions, clipped, self.entropy_weight, batch.active
-                )
-                self._step()
+            self._improve(batch, clipped, self.epochs)
             return
         results = self._results[-self.memory :]
         rewards = np.array([reward for _, reward in results])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Unpack
+from typing import Unpack
 
 import numpy as np
 
 from cellwright.plugins.strategies.arrays import Array
 from cellwright.plugins.strategies.origins import Batch
-from cellwright.plugins.strategies.policy_gradient import PolicyGradient, PolicyOptions
+from cellwright.plugins.strategies.policy_gradient import PolicyGradient
+from cellwright.plugins.strategies.policy_options import PolicyOptions
 from cellwright.search_spaces import SearchSpace
 from cellwright.search_spaces.arguments import check_integer, check_number
 
@@ -39,19 +40,17 @@ class PPO(PolicyGradient):
         seed: See `Strategy`.
         epochs: Steps over each batch, at least 1; with 1 this is `Reinforce`, for what the present
             policy drew.
-        clip: By how much the ratio r_t may leave 1 before the decision is left alone, above 0.
-        options: ``cell`` ("lstm"), ``units`` (32), ``learning_rate`` (0.015), ``batch`` (16),
-            ``entropy_weight`` (1e-3), ``baseline`` (a `MovingAverage`), ``standardise`` (True),
-            ``layers`` (1) and ``initial`` (0.1): see `PolicyGradient`.
+        clip: By how much the ratio r_t may leave 1 before the decision is left alone, above 0; the
+            paper's is 0.2.
+        options: ``cell`` ("lstm"), ``units`` (32), ``learning_rate`` (0.01), ``batch`` (8),
+            ``entropy_weight`` (0.06), ``baseline`` (a `MovingAverage`), ``standardise`` (True),
+            ``layers`` (1), ``initial`` (0.1), ``imitation`` (0.3) and ``entropy_rise`` (200): see
+            `PolicyGradient`.
 
     Raises:
         ValueError: If an argument is out of range.
         TypeError: If there is no argument of that name.
     """
-
-    _defaults: ClassVar[PolicyOptions] = {
-        **PolicyGradient._defaults, "learning_rate": 0.015, "batch": 16,
-    }  # fmt: skip
 
     def __init__(
         self,
@@ -59,7 +58,7 @@ class PPO(PolicyGradient):
         *,
         seed: int | None = None,
         epochs: int = 3,
-        clip: float = 0.2,
+        clip: float = 0.5,
         **options: Unpack[PolicyOptions],
     ) -> None:
         check_clipping(epochs, clip)
@@ -78,15 +77,13 @@ class PPO(PolicyGradient):
         """
         published: PPOOptions = {
             "units": 100, "learning_rate": 3.5e-4, "batch": 20, "entropy_weight": 1e-5,
-            "standardise": False, **changes,
+            "standardise": False, "clip": 0.2, "imitation": 0.0, "entropy_rise": 0, **changes,
         }  # fmt: skip
         return cls(space, seed=seed, **published)
 
     def _update(self, batch: Batch, advantages: Array) -> None:
         weigh = clipped_surrogate(batch.log_drawn, advantages[:, None], self.clip)
-        for _ in range(self.epochs):
-            self.controller.accumulate(batch.actions, weigh, self.entropy_weight, batch.active)
-            self._step()
+        self._improve(batch, weigh, self.epochs)
 
 
 def check_clipping(epochs: int, clip: float) -> None:

@@ -92,7 +92,7 @@ def test_the_policy_that_drew_a_trial_is_found_however_late_it_is_told(make):
 @pytest.mark.parametrize("late", [False, True])
 def test_ppo_compares_with_the_policy_that_drew_a_trial(late):
     """Of two alike, only what was drawn before the policy moved away is left alone."""
-    strategy = PPO(LARGE, seed=0, units=6, batch=1, epochs=1, entropy_weight=0.0, standardise=False)
+    strategy = PPO(LARGE, seed=0, units=6, batch=1, epochs=1, entropy_weight=0, imitation=0)
     asked = strategy.ask(7)
     actions = np.array(LARGE.encode(asked))
     strategy.tell(0, strategy.ask(0), 0.5)
