@@ -25,7 +25,8 @@ NOT = {"number": ["many", True, None, float("nan"), [1]], "flag": ["no", 1, None
        "word": ["gru", 1, ["nas"]], "function": ["accuracy", 3]}  # fmt: skip
 NUMBERS = ("learning_rate", "entropy_weight", "initial", "exploration", "clip", "alpha",
            "predictor_weight", "crossover", "units", "layers", "batch", "epochs", "candidates",
-           "memory", "population", "sample", "most", "objectives", "imitation", "entropy_rise")  # fmt: skip
+           "memory", "population", "sample", "most", "objectives", "imitation",
+           "entropy_rise")  # fmt: skip
 KINDS = {**dict.fromkeys(NUMBERS, "number"), "standardise": "flag", "cell": "word",
          "signal": "function"}  # fmt: skip
 TAKEN = {
