@@ -265,6 +265,10 @@ class SearchSpace:
         """Hashable identity of the network: `encode` of `canonical`."""
         return self.encode(self.canonical(params))
 
+    def key_at(self, indices: Sequence[int]) -> tuple[int, ...]:
+        """The `key` of the parameters at these positions (`decode`)."""
+        return self.key(self.decode(indices))
+
     def check_input(self, input_shape: Sequence[int], classes: int | None, **options: Any) -> None:
         """Check, without a framework, that children can be made for this input.
 

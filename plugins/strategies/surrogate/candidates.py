@@ -79,8 +79,7 @@ class Candidates:
         for candidate in candidates:
             content = candidate.tobytes()
             if content not in self._forms:
-                params = self._space.decode(candidate.tolist())
-                self._forms[content] = self._space.key(params)
+                self._forms[content] = self._space.key_at(candidate.tolist())
             found.append(self._forms[content])
         return np.array(found, dtype=np.intp)
 
