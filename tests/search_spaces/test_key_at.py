@@ -24,7 +24,8 @@ class Upside(NASNetSpace):
     "space",
     [
         NASNetSpace(), NASNetSpace.published(), NASNetSpace.amoebanet(), MLPSpace(), Upside(),
-        ConvNetSpace(layers=(2, 4)), MnasNetSpace(), JointSpace(NASNetSpace(), Decision("x", (1, 2))),
+        ConvNetSpace(layers=(2, 4)), MnasNetSpace(),
+        JointSpace(NASNetSpace(), Decision("x", (1, 2))),
     ],
     ids=repr,
 )  # fmt: skip
