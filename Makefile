@@ -2,13 +2,14 @@
 # make test     set up .venv and run the tests (make test-slow: the long ones)
 # make check    formatting, lint and types
 # make docs     the documentation's site, into site (make docs-serve: while you write)
+# make networks   count and draw the published networks, for their page
 # make notebooks  run the notebooks and keep their outputs, which the site shows
 # make release-check  what would be published, built into dist and tried
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: search test test-slow check docs docs-serve notebooks release-check clean
+.PHONY: search test test-slow check docs docs-serve networks notebooks release-check clean
 
 search: .venv/search-ready
 	$(BIN)/cellwright search --data digits --host optuna --strategy auto \
@@ -30,6 +31,9 @@ docs: .venv-docs/ready
 
 docs-serve: .venv-docs/ready
 	.venv-docs/bin/mkdocs serve
+
+networks: .venv/test-ready
+	$(BIN)/python docs/site/networks.py
 
 notebooks: .venv/test-ready
 	$(BIN)/python docs/site/run_notebooks.py docs/notebooks/*.ipynb

@@ -15,9 +15,12 @@ from typing import Any, NamedTuple, Protocol
 
 import cellwright
 from benchmarks.peers import PEERS
+from benchmarks.problems import Problem
 from cellwright.plugins.registry import make_strategy
 from cellwright.plugins.registry import names as registered
 from cellwright.search_spaces import Decision, Params, SearchSpace
+
+COMPUTED = "+computed"  # after the name of a strategy of ours
 
 
 class Plan(NamedTuple):
@@ -58,7 +61,7 @@ class Contender:
 
     name: str
     version: str
-    start: Callable[[SearchSpace, Plan], Search]
+    start: Callable[[Problem, Plan], Search]
 
 
 class NotInstalled(Exception):
@@ -69,8 +72,9 @@ def contender(name: str) -> Contender:
     """Find a contender by its name.
 
     Our strategies have their registered names, with arguments if need be:
-    ``"evolution:population=30,sample=10"`` (values as in JSON, or plain text). The names of peers
-    are in `PEERS`.
+    ``"evolution:population=30,sample=10"`` (values as in JSON, or plain text). ``"+computed"``
+    after the name tells the strategy which objectives need no training, and how they are computed.
+    The names of peers are in `PEERS`.
 
     Raises:
         NotInstalled: If it is a peer that is not installed.
@@ -78,13 +82,15 @@ def contender(name: str) -> Contender:
     """
     if name in PEERS:
         return _peer(name)
-    strategy, _, words = name.partition(":")
+    full, _, words = name.partition(":")
+    strategy, plus, _ = full.partition(COMPUTED)
     if strategy not in registered("strategies"):
         raise ValueError(f"unknown contender {name!r}; there are {every_name()}")
     arguments = dict(_argument(word) for word in words.split(",") if word)
 
-    def start(space: SearchSpace, plan: Plan) -> Search:
-        return OurSearch(space, strategy, plan, arguments)
+    def start(problem: Problem, plan: Plan) -> Search:
+        known = {"computed": problem.computed} if plus else {}  # type: ignore[attr-defined]
+        return OurSearch(problem.space, strategy, plan, {**arguments, **known})
 
     return Contender(name, f"cellwright {cellwright.__version__}", start)
 
@@ -123,7 +129,7 @@ def _peer(name: str) -> Contender:
         start = importlib.import_module(f"benchmarks.peers.{module}").SEARCHES[name]
     except ImportError as error:  # PackageNotFoundError is one
         raise NotInstalled(f"{name}: {error}") from error
-    return Contender(name, f"{package} {version}", start)
+    return Contender(name, f"{package} {version}", lambda problem, plan: start(problem.space, plan))
 
 
 class OurSearch:

@@ -16,9 +16,9 @@ from cellwright.plugins.data.preparation import Preparation
 from cellwright.plugins.data.table import read_table
 from cellwright.plugins.model.arrays import read_arrays
 from cellwright.plugins.model.document import Document
-from cellwright.plugins.model.network_file import read_network
 from cellwright.plugins.model.trained import reader_from_json
 from cellwright.plugins.training.checkpoints import Checkpoint
+from cellwright.search_spaces.network_file import read_network
 from cellwright.searches.trial import Trial
 
 

@@ -17,6 +17,7 @@ from cellwright.plugins.meters.measurement import Measurement
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import (
     ConvNetSpace,
+    EdgeCellSpace,
     MLPSpace,
     MnasNetSpace,
     NASNetSpace,
@@ -71,7 +72,7 @@ def _outcome() -> Door:
 
 def _genotypes() -> list[Door]:
     found = []
-    for space in (NASNetSpace(), MnasNetSpace(), ConvNetSpace(), MLPSpace()):
+    for space in (NASNetSpace(), MnasNetSpace(), ConvNetSpace(), EdgeCellSpace(), MLPSpace()):
         whole = space.describe(space.sample(np.random.default_rng(0)))
 
         def read(folder: Path) -> str:

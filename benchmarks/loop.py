@@ -25,7 +25,7 @@ def search(contender: Contender, source: Source, plan: Plan) -> Record:
     problem = source.load(plan.seed)
     random.seed(plan.seed)  # some peers draw from the global generators
     np.random.seed(plan.seed)  # noqa: NPY002
-    contest = contender.start(problem.space, plan)
+    contest = contender.start(problem, plan)
     running: list[tuple[float, int, Proposal]] = []  # a heap: the next to finish comes first
     standing = source.standing()
     seconds, now, asked = 0.0, 0.0, 0

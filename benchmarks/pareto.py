@@ -11,7 +11,7 @@ of the table's true front; 100 means that a search found the whole front.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -42,10 +42,12 @@ class ParetoSource:
         reference: The point down to which the hypervolume counts. ``"worst"`` is the worst value of
             each column in the whole table; ``"front"`` is the worst on the true front, which leaves
             out whatever is worse in one objective than every good trade-off.
+        counted: Whether the second is a count that needs no training, such as parameters.
     """
 
     tables: tuple[TableSource, TableSource]
     reference: str = "worst"
+    counted: bool = False
     minimise = False
     unit = "hypervolume, % of the true front's"
 
@@ -65,7 +67,7 @@ class ParetoSource:
         return f"{file}, {' and '.join(words)}, reference {self.reference}"
 
     def load(self, seed: int) -> ParetoProblem:
-        return ParetoProblem(tuple(table.load(seed) for table in self.tables))
+        return ParetoProblem(tuple(table.load(seed) for table in self.tables), self.counted)
 
     def standing(self) -> Front:
         problem = self.load(0)
@@ -78,6 +80,16 @@ class ParetoSource:
 @dataclass(frozen=True)
 class ParetoProblem:
     tables: tuple[TableProblem, ...]
+    counted: bool = False
+
+    @property
+    def computed(self) -> list[Callable[[Params], float] | None] | None:
+        """For each objective how it is computed, or None: see `ParetoPredictor`."""
+        return [None, self._cost] if self.counted else None
+
+    def _cost(self, params: Params) -> float:
+        table = self.tables[1]
+        return table.sign * table.entries[self.space.encode(params)].report
 
     @property
     def space(self) -> SearchSpace:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import entry_points
 from operator import attrgetter
@@ -21,7 +21,13 @@ from cellwright.plugins.meters import AnyMeter, as_meters
 from cellwright.plugins.scoring.rewards import Reward
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.plugins.tracking.tracked import OnTrial
-from cellwright.search_spaces import CellwrightError, JointSpace, SearchSpace, read_hyperparameter
+from cellwright.search_spaces import (
+    CellwrightError,
+    JointSpace,
+    SearchSpace,
+    load_genotype,
+    read_hyperparameter,
+)
 
 AUTO_OF_SEVERAL = "pareto-predictor"  # what auto is where several objectives are searched
 
@@ -32,7 +38,8 @@ def make_space(space: SearchSpace | str | None, tune: Sequence[str] = ()) -> Sea
     """A space by its name, as ``"package.module:attribute"``, or as it is; None is the book's.
 
     Args:
-        space: Which.
+        space: Which. A space that is made of a genotype is told which after a ``=``, by a published
+            name or a file: ``"around=mobilenet-v3-large"``, ``"around=found.json"``.
         tune: Hyperparameters beside it, as `read_hyperparameter` takes them, such as
             ``["learning_rate=1e-4..1e-2:log"]``; with any it gives a `JointSpace`.
 
@@ -44,10 +51,15 @@ def make_space(space: SearchSpace | str | None, tune: Sequence[str] = ()) -> Sea
         return JointSpace(make_space(space), *map(read_hyperparameter, tune))
     if isinstance(space, SearchSpace):
         return space
-    made = _load("spaces", "nasnet" if space is None else space)
-    if callable(made):
+    name: Any = "nasnet" if space is None else space
+    of: list[Any] = []
+    if isinstance(name, str) and "=" in name:
+        name, _, genotype = name.partition("=")
+        of = [load_genotype(genotype)]
+    made = _load("spaces", name)
+    if callable(made) or of:
         try:
-            made = made()
+            made = made(*of)
         except TypeError as error:
             raise ValueError(f"space {space!r} cannot be made so: {error}") from error
     if not isinstance(made, SearchSpace):
@@ -62,6 +74,7 @@ def make_strategy(
     *,
     seed: int | None = None,
     objectives: int | None = None,
+    start: Iterable[Any] = (),
     **arguments: Any,
 ) -> Strategy:
     """A strategy by its name or as ``"package.module:attribute"``.
@@ -72,11 +85,12 @@ def make_strategy(
         seed: See `Strategy`.
         objectives: How many the strategy is to have; None takes its default. ``"auto"`` of several
             is `AUTO_OF_SEVERAL`.
+        start: Architectures that the first trials try; see `Strategy.start_from`.
         arguments: Its others.
 
     Raises:
         ValueError: If nothing goes by that name, it takes no such arguments, makes no `Strategy`,
-            or one that cannot have so many objectives.
+            or one that cannot have so many objectives; or if the start is no point of the space.
     """
     several = objectives not in (None, 1)
     made = _load("strategies", AUTO_OF_SEVERAL if several and name == "auto" else name)
@@ -91,7 +105,7 @@ def make_strategy(
         raise ValueError(f"strategy {name!r} gives a {type(strategy).__name__}, not a Strategy")
     if objectives is not None:
         strategy.check_objectives(objectives)
-    return strategy
+    return strategy.start_from(start) if start else strategy
 
 
 def make_meter(name: str, /, **arguments: Any) -> AnyMeter:

@@ -1,8 +1,10 @@
 """What can be searched, and the child network that it describes."""
 
+from cellwright.search_spaces.applications import load_applications_weights
 from cellwright.search_spaces.convnet import ConvLayer, ConvNetGenotype, ConvNetSpace
 from cellwright.search_spaces.costs import Costs, costs, depth
 from cellwright.search_spaces.decision import Decision, Float, Int, Params, Value
+from cellwright.search_spaces.edge_cell import EdgeCellGenotype, EdgeCellSpace
 from cellwright.search_spaces.errors import (
     INFEASIBLE,
     CellwrightError,
@@ -14,11 +16,17 @@ from cellwright.search_spaces.errors import (
     OverLimit,
     SpaceMismatch,
     UnbuildableChild,
+    WeightsMismatch,
 )
 from cellwright.search_spaces.genotypes import GENOTYPES, load_genotype
 from cellwright.search_spaces.joint import JointSpace
 from cellwright.search_spaces.mlp import DenseLayer, DropoutLayer, MLPGenotype, MLPSpace
-from cellwright.search_spaces.mnasnet import MnasBlock, MnasNetGenotype, MnasNetSpace
+from cellwright.search_spaces.mnasnet import (
+    AroundSpace,
+    MnasBlock,
+    MnasNetGenotype,
+    MnasNetSpace,
+)
 from cellwright.search_spaces.multiplications import multiply_adds
 from cellwright.search_spaces.nasnet import (
     OPERATION_SETS,
@@ -37,6 +45,7 @@ __all__ = [
     "GENOTYPES",
     "INFEASIBLE",
     "OPERATION_SETS",
+    "AroundSpace",
     "Block",
     "Cell",
     "CellwrightError",
@@ -49,6 +58,8 @@ __all__ = [
     "Decision",
     "DenseLayer",
     "DropoutLayer",
+    "EdgeCellGenotype",
+    "EdgeCellSpace",
     "ExportFailed",
     "Float",
     "Genotype",
@@ -69,8 +80,10 @@ __all__ = [
     "SpaceMismatch",
     "UnbuildableChild",
     "Value",
+    "WeightsMismatch",
     "costs",
     "depth",
+    "load_applications_weights",
     "load_genotype",
     "multiply_adds",
     "notation",

@@ -8,6 +8,7 @@ CellwrightError
 │   └── OverLimit         one beyond a limit, as a rule not trained: it costs too much
 ├── CorruptedState        a state file that cannot be read
 ├── ExportFailed          a network that cannot be written in another format
+├── WeightsMismatch       weights of another network than the one that is to have them
 └── InvalidData           images or labels that cannot be searched on
 """
 
@@ -79,3 +80,7 @@ class ExportFailed(CellwrightError, RuntimeError):
 
 class InvalidData(CellwrightError, ValueError):
     """Images or labels that cannot be searched on."""
+
+
+class WeightsMismatch(CellwrightError, ValueError):
+    """Weights that do not fit the network that is to have them; nothing of it has been changed."""

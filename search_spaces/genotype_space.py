@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cellwright.search_spaces.decision import Params
+from cellwright.search_spaces.errors import InvalidArchitecture
 from cellwright.search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -22,6 +24,17 @@ class GenotypeSpace(SearchSpace, ABC):
         Raises:
             InvalidArchitecture: If ``params`` is no point of this space.
         """
+
+    def point_of(self, genotype: Any) -> Params:
+        """The parameters of ``genotype``, or of what is nearest to it in this space.
+
+        Raises:
+            InvalidArchitecture: If nothing is near it, or this space does not say what is.
+        """
+        raise InvalidArchitecture(
+            f"{self!r} does not say which of its points a {type(genotype).__name__} is: give the "
+            "decisions by their names, as best.json of a search has them"
+        )
 
     def build(
         self,

@@ -8,35 +8,34 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.search_spaces.convnet.genotype import ConvNetGenotype
+from cellwright.search_spaces.edge_cell.genotype import EdgeCellGenotype
 from cellwright.search_spaces.errors import InvalidArchitecture
 from cellwright.search_spaces.mlp.genotype import MLPGenotype
-from cellwright.search_spaces.mnasnet import (
-    MNASNET_A1,
-    MNASNET_B1,
-    MNASNET_SMALL,
-    MnasNetGenotype,
-)
+from cellwright.search_spaces.mnasnet import MNASNETS, MnasNetGenotype
 from cellwright.search_spaces.nasnet.genotype import Genotype
 from cellwright.search_spaces.nasnet.published import (
     AMOEBANET_A,
+    AMOEBANET_B,
+    AMOEBANET_C,
+    AMOEBANET_D,
     DARTS_V1,
     DARTS_V2,
     NASNET_A,
+    PNASNET_5,
 )
 
-GENOTYPES: dict[str, Genotype | MnasNetGenotype] = {
-    genotype.name: genotype
-    for genotype in (
-        *(NASNET_A, AMOEBANET_A, DARTS_V1, DARTS_V2),
-        *(MNASNET_A1, MNASNET_B1, MNASNET_SMALL),
-    )
-}
+_PUBLISHED: tuple[Genotype | MnasNetGenotype, ...] = (
+    *(NASNET_A, AMOEBANET_A, AMOEBANET_B, AMOEBANET_C, AMOEBANET_D),
+    *(PNASNET_5, DARTS_V1, DARTS_V2),
+    *MNASNETS,
+)
+GENOTYPES = {genotype.name: genotype for genotype in _PUBLISHED}
 """The published genotypes by the names that `load_genotype` and the command line take."""
 
 
 def load_genotype(
     name: str | Path,
-) -> Genotype | MnasNetGenotype | ConvNetGenotype | MLPGenotype:
+) -> Genotype | MnasNetGenotype | ConvNetGenotype | MLPGenotype | EdgeCellGenotype:
     """A published genotype by its name, or one from a JSON file (`Genotype.to_dict`).
 
     Args:
@@ -62,14 +61,18 @@ def load_genotype(
         raise InvalidArchitecture(
             f"{name} is not JSON: {error}. Give a genotype.json that a search wrote"
         ) from None
-    kinds = {"blocks": MnasNetGenotype, "layers": ConvNetGenotype, "sequence": MLPGenotype}
+    kinds: dict[str, Any] = {
+        "blocks": MnasNetGenotype,
+        "layers": ConvNetGenotype,
+        "sequence": MLPGenotype,
+        "edges": EdgeCellGenotype,
+    }
     made: Any = Genotype
     if isinstance(data, dict):
         made = next((kind for part, kind in kinds.items() if part in data), Genotype)
     try:
-        found: Genotype | MnasNetGenotype | ConvNetGenotype | MLPGenotype = made.from_dict(data)
+        return made.from_dict(data)  # type: ignore[no-any-return]
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
         raise InvalidArchitecture(
             f"{name}: {error}. Give a genotype.json that a search wrote"
         ) from error
-    return found

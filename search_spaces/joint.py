@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cellwright.search_spaces.decision import Decision, Params
 from cellwright.search_spaces.space import SearchSpace
 
@@ -77,6 +80,10 @@ class JointSpace(SearchSpace):
             **self.architecture.canonical(self._network(params)),
         }
 
+    def graph_features(self, indices: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Those of the architecture."""
+        return self.architecture.graph_features(indices[:, : len(self.architecture.decisions)])
+
     def check_input(self, input_shape: Sequence[int], classes: int | None, **options: Any) -> None:
         """The architecture's check."""
         self.architecture.check_input(input_shape, classes, **options)
@@ -90,6 +97,11 @@ class JointSpace(SearchSpace):
     ) -> Any:
         """Make the child network, by the architecture's `build`."""
         return self.architecture.build(self._network(params), input_shape, classes, **options)
+
+    @property
+    def has_pieces(self) -> bool:
+        """Whether the architecture's space does."""
+        return self.architecture.has_pieces
 
     @property
     def shares_weights(self) -> bool:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cellwright.search_spaces.decision import Decision, Float, Int, Params, Value
 from cellwright.search_spaces.joint import JointSpace
+from cellwright.search_spaces.pieces import Piece
 from cellwright.search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -106,6 +111,26 @@ class _Part(SearchSpace):
                 found[mine.name] = plain[mine.name]
         inside = all(found[mine.name] in mine.choices for mine in self.decisions)
         return found if inside else plain
+
+    def graph_features(self, indices: NDArray[np.intp]) -> NDArray[np.float64]:
+        """As in the whole space."""
+        rows = [self.whole.encode(self.decode(row.tolist())) for row in indices]
+        return self.whole.graph_features(np.array(rows).reshape(indices.shape))
+
+    @property
+    def has_pieces(self) -> bool:
+        """As in the whole space."""
+        return self.whole.has_pieces
+
+    def pieces(
+        self, params: Mapping[str, Any], input_shape: Any, classes: int | None, **options: Any
+    ) -> Counter[Piece]:
+        """As in the whole space."""
+        return self.whole.pieces(params, input_shape, classes, **options)
+
+    def build_piece(self, piece: Piece, **options: Any) -> Any:
+        """As in the whole space."""
+        return self.whole.build_piece(piece, **options)
 
     def build(
         self, params: Mapping[str, Any], input_shape: Any, classes: int | None, **options: Any

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellwright.search_spaces.arguments import check_kind
 from cellwright.search_spaces.decision import Decision, Params
+from cellwright.search_spaces.edges import EdgeGraph
 from cellwright.search_spaces.errors import InvalidArchitecture
 from cellwright.search_spaces.identity import digest, identity_of
 from cellwright.search_spaces.pieces import Piece
@@ -80,6 +82,7 @@ class SearchSpace:
         )
         self._choices = tuple(decision.choices for decision in self.decisions)
         _check_conditions(self.decisions)
+        self._edges = EdgeGraph.of(self.decisions)
         self._conditional = any(decision.when for decision in self.decisions)
         kinds: dict[str, list[int]] = {}
         for position, decision in enumerate(self.decisions):
@@ -269,6 +272,21 @@ class SearchSpace:
         """The `key` of the parameters at these positions (`decode`)."""
         return self.key(self.decode(indices))
 
+    def graph_features(self, indices: NDArray[np.intp]) -> NDArray[np.float64]:
+        """What networks are like as graphs, beyond which choices they take, (networks, features).
+
+        A predictor learns from these columns beside the choices themselves; each is judged by
+        itself, and its mean and scale do not matter. Spaces have none of them, except where the
+        decisions are the operations on the edges of a graph and are named so, such as ``"op_01"``
+        (`EdgeGraph`). A space of your own may override this.
+
+        Args:
+            indices: Rows of `encode`, (networks, decisions).
+        """
+        if self._edges is None:
+            return np.empty((len(indices), 0))
+        return self._edges.features(indices)
+
     def check_input(self, input_shape: Sequence[int], classes: int | None, **options: Any) -> None:
         """Check, without a framework, that children can be made for this input.
 
@@ -319,6 +337,11 @@ class SearchSpace:
             NotImplementedError: If this space does not say.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say which layers share weights")
+
+    @property
+    def has_pieces(self) -> bool:
+        """Whether this space says what its networks consist of (`pieces`)."""
+        return type(self).pieces is not SearchSpace.pieces
 
     def pieces(
         self,

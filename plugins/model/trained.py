@@ -17,10 +17,10 @@ from cellwright.plugins.data.data import Data
 from cellwright.plugins.data.preparation import Preparation
 from cellwright.plugins.files import atomic_path, atomic_write
 from cellwright.plugins.model.document import Document
-from cellwright.plugins.model.network_file import digest_of, read_network
 from cellwright.plugins.model.readers import ImageReader, Reader, features, reader_of, shape_of
 from cellwright.search_spaces import CorruptedState, InvalidData
 from cellwright.search_spaces.arguments import check_kind, check_parts
+from cellwright.search_spaces.network_file import digest_of, read_network
 
 NETWORK, DOCUMENT = "model.keras", "model.json"
 _FORMAT = 1

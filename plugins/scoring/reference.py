@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.plugins.meters import Meter
-from cellwright.plugins.model.network_file import read_network
 from cellwright.search_spaces import GENOTYPES, UnbuildableChild, load_genotype
+from cellwright.search_spaces.network_file import read_network
 
 _KNOWN = (
     f"give {', '.join(sorted(GENOTYPES))}, a .keras or a genotype's .json file, or a name of "

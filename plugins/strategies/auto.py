@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from cellwright.plugins.strategies.evolution import RegularizedEvolution
@@ -24,16 +27,22 @@ class Auto(PredictorGuided):
         space: The space to search.
         seed: See `Strategy`.
         signal: See `PredictorGuided`.
+        prior: See `PredictorGuided`.
 
     Raises:
         ValueError: If the seed is out of range.
     """
 
     def __init__(
-        self, space: SearchSpace, *, seed: int | None = None, signal: Signal | None = None
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | None = None,
+        signal: Signal | None = None,
+        prior: Sequence[Any] = (),
     ) -> None:
         self._evolution = RegularizedEvolution(space, seed=seed)
-        super().__init__(space, seed=seed, signal=signal)
+        super().__init__(space, seed=seed, signal=signal, prior=prior)
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
         if len(self._history) >= _ALONE and number % _TURN == _TURN - 1:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cellwright.plugins.strategies.arrays import Array, Indices
+from cellwright.plugins.strategies.computed import ComputedObjectives
 from cellwright.plugins.strategies.first_draws import Signal, better_of_two
 from cellwright.plugins.strategies.pareto import first, gains, non_dominated
 from cellwright.plugins.strategies.strategy import Strategy, check_several
@@ -30,11 +31,12 @@ _SLOPE = 0.05  # of the augmented Chebyshev function
 _BELOW = 0.1  # how far the reference point is below the worst, as a share of the range
 
 Merit = Callable[[Array], Array]  # of points in targets, (rows, objectives): (rows,)
+Expectation = Callable[[GaussianProcess, Array], Array]  # of one objective, by features: (rows,)
 
 
 class _Model(NamedTuple):
     told: int  # length of the history that it is fitted to
-    processes: tuple[GaussianProcess, ...]  # one for each objective
+    processes: dict[int, GaussianProcess]  # one for each objective that is not computed
     scales: tuple[RewardScale, ...]
     keys: Indices  # the results that it is fitted to, (results, decisions)
     means: Array  # what is expected of them, in targets, (results, objectives)
@@ -62,6 +64,10 @@ class ParetoPredictor(Strategy):
     what was told: a value that is high by luck hides no trade-off. With three objectives or more
     the hypervolume is estimated (`gains`).
 
+    An objective that is known of a network before it is trained, such as its parameters, need not
+    be learned: it is ``computed`` for each candidate. The first architectures then differ in it as
+    much as random ones do (`ComputedObjectives.spread`).
+
     A child that failed counts as the worst in each objective; one beyond a limit as worse, see
     `lesson`. Running architectures are taken to score what is expected of them. As with
     `PredictorGuided`, a proposal costs as much after 5,000 trials as after 300.
@@ -72,7 +78,9 @@ class ParetoPredictor(Strategy):
         objectives: Numbers in a reward, all to be maximised, at least 2.
         initial: Results from random architectures before the first prediction, at least 2.
         most: Results that the predictors are fitted to, at least ``initial``.
-        signal: See `PredictorGuided`.
+        signal: See `PredictorGuided`; not asked where an objective is computed.
+        computed: For each objective None, a function of the parameters, or a dictionary for
+            `PieceCosts`; see `ComputedObjectives`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -87,18 +95,23 @@ class ParetoPredictor(Strategy):
         initial: int = 10,
         most: int = 200,
         signal: Signal | None = None,
+        computed: Sequence[Callable[[Params], float] | Mapping[str, Any] | None] | None = None,
     ) -> None:
         check_several(objectives, "PredictorGuided")
         super().__init__(space, seed=seed, objectives=objectives)
         check_sizes(initial, most)
         check_signal(signal)
         self.initial, self.most, self.signal = initial, most, signal
+        self.computed = computed
+        self._computed = ComputedObjectives(space, objectives, computed)
         self._features = Features(space)
         self._candidates = Candidates(space)
         self._forget()
 
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
         if self._scored < self.initial:
+            if self._computed:
+                return self._computed.spread(number, self.seed, rng)
             return better_of_two(self.space, rng, self.signal)
         model = self._fitted()
         if self._running:
@@ -116,8 +129,7 @@ class ParetoPredictor(Strategy):
             len(self._running),
             rng,
         )
-        features = self._features(candidates)
-        drawn = np.stack([process.draw(features, rng) for process in model.processes], axis=1)
+        drawn = self._targets(model, candidates, lambda process, x: process.draw(x, rng))
         for candidate in candidates[best_first(worth(drawn))]:
             params = self.space.decode(candidate.tolist())
             if self._is_new(params):
@@ -125,25 +137,33 @@ class ParetoPredictor(Strategy):
         return params
 
     def _merits(self, model: _Model, worth: Merit, candidates: Indices) -> Array:
+        return worth(self._targets(model, candidates, _optimistic))
+
+    def _targets(self, model: _Model, candidates: Indices, of: Expectation) -> Array:
+        """Targets of ``candidates``, (rows, objectives): ``of`` each process, or computed."""
         features = self._features(candidates)
-        found = [process.predict(features) for process in model.processes]
-        return worth(np.stack([mean + _OPTIMISM * deviation for mean, deviation in found], axis=1))
+        columns = [
+            scale.targets(self._computed(place, candidates))
+            if place in self._computed
+            else of(model.processes[place], features)
+            for place, scale in enumerate(model.scales)
+        ]
+        return np.stack(columns, axis=1)
 
     def _learn(self, indices: tuple[int, ...], reward: tuple[float, ...]) -> None:
         self._scored += 1
 
     def _forget(self) -> None:
         self._scored = 0
-        self._learned_at: tuple[int, tuple[GaussianProcess, ...]] | None = None
+        self._learned_at: tuple[int, dict[int, GaussianProcess]] | None = None
         self._model: _Model | None = None
 
     def _beside(self, model: _Model, running: Indices) -> _Model:
         """The model, once it were told that what is ``running`` scores just what it expects."""
+        means = np.concatenate([model.means, self._targets(model, running, _expected)])
         features = self._features(running)
-        expected = [process.predict(features)[0] for process in model.processes]
-        means = np.concatenate([model.means, np.stack(expected, axis=1)])
         return model._replace(
-            processes=tuple(process.beside(features) for process in model.processes),
+            processes={n: process.beside(features) for n, process in model.processes.items()},
             keys=np.concatenate([model.keys, running]),
             means=means,
             front=_front(means),
@@ -157,21 +177,25 @@ class ParetoPredictor(Strategy):
             keys, rewards = self._training_set(told)
             features = self._features(keys)
             scales = tuple(RewardScale(column) for column in rewards.T)
-            for process, scale, column in zip(processes, scales, rewards.T, strict=True):
-                process.condition(features, scale.targets(column))
-            means = np.stack([process.predict(features)[0] for process in processes], axis=1)
-            self._model = _Model(told, processes, scales, keys, means, _front(means))
+            for place, process in processes.items():
+                process.condition(features, scales[place].targets(rewards[:, place]))
+            model = _Model(told, processes, scales, keys, np.empty(0), np.empty(0, dtype=np.intp))
+            means = self._targets(model, keys, _expected)
+            self._model = model._replace(means=means, front=_front(means))
         return self._model
 
-    def _with_hyperparameters(self, told: int) -> tuple[GaussianProcess, ...]:
+    def _with_hyperparameters(self, told: int) -> dict[int, GaussianProcess]:
         """Processes with the hyperparameters learned from the results up to the last milestone."""
         learned = milestone(self.initial, told)
         if self._learned_at is None or self._learned_at[0] != learned:
             keys, rewards = self._training_set(min(learned, told))
             features = self._features(keys)
-            processes = tuple(GaussianProcess(self._features.groups) for _ in rewards.T)
-            for process, column in zip(processes, rewards.T, strict=True):
-                process.learn(features, RewardScale(column).targets(column))
+            processes = {}
+            for place in range(self.objectives):
+                if place not in self._computed:
+                    column = rewards[:, place]
+                    processes[place] = GaussianProcess(self._features.groups)
+                    processes[place].learn(features, RewardScale(column).targets(column))
             self._learned_at = (learned, processes)
         return self._learned_at[1]
 
@@ -179,6 +203,15 @@ class ParetoPredictor(Strategy):
         """Canonical indices and rewards, (results, objectives), of the best and the most recent of
         the first ``told`` results."""
         return training_set(self._history[:told], self._keys, self.most, first, self.objectives)
+
+
+def _expected(process: GaussianProcess, features: Array) -> Array:
+    return process.predict(features)[0]
+
+
+def _optimistic(process: GaussianProcess, features: Array) -> Array:
+    mean, deviation = process.predict(features)
+    return mean + _OPTIMISM * deviation
 
 
 def _front(means: Array) -> Indices:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,12 +14,14 @@ from cellwright.plugins.strategies.first_draws import Signal, better_of_two
 from cellwright.plugins.strategies.one_thread import one_thread
 from cellwright.plugins.strategies.strategy import Prediction, Strategy
 from cellwright.plugins.strategies.surrogate.candidates import PARENTS, Candidates, best_first
+from cellwright.plugins.strategies.surrogate.earlier import WithEarlier, results_of
 from cellwright.plugins.strategies.surrogate.features import Features
 from cellwright.plugins.strategies.surrogate.gaussian_process import GaussianProcess
 from cellwright.plugins.strategies.surrogate.reward_scale import RewardScale
 from cellwright.plugins.strategies.surrogate.upkeep import (
     check_sizes,
     fitted_to,
+    highest,
     milestone,
     training_set,
 )
@@ -57,10 +60,14 @@ class PredictorGuided(Strategy):
     Args:
         space: The space to search.
         seed: See `Strategy`.
-        initial: Results from random architectures before the first prediction, at least 2.
+        initial: Results from random architectures before the first prediction, at least 2; None is
+            10, or 5 with a ``prior``.
         most: Results that the predictor is fitted to, at least ``initial``.
         signal: Cheap score of an untrained network, such as `warm_start` makes, higher for better
             networks. Each of the first architectures is then the better of two draws.
+        prior: Earlier searches of this space, on other data or another device say; each a list of
+            pairs of an architecture and its reward, see `results_of`. What they would expect of an
+            architecture is learned from beside it (`WithEarlier`), and no trial is spent on it.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -71,15 +78,23 @@ class PredictorGuided(Strategy):
         space: SearchSpace,
         *,
         seed: int | None = None,
-        initial: int = 10,
+        initial: int | None = None,
         most: int = 200,
         signal: Signal | None = None,
+        prior: Sequence[Any] = (),
     ) -> None:
         super().__init__(space, seed=seed)
+        if initial is None:
+            initial = 5 if prior else 10
         check_sizes(initial, most)
         check_signal(signal)
         self.initial, self.most, self.signal = initial, most, signal
-        self._features = Features(space)
+        self.prior = prior
+        self._features: Features | WithEarlier = Features(space)
+        if prior:
+            with one_thread():
+                searches = [results_of(space, search, most) for search in prior]
+                self._features = WithEarlier(self._features, searches)
         self._candidates = Candidates(space)
         self._forget()
 
@@ -161,7 +176,7 @@ class PredictorGuided(Strategy):
     def _training_set(self, told: int) -> tuple[Indices, Array]:
         """Canonical indices and rewards of the best and the most recent of the first ``told``
         results."""
-        return training_set(self._history[:told], self._keys, self.most, _highest)
+        return training_set(self._history[:told], self._keys, self.most, highest)
 
     def _of_networks(self, candidates: Indices) -> Array:
         """Features of what candidates describe: of the canonical forms, as in what was learned."""
@@ -170,10 +185,6 @@ class PredictorGuided(Strategy):
     def _merits(self, model: _Model, candidates: Indices) -> Array:
         mean, deviation = model.process.predict(self._of_networks(candidates))
         return log_expected_improvement(mean, deviation, model.highest)
-
-
-def _highest(rewards: Array, count: int) -> Indices:
-    return np.argsort(-rewards, kind="stable")[:count]
 
 
 def log_expected_improvement(mean: Array, deviation: Array, highest: float) -> Array:

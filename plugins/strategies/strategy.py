@@ -9,7 +9,8 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any, ClassVar, NamedTuple
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from cellwright.plugins.strategies.one_thread import one_thread
 from cellwright.plugins.strategies.outcome import Range, Rewards, Told, is_large, lesson
 from cellwright.search_spaces import Params, SearchSpace
 from cellwright.search_spaces.arguments import check_integer, check_kind
+from cellwright.search_spaces.start import point_of
 
 # How often `ask` draws anew when a network is already known, and how many mutations it then tries
 # before it proposes one a second time: a policy that is sure of itself draws little else, and in a
@@ -75,6 +77,8 @@ class Strategy(ABC):
 
     Attributes:
         seeded: Whether the seed was given, and not drawn.
+        start: Architectures that trials 0, 1, ... are to try before anything else; see
+            `start_from`.
         snapshots: Where snapshots of what was learned are kept and looked for, so that a process
             that joins a long search need not learn everything anew; nowhere if None. They are a
             cache: they change nothing but time.
@@ -86,6 +90,8 @@ class Strategy(ABC):
     # Attributes that `_learn` changes, where learning costs enough to keep snapshots. A subclass
     # that changes more of them in `_learn` or `_forget` names these, too.
     _learned: ClassVar[tuple[str, ...]] = ()
+
+    start: tuple[Params, ...] = ()
 
     snapshots: snapshots.Snapshots | None = None
     _snapshot_key: str | None = None
@@ -112,7 +118,8 @@ class Strategy(ABC):
         """The class, the space, the seed, and the arguments that are not the default."""
         seed = f"seed={self.seed}" + ("" if self.seeded else " (drawn)")
         given = [f"{name}={value!r}" for name, value in self._arguments().items()]
-        return f"{type(self).__name__}({', '.join([repr(self.space), seed, *given])})"
+        begun = f".start_from({len(self.start)} architectures)" if self.start else ""
+        return f"{type(self).__name__}({', '.join([repr(self.space), seed, *given])}){begun}"
 
     def _arguments(self) -> dict[str, Any]:
         """Arguments that differ from their defaults, as far as attributes of their names hold
@@ -125,6 +132,27 @@ class Strategy(ABC):
             and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
             and repr(getattr(self, one.name, one.default)) != repr(one.default)
         }
+
+    def start_from(self, architectures: Iterable[Any]) -> Self:
+        """Let the first trials try architectures that are known to be good, one each.
+
+        They are proposed by the numbers of the trials, like all else, and learned from. One that is
+        known already, or running, is not tried again.
+
+        Args:
+            architectures: Each a dictionary of decisions, a genotype, the name of a published one,
+                or the path of a search's ``best.json`` or ``genotype.json``; see `point_of`.
+
+        Returns:
+            This strategy.
+
+        Raises:
+            InvalidArchitecture, ValueError, OSError: See `point_of`.
+        """
+        single = isinstance(architectures, str | Path | Mapping)
+        given = [architectures] if single else list(architectures)
+        self.start = tuple(point_of(self.space, one) for one in given)
+        return self
 
     @property
     def history(self) -> tuple[Told, ...]:
@@ -163,6 +191,9 @@ class Strategy(ABC):
             self._running.add(self.space.key(other))
         self._fixed = self._as_choices(fixed or {})
         settled = self._settled(number)
+        for params in self.start[number : number + 1]:
+            if self._is_new(begun := {**params, **settled}):
+                return begun
         for _ in range(_DRAWS):
             params = {**self._propose(number, rng), **settled}
             if self._is_new(params):

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from cellwright.search_spaces.arguments import check_model
+from cellwright.search_spaces.drop_path import DropPath, Progress
 from cellwright.search_spaces.errors import ExportFailed
 from cellwright.search_spaces.keras_settings import as_shipped
-from cellwright.search_spaces.nasnet.drop_path import DropPath, Progress
 
 MAIN = "classes"  # the main output of networks that have an auxiliary head
 
@@ -85,8 +85,7 @@ def _is_float32(dtype: Any) -> bool:
 
 def _without_drop_path(layer: keras.Layer, *inputs: Any, **options: Any) -> Any:
     if isinstance(layer, DropPath):
-        feature_map, _ = inputs[0]
-        return feature_map
+        return inputs[0][0] if isinstance(inputs[0], list | tuple) else inputs[0]
     # Nothing but drop-path reads the progress of its schedule, so it is left out as well.
     return inputs[0] if isinstance(layer, Progress) else layer(*inputs, **options)
 

@@ -1,13 +1,14 @@
 """MnasNet: the space, the genotype and the Keras child builder."""
 
-from cellwright.search_spaces.mnasnet.genotype import MnasBlock, MnasNetGenotype
-from cellwright.search_spaces.mnasnet.published import MNASNET_A1, MNASNET_B1, MNASNET_SMALL
+from cellwright.search_spaces.mnasnet.around import AroundSpace
+from cellwright.search_spaces.mnasnet.block import MnasBlock
+from cellwright.search_spaces.mnasnet.genotype import MnasNetGenotype
+from cellwright.search_spaces.mnasnet.published import MNASNETS
 from cellwright.search_spaces.mnasnet.space import MnasNetSpace
 
 __all__ = [
-    "MNASNET_A1",
-    "MNASNET_B1",
-    "MNASNET_SMALL",
+    "MNASNETS",
+    "AroundSpace",
     "MnasBlock",
     "MnasNetGenotype",
     "MnasNetSpace",

@@ -2,132 +2,130 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cellwright.search_spaces.arguments import check_number, check_parts, wrong_sizes
-from cellwright.search_spaces.errors import InvalidArchitecture
+from cellwright.search_spaces.arguments import (
+    LARGEST,
+    check_choice,
+    check_integer,
+    check_number,
+    check_parts,
+    wrong_sizes,
+)
+from cellwright.search_spaces.errors import InvalidArchitecture, UnbuildableChild
+from cellwright.search_spaces.mnasnet.block import MnasBlock
+from cellwright.search_spaces.mnasnet.families import ACTIVATIONS, FAMILIES, deeper, scaled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CONVOLUTIONS = ("conv", "depthwise", "mbconv")
-SKIPS = ("pool", "identity", "none")
-
 
 @dataclass(frozen=True)
-class MnasBlock:
-    """A row of equal layers (Tan et al. 2019, section 4).
+class MnasNetGenotype:
+    """The blocks in order, what stands before and after them, and how it is trained.
 
     Args:
-        convolution: ``"conv"``: one convolution. ``"depthwise"``: depthwise, then pointwise.
-            ``"mbconv"``: the same after a pointwise convolution to ``expansion`` times the filters.
-        filters: Channels of each layer's output, at least 1.
-        layers: At least 1.
-        kernel: Odd, in pixels.
-        stride: Stride of the first layer, 1 or 2; the others have 1.
-        expansion: At least 2 for an ``"mbconv"``, else 1.
-        squeeze: Squeeze-and-excitation through this share of the layer's input filters, 0 up to 1;
-            0 leaves it out.
-        skip: What is added to a layer's output: its input where both agree in shape
-            (``"identity"``), its 3x3 average with the layer's stride where both agree in filters
-            (``"pool"``), or nothing.
+        blocks: At least one.
+        stem: Channels of the convolution before the blocks.
+        head: Channels of the pointwise convolution after them.
+        name: What it is called.
+        family: One of ``"mnasnet"``, ``"mobilenet-v2"``, ``"mobilenet-v3"``, ``"efficientnet"`` and
+            ``"efficientnet-v2"``: how it becomes wider, and the momentum of its normalisations
+            (`families.FAMILIES`).
+        activation: That of the stem and the head, and of ``features``; as for a block.
+        features: Channels of a dense layer between the pool and the classifier, which is
+            MobileNetV3's convolution without normalisation; 0 leaves it out.
+        dropout: Share of the pooled features that is dropped in training, 0 up to below 1.
+        drop_connect: Stochastic depth: the share of images for which the last layer with a skip
+            would be left out in training, were one to follow it; earlier ones drop proportionally
+            less, the first none (Tan and Le 2019). 0 up to below 1.
 
     Raises:
         InvalidArchitecture: If an argument is out of range.
     """
 
-    convolution: str
-    filters: int
-    layers: int = 1
-    kernel: int = 3
-    stride: int = 1
-    expansion: int = 1
-    squeeze: float = 0.0
-    skip: str = "identity"
-
-    def __post_init__(self) -> None:
-        sizes = dict.fromkeys(("filters", "layers", "kernel", "stride", "expansion"), 1)
-        if wrong := wrong_sizes(self, **sizes):
-            raise InvalidArchitecture(f"not a block: {'; '.join(wrong)}")
-        try:
-            check_number("squeeze", self.squeeze, least=0, most=1)
-        except ValueError as error:
-            raise InvalidArchitecture(f"not a block: {error}") from None
-        allowed = {
-            "convolution": self.convolution in CONVOLUTIONS,
-            "kernel": self.kernel % 2 == 1,
-            "stride": self.stride in (1, 2),
-            "expansion": (self.expansion > 1) == (self.convolution == "mbconv"),
-            "skip": self.skip in SKIPS,
-        }
-        wrong = [f"{name} = {getattr(self, name)!r}" for name, fits in allowed.items() if not fits]
-        if wrong:
-            raise InvalidArchitecture(
-                f"not a block: {', '.join(wrong)}; convolution is one of {list(CONVOLUTIONS)}, "
-                f"skip one of {list(SKIPS)}, expansion above 1 for 'mbconv' alone, kernel odd"
-            )
-
-    def __str__(self) -> str:
-        name = f"mbconv{self.expansion}" if self.convolution == "mbconv" else self.convolution
-        parts = [f"{name} {self.kernel}x{self.kernel}", f"{self.filters} filters"]
-        parts += [f"{self.layers} layers"] if self.layers > 1 else []
-        parts += [f"stride {self.stride}"] if self.stride > 1 else []
-        parts += [f"squeeze-excite {self.squeeze:g}"] if self.squeeze else []
-        return ", ".join([*parts, "no skip" if self.skip == "none" else f"{self.skip} skip"])
-
-    @classmethod
-    def parse(cls, text: str) -> MnasBlock:
-        """A block in the authors' notation, such as ``"r3_k5_s2_e3_o40_se.25"``.
-
-        Layers (r), kernel (k), stride (s), expansion (e; 1 is depthwise), output filters (o),
-        squeeze-and-excitation (se, left out if none) and ``noskip``.
-
-        Raises:
-            InvalidArchitecture: If ``text`` is not of this form.
-        """
-        found = re.fullmatch(
-            r"r(\d+)_k(\d+)_s(\d+)_e(\d+)_o(\d+)(?:_se(\d*\.?\d+))?(_noskip)?", text
-        )
-        if not found:
-            raise InvalidArchitecture(
-                f"{text!r} is not a block such as 'r3_k5_s2_e3_o40_se.25' or "
-                "'r1_k3_s1_e1_o16_noskip'"
-            )
-        layers, kernel, stride, expansion, filters = (int(number) for number in found.groups()[:5])
-        return cls(
-            "mbconv" if expansion > 1 else "depthwise",
-            filters,
-            layers,
-            kernel,
-            stride,
-            expansion,
-            float(found[6] or 0),
-            "none" if found[7] else "identity",
-        )
-
-
-@dataclass(frozen=True)
-class MnasNetGenotype:
-    """The blocks in order, and the channels of the stem before and the head after them."""
-
     blocks: tuple[MnasBlock, ...]
     stem: int = 32
     head: int = 1280
     name: str = ""
+    family: str = "mnasnet"
+    activation: str = "relu"
+    features: int = 0
+    dropout: float = 0.2
+    drop_connect: float = 0.0
 
     def __post_init__(self) -> None:
         check_parts("blocks", self.blocks, MnasBlock)
         object.__setattr__(self, "blocks", tuple(self.blocks))
-        wrong = wrong_sizes(self, stem=1, head=1)
+        wrong = wrong_sizes(self, stem=1, head=1, features=0)
         if not self.blocks or wrong or not isinstance(self.name, str):
             raise InvalidArchitecture(
-                "a MnasNet needs at least one block, stem and head of at least 1 channel, and a "
-                f"name that is text; got {len(self.blocks)} blocks, stem {self.stem!r}, head "
-                f"{self.head!r}, name {self.name!r}"
+                "a MnasNet needs at least one block, stem and head of at least 1 channel, features "
+                f"of 0 or more, and a name that is text; got {len(self.blocks)} blocks, stem "
+                f"{self.stem!r}, head {self.head!r}, features {self.features!r}, name {self.name!r}"
             )
+        try:
+            check_choice("family", self.family, FAMILIES)
+            check_choice("activation", self.activation, ACTIVATIONS)
+            check_number("dropout", self.dropout, least=0, below=1)
+            check_number("drop_connect", self.drop_connect, least=0, below=1)
+        except ValueError as error:
+            raise InvalidArchitecture(f"not a MnasNet genotype: {error}") from None
+
+    def scaled(self, width: float = 1.0, depth: float = 1.0) -> MnasNetGenotype:
+        """The same network with ``width`` times the channels and ``depth`` times the layers.
+
+        Channels are rounded to multiples of 8, layers up. What grows beside the blocks depends on
+        the family: MnasNet's head keeps its channels, MobileNetV3's stem does.
+
+        Raises:
+            UnbuildableChild: If a multiplier is not above 0, or leaves nothing of a layer or makes
+                too much of it.
+        """
+        if width == depth == 1:
+            return self
+        try:
+            check_number("width (or filters)", width, above=0)
+            check_number("depth", depth, above=0)
+            family = FAMILIES[self.family]
+            blocks = tuple(
+                replace(
+                    block,
+                    filters=scaled(block.filters, width, family.keeps),
+                    layers=deeper(block.layers, depth),
+                )
+                for block in self.blocks
+            )
+            grown = {
+                "always": width,
+                "above 1": max(1.0, width),
+                "never": 1.0,
+                "as blocks": blocks[-1].filters / self.blocks[-1].filters,
+            }
+            sizes: dict[str, Any] = {
+                part: scaled(getattr(self, part), grown[getattr(family, part)], family.keeps)
+                for part in ("stem", "head", "features")
+                if getattr(self, part)
+            }
+            return replace(self, blocks=blocks, **sizes)
+        except (ValueError, OverflowError) as error:
+            raise UnbuildableChild(str(error)) from None
+
+    def width_of(self, width: float, filters: int | None) -> float:
+        """The width multiplier by which the stem has so many ``filters``; ``width`` if None.
+
+        Raises:
+            UnbuildableChild: If ``filters`` is out of range.
+        """
+        if filters is None:
+            return width
+        try:
+            check_integer("filters", filters, 1, LARGEST)
+        except ValueError as error:
+            raise UnbuildableChild(str(error)) from None
+        return filters / self.stem
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dictionaries, strings and numbers, ready for JSON."""
@@ -172,22 +170,3 @@ class MnasNetGenotype:
         from cellwright.search_spaces.mnasnet.drawing import draw_blocks
 
         return {"blocks": draw_blocks(self, model, title=self.name or "blocks")}
-
-
-def scaled(filters: int, width: float) -> int:
-    """``filters`` times ``width``, rounded to a multiple of 8 that is at least 8.
-
-    What would lose more than a tenth is rounded up (the authors' rule). A width of 1 changes
-    nothing.
-    """
-    if width == 1:
-        return filters
-    wanted = filters * width
-    rounded = max(8, int(wanted + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * wanted else rounded
-
-
-def skip_of(skip: str, inputs: int, filters: int, stride: int) -> str:
-    """What ``skip`` comes to in a layer from ``inputs`` to ``filters`` channels."""
-    fits = inputs == filters and (skip == "pool" or stride == 1)
-    return skip if fits else "none"

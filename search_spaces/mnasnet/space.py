@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cellwright.search_spaces.decision import Decision, Params, Value
-from cellwright.search_spaces.genotype_space import GenotypeSpace
-from cellwright.search_spaces.mnasnet.genotype import SKIPS, MnasBlock, MnasNetGenotype, skip_of
-from cellwright.search_spaces.mnasnet.pieces import build_piece, count_pieces
-from cellwright.search_spaces.pieces import Piece
-from cellwright.search_spaces.task import check_task
+from cellwright.search_spaces.mnasnet.around import AroundSpace
+from cellwright.search_spaces.mnasnet.block import SKIPS, MnasBlock
+from cellwright.search_spaces.mnasnet.blocks_space import BlocksSpace
+from cellwright.search_spaces.mnasnet.families import skip_of
+from cellwright.search_spaces.mnasnet.genotype import MnasNetGenotype
 
 # MobileNetV2, around whose blocks the paper searches: layers, filters and first strides.
 LAYERS = (1, 2, 3, 4, 3, 3, 1)
@@ -28,7 +27,7 @@ CHOICES: dict[str, tuple[Value, ...]] = {
 }
 
 
-class MnasNetSpace(GenotypeSpace):
+class MnasNetSpace(BlocksSpace):
     """Seven blocks, each chosen independently: 6 decisions, 432 choices a block (Tan et al. 2019).
 
     A block's decisions are ``convolution``; ``kernel``; ``squeeze``, the share of input filters of
@@ -46,7 +45,6 @@ class MnasNetSpace(GenotypeSpace):
         ValueError: If the references differ in length or are out of range.
     """
 
-    options = frozenset({"width", "filters", "stem_stride", "dropout", "momentum"})
     identified_by = ("layers", "filters", "strides", "stem", "head")
 
     def __init__(
@@ -76,9 +74,10 @@ class MnasNetSpace(GenotypeSpace):
             for part, values in CHOICES.items()
         )
 
-    def check_input(self, input_shape: Sequence[int], classes: int | None, **options: Any) -> None:
-        """See `SearchSpace.check_input`."""
-        check_task(input_shape, classes)
+    @classmethod
+    def around(cls, network: MnasNetGenotype | str) -> AroundSpace:
+        """The space of all networks that differ little from one; see `AroundSpace`."""
+        return AroundSpace(network)
 
     def canonical(self, params: Mapping[str, Any]) -> Params:
         """Give decisions without effect the first of the choices that come to the same.
@@ -129,17 +128,3 @@ class MnasNetSpace(GenotypeSpace):
             chosen["squeeze"],
             chosen["skip"],
         )
-
-    def pieces(
-        self,
-        params: Mapping[str, Any],
-        input_shape: Sequence[int],
-        classes: int | None,
-        **options: Any,
-    ) -> Counter[Piece]:
-        """See `SearchSpace.pieces`."""
-        return count_pieces(self.genotype(params), input_shape, classes, **options)
-
-    def build_piece(self, piece: Piece, **options: Any) -> Any:
-        """See `SearchSpace.build_piece`."""
-        return build_piece(piece)

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from cellwright.search_spaces.context import Context, Tensor
+from cellwright.search_spaces.drop_path import DropPath, Progress, cell_keep
 from cellwright.search_spaces.keras_settings import channels_last
-from cellwright.search_spaces.nasnet.drop_path import DropPath, Progress, cell_keep
 from cellwright.search_spaces.nasnet.ends import auxiliary_head, head, stem
 from cellwright.search_spaces.nasnet.genotype import Block, Cell, Genotype
 from cellwright.search_spaces.nasnet.operations import (
@@ -129,10 +129,9 @@ def build_cell(
     """
     if skeleton.kind != "book":
         second = match(before, current, ops.filters, at.inside("before"), skeleton)
-        current = keras.layers.ReLU(name=f"{at.prefix}_current_relu")(current)
     else:
         second = match_always(before, current, ops.filters, at.inside("before"))
-    states = [pointwise(current, ops.filters, 1, at.inside("current")), second]
+    states = [current_input(current, ops.filters, at, skeleton), second]
     for number, block in enumerate(cell.blocks, start=1):
         states.append(build_block(block, states, ops, at.inside(f"block_{number}")))
     parts = [
@@ -155,6 +154,15 @@ def build_block(block: Block, states: list[Tensor], ops: Operations, at: Context
     if block.combination == "add":
         return keras.layers.Add(name=f"{at.prefix}_add")(halves)
     return ops.join(halves, at)
+
+
+def current_input(current: Tensor, filters: int, at: Context, skeleton: Skeleton) -> Tensor:
+    """Bring the current input to ``filters`` by a 1x1 convolution, with ReLU before it but in the
+    book."""
+    at = at.inside("current")
+    if skeleton.kind != "book":
+        current = keras.layers.ReLU(name=f"{at.prefix}_relu")(current)
+    return pointwise(current, filters, 1, at)
 
 
 def match(

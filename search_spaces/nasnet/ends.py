@@ -8,6 +8,7 @@ import keras
 
 from cellwright.search_spaces.classifier import main_output, output_layer
 from cellwright.search_spaces.context import Context, Tensor
+from cellwright.search_spaces.convolution import normalised_convolution
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.nasnet.skeleton import Skeleton
 
@@ -35,9 +36,9 @@ def stem_piece(image: Tensor, piece: str, skeleton: Skeleton, root: Context) -> 
             return _halving(image, skeleton.filters, root.inside("stem_3"), relu=True)
         x = _halving(image, skeleton.stem_width, root.inside("stem_1"), relu=False)
         return _halving(x, skeleton.filters, root.inside("stem_2"), relu=True)
-    large = skeleton.kind == "imagenet"
+    large = skeleton.has_stem_cells
     # (batch, height, width, stem filters), or (height - 1) // 2 for large images
-    return _convolution(
+    return normalised_convolution(
         image,
         skeleton.stem_width,
         (3, 3),
@@ -51,12 +52,12 @@ def _halving(x: Tensor, filters: int, at: Context, *, relu: bool) -> Tensor:
     if relu:
         x = keras.layers.ReLU(name=f"{at.prefix}_relu")(x)
     # (batch, height / 2, width / 2, filters), rounded up
-    return _convolution(x, filters, (3, 3), at, strides=2, padding="same")
+    return normalised_convolution(x, filters, (3, 3), at, strides=2, padding="same")
 
 
 def head(x: Tensor, classes: int | None, skeleton: Skeleton, root: Context) -> Tensor:
     """ReLU (as in NASNet), global average pooling, dropout, output layer."""
-    if skeleton.kind in ("cifar", "imagenet"):
+    if skeleton.kind != "book" and not skeleton.is_darts:
         x = keras.layers.ReLU(name="head_relu")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (batch, channels)
     if skeleton.dropout:
@@ -83,29 +84,7 @@ def auxiliary_head(x: Tensor, classes: int | None, root: Context) -> Tensor:
     x = keras.layers.AveragePooling2D(_AUXILIARY_WINDOW, strides=3, name=f"{at.prefix}_avg")(x)
     for filters, kernel, part in ((narrow, (1, 1), "narrow"), (wide, x.shape[1:3], "whole")):
         inside = at.inside(part)  # (batch, height, width, 128), then (batch, 1, 1, 768)
-        x = _convolution(x, filters, kernel, inside)
+        x = normalised_convolution(x, filters, kernel, inside)
         x = keras.layers.ReLU(name=f"{inside.prefix}_relu")(x)
     x = keras.layers.Flatten(name=f"{at.prefix}_flatten")(x)
     return output_layer(x, classes, at)
-
-
-def _convolution(
-    x: Tensor,
-    filters: int,
-    kernel: tuple[int, int],
-    at: Context,
-    *,
-    strides: int = 1,
-    padding: str = "valid",
-) -> Tensor:
-    """A convolution without a bias, and batch normalisation."""
-    x = keras.layers.Conv2D(
-        filters,
-        kernel,
-        strides=strides,
-        padding=padding,
-        use_bias=False,
-        kernel_initializer=at.initializer("convolution"),
-        name=f"{at.prefix}_convolution",
-    )(x)
-    return at.normalise(x)

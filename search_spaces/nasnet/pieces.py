@@ -47,11 +47,11 @@ def _stem(graph: PieceGraph, skeleton: Skeleton) -> list[Node]:
     if skeleton.kind == "book":
         return [image]
     width = skeleton.stem_width
-    if skeleton.kind in ("cifar", "darts"):
-        return [graph.add(Piece("stem", image.shape, width), image)] * skeleton.stems
     if skeleton.kind == "darts-imagenet":
         early = graph.add(Piece("stem", image.shape, skeleton.filters, 4), image)
         return [early, graph.add(Piece("stem_late", early.shape, skeleton.filters, 2), early)]
+    if not skeleton.has_stem_cells:
+        return [graph.add(Piece("stem", image.shape, width), image)] * skeleton.stems
     node = graph.add(Piece("stem", image.shape, width, 2), image)
     height, length, _ = image.shape
     return [Node(node.number, ((height - 1) // 2, (length - 1) // 2, width))]  # without padding
@@ -154,8 +154,7 @@ def _output(piece: Piece, x: Tensor, operation_set: str, skeleton: Skeleton, at:
     if name == "head":
         return ends.head(x, filters if filters > 1 else None, skeleton, at)
     if name == "current":
-        x = keras.layers.ReLU()(x) if paper else x
-        return operations.pointwise(x, filters, 1, at)
+        return child.current_input(x, filters, at, skeleton)
     if name == "before":
         height, width, _ = piece.shape
         size = (None, -(-height // piece.stride), -(-width // piece.stride), 1)

@@ -70,6 +70,15 @@ DARTS_V2 = Genotype(
     "darts",
 )
 
+# Liu et al. 2018, figure 1; the authors' code (tensorflow/models, slim/nets/nasnet/pnasnet.py, and
+# chenxi116/PNASNet.pytorch, genotypes.py) says the same. There is one cell for both strides.
+_PNASNET_5 = cell(
+    "1 sep_5x5 1 max_3x3, 0 sep_7x7 0 max_3x3, 0 sep_5x5 0 sep_3x3, 4 sep_3x3 0 max_3x3, "
+    "1 sep_3x3 0 identity",
+    (2, 3, 4, 5, 6),
+)
+PNASNET_5 = Genotype(_PNASNET_5, _PNASNET_5, "pnasnet-5", "nasnet")
+
 # Real et al. 2018, figure 5.
 AMOEBANET_A = Genotype(
     cell(
@@ -84,4 +93,49 @@ AMOEBANET_A = Genotype(
     ),
     "amoebanet-a",
     "amoebanet",
+)
+
+# Real et al. 2018, appendix D, with the concatenations of the authors' code (tensorflow/tpu,
+# models/official/amoeba_net/model_specs.py), which like AmoebaNet-A's hold other states, too.
+AMOEBANET_B = Genotype(
+    cell(
+        "1 conv_1x1 1 max_3x3, 1 identity 0 sep_3x3, 1 conv_1x1 0 sep_3x3, 2 conv_1x1 2 identity, "
+        "1 avg_3x3 5 conv_1x1",
+        (0, 3, 4, 6),
+    ),
+    cell(
+        "0 max_2x2 0 max_3x3, 2 identity 1 conv_3x3, 2 dil_sep_5x5 2 max_3x3, "
+        "3 identity 1 sep_3x3, 4 avg_3x3 3 conv_1x1",
+        (5, 6),
+    ),
+    "amoebanet-b",
+    "amoebanet-wide",
+)
+AMOEBANET_C = Genotype(
+    cell(
+        "0 avg_3x3 0 sep_3x3, 0 identity 0 sep_3x3, 2 avg_3x3 1 sep_3x3, 0 identity 1 sep_3x3, "
+        "3 avg_3x3 0 sep_3x3",
+        (1, 2, 4, 5, 6),
+    ),
+    cell(
+        "0 max_3x3 0 max_3x3, 2 sep_7x7 0 sep_3x3, 0 sep_7x7 1 max_3x3, 4 sep_5x5 4 sep_5x5, "
+        "1 max_3x3 1 sep_3x3",
+        (0, 2, 3, 4, 5, 6),
+    ),
+    "amoebanet-c",
+    "amoebanet-wide",
+)
+AMOEBANET_D = Genotype(
+    cell(
+        "1 conv_1x1 1 max_3x3, 1 identity 0 conv_1x7_7x1, 0 conv_1x1 0 conv_1x7_7x1, "
+        "2 max_3x3 2 identity, 1 avg_3x3 5 conv_1x1",
+        (0, 3, 4, 6),
+    ),
+    cell(
+        "0 max_2x2 0 max_3x3, 2 identity 1 conv_3x3, 2 conv_1x7_7x1 2 max_3x3, "
+        "3 identity 1 max_2x2, 2 avg_3x3 3 conv_1x1",
+        (4, 5, 6),
+    ),
+    "amoebanet-d",
+    "amoebanet-wide",
 )

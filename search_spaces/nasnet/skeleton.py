@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +11,10 @@ from cellwright.search_spaces.decision import as_whole
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.task import check_task
 
-KINDS = ("book", "cifar", "imagenet", "darts", "darts-imagenet")
+KINDS = (
+    *("book", "cifar", "imagenet", "darts", "darts-imagenet"),
+    *("pnasnet", "pnasnet-imagenet"),
+)
 POOL_PADDINGS = ("", "same", "zeros")
 
 
@@ -49,14 +51,18 @@ class Skeleton:
             ``"darts-imagenet"``: those of Liu et al. 2019 (``cnn/model.py`` of their code), with
             ReLU before the 1x1 convolutions alone. Of the former the first cell reads the 3x3
             convolution as both of its inputs, of the latter one of stride 4, F channels wide, and
-            another of stride 2 after it.
-        repeats: N, the normal cells in each of ``reductions + 1`` groups, at least 1.
+            another of stride 2 after it. ``"pnasnet"`` and ``"pnasnet-imagenet"`` (Liu et al. 2018)
+            are ``"cifar"`` and ``"imagenet"``, but a reduction takes the place of the first normal
+            cell of its group.
+        repeats: N, the normal cells in each of ``reductions + 1`` groups, at least 1; in PNASNet
+            all cells of a group.
         filters: F, the channels of every operation in the first group, at least 1; each reduction
             doubles them.
         reductions: Reduction cells between normal cells, at least 0. The p-th stands before normal
             cell int(p / (reductions + 1) x cells).
-        stem_filters: Channels of the first convolution; 0 is 3F (``"cifar"``, ``"darts"``), 32
-            (``"imagenet"``) or F / 2 (``"darts-imagenet"``). See `stem_width`.
+        stem_filters: Channels of the first convolution; 0 is 3F for small images, 32
+            (``"imagenet"``, ``"pnasnet-imagenet"``) or F / 2 (``"darts-imagenet"``). See
+            `stem_width`.
         older_input: The first normal cell after a reduction reads, beside the reduction's output,
             the output of the cell before the reduction (False), or of the one before that (True,
             as in NASNet-A large).
@@ -111,7 +117,7 @@ class Skeleton:
         for name, bound in {**least, "drop_path_steps": 1}.items():
             if wrong := wrong_sizes(self, most.get(name, LARGEST), **{name: bound}):
                 raise UnbuildableChild(wrong[0])
-        if self.kind == "imagenet" and self.filters < 4:
+        if self.has_stem_cells and self.filters < 4:
             raise UnbuildableChild(
                 "filters must be at least 4, for the stem has cells of a quarter of them, "
                 f"got {self.filters}"
@@ -136,7 +142,7 @@ class Skeleton:
         if min(shape[:2]) < self.least_size:
             raise UnbuildableChild(
                 f"an image of {shape[0]}x{shape[1]} is too small for {self.reductions} reduction "
-                f"cells{' and the stem' if self.kind == 'imagenet' else ''}, "
+                f"cells{' and the stem' if self.has_stem_cells else ''}, "
                 f"which need at least {self.least_size}x{self.least_size}; use larger images or "
                 "fewer reductions"
             )
@@ -186,6 +192,23 @@ class Skeleton:
         others = {"epsilon": 1e-5, **others}
         return cls("darts-imagenet", repeats, filters, reductions, **others)
 
+    @classmethod
+    def pnasnet(
+        cls, repeats: int = 3, filters: int = 48, *, reductions: int = 2, **others: Any
+    ) -> Skeleton:
+        """PNASNet's for 32x32 images (Liu et al. 2018, section 5.3): 9 cells from 48 filters on."""
+        others = {"epsilon": 1e-5, **others}
+        return cls("pnasnet", repeats, filters, reductions, **others)
+
+    @classmethod
+    def pnasnet_imagenet(
+        cls, repeats: int = 3, filters: int = 54, *, reductions: int = 2, **others: Any
+    ) -> Skeleton:
+        """PNASNet's for large images (Liu et al. 2018, section 5.4); the defaults are its mobile
+        network, and its large one for 331x331 images is ``(4, 216, stem_filters=96)``."""
+        others = {"momentum": 0.9997, **others}
+        return cls("pnasnet-imagenet", repeats, filters, reductions, **others)
+
     def change(self, **fields: Any) -> Skeleton:
         """The same skeleton with other ``fields``."""
         return replace(self, **fields)
@@ -193,13 +216,26 @@ class Skeleton:
     @property
     def stem_width(self) -> int:
         """Channels of the first convolution."""
-        usual = {"imagenet": 32, "darts-imagenet": max(1, self.filters // 2)}
-        return self.stem_filters or usual.get(self.kind, 3 * self.filters)
+        if self.stem_filters:
+            return self.stem_filters
+        if self.kind == "darts-imagenet":
+            return max(1, self.filters // 2)
+        return 32 if self.has_stem_cells else 3 * self.filters
 
     @property
     def stems(self) -> int:
         """Feature maps before the first cell: its current input, and in DARTS the one before."""
         return 2 if self.is_darts else 1
+
+    @property
+    def has_stem_cells(self) -> bool:
+        """Whether two reduction cells follow the first convolution: NASNet's large images."""
+        return self.kind in ("imagenet", "pnasnet-imagenet")
+
+    @property
+    def is_pnasnet(self) -> bool:
+        """Whether a reduction takes the place of a normal cell."""
+        return self.kind in ("pnasnet", "pnasnet-imagenet")
 
     @property
     def is_darts(self) -> bool:
@@ -214,12 +250,12 @@ class Skeleton:
     @property
     def normal_cells(self) -> int:
         """The number of normal cells in the whole network."""
-        return self.repeats * (self.reductions + 1)
+        return self.repeats * (self.reductions + 1) - self.reductions * self.is_pnasnet
 
     @property
     def reduction_cells(self) -> int:
         """The number of reduction cells, the stem's two included."""
-        return self.reductions + (2 if self.kind == "imagenet" else 0)
+        return self.reductions + (2 if self.has_stem_cells else 0)
 
     @property
     def cells(self) -> int:
@@ -229,17 +265,17 @@ class Skeleton:
     def places(self) -> tuple[Place, ...]:
         """All cells in their order, the stem's two included."""
         places: list[Place] = []
-        reductions = {p * self.repeats for p in range(1, self.reductions + 1)}
-        if self.kind == "imagenet":
+        if self.has_stem_cells:
             self._add(places, "reduction", self.filters // 4)
             self._add(places, "reduction", self.filters // 2)
         filters = self.filters
-        for normal in range(self.normal_cells):
-            after_reduction = normal in reductions
-            if after_reduction:
+        for number in range(self.repeats * (self.reductions + 1)):
+            reduces = number > 0 and number % self.repeats == 0
+            if reduces:
                 filters *= 2
                 self._add(places, "reduction", filters)
-            self._add(places, "normal", filters, older=after_reduction and self.older_input)
+            if not (reduces and self.is_pnasnet):
+                self._add(places, "normal", filters, older=reduces and self.older_input)
         return tuple(places)
 
     def _add(self, places: list[Place], kind: str, filters: int, older: bool = False) -> None:
@@ -262,21 +298,3 @@ class Skeleton:
         halved = self.reductions + (3 if self.kind.endswith("imagenet") else 0)
         size: int = 2**halved
         return size
-
-
-def notation(text: str, *, normal_width: int = 6) -> tuple[int, int]:
-    """N and F from the paper's ``"N @ P"``, P being the channels before the classifier.
-
-    Args:
-        text: Such as ``"4 @ 1056"``.
-        normal_width: States that the normal cell concatenates; NASNet-A has 6, so F = P / 24.
-
-    Raises:
-        ValueError: If ``text`` is not of this form, or P is no multiple of 4 x ``normal_width``.
-    """
-    found = re.fullmatch(r"\s*(\d+)\s*@\s*(\d+)\s*", text)
-    if not found or int(found[2]) % (4 * normal_width):
-        raise ValueError(
-            f"text must be 'N @ P' with P a multiple of {4 * normal_width}, got {text!r}"
-        )
-    return int(found[1]), int(found[2]) // (4 * normal_width)

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from cellwright.search_spaces.decision import Decision, Params, Value
-from cellwright.search_spaces.errors import UnbuildableChild
+from cellwright.search_spaces.errors import InvalidArchitecture, UnbuildableChild
 from cellwright.search_spaces.genotype_space import GenotypeSpace
 from cellwright.search_spaces.nasnet.genotype import Block, Cell, Genotype
 from cellwright.search_spaces.nasnet.operation_sets import OPERATION_SETS, check_operations
@@ -213,6 +213,35 @@ class NASNetSpace(GenotypeSpace):
             for cell in CELLS
         )
         return Genotype(normal, reduction, operation_set=self.operation_set, repair=self.repair)
+
+    def point_of(self, genotype: Any) -> Params:
+        """The parameters of the same blocks. What a cell returns is this space's
+        `concatenation`, and operations mean what they mean in this space's set.
+
+        Raises:
+            InvalidArchitecture: If it is no `Genotype`, has more or fewer blocks than this space's
+                cells, or a block that they cannot have.
+        """
+        if not isinstance(genotype, Genotype):
+            raise InvalidArchitecture(
+                f"{self!r} searches cells of blocks, and {genotype!r:.100} has none"
+            )
+        values: dict[str, Any] = {}
+        for kind, cell in zip(CELLS, (genotype.normal, genotype.reduction), strict=True):
+            if len(cell.blocks) != self.blocks:
+                raise InvalidArchitecture(
+                    f"cells of {self!r} have {self.blocks} blocks, and the {kind} cell of "
+                    f"{genotype.name or 'the genotype'} has {len(cell.blocks)}"
+                )
+            for number, block in enumerate(cell.blocks, start=1):
+                values |= {f"{kind}/{number}/{part}": getattr(block, part) for part in PARTS}
+        combined = {values[name] for name in values if name.endswith("/combination")}
+        if not combined <= set(self.combinations):
+            raise InvalidArchitecture(
+                f"blocks of {self!r} combine by {', '.join(self.combinations)}, and those of "
+                f"{genotype.name or 'the genotype'} by {', '.join(sorted(combined))}"
+            )
+        return self.decode(self.encode({name: values[name] for name in self.names}))
 
     def check_input(self, input_shape: Sequence[int], classes: int | None, **options: Any) -> None:
         """See `SearchSpace.check_input`."""

@@ -12,9 +12,12 @@ __version__ = "0.2.0"
 
 _HOMES = {
     "cellwright.search_spaces": (
+        "AroundSpace",
         "ConvNetGenotype",
         "ConvNetSpace",
         "Decision",
+        "EdgeCellGenotype",
+        "EdgeCellSpace",
         "Float",
         "Genotype",
         "Int",
@@ -28,6 +31,7 @@ _HOMES = {
         "Skeleton",
         "costs",
         "depth",
+        "load_applications_weights",
         "load_genotype",
         "register_operation",
     ),

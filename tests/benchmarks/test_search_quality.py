@@ -93,7 +93,7 @@ def test_workers_finish_in_another_order_than_they_start() -> None:
 
     plan = Plan(0, 20, workers=4)
     random = contender("random")
-    ours = random.start(SOURCE.load(0).space, plan)
+    ours = random.start(SOURCE.load(0), plan)
     contest = Listening()
     search(type(random)("random", "", lambda space, plan: contest), SOURCE, plan)
     assert contest.most == 4

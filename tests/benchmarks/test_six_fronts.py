@@ -70,5 +70,5 @@ def test_ours_is_ahead_in_units_of_both_standard_errors() -> None:
         for seed, best in enumerate(bests)
     ]
     lines = six_fronts.table_of(found, [name]).splitlines()
-    assert lines[2] == "| a, b | pareto-predictor | 2 | 92.00 ± 2.00 |  |"
+    assert lines[2] == "| a, b | pareto-predictor+computed | 2 | 92.00 ± 2.00 |  |"
     assert lines[3] == "| a, b | other | 2 | 83.00 ± 3.00 | 2.5 |"  # 9 / sqrt(13)

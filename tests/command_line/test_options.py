@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import fields
+from pathlib import Path
 
 from cellwright.command_line.options import settings_of
 from cellwright.searches.settings import Settings
@@ -14,6 +15,7 @@ WITHOUT = {
     "concurrency": "`search` and `nni-init` have different defaults",
     "deadline": "the estimators set it",
     "edition": "a search that goes on keeps its own",
+    "prior": "what the runs of --after found",
     "track": "an option of `search` alone; a trial script is given `on_trial` by hand",
 }
 
@@ -27,7 +29,7 @@ def test_every_setting_has_an_option():
     assert WITHOUT.keys() <= settings - options, "take what has an option off the list"
 
 
-def test_every_option_reaches_its_setting():
+def test_every_option_reaches_its_setting(capsys):
     given = {
         "strategy": "random", "space": "mlp", "data": "wine", "label": "a", "task": "regression",
         "class_weight": "balanced", "image_size": "64x48", "color": "gray", "image_fit": "crop",
@@ -42,7 +44,7 @@ def test_every_option_reaches_its_setting():
     others = {
         "drop": "b,c", "tune": ["batch_size=8,16"], "target_from": "mnasnet-a1",
         "objectives": "val_accuracy,parameters", "reward": "accuracy,power=2",
-        "one_shot": True, "meter": ["size", "litert-int8, threads=2"],
+        "one_shot": True, "weights": Path("w.keras"), "meter": ["size", "litert-int8, threads=2"],
     }  # fmt: skip
     population = settings_of(schedule="pbt", tune=["batch_size=8,16"], population=5, step=2)
     assert (population.population, population.step) == (5, 2)
@@ -52,6 +54,11 @@ def test_every_option_reaches_its_setting():
     options = inspect.signature(settings_of).parameters.keys()
     given = settings_of(strategy="reinforce", strategy_arg=["units=8", "baseline={window: 5}"])
     assert given.strategy_arg == {"units": 8, "baseline": "{window: 5}"}
+    begun = settings_of(space="darts", start="darts-v1, darts-v2")
+    assert begun.start == ("darts-v1", "darts-v2")
+    settings_of(space="nasnet-published", start="nasnet-a").strategy_arguments()
+    assert capsys.readouterr().err.count("starts from the nearest one") == 1
+    assert settings_of(after=["one", "other"]).after == ("one", "other")
     # The first is tested in tests/searches/test_prediction.py.
-    tested = {"predict", "strategy_arg", "population", "step"}
+    tested = {"predict", "strategy_arg", "population", "step", "start", "after"}
     assert options - settings_of_given - others.keys() == tested

@@ -17,21 +17,33 @@ from cellwright.plugins.metrics import METRICS
 from cellwright.search_spaces import (
     GENOTYPES,
     ConvNetSpace,
+    EdgeCellSpace,
     MLPSpace,
     MnasNetSpace,
     load_genotype,
 )
+from cellwright.search_spaces.mnasnet.facts import FACTS
 
 # Small enough to be built in a second; what is printed is the same.
 TINY = {
     "nasnet-a": ["--skeleton", "book", "--filters", 2, "--image", "8x8x1", "--classes", 3],
     "amoebanet-a": ["--skeleton", "cifar", "--repeats", 1, "--filters", 2, "--image", 8],
+    "amoebanet-b": ["--skeleton", "cifar", "--repeats", 1, "--filters", 4, "--image", 8],
+    "amoebanet-c": ["--skeleton", "imagenet", "--repeats", 1, "--filters", 4, "--image", 32],
+    "amoebanet-d": ["--skeleton", "cifar", "--repeats", 1, "--filters", 4, "--image", 8],
+    "pnasnet-5": ["--skeleton", "pnasnet", "--repeats", 1, "--filters", 2, "--image", 8],
     "darts-v1": ["--skeleton", "darts", "--repeats", 1, "--filters", 2, "--image", 8],
     "darts-v2": ["--skeleton", "darts-imagenet", "--repeats", 1, "--filters", 2, "--image", 32],
     "mnasnet-a1": ["--filters", 8, "--image", 32, "--classes", 3],
     "mnasnet-b1": ["--filters", 8, "--image", "16x32"],
     "mnasnet-small": ["--filters", 8, "--image", 32],
+    **{
+        name: ["--filters", 8, "--image", 32, "--classes", 3]
+        for name in FACTS
+        if name[:4] != "mnas"
+    },
 }
+QUICK = {"mobilenet-v2", "mobilenet-v3-small", "efficientnet-b0", "efficientnet-v2-b0"}
 
 
 @pytest.fixture
@@ -43,7 +55,7 @@ def test_every_shipped_genotype_is_tried():
     assert set(GENOTYPES) == set(TINY)
 
 
-@pytest.mark.parametrize("name", ["nasnet-a", "mnasnet-a1"])
+@pytest.mark.parametrize("name", ["nasnet-a", "mnasnet-a1", "mobilenet-v3-small"])
 def test_a_genotype_is_told_and_drawn(name, show, tmp_path):
     code, out, _ = show(name, *TINY[name])
     assert code == 0, out
@@ -56,7 +68,7 @@ def test_a_genotype_is_told_and_drawn(name, show, tmp_path):
     assert ["parameters", f"{model.count_params():,}"] in lines
     assert next(line for line in lines if line[:1] == ["total"])[1] == f"{model.count_params():,}"
     folder = tmp_path / "runs" / name
-    drawn = ["blocks"] if "mnas" in name else ["normal_cell", "reduction_cell", "skeleton"]
+    drawn = ["blocks"] if name in FACTS else ["normal_cell", "reduction_cell", "skeleton"]
     assert {path.name for path in folder.iterdir()} == {
         f"{stem}.{kind}" for stem in drawn for kind in ("png", "svg")
     }
@@ -66,7 +78,14 @@ def test_a_genotype_is_told_and_drawn(name, show, tmp_path):
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if ("mobile" not in name and "eff" not in name) or name in QUICK
+        else pytest.param(name, marks=pytest.mark.slow)
+        for name in TINY
+    ],
+)  # fmt: skip
 def test_json_is_json_alone_and_draws_nothing_unasked(name, show, tmp_path):
     code, out, err = show(name, *TINY[name], "--json")
     found = json.loads(out)
@@ -116,7 +135,11 @@ def test_a_sequence_of_layers_is_shown_for_so_many_features(show, tmp_path):
 
 @pytest.mark.parametrize(
     ("space", "row", "picture"),
-    [(MnasNetSpace(), "block 7", "blocks"), (ConvNetSpace(), "layer 1", "network")],
+    [
+        (MnasNetSpace(), "block 7", "blocks"),
+        (ConvNetSpace(), "layer 1", "network"),
+        (EdgeCellSpace(), "cell 15", "cell"),
+    ],
 )
 def test_what_a_search_over_another_space_leaves_is_shown(space, row, picture, show, tmp_path):
     found = space.describe(space.decode([0] * len(space.names)))
@@ -125,6 +148,20 @@ def test_what_a_search_over_another_space_leaves_is_shown(space, row, picture, s
     assert code == 0
     assert row in out
     assert (tmp_path / f"{picture}.png").exists()
+
+
+def test_edge_cells_are_stacked_as_often_as_is_said(show, tmp_path):
+    space = EdgeCellSpace()
+    found = space.describe(space.decode([2] * len(space.names)))
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    code, out, _ = show("found.json", "--repeats", 2, "--filters", 4, "--image", 8, "--json")
+    assert code == 0
+    parts = [row["name"] for row in json.loads(out)["table"]]
+    assert parts.count("cell_6") == 1
+    assert "cell_7" not in parts
+    code, _, err = show("found.json", "--skeleton", "cifar")
+    assert code == 1
+    assert "--skeleton is for other cells" in " ".join(err.split())
 
 
 @pytest.mark.parametrize(
@@ -164,6 +201,8 @@ def test_what_cannot_be_shown_is_one_line(arguments, words, show, tmp_path):
         ("amoebanet-a", (None, 5_086_898, None)),
         ("mnasnet-a1", (3_920_526, 3_887_038, 311_579_072)),
         ("mnasnet-b1", (None, 4_383_312, None)),
+        ("mobilenet-v3-large", (5_507_432, 5_483_032, 216_589_760)),
+        ("efficientnet-v2-b0", (7_200_312, 7_139_704, 718_086_176)),
     ],
 )
 def test_shipped_genotypes_are_built_as_their_papers_do(name, wanted, show):

@@ -17,6 +17,7 @@ from cellwright.command_line.trade_off import about_target
 from cellwright.plugins import ParetoPredictor, RandomSearch, load_dataset
 from cellwright.plugins.metrics import METRICS, Metric
 from cellwright.search_spaces import Decision, NASNetSpace, SearchSpace, Skeleton
+from cellwright.search_spaces.piece_costs import PieceCosts
 from cellwright.searches.folder import read_settings
 from cellwright.searches.front import front
 from cellwright.searches.settings import Settings
@@ -308,12 +309,19 @@ def test_several_objectives_are_searched_for_in_every_host(cellwright, home, hos
     )  # fmt: skip
     assert code == 0, printed
     rows = table(home / out)
-    assert read_settings(home / out).strategy == "pareto-predictor"
-    strategy = ParetoPredictor(SPACE, seed=0)
+    settings = read_settings(home / out)
+    data = settings.load_data()
+    how = (data.input_shape, data.classes, {"filters": 2})
+    parameters = PieceCosts(SPACE, "parameters", *how)
+    strategy = ParetoPredictor(SPACE, seed=0, computed=[None, lambda x: -parameters(x)])
     for number, row in enumerate(rows):
         asked = strategy.ask(number)
         assert {name: row[name] for name in asked} == {n: str(x) for n, x in asked.items()}
         strategy.tell(number, asked, (float(row["val_accuracy"]), -float(row["parameters"])))
+        assert parameters(asked) == float(row["parameters"])
+    assert settings.strategy == "pareto-predictor"
+    before = replace(settings, edition=2)  # a search that began before goes on as it was
+    assert before.strategy_arguments(settings.make_evaluation()) == {}
     printed, _ = cellwright(home, "show", out)
     assert "front: validation accuracy against parameters" in printed
     assert (home / out / "pictures" / "front_children.png").exists()

@@ -14,14 +14,21 @@ from pathlib import Path
 import pytest
 
 from cellwright.plugins import make_strategy
-from cellwright.search_spaces import ConvNetSpace, Decision, NASNetSpace, SearchSpace
+from cellwright.search_spaces import (
+    AroundSpace,
+    ConvNetSpace,
+    Decision,
+    EdgeCellSpace,
+    NASNetSpace,
+    SearchSpace,
+)
 
 PLAIN = SearchSpace(
     [Decision(f"cell/{i}/operation", ("a", "b", "c", "d")) for i in range(6)]
     + [Decision("width", (0.25, 0.5, 1.0)), Decision("skip", (True, False)), Decision("n", (1, 2))]
 )
 GROWING = ConvNetSpace(layers=(1, 2, 3), every=10)  # what trials settle, and what has no effect
-SPACES = {"plain": PLAIN, "cells": NASNetSpace(blocks=2)}
+SPACES = {"plain": PLAIN, "cells": NASNetSpace(blocks=2), "edges": EdgeCellSpace()}
 BOOK = NASNetSpace()
 STRATEGIES = {
     "random": {},
@@ -348,6 +355,16 @@ def test_space_grows_alike_in_every_host(host, tmp_path):
     found = host(*setting).run(TRIALS)
     assert found == bare_loop(*setting[:-1])
     assert [params["depth"] for params in found] == [1] * 10 + [2] * 10 + [3] * 5
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_search_around_a_network_begins_with_it_in_every_host(host, tmp_path):
+    space = AroundSpace("mobilenet-v3-small")
+    setting = (space, "evolution", 2, FAILING, tmp_path)
+    host(*setting).run(HALF)
+    found = host(*setting).run(TRIALS)
+    assert found == bare_loop(*setting[:-1])
+    assert [params == space.centre for params in found] == [True] + [False] * (TRIALS - 1)
 
 
 @pytest.mark.parametrize("host", HOSTS)

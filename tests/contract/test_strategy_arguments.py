@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cellwright.plugins import MovingAverage, RollingWindow
+from cellwright.plugins import MovingAverage, RollingWindow, make_strategy
 from cellwright.search_spaces import CellwrightError, Decision, SearchSpace
 
 PLAIN = SearchSpace([Decision("a", (1, 2, 3)), Decision("b", ("x", "y"))])
@@ -65,7 +65,9 @@ def command_line(**arguments):
         for name, value in arguments.items()
     ]
     settings = settings_of(strategy="reinforce", strategy_arg=texts, **seed)
-    return settings.make_strategy(PLAIN)
+    return make_strategy(
+        settings.strategy, PLAIN, seed=settings.seed, **settings.strategy_arguments()
+    )
 
 
 ENTRANCES = [
@@ -110,6 +112,17 @@ def test_what_is_refused_is_named_with_what_is_allowed(make, arguments, words):
         make(**arguments)
 
 
+@entrances
+def test_a_search_starts_from_what_is_known_to_be_good(make):
+    good = [{"a": 3, "b": "y"}, {"a": 1, "b": "x"}]
+    if make is command_line:
+        pytest.skip("it names files and genotypes: see test_start")
+    strategy = make(start=good, seed=1)
+    assert [strategy.ask(number) for number in range(2)] == good
+    with pytest.raises(ValueError, match="a = 7 is not allowed"):
+        make(start=[{"a": 7, "b": "y"}])
+
+
 def test_the_books_controller_has_one_name_in_every_host(tmp_path):
     made = []
     if pytest.importorskip("keras_tuner"):
@@ -135,7 +148,7 @@ def test_the_books_controller_has_one_name_in_every_host(tmp_path):
             write_experiment(tmp_path / "b", strategy="reinforce", arguments={"tune": 1})
     from cellwright.command_line.options import settings_of
 
-    made.append(settings_of(strategy="reinforce-book").make_strategy(PLAIN))
+    made.append(settings_of(strategy="reinforce-book", space="mlp").make_strategy())
     for strategy in made:
         assert (strategy.batch, strategy.exploration, strategy.standardise) == (1, 0.5, False)
         assert (strategy.baseline.size, strategy.baseline.start) == (20, (0.1,))

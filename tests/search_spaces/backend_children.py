@@ -29,9 +29,11 @@ from cellwright.plugins.training.best_child import keep_best
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import (
     OPERATION_SETS,
+    AroundSpace,
     Block,
     Cell,
     ConvNetSpace,
+    EdgeCellSpace,
     Genotype,
     MLPSpace,
     MnasNetSpace,
@@ -42,7 +44,9 @@ from cellwright.search_spaces import (
 
 THREE = Skeleton.cifar(1, 4, reductions=1)  # a normal, a reduction and a normal cell
 MNASNET = MnasNetSpace(layers=(1, 2), filters=(4, 4), strides=(2, 2), stem=4, head=8)
+AROUND = AroundSpace("mobilenet-v3-small")
 MLP = MLPSpace(nodes=(4, 8), length=6)
+EDGE_CELL = EdgeCellSpace()
 CONVNET = ConvNetSpace(layers=(2, 4), strides=True)
 
 
@@ -85,7 +89,9 @@ QUICK = {
         sampled, NASNetSpace(blocks=2, combinations=("concat",)), (9, 11, 1), filters=3
     ),
     "mnasnet": partial(sampled, MNASNET, (15, 15, 3), 1),
+    "around": partial(sampled, AROUND, (15, 18, 3), 1, width=0.25),
     "convnet": partial(sampled, CONVNET, (17, 10, 3), filters=4),
+    "edge cell": partial(sampled, EDGE_CELL, (15, 16, 3), 2, filters=4, repeats=1),
     "mlp": partial(sampled, MLP, (11,), 5),
     "mlp, regression": partial(regression, (11,)),
 }
@@ -122,12 +128,30 @@ WIDE = {
     "darts-v2, imagenet": partial(
         published, "darts-v2", (65, 49, 3), Skeleton.darts_imagenet(1, 4)
     ),
+    "pnasnet-5": partial(published, "pnasnet-5", (33, 31, 3), Skeleton.pnasnet(2, 4)),
+    "pnasnet-5, imagenet": partial(
+        published, "pnasnet-5", (65, 49, 3), Skeleton.pnasnet_imagenet(1, 4)
+    ),
+    **{
+        name: partial(published, name, (33, 31, 3), Skeleton.cifar(1, 8))
+        for name in ("amoebanet-b", "amoebanet-c", "amoebanet-d")
+    },
     "mnasnet-a1": partial(published, "mnasnet-a1", (33, 47, 3), width=0.25),
     "mnasnet-b1": partial(published, "mnasnet-b1", (32, 32, 3), width=0.25, stem_stride=1),
+    "mobilenet-v2": partial(published, "mobilenet-v2", (33, 47, 3), width=0.25),
+    "mobilenet-v3-small": partial(published, "mobilenet-v3-small", (49, 64, 3), width=0.5),
+    "efficientnet-b0": partial(published, "efficientnet-b0", (33, 32, 3), width=0.25),
+    "efficientnet-v2-b0": partial(published, "efficientnet-v2-b0", (33, 47, 3), width=0.25),
     **{f"mnasnet {seed}": partial(sampled, MNASNET, (31, 17, 3), seed) for seed in range(2, 6)},
     **{
         f"convnet {seed}": partial(sampled, ConvNetSpace(strides=True), (33, 17, 3), seed)
         for seed in range(3)
+    },
+    **{
+        f"edge cell {seed}": partial(
+            sampled, EDGE_CELL, (33, 17, 3), seed, filters=4, repeats=2, dead_edges=seed % 2 == 1
+        )
+        for seed in range(4)
     },
 }
 LISTS = {"quick": QUICK, "wide": WIDE}

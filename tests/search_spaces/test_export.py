@@ -13,7 +13,16 @@ import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from cellwright.search_spaces import ConvNetSpace, ExportFailed, MLPSpace, MnasNetSpace, NASNetSpace
+from cellwright.search_spaces import (
+    AroundSpace,
+    ConvNetSpace,
+    EdgeCellSpace,
+    ExportFailed,
+    MLPSpace,
+    MnasNetSpace,
+    NASNetSpace,
+    load_genotype,
+)
 from cellwright.search_spaces.backend import WRITERS, backend
 from cellwright.search_spaces.export import (
     convert_to_litert,
@@ -282,11 +291,13 @@ def as_set(model):
         (NASNetSpace.amoebanet(blocks=1), {"filters": 4, "repeats": 1, "reductions": 1}),
         (NASNetSpace(blocks=2, combinations=("concat",)), {"filters": 3, "reductions": 1}),
         (ConvNetSpace(strides=True), {}),
+        (EdgeCellSpace(), {"filters": 4, "repeats": 1, "dead_edges": True}),
         pytest.param(MnasNetSpace(), {"filters": 8}, marks=pytest.mark.slow),
+        pytest.param(AroundSpace("mobilenet-v3-small"), {"width": 0.5}, marks=pytest.mark.slow),
         pytest.param(NASNetSpace.published(), {"filters": 3}, marks=pytest.mark.slow),
         pytest.param(NASNetSpace(), {"filters": 3}, marks=pytest.mark.slow),
     ],
-    ids=["amoebanet", "book, small", "convnet", "mnasnet", "nasnet", "book"],
+    ids=["amoebanet", "book, small", "convnet", "edge cell", "mnasnet", "around", "nasnet", "book"],
 )
 def test_the_python_file_builds_the_same_layers_and_connections(space, options):
     params = space.sample(np.random.default_rng(7))
@@ -617,8 +628,11 @@ SWEEP = {
     "nasnet": (NASNetSpace.published(), {"filters": 8, "repeats": 1, "reductions": 1}),
     "amoebanet": (NASNetSpace.amoebanet(), {"filters": 8, "repeats": 1, "reductions": 1}),
     "mnasnet": (MnasNetSpace(), {"filters": 16}),
+    "around": (AroundSpace("mobilenet-v3-small"), {"width": 0.25}),
+    "around, fused": (AroundSpace("efficientnet-v2-b0"), {"width": 0.25}),
     "convnet": (ConvNetSpace(), {}),
     "convnet strided": (ConvNetSpace(strides=True), {}),
+    "edge cell": (EdgeCellSpace(), {"repeats": 2}),
 }
 
 
@@ -644,3 +658,23 @@ def test_every_child_of_every_space_can_be_exported(name, number):
         ]
     for file in files:  # what is further away was refused
         print(f"{name} {number}: {file}")
+
+
+@litert
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mobilenet-v3-small",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("mobilenet-v2", "efficientnet-b0", "efficientnet-v2-b0")
+        ),
+    ],
+)
+def test_published_networks_of_blocks_can_be_exported(name):
+    """With hard swish and hard sigmoid, ReLU6, swish, fused blocks and layers that are dropped."""
+    model = varied(load_genotype(name).build((40, 33, 3), 3, seed=0, width=0.25))
+    x = images(8, (40, 33, 3))
+    export_litert(model, "child.tflite", images=x)
+    export_onnx(model, "child.onnx", images=x)
+    export_python(model, "child.py", images=x)

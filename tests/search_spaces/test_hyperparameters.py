@@ -15,6 +15,7 @@ from cellwright.plugins.strategies.checks import check_strategy
 from cellwright.search_spaces import (
     ConvNetSpace,
     Decision,
+    EdgeCellSpace,
     Float,
     Int,
     InvalidArchitecture,
@@ -161,9 +162,14 @@ def test_a_strategy_learns_from_numbers_between_its_levels():
 def test_the_options_of_a_space_are_those_of_its_child_builder():
     pytest.importorskip("keras")
     from cellwright.search_spaces.convnet.child import build_convnet
+    from cellwright.search_spaces.edge_cell.child import build_edge_cells
     from cellwright.search_spaces.mnasnet.child import build_mnasnet
 
-    for space, builder in ((ConvNetSpace, build_convnet), (MnasNetSpace, build_mnasnet)):
+    for space, builder in (
+        (ConvNetSpace, build_convnet),
+        (MnasNetSpace, build_mnasnet),
+        (EdgeCellSpace, build_edge_cells),
+    ):
         parameters = inspect.signature(builder).parameters.values()
         keywords = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
         assert space.options == keywords - {"seed"}

@@ -12,12 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellwright.search_spaces import (
+    AroundSpace,
     ConvNetSpace,
     Decision,
+    EdgeCellSpace,
     Float,
     Int,
     JointSpace,
     MLPSpace,
+    MnasBlock,
+    MnasNetGenotype,
     MnasNetSpace,
     NASNetSpace,
     SearchSpace,
@@ -73,11 +77,21 @@ KINDS = {
                   stem=(16, 32), head=(16, 1280)),
         {"layers": (1, 2), "filters": (8, 8), "strides": (1, 2), "stem": 32, "head": 1280},
     ),
+    "around": (
+        AroundSpace,
+        arguments(network=("mobilenet-v2", "mnasnet-a1", MnasNetGenotype((MnasBlock("conv", 8),)))),
+        {"network": "mobilenet-v2"},
+    ),
     "convnet": (
         ConvNetSpace,
         arguments(layers=((1,), (1, 2)), strides=(False, True), filters=((4,), (4, 8)),
                   sizes=((1,), (1, 3)), every=(None, 1, 5)),
         {"layers": (1, 2), "strides": False, "filters": (4, 8), "sizes": (1, 3), "every": None},
+    ),
+    "edge cell": (
+        EdgeCellSpace,
+        arguments(nodes=(2, 3, 4), operations=(("none",), ("none", "skip_connect"))),
+        {"nodes": 4, "operations": ("skip_connect", "nor_conv_3x3")},
     ),
     "mlp": (
         MLPSpace,

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from cellwright.search_spaces import (
+    AroundSpace,
     ConvNetSpace,
     Decision,
+    EdgeCellSpace,
     Float,
     JointSpace,
     MLPSpace,
@@ -40,7 +42,9 @@ def test_hyperparameters_are_left_out() -> None:
         SearchSpace([Decision("width", (8, 16)), Decision("skip", (True, False))]),
         MLPSpace(),
         ConvNetSpace(),
+        EdgeCellSpace(),
         MnasNetSpace(),
+        AroundSpace("efficientnet-b0"),
         NASNetSpace.published(),
         NASNetSpace.amoebanet(),
     ],

@@ -7,7 +7,9 @@ keras = pytest.importorskip("keras")
 
 from cellwright.plugins.scoring.reference import reference_network  # noqa: E402
 from cellwright.search_spaces import (  # noqa: E402
+    AroundSpace,
     ConvNetSpace,
+    EdgeCellSpace,
     MLPSpace,
     MnasNetSpace,
     NASNetSpace,
@@ -48,7 +50,9 @@ SPACES = {
         SHAPE,
         {"filters": 4},
     ),
+    "around": (AroundSpace("efficientnet-v2-b0"), SHAPE, {"filters": 8}),
     "convnet": (ConvNetSpace(layers=3, strides=True), SHAPE, {"filters": 4}),
+    "edge cell": (EdgeCellSpace(), SHAPE, {"filters": 4, "repeats": 1, "dead_edges": True}),
     "mlp": (MLPSpace(), SHAPE, {}),
 }
 

@@ -11,6 +11,7 @@ from cellwright.plugins import make_strategy
 from cellwright.search_spaces import (
     ConvNetSpace,
     Decision,
+    EdgeCellSpace,
     Float,
     Int,
     InvalidArchitecture,
@@ -95,7 +96,11 @@ def test_a_joint_space_stays_one_and_an_empty_part_is_the_whole() -> None:
     assert part(JOINT, learning_rate=[1e-3]).size == JOINT.size / 5
 
 
-@pytest.mark.parametrize("whole", [ConvNetSpace(layers=4), MLPSpace()], ids=["convnet", "mlp"])
+@pytest.mark.parametrize(
+    "whole",
+    [ConvNetSpace(layers=4), EdgeCellSpace(), MLPSpace()],
+    ids=["convnet", "edge cell", "mlp"],
+)
 def test_spaces_with_anchors_and_with_ends(whole: SearchSpace) -> None:
     first = whole.decisions[0]
     space = narrowed(whole, [part_of(first, first.choices[:1])])

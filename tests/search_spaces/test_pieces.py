@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from cellwright.search_spaces import (
+    AroundSpace,
     Decision,
+    EdgeCellSpace,
     InvalidArchitecture,
     MnasNetSpace,
     NASNetSpace,
@@ -39,6 +41,12 @@ CASES = {
         (33, 32, 3),
         {"drop_path_keep": 0.6},
     ),
+    "pnasnet": (NASNetSpace.published(blocks=2), SHAPE, {"skeleton": Skeleton.pnasnet(2, 6)}),
+    "pnasnet, large": (
+        NASNetSpace.published(blocks=1),
+        (37, 34, 3),
+        {"skeleton": Skeleton.pnasnet_imagenet(1, 8)},
+    ),
     "darts": (NASNetSpace(blocks=2, operation_set="darts", hierarchical=True), SHAPE, {}),
     "DARTS": (NASNetSpace.darts(blocks=2), SHAPE, {"filters": 6, "repeats": 1}),
     "DARTS, one state": (
@@ -52,10 +60,21 @@ CASES = {
         {},
     ),
     "mnasnet": (MnasNetSpace(layers=(1, 2, 2), filters=(8, 12, 16), strides=(1, 2, 2)), SHAPE, {}),
+    "around": (
+        AroundSpace("mobilenet-v3-small"),
+        SHAPE,
+        {"width": 0.25, "weights": None, "drop_connect": 0.2},
+    ),
     "mnasnet, narrow": (
         MnasNetSpace(layers=(2, 3), filters=(16, 24), strides=(2, 1), head=40),
         SHAPE,
         {"filters": 8, "stem_stride": 1, "momentum": 0.9},
+    ),
+    "edge cell": (EdgeCellSpace(), SHAPE, {"filters": 4, "repeats": 2}),
+    "edge cell, dead edges": (
+        EdgeCellSpace(),
+        SHAPE,
+        {"filters": 4, "repeats": 1, "reductions": 1, "dead_edges": True, "momentum": 0.9},
     ),
 }
 
@@ -77,7 +96,7 @@ def test_pieces_cost_together_what_the_network_costs(case):
     for piece, model in built.items():
         height, width, _ = piece.shape
         assert model.input_shape[1:] == piece.shape
-        if piece.operation not in ("head", "classes", "stem"):
+        if piece.operation.partition("_")[0] not in ("head", "classes", "stem"):
             stride = piece.stride
             expected = (-(-height // stride), -(-width // stride), piece.filters)
             assert model.output_shape[1:] == expected, piece

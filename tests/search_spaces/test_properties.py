@@ -1,17 +1,22 @@
 """Whatever is sampled from a space builds, trains and begins as its seed says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellwright.search_spaces import (
+    AroundSpace,
     ConvNetSpace,
+    EdgeCellSpace,
     MLPSpace,
     MnasNetSpace,
     NASNetSpace,
     Skeleton,
     UnbuildableChild,
+    load_genotype,
 )
 
 keras = pytest.importorskip("keras")
@@ -28,10 +33,16 @@ SPACES = {
     "large": (NASNetSpace.amoebanet(), {"skeleton": Skeleton.imagenet_large(1, 6)}, (32, 64)),
     "DARTS": (NASNetSpace.darts(), {"filters": 3, "repeats": 1}, (8, 32, 64)),
     "DARTS, large": (NASNetSpace.darts(), {"skeleton": Skeleton.darts_imagenet(1, 4)}, (32, 64)),
+    "PNASNet": (NASNetSpace.published(), {"skeleton": Skeleton.pnasnet(2, 4)}, (8, 32)),
     "mnasnet": (MnasNetSpace(), {"filters": 8}, (8, 32, 64)),
+    "around": (AroundSpace("mobilenet-v3-small"), {"filters": 4}, (8, 32, 64)),
+    "around, fused": (AroundSpace("efficientnet-v2-b0"), {"filters": 8}, (8, 32, 64)),
     "convnet": (ConvNetSpace(strides=True), {"filters": 4}, (8, 32, 64)),
+    "edge cell": (EdgeCellSpace(), {"filters": 4, "repeats": 1}, (8, 32, 64)),
     "mlp": (MLPSpace(length=6), {}, (8, 32, 64)),
 }
+B0 = load_genotype("efficientnet-v2-b0").blocks
+THREE_BLOCKS = (*B0[:2], replace(B0[3], layers=1))
 # The same spaces with less in each: a child of these builds in a second.
 FEW = {"blocks": 2, "skeleton": Skeleton.cifar(1, 4, reductions=1)}
 SMALL = {
@@ -43,7 +54,9 @@ SMALL = {
     "enas": NASNetSpace.published(operation_set="enas", **FEW),
     "DARTS": NASNetSpace.darts(blocks=2, skeleton=Skeleton.darts(1, 4, reductions=1)),
     "mnasnet": MnasNetSpace(layers=(1, 2), filters=(4, 4), strides=(1, 2), stem=4, head=8),
+    "around": AroundSpace(replace(load_genotype("efficientnet-v2-b0"), blocks=THREE_BLOCKS)),
     "convnet": ConvNetSpace(layers=(1, 2), strides=True, filters=(2, 3)),
+    "edge cell": EdgeCellSpace(nodes=3),
     "mlp": MLPSpace(),
 }
 

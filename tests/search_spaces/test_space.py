@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellwright.search_spaces import (
+    AroundSpace,
     ConvNetSpace,
     Decision,
+    EdgeCellSpace,
     InvalidArchitecture,
     MnasNetSpace,
     NASNetSpace,
@@ -30,9 +32,11 @@ SPACES = [
         NASNetSpace.amoebanet(),
         NASNetSpace.darts(),
         MnasNetSpace(),
+        AroundSpace("mobilenet-v3-large"),
     ),
     *(NASNetSpace.published(operation_set=name) for name in ("darts", "enas")),
     *(ConvNetSpace(layers=(1, 3), strides=True), ConvNetSpace.published()),
+    *(EdgeCellSpace(), EdgeCellSpace(nodes=3, operations=("skip_connect", "nor_conv_3x3"))),
 ]
 seeds = st.integers(0, 2**32 - 1)
 

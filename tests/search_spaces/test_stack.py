@@ -150,6 +150,8 @@ def test_spaces_draw_without_a_model():
         assert words[-1] == "blocks"
     wide = MnasBlock("mbconv", 1024, 12, kernel=7, stride=2, expansion=12, squeeze=0.5, skip="pool")
     check_page(MnasNetGenotype((wide,), name="a network").figures()["blocks"])
+    fused = MnasBlock("fused", 8, 12, 3, 2, 11.75, 0.5, "pool", "hard_swish")
+    check_page(MnasNetGenotype((fused,), activation="relu6", features=8).figures()["blocks"])
     cells = NASNetSpace()
     genotype = cells.genotype(cells.sample(np.random.default_rng(0)))
     assert list(genotype.figures()) == ["normal cell", "reduction cell"]

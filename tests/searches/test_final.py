@@ -208,6 +208,15 @@ def test_sizes_that_a_network_cannot_have_are_refused(size, told, small, tmp_pat
         find_candidate(str(tmp_path / "small.json"), None, size)
 
 
+def test_edge_cells_are_repeated_and_have_no_auxiliary_head(tmp_path):
+    (tmp_path / "edges.json").write_text(json.dumps({"edges": [["nor_conv_1x1"]]}))
+    candidate = find_candidate(str(tmp_path / "edges.json"), None, Size(repeats=2, filters=4))
+    network = candidate.build((8, 8, 1), 3, 0, 7)
+    assert sum("_edge_01_nor_conv_1x1_convolution" in layer.name for layer in network.layers) == 6
+    with pytest.raises(CellwrightError, match="--auxiliary: for networks of normal and reduction"):
+        find_candidate(str(tmp_path / "edges.json"), None, Size(auxiliary=True))
+
+
 def test_values_out_of_range_are_refused(small, images, tmp_path):
     for wrong in ({"repeats": 0}, {"filters": -1}, {"drop_path": 1.0}, {"skeleton": "sifar"}):
         with pytest.raises(CellwrightError, match=f"--{next(iter(wrong)).replace('_', '-')}"):

@@ -10,9 +10,11 @@ import numpy as np
 from cellwright.plugins.strategies.arrays import Array, Indices
 from cellwright.search_spaces import SearchSpace
 
+_DRAWN = 1000  # architectures from which the scales of graph features are taken
+
 
 class Features:
-    """Columns for a regressor, each of them a sum of one-hot columns.
+    """Columns for a regressor: sums of one-hot columns, and what a space says of its graphs.
 
     - One-hot: a column for each choice of each decision.
     - Counts: how often each choice is taken among several decisions of one kind whose names begin
@@ -20,8 +22,9 @@ class Features:
     - Ranks: a number's rank among the choices, for decisions between three or more numbers.
     - Words: for choices of several words, such as ``"64 relu"``, a column for each word that
       several choices of the decision have, and the rank of the number in them.
+    - Graph features: those of `SearchSpace.graph_features`, less those that never vary.
 
-    Counts, ranks and words have variance 1 over architectures drawn at random.
+    Counts, ranks, words and graph features have variance 1 over architectures drawn at random.
 
     Args:
         space: Whose architectures are encoded.
@@ -29,7 +32,7 @@ class Features:
     Attributes:
         groups: The group of each column, (columns,), from 0 without gaps. Columns that a regressor
             is to judge together share one: those of a decision, of a family of counts, of a rank,
-            or of a decision's words.
+            or of a decision's words. A graph feature has one of its own.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -39,13 +42,24 @@ class Features:
             *self._one_hot(), *self._counts(space), *self._ranks(space), *self._words(space),
         ]  # fmt: skip
         self._sums = np.concatenate(blocks, axis=1)  # (one-hot columns, columns)
-        self.groups = np.repeat(np.arange(len(blocks)), [block.shape[1] for block in blocks])
+        groups = np.repeat(np.arange(len(blocks)), [block.shape[1] for block in blocks])
+        self._graph = space.graph_features
+        drawn = np.random.default_rng(0).integers(self._sizes, size=(_DRAWN, len(self._sizes)))
+        graph = self._graph(drawn)
+        self._mean, deviation = graph.mean(axis=0), graph.std(axis=0)
+        self._varied = np.flatnonzero(deviation > 0)
+        self._deviation = deviation[self._varied]
+        self.groups = np.concatenate([groups, len(blocks) + np.arange(len(self._varied))])
 
     def __call__(self, indices: Indices) -> Array:
         """The features, (architectures, columns), of ``indices``, (architectures, decisions)."""
         one_hot = np.zeros((len(indices), len(self._sums)))
         np.put_along_axis(one_hot, indices + self._firsts, 1.0, axis=1)
-        return one_hot @ self._sums
+        sums: Array = one_hot @ self._sums
+        if not len(self._varied):
+            return sums
+        graph = (self._graph(indices) - self._mean)[:, self._varied] / self._deviation
+        return np.concatenate([sums, graph], axis=1)
 
     def _one_hot(self) -> Iterator[Array]:
         for position in range(len(self._sizes)):

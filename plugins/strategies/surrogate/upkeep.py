@@ -73,3 +73,8 @@ def training_set(
         others = np.setdiff1d(chosen, kept)
         chosen = np.sort(np.concatenate([kept, others[len(kept) - most :]]))
     return np.array([keys[place] for place in chosen.tolist()], dtype=np.intp), rewards[chosen]
+
+
+def highest(rewards: Array, count: int) -> Indices:
+    """Positions of the ``count`` highest rewards, (count,), the highest first."""
+    return np.argsort(-rewards, kind="stable")[:count]

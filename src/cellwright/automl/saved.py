@@ -14,9 +14,9 @@ from cellwright.automl.plain import from_plain, to_plain
 from cellwright.plugins.checked import as_kind
 from cellwright.plugins.files import atomic_write
 from cellwright.plugins.model.document import Document
-from cellwright.plugins.model.network_file import digest_of, read_network
 from cellwright.plugins.model.trained import DOCUMENT, NETWORK, TrainedModel, reader_from_json
 from cellwright.search_spaces import CorruptedState, Value
+from cellwright.search_spaces.network_file import digest_of, read_network
 from cellwright.searches.trial import Trial
 
 # Format 1 wrote what is not plain as text, and could not read it again; 2 kept in this file what is

@@ -48,6 +48,7 @@ from cellwright.searches.checks import (
     check_storage,
     read_storage,
 )
+from cellwright.searches.earlier import with_prior
 from cellwright.searches.extras import advice
 from cellwright.searches.folder import (
     Busy,
@@ -63,7 +64,7 @@ from cellwright.searches.folder import (
 )
 from cellwright.searches.hosts import HOSTS, Driver, driver_of
 from cellwright.searches.settings import CHECKPOINTS, WEIGHTS, Settings, with_goals
-from cellwright.searches.startup import check_input, quiet_tensorflow, try_to_build
+from cellwright.searches.startup import check_input, quiet_tensorflow, try_to_build, weights_note
 from cellwright.searches.trial import Trial, counted, ranked
 from cellwright.searches.workers import check_workers
 
@@ -153,7 +154,7 @@ def search(
     settings = replace(settings, track=tuple(track or ()))
     check_folder(out)
     asked = settings.strategy
-    settings = with_edition(out, settings)
+    settings = with_prior(out, with_edition(out, settings))
     check_settings(settings)
     check_workers(settings, workers)
     settings = with_goals(settings)
@@ -221,6 +222,9 @@ def _search(out: Path, settings: Settings, workers: int) -> list[Trial]:
         driver = driver_of(settings.host)
         with quiet_tensorflow():
             try_to_build(evaluation)
+            note = weights_note(evaluation)
+    if note:
+        console.print(f"weights: {note}", highlight=False, markup=False, soft_wrap=True)
     with held_back(STOPS, STOPPING, kill=True):
         try:
             if workers == 0:
@@ -374,7 +378,8 @@ def nni_init(
     settings = replace(settings, host="nni", concurrency=concurrency)
     check_folder(folder, "the folder")
     check_settings(settings)
-    settings, evaluation = _prepare(folder, with_strategy(with_goals(settings)))
+    settings = with_prior(folder, with_strategy(with_goals(settings)))
+    settings, evaluation = _prepare(folder, settings)
     with console.status("checking that a child can be built"), quiet_tensorflow():
         check_input(evaluation)
     driver: Any = driver_of(settings.host)

@@ -20,10 +20,10 @@ from cellwright.command_line.interrupts import kept_or_told
 from cellwright.plugins import TrainedModel, load_dataset
 from cellwright.plugins.files import clear_unfinished
 from cellwright.plugins.model.labelled import Task, read_labelled
-from cellwright.plugins.model.network_file import read_network
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import CellwrightError, CorruptedState, ExportFailed
 from cellwright.search_spaces.backend import check_backend
+from cellwright.search_spaces.network_file import read_network
 from cellwright.searches.checks import check_folder
 from cellwright.searches.children import find_trial, trained_child
 from cellwright.searches.folder import read_settings

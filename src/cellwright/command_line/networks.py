@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellwright.search_spaces import CellwrightError, Genotype, MLPGenotype, MnasNetGenotype
+from cellwright.search_spaces import (
+    CellwrightError,
+    EdgeCellGenotype,
+    Genotype,
+    MLPGenotype,
+    MnasNetGenotype,
+)
 from cellwright.searches.architectures import INPUTS, find_genotype, kind_of, skeleton_of
 
 if TYPE_CHECKING:
@@ -71,6 +77,9 @@ def build_network(
         stacked = skeleton_of(genotype, kind).change(**options)
         options = {"skeleton": stacked}
         told = {"skeleton": kind, "repeats": stacked.repeats, "filters": stacked.filters}
+    elif isinstance(genotype, EdgeCellGenotype):
+        if skeleton is not None:
+            raise CellwrightError(f"--skeleton is for other cells; those of {what} have their own")
     elif skeleton is not None or repeats is not None:
         raise CellwrightError(f"--skeleton and --repeats are for cells, but {what} has none")
     elif isinstance(genotype, MLPGenotype) and filters is not None:

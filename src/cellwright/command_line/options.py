@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from cellwright.plugins import make_space
 from cellwright.plugins.data.load import BUILT_IN
 from cellwright.plugins.training.augmentation import WORDS
 from cellwright.search_spaces import CellwrightError, SearchSpace
+from cellwright.search_spaces.start import point_of
 from cellwright.searches.arguments import read_arguments
 from cellwright.searches.checks import named
 from cellwright.searches.reward import read_reward
@@ -46,13 +48,32 @@ def settings_of(
             "'baseline={window: 20}'; again for each.",
         ),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_WHAT,
+            metavar="NAME,...",
+            help="Architectures that the first trials try: published ones by name, such as "
+            "nasnet-a, or the best.json or genotype.json of a search.",
+        ),
+    ] = None,
+    after: Annotated[
+        list[str] | None,
+        typer.Option(
+            rich_help_panel=_WHAT,
+            metavar="RUN",
+            help="An earlier search of the same space, on other data say, of any host: auto and "
+            "predictor learn from what it found; again for each.",
+        ),
+    ] = None,
     space: Annotated[
         str,
         typer.Option(
             rich_help_panel=_WHAT,
             metavar="NAME",
             help="What to search: nasnet, nasnet-wide, nasnet-published, amoebanet, darts, "
-            "mnasnet, convnet, convnet-published, mlp, module:attribute.",
+            "mnasnet, convnet, convnet-published, nas-bench-201, mlp, module:attribute; or the "
+            "neighbours of a network of blocks: around=mobilenet-v3-large, around=genotype.json.",
         ),
     ] = "nasnet",
     tune: Annotated[
@@ -301,6 +322,15 @@ def settings_of(
             help="Channels of the first cells, in spaces of cells; each has a default.",
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=_TRAINING,
+            metavar="FILE",
+            help="With --space around=...: weights of that network (.keras, or .h5 of "
+            "keras.applications), with which children begin as far as they fit.",
+        ),
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(
@@ -422,6 +452,9 @@ def settings_of(
             read_reward(reward)  # refused at once
     if target_from is not None and Path(target_from).exists():
         target_from = str(Path(target_from).resolve())
+    name, of, genotype = space.partition("=")
+    if of and Path(genotype).exists():
+        space = f"{name}={Path(genotype).resolve()}"
     settings = Settings(
         host="optuna", strategy=strategy, space=space, data=data, trials=trials or 20,
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, filters=filters,
@@ -437,7 +470,9 @@ def settings_of(
         learning_rate_schedule=learning_rate_schedule, label_smoothing=label_smoothing,
         clip_norm=clip_norm, devices=devices,
         strategy_arg=read_arguments(strategy_arg or ()),
+        start=tuple(map(_from_root, _parts(start))), after=tuple(map(_from_root, after or ())),
         predict=None if predict is None else str(predict.resolve()),
+        weights=None if weights is None else str(weights.resolve()),
     )  # fmt: skip
     with named("--space"):
         make_space(settings.space)
@@ -453,6 +488,12 @@ def settings_of(
         raise CellwrightError(
             f"--objectives takes two metrics or more, each once, as a,b; got {objectives!r}"
         )
+    with named("--start"), warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always", UserWarning)
+        for one in settings.start:
+            point_of(settings.make_space(), one)
+    for note in notes:
+        typer.echo(f"--start: {note.message}", err=True)
     with named("--strategy"):
         settings.make_strategy()  # refused at once
     return settings
@@ -480,6 +521,11 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 def _parts(text: str | None) -> tuple[str, ...]:
     """The parts of a list that is separated by commas."""
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def _from_root(text: str) -> str:
+    """The path of a file or folder from the root on; any other text as it is."""
+    return str(Path(text).resolve()) if Path(text).exists() else text
 
 
 def _without_spaces(texts: list[str] | None) -> tuple[str, ...]:

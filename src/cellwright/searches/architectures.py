@@ -21,6 +21,8 @@ SKELETONS: dict[str, Callable[[], Skeleton]] = {
     "imagenet-large": Skeleton.imagenet_large,
     "darts": Skeleton.darts,
     "darts-imagenet": Skeleton.darts_imagenet,
+    "pnasnet": Skeleton.pnasnet,
+    "pnasnet-imagenet": Skeleton.pnasnet_imagenet,
 }
 # Image shape and number of classes that a skeleton was made for.
 INPUTS: dict[str, tuple[tuple[int, ...], int]] = {
@@ -30,15 +32,21 @@ INPUTS: dict[str, tuple[tuple[int, ...], int]] = {
     "imagenet-large": ((331, 331, 3), 1000),
     "darts": ((32, 32, 3), 10),
     "darts-imagenet": ((224, 224, 3), 1000),
+    "pnasnet": ((32, 32, 3), 10),
+    "pnasnet-imagenet": ((224, 224, 3), 1000),
 }
 # For images that are small for a skeleton: the one of the same paper.
-SMALLER = {"imagenet": "cifar", "darts-imagenet": "darts"}
+SMALLER = {"imagenet": "cifar", "darts-imagenet": "darts", "pnasnet-imagenet": "pnasnet"}
 # What the papers built from their cells; the first of each is the default.
 PAPERS: dict[str, dict[str, Skeleton]] = {
     "nasnet-a": {"imagenet": Skeleton.imagenet(4, 44), "cifar": Skeleton.cifar(6, 32)},
     "amoebanet-a": {"imagenet": Skeleton.imagenet(4, 50), "cifar": Skeleton.cifar(6, 36)},
+    "amoebanet-b": {"imagenet": Skeleton.imagenet(3, 62), "cifar": Skeleton.cifar(6, 36)},
+    "amoebanet-c": {"imagenet": Skeleton.imagenet(4, 50), "cifar": Skeleton.cifar(6, 36)},
+    "amoebanet-d": {"imagenet": Skeleton.imagenet(6, 256)},
     "darts-v1": {"darts-imagenet": Skeleton.darts_imagenet(), "darts": Skeleton.darts()},
     "darts-v2": {"darts-imagenet": Skeleton.darts_imagenet(), "darts": Skeleton.darts()},
+    "pnasnet-5": {"pnasnet-imagenet": Skeleton.pnasnet_imagenet(), "pnasnet": Skeleton.pnasnet()},
 }
 
 

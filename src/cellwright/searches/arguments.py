@@ -9,7 +9,13 @@ from typing import Any
 from cellwright.search_spaces import CellwrightError, read_value
 
 # Arguments that every strategy has and that options of their own set.
-_BY_OPTION = {"seed": "--seed", "space": "--space", "objectives": "--objectives"}
+_BY_OPTION = {
+    "seed": "--seed",
+    "space": "--space",
+    "objectives": "--objectives",
+    "start": "--start",
+    "prior": "--after",
+}
 
 
 def read_arguments(texts: Sequence[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from cellwright.plugins import Recipe
 from cellwright.plugins.scoring.evaluation import divide
 from cellwright.search_spaces import (
     CellwrightError,
+    EdgeCellGenotype,
     Genotype,
     JointSpace,
     MLPGenotype,
@@ -39,7 +40,7 @@ class Size:
 
     Args:
         skeleton: For cells, one of `SKELETONS`.
-        repeats: For cells, N, the normal cells in each group, at least 1.
+        repeats: For cells, N, those (the normal ones) in each group, at least 1.
         filters: F, the channels at the start, at least 1.
         drop_path: For cells, the share of operations that the last cell drops at the end of the
             training, 0 up to below 1.
@@ -70,16 +71,19 @@ class Size:
                 f"{self.drop_path}"
             )
 
-    def refuse_cells(self, what: str) -> None:
-        """Check that nothing is asked for that only cells have.
+    def refuse_cells(self, what: str, *, stacked: bool = False) -> None:
+        """Check that nothing is asked for that only a normal and a reduction cell have; ``stacked``
+        says whether ``what`` has cells of another kind, and so `repeats`.
 
         Raises:
             CellwrightError: If something is.
         """
-        given = [f.name for f in fields(self) if f.name != "filters" and getattr(self, f.name)]
+        kept = ("filters", "repeats") if stacked else ("filters",)
+        given = [f.name for f in fields(self) if f.name not in kept and getattr(self, f.name)]
         if given:
             named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-            raise CellwrightError(f"{named}: for networks of cells, and {what} has none")
+            cells = "normal and reduction cells" if stacked else "cells"
+            raise CellwrightError(f"{named}: for networks of {cells}, and {what} has none")
 
     def schedule(self, steps: int) -> dict[str, Any]:
         """Fields of a skeleton that only training knows; ``steps`` are those of all epochs."""
@@ -163,7 +167,7 @@ def _of_search(folder: Path, number: int | None, size: Size) -> Candidate:
     architecture = space.architecture if isinstance(space, JointSpace) else space
     known, told = architecture.options, f"the space {settings.meant_space}"
     if known is not None and "skeleton" not in known:
-        size.refuse_cells(told)
+        size.refuse_cells(told, stacked="repeats" in known)
     if size.filters is not None and known is not None and "filters" not in known:
         raise CellwrightError(f"--filters is for convolutions, and {told} has none")
     if size.skeleton is not None:
@@ -190,7 +194,7 @@ def _of_genotype(what: str, size: Size) -> Candidate:
     genotype = find_genotype(what)
     cells = isinstance(genotype, Genotype)
     if not cells:
-        size.refuse_cells(what)
+        size.refuse_cells(what, stacked=isinstance(genotype, EdgeCellGenotype))
     if isinstance(genotype, MLPGenotype) and size.filters is not None:
         raise CellwrightError(f"--filters is for convolutions, and {what} has none")
     mine = {"repeats": size.repeats, "filters": size.filters}

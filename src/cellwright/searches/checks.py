@@ -184,6 +184,13 @@ def _check_training(settings: Settings) -> None:
             f"--filters {settings.filters} is for spaces of convolutions, and "
             f"{settings.meant_space} has none: leave it out"
         )
+    if settings.weights is not None and "weights" not in (network.options or ()):
+        raise CellwrightError(
+            f"--weights are of the network that is searched around, and {settings.meant_space} is "
+            "around none: give --space around=mobilenet-v2 or another, or leave it out"
+        )
+    if settings.weights is not None and not Path(settings.weights).is_file():
+        raise CellwrightError(f"--weights: there is no file {settings.weights}")
     searched = set(space.names) - set(network.names)
     given = {"filters": settings.filters is not None,
              "learning_rate": settings.learning_rate != _LEARNING_RATE,

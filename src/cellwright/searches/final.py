@@ -19,11 +19,11 @@ from cellwright.plugins.interrupts import never_a_failure
 from cellwright.plugins.metrics import DATA_WAIT
 from cellwright.plugins.model import TrainedModel
 from cellwright.plugins.model.labelled import Labelled
-from cellwright.plugins.model.network_file import read_network
 from cellwright.plugins.model.scores import score
 from cellwright.plugins.model.trained import DOCUMENT
 from cellwright.plugins.training.checkpoints import Checkpoint, History
 from cellwright.search_spaces import CellwrightError, CorruptedState
+from cellwright.search_spaces.network_file import read_network
 from cellwright.searches.candidate import Candidate
 from cellwright.searches.final_place import ANEW, PLAN, TRAINING, is_finished, plan_of
 from cellwright.searches.sources import Sources, load_all, load_test

@@ -21,7 +21,7 @@ from cellwright.searches.settings import FILE, LISTS, SCHEDULES, Settings, as_to
 
 # A search that goes on may train more children, read the same data in another way, and tell others
 # of the children. All else must stay, or the results do not compare.
-_MAY_CHANGE = {"trials", "concurrency", "track", "stream"}
+_MAY_CHANGE = {"trials", "concurrency", "track", "stream", "prior"}
 _ONE_OF: dict[str, list[str | None]] = {"host": [*HOSTS], "schedule": [None, *SCHEDULES]}
 _WORKERS = ".workers"  # in the folder: a lock for each process that helps
 _REMEDY = (

@@ -57,7 +57,7 @@ def search(
 
     tuner = Tuner(
         evaluation,
-        _oracle(settings),
+        _oracle(settings, evaluation),
         keep=keep_best(folder),
         report=on_epoch,
         directory=str(folder),
@@ -66,12 +66,12 @@ def search(
     tuner.search(verbose=0)
 
 
-def _oracle(settings: Settings) -> StrategyOracle:
+def _oracle(settings: Settings, evaluation: Evaluation | None = None) -> StrategyOracle:
     objectives = [kt.Objective(name, way[:3]) for name, way in settings.goals.items()]
     return StrategyOracle(
         objectives if len(objectives) > 1 else objectives[0],
         settings.trials,
-        strategy=settings.make_strategy(),
+        strategy=settings.make_strategy(evaluation),
         schedule=settings.make_schedule(),
         max_consecutive_failed_trials=settings.trials + 1,
     )

@@ -76,6 +76,7 @@ def search(
     _write(
         experiment,
         settings,
+        evaluation,
         name=f"cellwright {folder.resolve().name}",
         script=_TRIAL.format(folder=str(folder.resolve())),
         overwrite=True,
@@ -117,7 +118,7 @@ def write(
         name, arguments = split_named(settings.reward, "--reward")
         made["reward"] = call("make_reward", name, **arguments)
     script = trial_script(**_arguments_of(evaluation, made))
-    return _write(folder, settings, script=script, overwrite=overwrite, numeric=numeric)
+    return _write(folder, settings, evaluation, script=script, overwrite=overwrite, numeric=numeric)
 
 
 def _meters(settings: Settings) -> str | None:
@@ -152,12 +153,12 @@ def _arguments_of(evaluation: Evaluation, made: Mapping[str, str | None]) -> dic
     return texts
 
 
-def _write(experiment: Path, settings: Settings, **more: Any) -> list[Path]:
+def _write(experiment: Path, settings: Settings, evaluation: Evaluation, **more: Any) -> list[Path]:
     schedule = settings.make_schedule()
     return write_experiment(
         experiment,
         strategy=settings.strategy,
-        arguments=settings.strategy_arguments,
+        arguments=settings.strategy_arguments(evaluation),
         space=str(settings.meant_space),
         tune=settings.tune,
         seed=settings.seed,

@@ -51,7 +51,7 @@ JOURNAL = "study.journal"
 _SEARCH = "cellwright:search"  # system attribute of a study: the settings that all workers share
 # What each worker may have for itself: where it writes, and where its data lie.
 _MAY_DIFFER = {"host", "storage", "study", "trials", "concurrency", "track", "data", "predict",
-               "target", "deadline", "edition"}  # fmt: skip
+               "target", "deadline", "edition", "after", "prior"}  # fmt: skip
 _STATES = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed", TrialState.PRUNED: "pruned"}
 
 
@@ -98,7 +98,7 @@ def search(
         pruner=optuna.pruners.NopPruner(),
         load_if_exists=True,
     )
-    strategy = settings.make_strategy(evaluation.space)
+    strategy = settings.make_strategy(evaluation)
     study.sampler = sampler = StrategySampler(strategy, schedule=settings.make_schedule())
     sampler.check(study)
     if alone:  # nobody is left to whom they could belong
@@ -140,7 +140,7 @@ def _check_joined(study: optuna.Study, settings: Settings) -> None:
     if settings.storage is None:
         return
     # The edition counts by what it means: the space, and the arguments of the strategy.
-    meant = replace(settings, strategy_arg=settings.strategy_arguments)
+    meant = replace(settings, strategy_arg=settings.strategy_arguments())
     told = {name: x for name, x in as_told(meant).items() if name not in _MAY_DIFFER}
     told["space"] = settings.meant_space
     mine = json.loads(json.dumps(told, default=repr))  # a space may be an object

@@ -89,7 +89,7 @@ def search(
         )
     goals, place = settings.goals, folder.resolve() / PLACE
     searcher = CellwrightSearch(
-        settings.make_strategy(evaluation.space),
+        settings.make_strategy(evaluation),
         metric=list(goals),
         mode=[direction[:3] for direction in goals.values()],
         schedule=settings.make_schedule(),

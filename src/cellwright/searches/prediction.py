@@ -56,7 +56,7 @@ def check_prediction(space: SearchSpace, meter: Meter) -> None:
             f"--predict adds up latencies, and --meter measures {meter.metric}: "
             "give litert, keras, or another meter of a latency"
         )
-    if type(network).pieces is SearchSpace.pieces:
+    if not network.has_pieces:
         raise CellwrightError(
             f"--predict adds up the pieces that a network consists of, and {network!r} does not "
             "say what these are (those of cells and mnasnet do). Leave it "

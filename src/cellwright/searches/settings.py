@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -35,18 +36,29 @@ from cellwright.plugins.metrics import (
     find_metric,
     split_direction,
 )
+from cellwright.plugins.registry import AUTO_OF_SEVERAL
 from cellwright.plugins.scoring.limit import Screening
 from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.plugins.strategies.population import PopulationBased
 from cellwright.plugins.strategies.schedule import Schedule
 from cellwright.search_spaces import CellwrightError, SearchSpace
+from cellwright.search_spaces.start import point_of
+from cellwright.searches.computed import computed_objectives
 from cellwright.searches.prediction import make_predictor
 from cellwright.searches.reward import check_reward, meter_for, read_meter, read_reward
 
 FILE = "settings.json"
 CHECKPOINTS, WEIGHTS = "checkpoints", "weights"
 # Settings that are lists, and what stands between the parts where they are shown as one text.
-LISTS = {"drop": ",", "objectives": ",", "tune": " ", "track": " ", "meter": " "}
+LISTS = {
+    "drop": ",",
+    "objectives": ",",
+    "start": ",",
+    "after": " ",
+    "tune": " ",
+    "track": " ",
+    "meter": " ",
+}
 SCHEDULES = ("hyperband", "halving", "pbt")
 POPULATION = 8  # members under pbt, unless the user gives another number
 # Fields of a recipe that are the user's, beside those that every search has.
@@ -62,8 +74,9 @@ OF_RECIPE = (
     "devices",
 )
 # What names mean, by number; searches of the first kept no number. Then "nasnet", and the class by
-# its path, was the space that is "nasnet-wide" now, and `Reinforce.book` did not explore.
-EDITION = 2
+# its path, was the space that is "nasnet-wide" now, and `Reinforce.book` did not explore. Until the
+# third, no objective was computed.
+EDITION = 3
 
 
 @dataclass(frozen=True)
@@ -115,10 +128,14 @@ class Settings:
     step: int | None = None
     reward: str | None = None  # see `read_reward`
     one_shot: bool = False
+    weights: str | None = None  # of the network that is searched around
     track: tuple[str, ...] = ()  # each as `make_tracker` takes it
     study: str | None = None  # its name in the storage; after the folder if None
     edition: int = EDITION  # no option: a search that goes on keeps its own
     strategy_arg: Mapping[str, Any] = field(default_factory=dict)  # of the strategy, by its names
+    start: tuple[str, ...] = ()  # names of genotypes, and paths of files from the root on
+    after: tuple[str, ...] = ()  # earlier runs, paths from the root on
+    prior: tuple[Any, ...] = ()  # no option: what they found, see `with_prior`
 
     @property
     def goals(self) -> dict[str, Direction]:
@@ -197,7 +214,8 @@ class Settings:
     @property
     def options(self) -> dict[str, Any]:
         """The options of ``space.build``."""
-        return {} if self.filters is None else {"filters": self.filters}
+        given = {"filters": self.filters, "weights": self.weights}
+        return {name: value for name, value in given.items() if value is not None}
 
     @property
     def cost(self) -> str | None:
@@ -245,25 +263,36 @@ class Settings:
         texts += [text.partition(",")[0].strip() for text in (*self.meter, self.reward or "")]
         return [text for text in (self.space, self.meant_space, *texts) if isinstance(text, str)]
 
-    @property
-    def strategy_arguments(self) -> dict[str, Any]:
-        """The arguments of the strategy beside its space, its seed and its objectives."""
+    def strategy_arguments(self, evaluation: Evaluation | None = None) -> dict[str, Any]:
+        """The arguments of the strategy beside its space, its seed and its objectives.
+
+        With the ``evaluation`` of the search, objectives that can be are computed.
+        """
         before = {"exploration": 0.0} if self.edition < 2 else {}
-        usual = before if self.strategy.endswith(":Reinforce.book") else {}
+        usual: dict[str, Any] = before if self.strategy.endswith(":Reinforce.book") else {}
+        if evaluation is not None and self.edition >= 3 and self.strategy == AUTO_OF_SEVERAL:
+            usual |= computed_objectives(self.goals, self.make_meters(), evaluation)
+        if self.after:
+            usual["prior"] = [list(results) for results in self.prior]
+        if self.start:
+            space = self.make_space() if evaluation is None else evaluation.space
+            with warnings.catch_warnings():  # `settings_of` says what is not quite a point
+                warnings.simplefilter("ignore", UserWarning)
+                usual["start"] = [point_of(space, one) for one in self.start]
         return {**usual, **self.strategy_arg}
 
-    def make_strategy(self, space: SearchSpace | None = None) -> Strategy:
-        """The strategy, on ``space`` or on a new `make_space`.
+    def make_strategy(self, evaluation: Evaluation | None = None) -> Strategy:
+        """The strategy, on the space of the ``evaluation`` or on a new `make_space`.
 
         Raises:
             ValueError: If there is none of that name, or it refuses an argument.
         """
         return make_strategy(
             self.strategy,
-            space or self.make_space(),
+            self.make_space() if evaluation is None else evaluation.space,
             seed=self.seed,
             objectives=len(self.objectives) or 1,
-            **self.strategy_arguments,
+            **self.strategy_arguments(evaluation),
         )
 
     def make_recipe(self) -> Recipe:
@@ -461,6 +490,7 @@ def as_text(settings: Settings) -> dict[str, Any]:
     shown = {name: x for name, x in told.items() if x is not None and x is not False}
     shown["space"] = settings.meant_space
     del shown["edition"]
+    shown.pop("prior", None)
     if settings.concurrency == 1:
         shown.pop("concurrency")
     return shown

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from cellwright.plugins import Evaluation
-from cellwright.search_spaces import CellwrightError
+from cellwright.search_spaces import AroundSpace, CellwrightError, JointSpace
 
 # TensorFlow's notes, such as "I0000 00:00:1795.4  1 port.cc:153] oneDNN custom operations are on",
 # and those of its converter and LiteRT, such as "INFO: Created TensorFlow Lite XNNPACK delegate".
@@ -103,3 +103,24 @@ def try_to_build(evaluation: Evaluation, tries: int = 5) -> None:
     raise CellwrightError(
         f"no child of {space!r} can be built and measured: {type(reason).__name__}: {reason}"
     ) from reason
+
+
+def weights_note(evaluation: Evaluation) -> str | None:
+    """What of the network that is searched around begins with the weights that were given, and what
+    does not; None where none were."""
+    weights = evaluation.options.get("weights")
+    space = evaluation.space
+    inner = space.architecture if isinstance(space, JointSpace) else space
+    if weights is None or not isinstance(inner, AroundSpace):
+        return None
+    from cellwright.search_spaces.starting_weights import begin_with
+
+    others = {name: value for name, value in evaluation.options.items() if name != "weights"}
+    data = evaluation.data
+    model = inner.build(inner.centre, data.input_shape, data.classes, **others)
+    fresh = begin_with(model, inner.network, weights)
+    layers = sum(bool(layer.weights) for layer in model.layers)
+    return (
+        f"{layers - len(fresh)} of {layers} layers of the network begin with those of {weights}, "
+        f"fresh: {', '.join(fresh) or 'none'}; of a child also those that differ from the network's"
+    )

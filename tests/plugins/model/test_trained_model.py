@@ -147,7 +147,7 @@ def rewritten(file, change):
     with zipfile.ZipFile(file, "w") as archive:
         for name, data in {**parts, "config.json": json.dumps(config)}.items():
             archive.writestr(name, data)
-    from cellwright.plugins.model.network_file import digest_of
+    from cellwright.search_spaces.network_file import digest_of
 
     damage(file.parent, lambda document: document.update(network=digest_of(file)))
 

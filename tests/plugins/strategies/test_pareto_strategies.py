@@ -130,3 +130,48 @@ def test_objectives_that_are_all_the_same_are_no_obstacle():
     run(strategy, lambda params: (0.5, 2.0), 12)
     strategy = ParetoPredictor(SPACE, seed=0, initial=3, objectives=3)
     run(strategy, lambda params: (0.5, float(SPACE.encode(params)[0]), 2.0), 12)
+
+
+def gain(strategy, rewards, trials=60):
+    return hypervolume(run(strategy, rewards, trials), (0.5, 500.0))
+
+
+def test_a_computed_objective_helps():
+    """Nothing has to be learned of it, and the first architectures differ in it."""
+    learned, computed = [], []
+    for seed in range(4):
+        rewards = problem(seed)
+
+        def cost(params, rewards=rewards):
+            return rewards(params)[1]
+
+        learned.append(gain(ParetoPredictor(SPACE, seed=seed), rewards))
+        strategy = ParetoPredictor(SPACE, seed=seed, computed=[None, cost])
+        computed.append(gain(strategy, rewards))
+        spread = [told.reward[1] for told in strategy.history[:10]]
+        drawn = [rewards(SPACE.sample(np.random.default_rng(n)))[1] for n in range(10)]
+        assert np.std(spread) > np.std(drawn)
+    assert np.mean(computed) > np.mean(learned)
+
+
+@pytest.mark.parametrize(
+    ("computed", "words"),
+    [
+        ([None], "an entry for each of the 2 objectives"),
+        (5, "an entry for each of the 2 objectives"),
+        ([None, 3], "a function of the parameters"),
+        ([len, len], "no objective to be learned"),
+        ([None, {"metric": "parameters"}], "input_shape"),
+        (
+            [None, {"metric": "bytes", "input_shape": (8, 8, 1), "classes": 10}],
+            "parameters, trainable, multiply_adds",
+        ),
+        (
+            [None, {"metric": "parameters", "input_shape": (8, 8, 1), "classes": 10}],
+            "does not say what its networks consist of",
+        ),
+    ],
+)
+def test_refuses_what_cannot_be_computed(computed, words):
+    with pytest.raises(ValueError, match=words):
+        ParetoPredictor(SPACE, computed=computed)

@@ -10,7 +10,14 @@ import pytest
 
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.plugins.training.train import compile_child
-from cellwright.search_spaces import ConvNetSpace, MLPSpace, MnasNetSpace, NASNetSpace, SearchSpace
+from cellwright.search_spaces import (
+    ConvNetSpace,
+    EdgeCellSpace,
+    MLPSpace,
+    MnasNetSpace,
+    NASNetSpace,
+    SearchSpace,
+)
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the kernels are TensorFlow's"
@@ -43,7 +50,9 @@ def trained(space: SearchSpace, recipe: Recipe, steps: int, *, fused: bool) -> k
 
 
 @pytest.mark.parametrize(
-    "space", [NASNetSpace(blocks=2), ConvNetSpace(), MLPSpace()], ids=lambda s: type(s).__name__
+    "space",
+    [NASNetSpace(blocks=2), ConvNetSpace(), EdgeCellSpace(nodes=3), MLPSpace()],
+    ids=lambda s: type(s).__name__,
 )
 def test_the_same_steps_give_the_same_child(space: SearchSpace, untraced: None) -> None:
     recipe = Recipe(weight_decay=1e-2, clip_norm=1.0)

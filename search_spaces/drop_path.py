@@ -46,7 +46,8 @@ class Progress(keras.layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="cellwright")
 class DropPath(keras.layers.Layer):  # type: ignore[misc]
-    """Drops the whole feature map of some images in training; takes [feature map, progress].
+    """Drops the whole feature map of some images in training; takes [feature map, progress], or
+    the feature map alone, where the schedule is over from the start.
 
     With the probability 1 - k an image's map becomes 0, and what is kept is divided by k. Here
     k = 1 - progress x (1 - ``keep``).
@@ -63,8 +64,9 @@ class DropPath(keras.layers.Layer):  # type: ignore[misc]
         self.keep, self.seed = keep, seed
         self.draws = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs: tuple[Tensor, Tensor], training: bool = False) -> Tensor:
-        x, progress = inputs  # (batch, height, width, filters), ()
+    def call(self, inputs: Tensor | tuple[Tensor, Tensor], training: bool = False) -> Tensor:
+        # (batch, height, width, filters), ()
+        x, progress = inputs if isinstance(inputs, list | tuple) else (inputs, 1.0)
         if not training:
             return x
         keep = 1.0 - keras.ops.cast(progress, "float32") * (1.0 - self.keep)
@@ -73,9 +75,10 @@ class DropPath(keras.layers.Layer):  # type: ignore[misc]
         return x * keras.ops.cast(keras.ops.cast(kept, "float32") / keep, x.dtype)
 
     def compute_output_spec(
-        self, inputs: tuple[Tensor, Tensor], training: bool = False
+        self, inputs: Tensor | tuple[Tensor, Tensor], training: bool = False
     ) -> keras.KerasTensor:
-        return keras.KerasTensor(inputs[0].shape, dtype=self.compute_dtype)
+        x = inputs[0] if isinstance(inputs, list | tuple) else inputs
+        return keras.KerasTensor(x.shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "keep": self.keep, "seed": self.seed}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cellwright.search_spaces import CorruptedState
+from cellwright.search_spaces.errors import CorruptedState
 
 
 def digest_of(path: Path) -> str:
