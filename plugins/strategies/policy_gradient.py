@@ -124,14 +124,9 @@ class PolicyGradient(Strategy):
         """Improve the policy by one batch and its advantages, (batch,)."""
 
     def _improve(self, batch: Batch, weigh: Callable[[Array], Array], epochs: int) -> None:
-        """Take ``epochs`` steps along the policy's gradient, and towards the best results.
-
-        Args:
-            batch: What to learn from.
-            weigh: From the log-probabilities of the batch's actions, (batch, decisions), to what
-                grad log pi is multiplied by, of the same shape.
-            epochs: Steps.
-        """
+        """Take ``epochs`` steps along the policy's gradient, and towards the best results. Of the
+        batch, grad log pi is multiplied by what ``weigh`` makes of the actions' log-probabilities,
+        both (batch, decisions)."""
         size, rise = len(batch.actions), self.entropy_rise
         entropy_weight = self.entropy_weight * (min(1.0, self._scored / rise) if rise else 1.0)
         rng = self._stream(self._scored, 3)
