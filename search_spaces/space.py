@@ -268,6 +268,10 @@ class SearchSpace:
         """Hashable identity of the network: `encode` of `canonical`."""
         return self.encode(self.canonical(params))
 
+    def key_at(self, indices: Sequence[int]) -> tuple[int, ...]:
+        """The `key` of the parameters at these positions (`decode`)."""
+        return self.key(self.decode(indices))
+
     def graph_features(self, indices: NDArray[np.intp]) -> NDArray[np.float64]:
         """What networks are like as graphs, beyond which choices they take, (networks, features).
 

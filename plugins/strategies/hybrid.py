@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Unpack
 
 import numpy as np
@@ -14,11 +14,9 @@ from cellwright.plugins.strategies.controller.cells import sigmoid
 from cellwright.plugins.strategies.controller.controller import Controller
 from cellwright.plugins.strategies.controller.two_heads import TwoHeadedController
 from cellwright.plugins.strategies.one_thread import one_thread
-from cellwright.plugins.strategies.policy_gradient import (
-    ControllerOptions,
-    PolicyGradient,
-    PolicyOptions,
-)
+from cellwright.plugins.strategies.origins import Batch
+from cellwright.plugins.strategies.policy_gradient import PolicyGradient
+from cellwright.plugins.strategies.policy_options import ControllerOptions, PolicyOptions
 from cellwright.plugins.strategies.ppo import check_clipping, clipped_surrogate
 from cellwright.plugins.strategies.strategy import Prediction
 from cellwright.plugins.strategies.surrogate.reward_scale import RewardScale
@@ -27,6 +25,7 @@ from cellwright.search_spaces.arguments import check_flag, check_integer, check_
 
 _ERRORS = 50  # the last predictions, whose errors give a prediction's spread
 _WORDS = 0.3  # the largest number, up or down, that a word adds to an embedding
+_RANKED = 64  # draws from the policy that say how selective the choice of a candidate is
 # What the second head's arguments may be where there is none: their defaults, and one candidate.
 _WITHOUT = {"candidates": (4, 1), "memory": (200,), "predictor_weight": (10.0,)}
 
@@ -41,6 +40,11 @@ class HybridReinforce(PolicyGradient):
     It predicts their places on a `RewardScale`, brought to (0, 1), so that the reward may have any
     unit.
 
+    Of two proposals one is a plain draw from the policy, and the other the candidate of the best
+    prediction. A candidate that predicts well is thus proposed more often than the policy draws it,
+    and counts for less in the policy's loss (`share_of_draws`): the expected gradient is that of
+    plain draws.
+
     The series' reward is ``AccuracyReward("weighted_val_accuracy")``.
 
     Args:
@@ -52,7 +56,7 @@ class HybridReinforce(PolicyGradient):
         predictor: The series' ``use_predictor``. False leaves the second head out: only the policy
             learns, what it draws is proposed, and nothing is predicted. The next three arguments
             belong to the second head and are then refused.
-        candidates: Architectures drawn for each proposal, at least 1; the one with the best
+        candidates: Architectures drawn for every other proposal, at least 1; the one with the best
             prediction is taken. With 1 it is what the policy draws, as in the series.
         memory: Results that the second head learns from, at least 1.
         predictor_weight: Weight of the second loss, above 0.
@@ -123,13 +127,17 @@ class HybridReinforce(PolicyGradient):
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
         if not self.predictor:
             return super()._propose(number, rng)
-        draws = rng.random((self.candidates, len(self.space.decisions)))
-        drawn = self.controller.sample(draws, self._given([number] * self.candidates))
-        found = [self.space.decode(indices.tolist()) for indices in drawn]
-        if self._scale is not None and self.candidates > 1:
-            values = self._two_heads.predict(np.array([self.space.key(params) for params in found]))
-            found = [found[place] for place in np.argsort(-values, kind="stable")]
+        drawn = self._sample(number, rng.random((self.candidates, len(self.space.decisions))))
+        found = [self.space.decode(indices) for indices in drawn.tolist()]
+        if self._scale is not None and self.candidates > 1 and number % 2:
+            found = [found[place] for place in np.argsort(-self._values_of(found), kind="stable")]
         return next((params for params in found if self._is_new(params)), found[0])
+
+    def _draws_of(self, number: int) -> Array:
+        if not self.predictor:
+            return super()._draws_of(number)
+        rng = np.random.default_rng((self.seed, number))
+        return rng.random((self.candidates, len(self.space.decisions)))
 
     def _learn(self, indices: tuple[int, ...], reward: float) -> None:
         key = self._keys[-1]
@@ -138,28 +146,29 @@ class HybridReinforce(PolicyGradient):
         self._results.append((key, reward))
         super()._learn(indices, reward)
 
-    def _update(self, actions: Indices, advantages: Array, active: Mask) -> None:
-        clipped = clipped_surrogate(discounted(advantages, active, self.alpha), self.clip)
+    def _update(self, batch: Batch, advantages: Array) -> None:
+        credit = discounted(advantages, batch.active, self.alpha)
+        credit = credit * self._shares(batch)[:, None]
+        clipped = clipped_surrogate(batch.log_drawn, credit, self.clip)
         if not self.predictor:
-            for _ in range(self.epochs):
-                self.controller.accumulate(actions, clipped, self.entropy_weight, active)
-                self._step()
+            self._improve(batch, clipped, self.epochs)
             return
         results = self._results[-self.memory :]
         rewards = np.array([reward for _, reward in results])
         self._scale = RewardScale(rewards)
         # One pass through the controller for both losses: first the batch, which moves the policy,
         # then the results that the second head learns from.
-        batch, known = len(actions), len(results)
-        rows = np.concatenate([actions, [key for key, _ in results]])
-        learned = np.concatenate([active, np.zeros_like(active, shape=(known, active.shape[1]))])
-        targets = np.concatenate([np.zeros(batch), sigmoid(self._scale.targets(rewards))])
-        shares = np.repeat([0.0, self.predictor_weight / known], [batch, known])
-        scale_up = len(rows) / batch  # the policy's loss is a mean over the batch alone
+        size, known = len(batch.actions), len(results)
+        rows = np.concatenate([batch.actions, [key for key, _ in results]])
+        learned = np.zeros(rows.shape, dtype=bool)
+        learned[:size] = batch.active
+        targets = np.concatenate([np.zeros(size), sigmoid(self._scale.targets(rewards))])
+        shares = np.repeat([0.0, self.predictor_weight / known], [size, known])
+        scale_up = len(rows) / size  # the policy's loss is a mean over the batch alone
 
         def weigh(log_p: Array) -> Array:
             weights = np.zeros_like(log_p)
-            weights[:batch] = scale_up * clipped(log_p[:batch])
+            weights[:size] = scale_up * clipped(log_p[:size])
             return weights
 
         for _ in range(self.epochs):
@@ -168,6 +177,24 @@ class HybridReinforce(PolicyGradient):
             )
             self._step()
         del self._results[: -self.memory], self._errors[:-_ERRORS]
+
+    def _shares(self, batch: Batch) -> Array:
+        """What each result counts, (batch,), by how its candidate was chosen (`share_of_draws`).
+
+        The ranking is that before this update: for what was drawn before an earlier one, this is
+        not quite the one by which it was chosen.
+        """
+        if self._scale is None or self.candidates == 1 or not self.predictor:
+            return np.ones(len(batch.own))
+        draws = self._stream(0, 2).random((_RANKED, len(self.space.decisions)))
+        pool = self._values_of(map(self.space.decode, self.controller.sample(draws).tolist()))
+        values = self._values_of(map(self.space.decode, batch.actions.tolist()))
+        below = (pool < values[:, None]).mean(axis=1)
+        up_to = (pool <= values[:, None]).mean(axis=1)
+        return np.where(batch.own, share_of_draws(below, up_to, self.candidates), 1.0)
+
+    def _values_of(self, found: Iterable[Params]) -> Array:
+        return self._two_heads.predict(np.array([self.space.key(params) for params in found]))
 
     @property
     def _two_heads(self) -> TwoHeadedController:
@@ -208,6 +235,20 @@ class HybridReinforce(PolicyGradient):
                         words[word] = rng.uniform(-_WORDS, _WORDS, self.controller.units)
                     embedding[first + place] += words[word]
         self.controller.changed()
+
+
+def share_of_draws(below: Array, up_to: Array, candidates: int) -> Array:
+    """Importance weights where one of two proposals is the best of n draws, and the other a plain
+    one: pi(a) / (pi(a) / 2 + (F^n - f^n) / (F - f) pi(a) / 2), between 2 / (1 + n) and 2.
+
+    Args:
+        below: f, how probable it is that a draw is predicted to be worse than a, (batch,).
+        up_to: F, the same or equal, (batch,).
+        candidates: n, at least 1.
+    """
+    powers = range(candidates)
+    chosen: Array = sum((up_to**k * below ** (candidates - 1 - k) for k in powers), np.zeros(1))
+    return 2.0 / (1.0 + chosen)
 
 
 def discounted(advantages: Array, active: Mask, alpha: float) -> Array:

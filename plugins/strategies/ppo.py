@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Unpack
+from typing import Unpack
 
 import numpy as np
 
-from cellwright.plugins.strategies.arrays import Array, Indices, Mask
-from cellwright.plugins.strategies.policy_gradient import PolicyGradient, PolicyOptions
+from cellwright.plugins.strategies.arrays import Array
+from cellwright.plugins.strategies.origins import Batch
+from cellwright.plugins.strategies.policy_gradient import PolicyGradient
+from cellwright.plugins.strategies.policy_options import PolicyOptions
 from cellwright.search_spaces import SearchSpace
 from cellwright.search_spaces.arguments import check_integer, check_number
 
@@ -29,26 +31,26 @@ class PPO(PolicyGradient):
         sum_t min(r_t advantage, clip(r_t, 1 - clip, 1 + clip) advantage) + entropy_weight H(pi),
 
     where r_t is the probability of decision t's action under the present policy, divided by that
-    before the first of these steps. Every decision has the advantage of the whole architecture:
-    there is one reward, at the end, and nothing to discount.
+    under the policy that drew it, however many updates ago (`PolicyGradient`). Every decision has
+    the advantage of the whole architecture: there is one reward, at the end, and nothing to
+    discount. H is the entropy of each decision given those before it (`Controller.accumulate`).
 
     Args:
         space: The space to search.
         seed: See `Strategy`.
-        epochs: Steps over each batch, at least 1; with 1 this is `Reinforce`.
-        clip: By how much the ratio r_t may leave 1 before the decision is left alone, above 0.
-        options: ``cell`` ("lstm"), ``units`` (32), ``learning_rate`` (0.015), ``batch`` (16),
-            ``entropy_weight`` (1e-3), ``baseline`` (a `MovingAverage`), ``standardise`` (True),
-            ``layers`` (1) and ``initial`` (0.1): see `PolicyGradient`.
+        epochs: Steps over each batch, at least 1; with 1 this is `Reinforce`, for what the present
+            policy drew.
+        clip: By how much the ratio r_t may leave 1 before the decision is left alone, above 0; the
+            paper's is 0.2.
+        options: ``cell`` ("lstm"), ``units`` (32), ``learning_rate`` (0.01), ``batch`` (8),
+            ``entropy_weight`` (0.06), ``baseline`` (a `MovingAverage`), ``standardise`` (True),
+            ``layers`` (1), ``initial`` (0.1), ``imitation`` (0.3) and ``entropy_rise`` (200): see
+            `PolicyGradient`.
 
     Raises:
         ValueError: If an argument is out of range.
         TypeError: If there is no argument of that name.
     """
-
-    _defaults: ClassVar[PolicyOptions] = {
-        **PolicyGradient._defaults, "learning_rate": 0.015, "batch": 16,
-    }  # fmt: skip
 
     def __init__(
         self,
@@ -56,7 +58,7 @@ class PPO(PolicyGradient):
         *,
         seed: int | None = None,
         epochs: int = 3,
-        clip: float = 0.2,
+        clip: float = 0.5,
         **options: Unpack[PolicyOptions],
     ) -> None:
         check_clipping(epochs, clip)
@@ -75,15 +77,13 @@ class PPO(PolicyGradient):
         """
         published: PPOOptions = {
             "units": 100, "learning_rate": 3.5e-4, "batch": 20, "entropy_weight": 1e-5,
-            "standardise": False, **changes,
+            "standardise": False, "clip": 0.2, "imitation": 0.0, "entropy_rise": 0, **changes,
         }  # fmt: skip
         return cls(space, seed=seed, **published)
 
-    def _update(self, actions: Indices, advantages: Array, active: Mask) -> None:
-        weigh = clipped_surrogate(advantages[:, None], self.clip)
-        for _ in range(self.epochs):
-            self.controller.accumulate(actions, weigh, self.entropy_weight, active)
-            self._step()
+    def _update(self, batch: Batch, advantages: Array) -> None:
+        weigh = clipped_surrogate(batch.log_drawn, advantages[:, None], self.clip)
+        self._improve(batch, weigh, self.epochs)
 
 
 def check_clipping(epochs: int, clip: float) -> None:
@@ -96,26 +96,19 @@ def check_clipping(epochs: int, clip: float) -> None:
     check_number("clip", clip, above=0)
 
 
-def clipped_surrogate(advantage: Array, clip: float) -> Callable[[Array], Array]:
+def clipped_surrogate(log_drawn: Array, advantage: Array, clip: float) -> Callable[[Array], Array]:
     """What grad log pi is multiplied by in each of the steps over one batch.
 
     Args:
+        log_drawn: Log-probability of each action where it was drawn, (batch, decisions).
         advantage: (batch, 1), or (batch, decisions).
         clip: See `clipped_weights`.
 
     Returns:
         A function from the log-probabilities of the actions to `clipped_weights`, both
-        (batch, decisions). Its first call says what the probabilities were before the steps.
+        (batch, decisions).
     """
-    before: Array | None = None
-
-    def weigh(log_p: Array) -> Array:
-        nonlocal before
-        if before is None:
-            before = log_p
-        return clipped_weights(np.exp(log_p - before), advantage, clip)
-
-    return weigh
+    return lambda log_p: clipped_weights(np.exp(log_p - log_drawn), advantage, clip)
 
 
 def clipped_weights(ratio: Array, advantage: Array, clip: float) -> Array:

@@ -167,16 +167,22 @@ class NASNetSpace(GenotypeSpace):
         graph have one canonical form; graphs that only compute the same are not recognised. Where
         the space's skeleton has no reduction cells, their decisions take their first choices.
         """
-        return self.decode(self._ordered(params))
+        return self.decode(self._ordered(self.encode(params)))
 
     def key(self, params: Mapping[str, Any]) -> tuple[int, ...]:
         """See `SearchSpace.key`."""
         if type(self).canonical is not NASNetSpace.canonical:
             return super().key(params)
-        return self._ordered(params)
+        return self._ordered(self.encode(params))
 
-    def _ordered(self, params: Mapping[str, Any]) -> tuple[int, ...]:
-        indices = self.encode(params)
+    def key_at(self, indices: Sequence[int]) -> tuple[int, ...]:
+        """See `SearchSpace.key_at`."""
+        own = (NASNetSpace.canonical, NASNetSpace.key)
+        if (type(self).canonical, type(self).key) != own:
+            return super().key_at(indices)
+        return self._ordered(tuple(indices))
+
+    def _ordered(self, indices: tuple[int, ...]) -> tuple[int, ...]:
         step, half = len(self._parts), len(indices) // 2
         cells = [indices[:half], indices[half:]]
         if not self.skeleton.reduction_cells:

@@ -143,6 +143,10 @@ class Controller:
             rows = self.steps.offsets[taken] + actions[:, taken] if step.decisions else start
         return actions
 
+    def log_policy(self, actions: Indices) -> Array:
+        """log pi of every choice given the actions before it, (batch, decisions, choices)."""
+        return self._forward(actions).log_p.swapaxes(0, 1)
+
     def log_probability(self, actions: Indices, active: Mask | None = None) -> Array:
         """log pi of each architecture's active decisions: (batch, decisions) -> (batch,)."""
         taken = _taken(self._forward(actions).log_p, actions)
@@ -164,7 +168,9 @@ class Controller:
             weights: Usually the advantages, (batch,) or (batch, decisions); or a function that
                 computes them from the log-probabilities of the actions, (batch, decisions). They
                 are not differentiated.
-            entropy_weight: 0 or above; rewards a policy that stays undecided.
+            entropy_weight: 0 or above; rewards a policy that stays undecided. H is the entropy of
+                each decision given the actions before it, which count as given, although the
+                policy drew them, too (Mnih et al. 2016, section 4).
             active: The decisions t to sum over, (batch, decisions); all if None.
         """
         run = self._forward(actions)

@@ -34,6 +34,9 @@ class TwoHeadedController(Controller):
         padded = None if given is None else _padded(given)
         return super().sample(_padded(draws), padded)[:, :-1]
 
+    def log_policy(self, actions: Indices) -> Array:
+        return super().log_policy(_padded(actions))[:, :-1]
+
     def log_probability(self, actions: Indices, active: Mask | None = None) -> Array:
         return super().log_probability(
             _padded(actions), None if active is None else _padded(active)

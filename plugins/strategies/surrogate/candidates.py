@@ -16,6 +16,7 @@ _ROUNDS = 3  # in which the most promising candidates are mutated
 _FURTHER, _MOST_ROUNDS = 0.6, 20  # rounds for each architecture that runs, and at most so many
 _CHILDREN = 100  # in each round
 _FINALISTS = 100  # candidates among which a draw from the posterior decides
+_FORMS = 20_000  # canonical forms that are kept
 
 Merit = Callable[[Indices], Array]  # of candidates, (rows, decisions): (rows,), higher is better
 
@@ -28,7 +29,11 @@ class Candidates:
     """
 
     def __init__(self, space: SearchSpace) -> None:
+        self._space = space
         self._decisions = space.decisions
+        self._forms: dict[bytes, tuple[int, ...]] = {}
+        own = type(space).canonical is not SearchSpace.canonical
+        self._has_forms = own or any(decision.when for decision in space.decisions)
         self._sizes = np.array([len(decision.choices) for decision in space.decisions])
 
     def evolved(
@@ -63,6 +68,20 @@ class Candidates:
             merits = np.concatenate([merits, merit(made)])
         distinct = {candidate.tobytes(): candidate for candidate in pool[best_first(merits)]}
         return np.array(list(distinct.values())[:_FINALISTS])
+
+    def canonical(self, candidates: Indices) -> Indices:
+        """The canonical forms of candidates, of the same shape: what a predictor has learned."""
+        if not self._has_forms:
+            return candidates
+        if len(self._forms) > _FORMS:
+            self._forms.clear()
+        found = []
+        for candidate in candidates:
+            content = candidate.tobytes()
+            if content not in self._forms:
+                self._forms[content] = self._space.key_at(candidate.tolist())
+            found.append(self._forms[content])
+        return np.array(found, dtype=np.intp)
 
     def children(self, parents: Indices, rng: np.random.Generator) -> Indices:
         """Mutated parents, a quarter of them crossed with another first; each has at least one

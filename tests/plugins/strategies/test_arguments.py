@@ -25,14 +25,15 @@ NOT = {"number": ["many", True, None, float("nan"), [1]], "flag": ["no", 1, None
        "word": ["gru", 1, ["nas"]], "function": ["accuracy", 3]}  # fmt: skip
 NUMBERS = ("learning_rate", "entropy_weight", "initial", "exploration", "clip", "alpha",
            "predictor_weight", "crossover", "units", "layers", "batch", "epochs", "candidates",
-           "memory", "population", "sample", "most", "objectives")  # fmt: skip
+           "memory", "population", "sample", "most", "objectives", "imitation",
+           "entropy_rise")  # fmt: skip
 KINDS = {**dict.fromkeys(NUMBERS, "number"), "standardise": "flag", "cell": "word",
          "signal": "function"}  # fmt: skip
 TAKEN = {
     "random": {"objectives"},
-    "reinforce": {*PPO._defaults, "exploration"},
-    "reinforce-book": {*PPO._defaults, "exploration"},
-    "reinforce-layerwise": {*PPO._defaults, "exploration"},
+    "reinforce": {*PPO._defaults, "exploration", "epochs"},
+    "reinforce-book": {*PPO._defaults, "exploration", "epochs"},
+    "reinforce-layerwise": {*PPO._defaults, "exploration", "epochs"},
     "hybrid": {*HybridReinforce._defaults, "epochs", "clip", "alpha", "candidates", "memory",
                "predictor_weight"},
     "ppo": {*PPO._defaults, "epochs", "clip"},
@@ -130,8 +131,9 @@ def test_the_books_controller_by_name_is_the_books():
     assert found == pytest.approx(rewards)
     strategy.baseline.reset()
     other = Reinforce(
-        BOOK, seed=3, batch=1, exploration=0.5, standardise=False, baseline=RollingWindow()
-    )
+        BOOK, seed=3, batch=1, exploration=0.5, standardise=False, baseline=RollingWindow(),
+        cell="nas", learning_rate=0.02, entropy_weight=1e-3, entropy_rise=0, epochs=1, imitation=0,
+    )  # fmt: skip
     for number in range(12):
         params = strategy.ask(number)
         assert params == other.ask(number)

@@ -277,14 +277,19 @@ def test_it_goes_without_its_predictor_in_every_entrance(entrance):
 
 def test_without_its_predictor_it_takes_the_same_steps_as_the_policy_alone():
     """One step of Adam along the discounted credit of each decision, and nothing else."""
-    strategy = HybridReinforce(SPACE, seed=0, predictor=False, batch=2, epochs=1, units=6)
+    strategy = HybridReinforce(SPACE, seed=0, predictor=False, batch=2, epochs=1, units=6, clip=1e9)
     assert type(strategy.controller) is Controller
     told = [(SPACE.from_tokens((3, 8)), 0.9), (SPACE.from_tokens((2, 7, 5, 8)), 0.1)]
     actions = np.array([SPACE.key(params) for params, _ in told])
     active = np.array([SPACE.active(params) for params, _ in told])
     expected = HybridReinforce(SPACE, seed=0, predictor=False, units=6).controller
     credit = discounted(np.array([0.4, -0.4]), active, 0.9)
-    expected.accumulate(actions, credit, 1e-2, active)
+    log_uniform = -np.log([len(decision.choices) for decision in SPACE.decisions])
+
+    def weigh(log_p):  # neither was drawn by the policy
+        return np.exp(log_p - log_uniform) * credit
+
+    expected.accumulate(actions, weigh, 1e-2, active)
     before = strategy.controller.weights.copy()
     for number, (params, reward) in enumerate(told):
         strategy.tell(number, params, reward)

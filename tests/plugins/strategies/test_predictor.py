@@ -15,6 +15,7 @@ from cellwright.plugins import (
     Told,
 )
 from cellwright.plugins.strategies.predictor import log_expected_improvement
+from cellwright.plugins.strategies.surrogate.candidates import Candidates
 from cellwright.plugins.strategies.surrogate.features import Features
 from cellwright.plugins.strategies.surrogate.gaussian_process import GaussianProcess
 from cellwright.plugins.strategies.surrogate.reward_scale import RewardScale
@@ -357,3 +358,27 @@ def test_expected_improvement_is_right_to_the_last_digits_on_both_sides_of_where
     expected = np.log1p(-below * ratio) - 0.5 * (below**2 + np.log(2 * np.pi))
     found = log_expected_improvement(-below, np.ones(len(below)), 0.0)
     assert found == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_candidate_is_worth_what_its_canonical_form_is_worth():
+    """What is learned are canonical forms: raw ones would be ranked nearly at random."""
+    space, rng = BOOK, np.random.default_rng(0)
+    strategy = PredictorGuided(space, seed=0)
+    for number in range(40):
+        params = space.sample(rng)
+        score = float(np.mean([index % 3 for index in space.key(params)]))
+        strategy.tell(number, params, score)
+    model = strategy._fitted()
+    raw = np.array([space.encode(space.sample(rng)) for _ in range(60)])
+    forms = np.array([space.key(space.decode(row)) for row in raw.tolist()])
+    assert (raw != forms).any(axis=1).mean() > 0.9
+    mean, deviation = model.process.predict(strategy._features(forms))
+    expected = log_expected_improvement(mean, deviation, model.highest)
+    np.testing.assert_allclose(strategy._merits(model, raw), expected, rtol=1e-9)
+    np.testing.assert_array_equal(strategy._candidates.canonical(raw), forms)
+
+
+def test_a_space_without_other_forms_is_not_looked_through():
+    space = SearchSpace([Decision(f"d{k}", (0, 1, 2)) for k in range(4)])
+    rows = np.array([[0, 1, 2, 0]])
+    assert Candidates(space).canonical(rows) is rows

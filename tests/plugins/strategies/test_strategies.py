@@ -191,7 +191,9 @@ def test_evolution_draws_at_random_before_its_first_tournament(population, initi
 
 def test_exploration_share_is_drawn_uniformly():
     space = SearchSpace([Decision("a", (0, 1)), Decision("b", (0, 1))])
-    strategy = Reinforce(space, seed=0, exploration=0.4, learning_rate=0.5, batch=1)
+    strategy = Reinforce(
+        space, seed=0, exploration=0.4, learning_rate=0.5, batch=1, imitation=0, entropy_weight=0
+    )
     for number in range(60):
         strategy.tell(number, {"a": 1, "b": 1}, 1.0 if number % 2 else 0.9)
         strategy.tell(number, {"a": 0, "b": 0}, 0.0)
@@ -200,28 +202,32 @@ def test_exploration_share_is_drawn_uniformly():
     assert share == pytest.approx(0.4 / 4, abs=0.03)
 
 
-def test_uniform_draws_do_not_move_the_policy_as_if_they_were_its_own():
-    """Told what the policy hardly ever draws, an exploring strategy changes far less."""
+@pytest.mark.parametrize("exploration", [0.0, 0.2])
+def test_uniform_draws_do_not_move_the_policy_as_if_they_were_its_own(exploration):
+    """Told what the policy hardly ever draws, it changes far less than by a draw of its own."""
     strange = FIFTY.decode([len(d.choices) - 1 for d in FIFTY.decisions])
 
-    def moved(exploration):
-        strategy = Reinforce(FIFTY, seed=1, exploration=exploration, batch=1)
+    def moved(params):
+        strategy = Reinforce(
+            FIFTY, seed=1, exploration=exploration, batch=1, epochs=1, entropy_weight=0, imitation=0
+        )
         controller = strategy.controller
         controller["output_bias"][:, 0] = 3.0  # a policy that is sure of first choices
         controller.changed()
         before = controller.weights.copy()
-        strategy.tell(0, strange, 0.0)
-        strategy.tell(1, strange, 1.0)
+        strategy.tell(0, params, 0.0)
+        strategy.tell(1, params, 1.0)
         gradient = controller.gradient.copy()
         assert np.isfinite(before).all()
         return np.abs(gradient).sum()
 
-    assert moved(0.2) < 1e-3 * moved(0.0)
+    usual = FIFTY.decode([0] * 50)
+    assert moved(strange) < 1e-3 * moved(usual)
 
 
 def test_one_epoch_of_ppo_is_reinforce():
-    alike = {"seed": 3, "cell": "lstm", "batch": 5, "learning_rate": 0.05}
-    strategies = PPO(FIFTY, epochs=1, **alike), Reinforce(FIFTY, **alike)
+    alike = {"seed": 3, "cell": "lstm", "batch": 5, "entropy_weight": 0.01, "epochs": 1}
+    strategies = PPO(FIFTY, **alike), Reinforce(FIFTY, **alike)
     score = additive_score(0)
     ppo, reinforce = (run(strategy, score, 30) for strategy in strategies)
     assert ppo == reinforce
@@ -244,7 +250,7 @@ def test_ppo_leaves_alone_what_has_moved_far_enough():
     """Forty steps on one batch move no probability as far as forty without the clip do."""
 
     def moved(clip):
-        strategy = PPO(FIFTY, seed=1, batch=4, epochs=40, clip=clip)
+        strategy = PPO(FIFTY, seed=1, batch=4, epochs=40, clip=clip, imitation=0)
         rng = np.random.default_rng(0)
         points = [FIFTY.sample(rng) for _ in range(4)]
         actions = np.array([FIFTY.encode(params) for params in points])
@@ -285,6 +291,9 @@ def test_reward_scale_does_not_matter_when_standardised():
         (lambda: Reinforce(BOOK, entropy_weight=-1), "entropy_weight"),
         (lambda: Reinforce(BOOK, cell="gru"), "cell"),
         (lambda: Reinforce(BOOK, learning_rate=0), "learning_rate"),
+        (lambda: Reinforce(BOOK, epochs=0), "epochs"),
+        (lambda: Reinforce(BOOK, imitation=-1), "imitation"),
+        (lambda: Reinforce(BOOK, entropy_rise=0.5), "entropy_rise"),
         (lambda: PPO(BOOK, epochs=0), "epochs"),
         (lambda: PPO(BOOK, clip=0), "clip"),
         (lambda: ParetoEvolution(BOOK, objectives=1), "objectives"),
@@ -307,7 +316,7 @@ def test_arguments_out_of_range_are_refused(make, message):
     [
         (Reinforce, "unitz"),
         (Reinforce.book, "unitz"),
-        (Reinforce.layerwise, "epochs"),
+        (Reinforce.layerwise, "clip"),
         (PPO, "exploration"),
         (PPO.nasnet, "unitz"),
         (HybridReinforce, "standardise"),

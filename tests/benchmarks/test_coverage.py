@@ -1,0 +1,35 @@
+"""How often results lie where the predictor expects them, on small settings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from benchmarks import coverage
+from benchmarks.synthetic import SyntheticSource, parse_sizes
+
+
+def test_shares_are_those_of_a_normal_distribution_where_errors_are_normal() -> None:
+    found = coverage.coverage(list(np.random.default_rng(0).normal(size=100_000)))
+    assert found.count == 100_000
+    expected = (0.6827, 0.95, 0.025, 0.025)
+    assert found[1:] == pytest.approx(expected, abs=0.005)
+
+
+def test_most_results_lie_where_they_are_expected() -> None:
+    """Of random architectures, whose errors no choice has made larger."""
+    found = coverage.measure(SyntheticSource(parse_sizes("8x4")), 2, 60)
+    drawn = found["random architectures"]
+    assert drawn.count == 80
+    assert 0.5 < drawn.within_one < 0.9
+    assert drawn.within_wide > 0.8
+
+
+def test_the_table_is_printed() -> None:
+    app = typer.Typer()
+    app.command()(coverage.main)
+    ran = CliRunner().invoke(app, ["--synthetic", "5x3", "--seeds", "1", "--evaluations", "22"])
+    assert ran.exit_code == 0, ran.output
+    assert "| 5x3 | proposals | 2 |" in ran.output
