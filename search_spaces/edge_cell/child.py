@@ -38,8 +38,9 @@ def build_edge_cells(
 
     Edges without effect are left out, as they would take time and memory and learn nothing. The
     table of NAS-Bench-201 counts the parameters of networks that have them: ``dead_edges=True``
-    builds such a one, with ``none`` as a multiplication by 0. There an operation that reads nothing
-    but zeros is not quite without effect: its normalisation adds a constant to each channel.
+    builds such a one, with ``none`` as the difference of a feature map and itself. There an
+    operation that reads nothing but zeros is not quite without effect: its normalisation adds a
+    constant to each channel.
 
     Args:
         cell: See `graph`.
@@ -102,7 +103,8 @@ def edge_operation(operation: str, x: Tensor, at: Context) -> Tensor:
     if operation == POOL:
         return average(x, 3, 1, f"{at.prefix}_average")
     if operation == NONE:
-        return keras.layers.Rescaling(0.0, name=f"{at.prefix}_times_0")(x)
+        # Zeros of the same shape. A Rescaling by 0 would need TensorFlow on every backend.
+        return keras.layers.Subtract(name=f"{at.prefix}_zeros")([x, x])
     return x
 
 

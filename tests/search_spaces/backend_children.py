@@ -91,7 +91,7 @@ QUICK = {
     "mnasnet": partial(sampled, MNASNET, (15, 15, 3), 1),
     "around": partial(sampled, AROUND, (15, 18, 3), 1, width=0.25),
     "convnet": partial(sampled, CONVNET, (17, 10, 3), filters=4),
-    "edge cell": partial(sampled, EDGE_CELL, (15, 16, 3), 2, filters=4, repeats=1),
+    "edge cell": partial(sampled, EDGE_CELL, (15, 16, 3), 1, filters=4, repeats=1, dead_edges=True),
     "mlp": partial(sampled, MLP, (11,), 5),
     "mlp, regression": partial(regression, (11,)),
 }

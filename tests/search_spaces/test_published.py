@@ -232,13 +232,11 @@ def test_a_count_by_description_agrees_with_the_published_one(name):
 
 
 @pytest.mark.parametrize(
-    ("seed", "children", "repeats", "filters"),
-    [(0, 4, 1, 6), *(pytest.param(seed, 10, 6, 36, marks=pytest.mark.slow) for seed in range(20))],
+    ("children", "repeats", "filters"),
+    [(4, 1, 6), pytest.param(3, 6, 36, marks=pytest.mark.slow)],
 )
-def test_children_of_the_darts_space_have_the_sizes_of_its_skeleton(
-    seed, children, repeats, filters
-):
-    space, rng = NASNetSpace.darts(), np.random.default_rng(seed)
+def test_children_of_the_darts_space_have_the_sizes_of_its_skeleton(children, repeats, filters):
+    space, rng = NASNetSpace.darts(), np.random.default_rng(0)
     assert len(space.decisions) == 32
     assert space.size == ((2 * 3 * 4 * 5) ** 2 * 7**8) ** 2
     for _ in range(children):
@@ -247,6 +245,21 @@ def test_children_of_the_darts_space_have_the_sizes_of_its_skeleton(
         wanted = darts_parameters(space.genotype(params), repeats, filters, 10)
         assert costs(model).trainable == wanted
         keras.backend.clear_session()
+
+
+def test_two_hundred_darts_children_have_the_sizes_of_the_papers_skeleton():
+    """By their pieces, which test_pieces.py holds to be what is built; some are built above."""
+    space, rng = NASNetSpace.darts(), np.random.default_rng(0)
+    sizes = {}
+    for _ in range(200):
+        params = space.sample(rng)
+        pieces = space.pieces(params, (32, 32, 3), 10)
+        sizes |= {
+            piece: costs(space.build_piece(piece)).trainable
+            for piece in pieces.keys() - sizes.keys()
+        }
+        found = sum(times * sizes[piece] for piece, times in pieces.items())
+        assert found == darts_parameters(space.genotype(params), 6, 36, 10)
 
 
 @pytest.mark.parametrize("name", GENOTYPES)
