@@ -77,7 +77,8 @@ class ParetoPredictor(Strategy):
         space: The space to search.
         seed: See `Strategy`.
         objectives: Numbers in a reward, all to be maximised, at least 2.
-        initial: Random architectures before the first prediction, those that run included, at least 2.
+        initial: Random architectures before the first prediction, those that run included, at least
+            2.
         most: Results that the predictors are fitted to, at least ``initial``.
         signal: See `PredictorGuided`; not asked where an objective is computed.
         computed: For each objective None, a function of the parameters, or a dictionary for
@@ -141,7 +142,9 @@ class ParetoPredictor(Strategy):
         return worth(self._targets(model, candidates, _optimistic))
 
     def _targets(self, model: _Model, candidates: Indices, of: Expectation) -> Array:
-        """Targets of ``candidates``, (rows, objectives): ``of`` each process, or computed."""
+        """Targets of what ``candidates`` describe, (rows, objectives): ``of`` each process, or
+        computed."""
+        candidates = self._candidates.canonical(candidates)
         features = self._features(candidates)
         columns = [
             scale.targets(self._computed(place, candidates))

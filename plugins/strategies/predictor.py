@@ -61,8 +61,8 @@ class PredictorGuided(Strategy):
     Args:
         space: The space to search.
         seed: See `Strategy`.
-        initial: Random architectures before the first prediction, those that run included, at least 2; None is
-            10, or 5 with a ``prior``.
+        initial: Random architectures before the first prediction, those that run included, at least
+            2; None is 10, or 5 with a ``prior``.
         most: Results that the predictor is fitted to, at least ``initial``.
         signal: Cheap score of an untrained network, such as `warm_start` makes, higher for better
             networks. Each of the first architectures is then the better of two draws.
