@@ -27,7 +27,7 @@ _WIDE = 1.96  # standard deviations to both sides that would hold 95 % of a norm
 class Coverage(NamedTuple):
     """Shares of the results, and how many they are."""
 
-    count: int
+    results: int
     within_one: float  # standard deviation of the mean
     within_wide: float  # 1.96 of them
     below: float  # what is beyond those
@@ -71,7 +71,7 @@ def table(found: dict[str, dict[str, Coverage]]) -> str:
     for name, kinds in found.items():
         for kind, one in kinds.items():
             shares = " | ".join(f"{100 * share:.1f} %" for share in one[1:])
-            lines.append(f"| {name} | {kind} | {one.count} | {shares} |")
+            lines.append(f"| {name} | {kind} | {one.results} | {shares} |")
     return "\n".join(lines) + "\n"
 
 

@@ -13,7 +13,7 @@ from benchmarks.synthetic import SyntheticSource, parse_sizes
 
 def test_shares_are_those_of_a_normal_distribution_where_errors_are_normal() -> None:
     found = coverage.coverage(list(np.random.default_rng(0).normal(size=100_000)))
-    assert found.count == 100_000
+    assert found.results == 100_000
     expected = (0.6827, 0.95, 0.025, 0.025)
     assert found[1:] == pytest.approx(expected, abs=0.005)
 
@@ -22,7 +22,7 @@ def test_most_results_lie_where_they_are_expected() -> None:
     """Of random architectures, whose errors no choice has made larger."""
     found = coverage.measure(SyntheticSource(parse_sizes("8x4")), 2, 60)
     drawn = found["random architectures"]
-    assert drawn.count == 80
+    assert drawn.results == 80
     assert 0.5 < drawn.within_one < 0.9
     assert drawn.within_wide > 0.8
 
