@@ -43,7 +43,7 @@ SOURCES = {
     "mobilenet-v2": "[Sandler et al. 2018](https://arxiv.org/abs/1801.04381)",
     "mobilenet-v3": "[Howard et al. 2019](https://arxiv.org/abs/1905.02244)",
     "efficientnet": "[Tan and Le 2019](https://arxiv.org/abs/1905.11946)",
-    "efficientnetv2": "[Tan and Le 2021](https://arxiv.org/abs/2104.00298)",
+    "efficientnet-v2": "[Tan and Le 2021](https://arxiv.org/abs/2104.00298)",
 }
 DIFFERENCES = {
     "nasnet-a": "Parameters and, with its weights, outputs are those of `keras.applications`.",
@@ -68,6 +68,12 @@ DIFFERENCES = {
     "darts": "The counts without the auxiliary head are those that the authors' code prints. Its "
     "auxiliary head for large images is another.",
     "mnasnet": "See [MnasNet](mnasnet.md).",
+    "mobilenet": "Parameters and, with its weights, outputs are those of `keras.applications`.",
+    "efficientnet-v2": "Parameters and, with its weights, outputs are those of "
+    "`keras.applications` without its preprocessing, which is left to the user here.",
+    "efficientnet-b": "With its weights, outputs are those of `keras.applications` without its "
+    "preprocessing, which is left to the user here. That is a layer of 7 parameters more (mean, "
+    "variance and a count), so that B0 has 5,330,571 there.",
 }
 
 
