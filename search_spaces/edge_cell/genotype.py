@@ -50,7 +50,9 @@ class EdgeCellGenotype:
         given: Sequence[Any] = self.edges
         for target, operations in enumerate(given, start=1):
             if isinstance(operations, str) or not isinstance(operations, Sequence):
-                raise InvalidArchitecture(f"node {target} needs a list, got {operations!r:.200}")
+                raise InvalidArchitecture(
+                    f"edges: node {target} needs a list, got {operations!r:.200}"
+                )
             if len(operations) != target:
                 raise InvalidArchitecture(
                     f"node {target} needs an operation from each of the {target} nodes before it, "
