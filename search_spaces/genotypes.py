@@ -20,13 +20,14 @@ from cellwright.search_spaces.nasnet.published import (
     AMOEBANET_D,
     DARTS_V1,
     DARTS_V2,
+    ENAS_MICRO,
     NASNET_A,
     PNASNET_5,
 )
 
 _PUBLISHED: tuple[Genotype | MnasNetGenotype, ...] = (
     *(NASNET_A, AMOEBANET_A, AMOEBANET_B, AMOEBANET_C, AMOEBANET_D),
-    *(PNASNET_5, DARTS_V1, DARTS_V2),
+    *(PNASNET_5, ENAS_MICRO, DARTS_V1, DARTS_V2),
     *MNASNETS,
 )
 GENOTYPES = {genotype.name: genotype for genotype in _PUBLISHED}

@@ -70,6 +70,21 @@ DARTS_V2 = Genotype(
     "darts",
 )
 
+# The cell that the authors' code trains to the end (melodyguan/enas, cifar10_micro_final.sh), which
+# is not the one in the figures of Pham et al. 2018. State 0 there is our state 1.
+ENAS_MICRO = Genotype(
+    cell(
+        "1 avg_3x3 1 sep_3x3, 1 identity 1 sep_5x5, 1 identity 0 sep_5x5, 0 sep_3x3 1 sep_5x5, "
+        "1 avg_3x3 0 sep_5x5"
+    ),
+    cell(
+        "0 sep_3x3 0 sep_3x3, 1 max_3x3 1 avg_3x3, 0 sep_5x5 3 sep_5x5, 0 sep_3x3 1 identity, "
+        "1 max_3x3 0 sep_5x5"
+    ),
+    "enas-micro",
+    "enas",
+)
+
 # Liu et al. 2018, figure 1; the authors' code (tensorflow/models, slim/nets/nasnet/pnasnet.py, and
 # chenxi116/PNASNet.pytorch, genotypes.py) says the same. There is one cell for both strides.
 _PNASNET_5 = cell(

@@ -31,6 +31,7 @@ TINY = {
     "amoebanet-b": ["--skeleton", "cifar", "--repeats", 1, "--filters", 4, "--image", 8],
     "amoebanet-c": ["--skeleton", "imagenet", "--repeats", 1, "--filters", 4, "--image", 32],
     "amoebanet-d": ["--skeleton", "cifar", "--repeats", 1, "--filters", 4, "--image", 8],
+    "enas-micro": ["--repeats", 1, "--filters", 2, "--image", 8],
     "pnasnet-5": ["--skeleton", "pnasnet", "--repeats", 1, "--filters", 2, "--image", 8],
     "darts-v1": ["--skeleton", "darts", "--repeats", 1, "--filters", 2, "--image", 8],
     "darts-v2": ["--skeleton", "darts-imagenet", "--repeats", 1, "--filters", 2, "--image", 32],

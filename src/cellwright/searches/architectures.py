@@ -46,6 +46,7 @@ PAPERS: dict[str, dict[str, Skeleton]] = {
     "amoebanet-d": {"imagenet": Skeleton.imagenet(6, 256)},
     "darts-v1": {"darts-imagenet": Skeleton.darts_imagenet(), "darts": Skeleton.darts()},
     "darts-v2": {"darts-imagenet": Skeleton.darts_imagenet(), "darts": Skeleton.darts()},
+    "enas-micro": {"cifar": Skeleton.cifar(5, 36)},
     "pnasnet-5": {"pnasnet-imagenet": Skeleton.pnasnet_imagenet(), "pnasnet": Skeleton.pnasnet()},
 }
 
