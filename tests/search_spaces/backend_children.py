@@ -15,6 +15,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,8 @@ from cellwright.search_spaces import (
 
 THREE = Skeleton.cifar(1, 4, reductions=1)  # a normal, a reduction and a normal cell
 MNASNET = MnasNetSpace(layers=(1, 2), filters=(4, 4), strides=(2, 2), stem=4, head=8)
-AROUND = AroundSpace("mobilenet-v3-small")
+V3 = load_genotype("mobilenet-v3-small")
+AROUND = AroundSpace(replace(V3, blocks=V3.blocks[2:5], stem=8, head=16, features=8))
 MLP = MLPSpace(nodes=(4, 8), length=6)
 CONVNET = ConvNetSpace(layers=(2, 4), strides=True)
 
@@ -87,7 +89,7 @@ QUICK = {
         sampled, NASNetSpace(blocks=2, combinations=("concat",)), (9, 11, 1), filters=3
     ),
     "mnasnet": partial(sampled, MNASNET, (15, 15, 3), 1),
-    "around": partial(sampled, AROUND, (15, 18, 3), 1, width=0.25),
+    "around": partial(sampled, AROUND, (15, 18, 3), 1),
     "convnet": partial(sampled, CONVNET, (17, 10, 3), filters=4),
     "mlp": partial(sampled, MLP, (11,), 5),
     "mlp, regression": partial(regression, (11,)),
