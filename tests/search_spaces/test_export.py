@@ -661,15 +661,9 @@ def test_every_child_of_every_space_can_be_exported(name, number):
 
 
 @litert
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "name",
-    [
-        "mobilenet-v3-small",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in ("mobilenet-v2", "efficientnet-b0", "efficientnet-v2-b0")
-        ),
-    ],
+    "name", ["mobilenet-v2", "mobilenet-v3-small", "efficientnet-b0", "efficientnet-v2-b0"]
 )
 def test_published_networks_of_blocks_can_be_exported(name):
     """With hard swish and hard sigmoid, ReLU6, swish, fused blocks and layers that are dropped."""
