@@ -36,8 +36,8 @@ SOURCES = {
     "code (tensorflow/tpu, amoeba_net)",
     "pnasnet-5": "[Liu et al. 2018](https://arxiv.org/abs/1712.00559), figure 1; the authors' code "
     "(tensorflow/models, slim/nets/nasnet/pnasnet.py; chenxi116/PNASNet.pytorch)",
-    "enas-micro": "The authors' code (melodyguan/enas, scripts/cifar10_micro_final.sh), of [Pham et "
-    "al. 2018](https://arxiv.org/abs/1802.03268)",
+    "enas-micro": "The authors' code (melodyguan/enas, scripts/cifar10_micro_final.sh), of [Pham "
+    "et al. 2018](https://arxiv.org/abs/1802.03268)",
     "darts": "[Liu et al. 2019](https://arxiv.org/abs/1806.09055), figures 4 and 5; the authors' "
     "code (quark0/darts, cnn/genotypes.py)",
     "mnasnet": "[Tan et al. 2019](https://arxiv.org/abs/1807.11626), figure 7; the authors' code "
@@ -68,8 +68,8 @@ DIFFERENCES = {
     "25.0; the mobile one has the paper's 5.1 million, and 587 million multiply-adds where it says "
     "588. Pools are those of the authors' code.",
     "enas-micro": "This is the cell that the authors' script trains to the end. The one in the "
-    "paper's figures is another, and two projects that transcribed it differ in its reduction cell. "
-    "None of them has the 4.6 million parameters of the paper's table.",
+    "paper's figures is another, and two projects that transcribed it differ in its reduction "
+    "cell. None of them has the 4.6 million parameters of the paper's table.",
     "darts": "The counts without the auxiliary head are those that the authors' code prints. Its "
     "auxiliary head for large images is another.",
     "mnasnet": "See [MnasNet](mnasnet.md).",
