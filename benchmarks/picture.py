@@ -18,6 +18,7 @@ OURS = ("#0072B2", "#009E73", "#D55E00", "#CC79A7", "#E69F00", "#56B4E9", "#0000
 PEERS = ("#8C6D31", "#637939", "#7B4173", "#843C39", "#5254A3", "#6B6B6B", "#3B8686", "#A55194")
 DASHES = ("--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 GAP = 0.047  # between two labels, as a share of the axes' height
+MOST = 8  # lines in one picture
 HEAD = 0.05  # share of the evaluations at the start that may leave the picture at the bottom
 
 Style = dict[str, Any]
@@ -26,12 +27,23 @@ Style = dict[str, Any]
 def draw(found: Sequence[Standing], *, title: str, unit: str) -> Figure:
     """Draw mean and standard error over the seeds, by contender.
 
+    Of many contenders the best of ours and of the others are drawn, and random search (`shown`).
+
+    Args:
+        found: Where each contender stood at each of its points.
+        title: What was searched.
+        unit: Of the values.
+
     Returns:
         A figure of 1600 x 1050 pixels at 150 dpi, on white.
     """
     curves: dict[str, list[Standing]] = {}
     for standing in found:
         curves.setdefault(standing.contender, []).append(standing)
+    left_out = len(curves)
+    curves = {name: curves[name] for name in shown(curves)}
+    left_out -= len(curves)
+    found = [standing for curve in curves.values() for standing in curve]
     styles = _styles(list(curves))
     figure = Figure(figsize=(1600 / DPI, 7.0), dpi=DPI, facecolor="white")
     figure.subplots_adjust(left=0.07, right=0.985, top=0.87, bottom=0.085, wspace=0.58)
@@ -51,8 +63,24 @@ def draw(found: Sequence[Standing], *, title: str, unit: str) -> Figure:
     seeds = sorted({s.seeds for s in found})
     text = f"Mean and standard error of {' to '.join(map(str, {*seeds[:1], *seeds[-1:]}))} seeds. "
     text += "Solid: Cellwright's strategies. Broken: other projects' searches."
+    text += f" {left_out} more are in the table." if left_out else ""
     figure.text(0.012, 0.912, text, size=10.5, family=FONT, color=INK)
     return figure
+
+
+def shown(curves: Mapping[str, Sequence[Standing]]) -> list[str]:
+    """The names of at most `MOST` contenders: random search, four more of ours, and three others,
+    each the best of their kind in the end, without those whose curve another has."""
+    different: dict[tuple[float, ...], str] = {}
+    for name in sorted(curves, key=lambda name: curves[name][-1].rank):
+        different.setdefault(tuple(standing.mean for standing in curves[name]), name)
+    names = list(different.values())
+    if len(names) <= MOST:
+        return names
+    ours = [name for name in names if is_ours(name) and name != "random"][: MOST // 2]
+    chosen = {*ours, *(["random"] if "random" in names else [])}
+    chosen |= {*[name for name in names if not is_ours(name)][: MOST - len(chosen)]}
+    return [name for name in names if name in chosen]
 
 
 def _styles(names: Sequence[str]) -> dict[str, Style]:
