@@ -28,6 +28,7 @@ def _eager():
     tf.config.run_functions_eagerly(False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_eager")
 def test_a_script_as_one_writes_it_takes_three_other_lines(run_script, tmp_path):
     before, after = ((EXAMPLES / f"{name}.py").read_text() for name in ("before", "after"))
@@ -50,6 +51,7 @@ def test_a_script_as_one_writes_it_takes_three_other_lines(run_script, tmp_path)
         assert len(list(tmp_path.glob(f"{name}/*/trial_*/trial.json"))) == 1
 
 
+@pytest.mark.slow
 def test_what_replaces_keras_tuners_own_tuners_runs(tmp_path):
     """Every snippet of the section, on networks that are scored without being trained."""
     keras_tuner = pytest.importorskip("keras_tuner")

@@ -246,6 +246,7 @@ def failures(folder: Path) -> list[str]:
     return [trial.error for trial in read_trials(folder) if trial.value is None]
 
 
+@pytest.mark.slow
 def test_nnictl_create_stop_and_resume(quick: Nnictl) -> None:
     quick.start(["create", "--config", "config.yml"], lambda: bool(quick.rest("trial-jobs")))
     quick.wait(lambda: quick.status() == "DONE")

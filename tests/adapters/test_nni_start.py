@@ -98,6 +98,7 @@ def wait_for(folder: Path, trials: int, seconds: float = 240) -> None:
         time.sleep(0.5)
 
 
+@pytest.mark.slow
 def test_a_tuner_is_waited_for_and_a_moved_folder_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

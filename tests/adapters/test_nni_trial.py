@@ -205,6 +205,7 @@ def run_alone(others: dict[str, Any], tmp_path: Path) -> tuple[Keeper, Any]:
     return keeper, done
 
 
+@pytest.mark.slow
 def test_run_trains_reports_and_keeps_the_best_child(tmp_path: Path) -> None:
     keeper, done = run_alone({"learning_rate": 0.01, "epochs": 3, "units": 16}, tmp_path)
     assert done.returncode == 0, done.stderr

@@ -12,6 +12,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "optuna"
 BEFORE, AFTER = EXAMPLES / "before.py", EXAMPLES / "after.py"
 
 
+@pytest.mark.slow
 def test_example_finds_a_cell(run_script):
     pytest.importorskip("tensorflow")
     printed = run_script(EXAMPLES / "search.py")

@@ -162,6 +162,7 @@ def test_a_pipeline_and_cross_validation():
     assert scores.min() > 0.8
 
 
+@pytest.mark.slow
 def test_numbers_are_predicted_in_their_own_unit():
     x, y = load_diabetes(return_X_y=True)
     regressor = CellwrightRegressor(space=SMALL, epochs=40, **TINY).fit(x[:330], y[:330])
