@@ -90,6 +90,8 @@ class PredictorGuided(Strategy):
         check_sizes(initial, most)
         check_signal(signal)
         self.initial, self.most, self.signal = initial, most, signal
+        if isinstance(prior, str) or not isinstance(prior, Sequence):
+            raise ValueError(f"prior must be a list of earlier searches, got {prior!r:.200}")
         self.prior = prior
         self._features: Features | WithEarlier = Features(space)
         if prior:

@@ -147,8 +147,11 @@ class Strategy(ABC):
             This strategy.
 
         Raises:
-            InvalidArchitecture, ValueError, OSError: See `point_of`.
+            InvalidArchitecture, ValueError, OSError: See `point_of`; ValueError also if it is no
+                list.
         """
+        if not isinstance(architectures, Iterable | Path):
+            raise ValueError(f"start must be a list of architectures, got {architectures!r:.200}")
         single = isinstance(architectures, str | Path | Mapping)
         given = [architectures] if single else list(architectures)
         self.start = tuple(point_of(self.space, one) for one in given)

@@ -68,6 +68,8 @@ def test_positions_say_what_parameters_say_and_a_replay_proposes_the_same():
 @pytest.mark.parametrize(
     ("prior", "words"),
     [
+        (3, "prior must be a list of earlier searches, got 3"),
+        ("runs/before", "prior must be a list of earlier searches, got 'runs/before'"),
         ([{"a": 1}], "a list of pairs of an architecture and its reward"),
         ([[1, 2]], "an architecture and its reward"),
         ([[[[0] * 12, 1.0]]], "at least 2 results"),

@@ -38,6 +38,12 @@ def test_the_first_trials_of_any_strategy_try_them(name):
     assert strategy.ask(0) not in GOOD, "what is known is not tried again"
 
 
+@pytest.mark.parametrize("start", [3, None, True, 0])
+def test_a_start_of_the_wrong_kind_is_refused(start):
+    with pytest.raises(ValueError, match="start must be a list of architectures, got"):
+        make_strategy("random", SPACE, start=start)
+
+
 def test_what_is_fixed_stays_so():
     strategy = make_strategy("random", SPACE, seed=0).start_from(GOOD)
     assert strategy.ask(0, fixed={"part/2": "b"}) == {**GOOD[0], "part/2": "b"}
