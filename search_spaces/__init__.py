@@ -38,6 +38,7 @@ from cellwright.search_spaces.nasnet import (
     notation,
     register_operation,
 )
+from cellwright.search_spaces.piece_costs import PieceCosts
 from cellwright.search_spaces.space import SearchSpace
 from cellwright.search_spaces.written import read_hyperparameter, read_value
 
@@ -75,6 +76,7 @@ __all__ = [
     "NASNetSpace",
     "OverLimit",
     "Params",
+    "PieceCosts",
     "SearchSpace",
     "Skeleton",
     "SpaceMismatch",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cellwright.search_spaces.arguments import check_integer, check_kind
 from cellwright.search_spaces.costs import Costs, costs
 from cellwright.search_spaces.joint import JointSpace
 from cellwright.search_spaces.pieces import Piece
@@ -41,8 +42,13 @@ class PieceCosts:
         classes: int | None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
+        check_kind("space", space, SearchSpace, "a SearchSpace")
+        check_kind("input_shape", input_shape, Sequence, "the shape of an example")
+        check_kind("options", {} if options is None else options, Mapping, "a dictionary, or None")
+        if classes is not None:
+            check_integer("classes", classes, 2)
         self._network = space.architecture if isinstance(space, JointSpace) else space
-        if metric not in COSTS:
+        if not isinstance(metric, str) or metric not in COSTS:
             raise ValueError(f"metric must be one of {', '.join(COSTS)}, got {metric!r}")
         if not space.has_pieces:
             raise ValueError(

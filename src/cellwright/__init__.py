@@ -27,6 +27,7 @@ _HOMES = {
         "MnasNetGenotype",
         "MnasNetSpace",
         "NASNetSpace",
+        "PieceCosts",
         "SearchSpace",
         "Skeleton",
         "costs",
