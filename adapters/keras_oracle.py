@@ -52,8 +52,9 @@ from cellwright.plugins.records.snapshots import remember
 from cellwright.plugins.strategies.known import find_known
 from cellwright.plugins.strategies.schedule import Schedule, draws_of
 from cellwright.plugins.strategies.strategy import NOTES
-from cellwright.search_spaces import InvalidArchitecture, JointSpace, SearchSpace, SpaceMismatch
+from cellwright.search_spaces import InvalidArchitecture, SearchSpace, SpaceMismatch
 from cellwright.search_spaces.identity import compare, old_fingerprint, renewed
+from cellwright.search_spaces.joint import architecture_of
 
 __all__ = [
     "NASNetEvolutionOracle",
@@ -162,7 +163,7 @@ class StrategyOracle(ProjectOracle):
         )
         self.seed = self._seed_state = self.strategy.seed
         self._decided = frozenset(self.space.names)
-        network = self.space.architecture if isinstance(self.space, JointSpace) else self.space
+        network = architecture_of(self.space)
         self._in_short = frozenset(network.names)  # of what `in_short` tells
         self._display = ArchitectureDisplay(oracle=self)
         self._pictures = Pictures()

@@ -21,7 +21,6 @@ from cellwright.search_spaces import (
     Decision,
     Float,
     Int,
-    JointSpace,
     Params,
     SearchSpace,
     SpaceMismatch,
@@ -33,6 +32,7 @@ from cellwright.search_spaces.identity import (
     old_fingerprint,
     renewed,
 )
+from cellwright.search_spaces.joint import architecture_of
 
 # Study system attributes: the `old_fingerprint` of the space searched, and its identity in brief,
 # as MySQL has little room for an attribute.
@@ -84,7 +84,7 @@ def check_same(space: SearchSpace, searched: SearchSpace) -> None:
     """
     if space is searched:
         return
-    found = compare(_architecture_of(space), _architecture_of(searched).identity())
+    found = compare(architecture_of(space), architecture_of(searched).identity())
     if found.different:
         raise SpaceMismatch(
             f"the objective suggests {space!r}, and the study's sampler searches {searched!r}: "
@@ -191,7 +191,7 @@ def _compared(
         try:
             if name == _IDENTITY and "decisions" not in {**noted}:
                 raise KeyError("decisions")
-            return noted, compare(_architecture_of(space), noted)
+            return noted, compare(architecture_of(space), noted)
         except (TypeError, KeyError, AttributeError, ValueError):
             warn_once(
                 study,
@@ -202,13 +202,8 @@ def _compared(
 
 
 def _note(study: Study, space: SearchSpace, noted: Mapping[str, Any] | str | None = None) -> None:
-    searched = _architecture_of(space)
+    searched = architecture_of(space)
     identity = searched.identity() if noted is None else renewed(searched, noted)
     notes = {_IDENTITY: brief(identity), _SPACE: old_fingerprint(searched)}
     for name, note in notes.items():
         note_in_study(study, name, note)
-
-
-def _architecture_of(space: SearchSpace) -> SearchSpace:
-    """The space of networks: a strategy may search it alone, and the host the rest."""
-    return space.architecture if isinstance(space, JointSpace) else space

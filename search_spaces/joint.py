@@ -128,3 +128,8 @@ class JointSpace(SearchSpace):
     def _network(self, params: Mapping[str, Any]) -> dict[str, Any]:
         names = set(self.architecture.names)
         return {name: value for name, value in params.items() if name in names}
+
+
+def architecture_of(space: SearchSpace) -> SearchSpace:
+    """The space of the networks alone, without the hyperparameters beside them."""
+    return space.architecture if isinstance(space, JointSpace) else space

@@ -7,7 +7,7 @@ from typing import Any
 
 from cellwright.search_spaces.arguments import check_integer, check_kind
 from cellwright.search_spaces.costs import Costs, costs
-from cellwright.search_spaces.joint import JointSpace
+from cellwright.search_spaces.joint import architecture_of
 from cellwright.search_spaces.pieces import Piece
 from cellwright.search_spaces.space import SearchSpace
 
@@ -47,7 +47,7 @@ class PieceCosts:
         check_kind("options", {} if options is None else options, Mapping, "a dictionary, or None")
         if classes is not None:
             check_integer("classes", classes, 2)
-        self._network = space.architecture if isinstance(space, JointSpace) else space
+        self._network = architecture_of(space)
         if not isinstance(metric, str) or metric not in COSTS:
             raise ValueError(f"metric must be one of {', '.join(COSTS)}, got {metric!r}")
         if not space.has_pieces:

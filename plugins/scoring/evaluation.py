@@ -28,6 +28,7 @@ from cellwright.plugins.training.recipe import Recipe
 from cellwright.plugins.training.weight_bank import WeightBank
 from cellwright.search_spaces import JointSpace, Params, SearchSpace
 from cellwright.search_spaces.arguments import check_integer, check_kind, check_number
+from cellwright.search_spaces.joint import architecture_of
 
 _BANK_OR_CHECKPOINTS = (
     "one-shot weights do not go with a schedule or checkpoints: a schedule compares children that "
@@ -128,7 +129,7 @@ class Evaluation:
         self._screening.check_precisions(precisions_of(self.space, self._recipe))
         self._screening.check_reward(self.reward)
         if self.weights is not None and not self.space.shares_weights:
-            space = self.space.architecture if isinstance(self.space, JointSpace) else self.space
+            space = architecture_of(self.space)
             raise ValueError(
                 f"{space!r} does not say which layers share weights: leave the bank out, or "
                 "search a NASNetSpace, an MLPSpace or a space of your own with `shared_weights`"

@@ -13,10 +13,10 @@ from cellwright.search_spaces import (
     CellwrightError,
     EdgeCellGenotype,
     Genotype,
-    JointSpace,
     MLPGenotype,
     Skeleton,
 )
+from cellwright.search_spaces.joint import architecture_of
 from cellwright.searches.architectures import (
     SKELETONS,
     SMALLER,
@@ -164,7 +164,7 @@ def _of_search(folder: Path, number: int | None, size: Size) -> Candidate:
     searched = {name: x for name, x in hyperparameters.items() if name != "epochs"}
     recipe, options = divide(searched, usual, space)
     options = {**settings.options, **options}
-    architecture = space.architecture if isinstance(space, JointSpace) else space
+    architecture = architecture_of(space)
     known, told = architecture.options, f"the space {settings.meant_space}"
     if known is not None and "skeleton" not in known:
         size.refuse_cells(told, stacked="repeats" in known)

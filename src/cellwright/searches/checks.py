@@ -26,6 +26,7 @@ from cellwright.plugins.scoring.reference import check_reference
 from cellwright.plugins.scoring.rewards import MnasNetReward
 from cellwright.plugins.training.devices import check_devices
 from cellwright.search_spaces import CellwrightError, JointSpace, UnbuildableChild
+from cellwright.search_spaces.joint import architecture_of
 from cellwright.searches.extras import require
 from cellwright.searches.hosts import HOSTS, driver_of
 from cellwright.searches.prediction import check_prediction
@@ -97,7 +98,7 @@ def _check_input(settings: Settings, shape: Sequence[int], classes: int | None) 
     Where a space does not say it, `try_to_build` does.
     """
     space = settings.make_space()
-    network = space.architecture if isinstance(space, JointSpace) else space
+    network = architecture_of(space)
     methods = ("check_input", "build")
     told = next(m for kind in type(network).__mro__ for m in methods if m in vars(kind))
     if told == "check_input":
@@ -177,7 +178,7 @@ def _check_training(settings: Settings) -> None:
             "trainings: a child that has ended by itself could not go on in its next rung. Leave "
             "one of them out"
         )
-    network = space.architecture if isinstance(space, JointSpace) else space
+    network = architecture_of(space)
     known = network.options is None or "filters" in network.options
     if settings.filters is not None and not known:
         raise CellwrightError(

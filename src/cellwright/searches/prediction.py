@@ -8,7 +8,8 @@ from typing import Any
 
 from cellwright.plugins import Data, LatencyPredictor, Meter
 from cellwright.plugins.meters import metric_of
-from cellwright.search_spaces import CellwrightError, JointSpace, SearchSpace
+from cellwright.search_spaces import CellwrightError, SearchSpace
+from cellwright.search_spaces.joint import architecture_of
 
 
 def make_predictor(
@@ -30,7 +31,7 @@ def make_predictor(
         CorruptedState: If the table cannot be read.
     """
     check_prediction(space, meter)
-    network = _network(space)
+    network = architecture_of(space)
     return LatencyPredictor(
         network, data.input_shape, data.classes, options, meter, path=path, lazy=True
     )
@@ -43,7 +44,7 @@ def check_prediction(space: SearchSpace, meter: Meter) -> None:
         CellwrightError: If the meter does not measure a latency, the space has no pieces, or
             ``--tune`` changes their size.
     """
-    network = _network(space)
+    network = architecture_of(space)
     sizes = [name for name in space.names if name in (network.options or ())]
     if sizes:
         raise CellwrightError(
@@ -62,7 +63,3 @@ def check_prediction(space: SearchSpace, meter: Meter) -> None:
             "say what these are (those of cells and mnasnet do). Leave it "
             "out, and --limit-ms acts on what --meter measures of each child"
         )
-
-
-def _network(space: SearchSpace) -> SearchSpace:
-    return space.architecture if isinstance(space, JointSpace) else space

@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from cellwright.plugins import Evaluation
-from cellwright.search_spaces import AroundSpace, CellwrightError, JointSpace
+from cellwright.search_spaces import AroundSpace, CellwrightError
+from cellwright.search_spaces.joint import architecture_of
 
 # TensorFlow's notes, such as "I0000 00:00:1795.4  1 port.cc:153] oneDNN custom operations are on",
 # and those of its converter and LiteRT, such as "INFO: Created TensorFlow Lite XNNPACK delegate".
@@ -110,7 +111,7 @@ def weights_note(evaluation: Evaluation) -> str | None:
     does not; None where none were."""
     weights = evaluation.options.get("weights")
     space = evaluation.space
-    inner = space.architecture if isinstance(space, JointSpace) else space
+    inner = architecture_of(space)
     if weights is None or not isinstance(inner, AroundSpace):
         return None
     from cellwright.search_spaces.starting_weights import begin_with

@@ -7,8 +7,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellwright.search_spaces import JointSpace
 from cellwright.search_spaces.genotype_space import GenotypeSpace
+from cellwright.search_spaces.joint import architecture_of
 from cellwright.searches.folder import read_settings
 from cellwright.searches.run import Run
 from cellwright.searches.settings import FILE, as_text
@@ -49,7 +49,7 @@ def steps(what: str, run: Run, best: Trial) -> list[Step]:
     if run.space is None or not best.params:
         params = json.dumps({**best.params, **best.others}, indent=1, default=str)
         return [*found, Step("The trial's parameters are", params, "json")]
-    network = run.space.architecture if isinstance(run.space, JointSpace) else run.space
+    network = architecture_of(run.space)
     described = json.dumps(run.space.describe(best.params), indent=1, default=str)
     if not isinstance(network, GenotypeSpace):
         found.append(Step("What the space says of the architecture:", described, "json"))
