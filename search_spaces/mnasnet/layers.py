@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from cellwright.search_spaces.context import Context, Tensor
+from cellwright.search_spaces.convolution import normalised_convolution
 from cellwright.search_spaces.drop_path import DropPath
 from cellwright.search_spaces.mnasnet.block import EXPANDING, MnasBlock
 from cellwright.search_spaces.mnasnet.families import SQUEEZES, expanded, skip_of, squeezed
@@ -57,9 +58,9 @@ def squeeze_and_excite(x: Tensor, to: int, at: Context, kind: str = "mnasnet") -
     if not to:
         return x
     pool = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{at.prefix}_pool")
-    weights = convolution(pool(x), to, 1, 1, at.inside("reduce"), bias=True)
+    weights = _with_bias(pool(x), to, at.inside("reduce"))
     weights = activate(weights, SQUEEZES[kind].activation, at)  # (batch, 1, 1, to)
-    weights = convolution(weights, x.shape[-1], 1, 1, at.inside("expand"), bias=True)
+    weights = _with_bias(weights, x.shape[-1], at.inside("expand"))
     weights = activate(weights, SQUEEZES[kind].gate, at)
     return keras.layers.Multiply(name=f"{at.prefix}_scale")([x, weights])
 
@@ -68,12 +69,13 @@ def normal_convolution(
     x: Tensor, filters: int, kernel: int, stride: int, at: Context, activation: str = "relu"
 ) -> Tensor:
     """Convolution, batch normalisation, activation."""
-    return activate(at.normalise(convolution(x, filters, kernel, stride, at)), activation, at)
+    x = normalised_convolution(x, filters, (kernel, kernel), at, strides=stride, padding="same")
+    return activate(x, activation, at)
 
 
 def project(x: Tensor, filters: int, at: Context) -> Tensor:
     """1x1 convolution and batch normalisation, nothing after them."""
-    return at.normalise(convolution(x, filters, 1, 1, at))
+    return normalised_convolution(x, filters, (1, 1), at, padding="same")
 
 
 def depthwise(x: Tensor, kernel: int, stride: int, at: Context, activation: str = "relu") -> Tensor:
@@ -105,16 +107,12 @@ def activate(x: Tensor, activation: str, at: Context) -> Tensor:
     return keras.layers.Activation(activation, name=name)(x)
 
 
-def convolution(
-    x: Tensor, filters: int, kernel: int, stride: int, at: Context, bias: bool = False
-) -> Tensor:
-    """A convolution alone, padded so that its size is divided by the stride, rounded up."""
+def _with_bias(x: Tensor, filters: int, at: Context) -> Tensor:
+    """A pointwise convolution with a bias, and nothing after it."""
     return keras.layers.Conv2D(
         filters,
-        kernel,
-        strides=stride,
+        1,
         padding="same",
-        use_bias=bias,
         kernel_initializer=at.initializer("convolution"),
         name=f"{at.prefix}_convolution",
-    )(x)  # (batch, height / stride, width / stride, filters)
+    )(x)  # (batch, 1, 1, filters)
