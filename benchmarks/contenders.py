@@ -89,7 +89,10 @@ def contender(name: str) -> Contender:
     arguments = dict(_argument(word) for word in words.split(",") if word)
 
     def start(problem: Problem, plan: Plan) -> Search:
-        known = {"computed": problem.computed} if plus else {}  # type: ignore[attr-defined]
+        computed = getattr(problem, "computed", None)
+        if plus and computed is None:
+            raise ValueError(f"{name}: no objective of this problem can be computed")
+        known = {"computed": computed} if plus else {}
         return OurSearch(problem.space, strategy, plan, {**arguments, **known})
 
     return Contender(name, f"cellwright {cellwright.__version__}", start)

@@ -25,8 +25,6 @@ from cellwright.search_spaces.piece_costs import PieceCosts
 
 SPACE = EdgeCellSpace()
 SHAPE, CLASSES = (32, 32, 3), 10
-
-
 counted = PieceCosts(SPACE, "trainable", SHAPE, CLASSES, {"dead_edges": True})
 
 

@@ -105,7 +105,7 @@ def make_strategy(
         raise ValueError(f"strategy {name!r} gives a {type(strategy).__name__}, not a Strategy")
     if objectives is not None:
         strategy.check_objectives(objectives)
-    return strategy if start == () else strategy.start_from(start)
+    return strategy.start_from(start)
 
 
 def make_meter(name: str, /, **arguments: Any) -> AnyMeter:

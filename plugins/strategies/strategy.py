@@ -117,7 +117,7 @@ class Strategy(ABC):
     def __repr__(self) -> str:
         """The class, the space, the seed, and the arguments that are not the default."""
         seed = f"seed={self.seed}" + ("" if self.seeded else " (drawn)")
-        given = [f"{name}={value!r}" for name, value in self._arguments().items()]
+        given = [f"{name}={value!r:.200}" for name, value in self._arguments().items()]
         begun = f".start_from({len(self.start)} architectures)" if self.start else ""
         return f"{type(self).__name__}({', '.join([repr(self.space), seed, *given])}){begun}"
 

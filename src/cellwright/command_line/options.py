@@ -490,8 +490,9 @@ def settings_of(
         )
     with named("--start"), warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always", UserWarning)
+        searched = settings.make_space()
         for one in settings.start:
-            point_of(settings.make_space(), one)
+            point_of(searched, one)
     for note in notes:
         typer.echo(f"--start: {note.message}", err=True)
     with named("--strategy"):
