@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cellwright.search_spaces.arguments import check_model
 from cellwright.search_spaces.errors import WeightsMismatch
-from cellwright.search_spaces.mnasnet.facts import FACTS
+from cellwright.search_spaces.given_weights import give_weights
+from cellwright.search_spaces.mnasnet.facts import FACTS, STANDARD
 
 _BLOCK_LAYER = re.compile(r"block_(\d+)_(\d+)_(\w+)")
 _CELL_LAYER = re.compile(r"cell_(\d+)_(normal|reduction)_(\w+)")
@@ -99,8 +102,10 @@ def load_applications_weights(model: Any, source: Any, *, without: Collection[st
 
     These are MobileNetV2 and V3, EfficientNet, EfficientNetV2 and NASNet-A. Nothing is downloaded,
     unless you have Keras do it: give ``keras.applications.EfficientNetB0(weights="imagenet")``, or
-    the file that it keeps in ``~/.keras/models``. A network of ours has no layers that prepare
-    pixels; `facts.FACTS` says what images its weights were trained on.
+    the file that it keeps in ``~/.keras/models``. What images weights were trained on says
+    `facts.FACTS`, and a network that is built with ``pixels=FACTS[name].pixels`` makes them of its
+    pixels. Only EfficientNet-B0 to B7 keep means and variances of pixels of 0 to 1 as weights, and
+    are given them, too.
 
     Args:
         model: A published genotype's ``keras.Model``, for any size of images.
@@ -116,7 +121,7 @@ def load_applications_weights(model: Any, source: Any, *, without: Collection[st
         OSError: If the file cannot be read.
     """
     check_model(model)
-    layers = {layer.name: layer for layer in model.layers if layer.weights}
+    layers = {layer.name: layer for layer in model.layers if _trained(layer)}
     if unknown := sorted(set(without) - layers.keys()):
         raise WeightsMismatch(
             f"without names layers that {model.name} does not have, or that have no weights: "
@@ -149,7 +154,8 @@ def load_applications_weights(model: Any, source: Any, *, without: Collection[st
             "the layers that are to keep what they have"
         )
     for name, weights in found.items():
-        layers[name].set_weights(weights)
+        give_weights(layers[name], weights)
+    _give_pixels(model, source)
 
 
 def _trained(layer: Any) -> bool:
@@ -157,6 +163,26 @@ def _trained(layer: Any) -> bool:
     import keras
 
     return bool(layer.weights) and not isinstance(layer, keras.layers.Normalization)
+
+
+def _give_pixels(model: Any, source: Any) -> None:
+    """Means and variances of pixels, where both networks keep them as weights."""
+    import keras
+
+    mine, theirs = (
+        next(
+            (x for x in one.layers if isinstance(x, keras.layers.Normalization) and x.weights), None
+        )
+        for one in (model, source)
+    )
+    if mine is None or theirs is None:
+        return
+    mean, variance, count = theirs.get_weights()
+    if np.allclose(mean, STANDARD.mean, atol=1e-3):
+        # Those of ImageNet: Keras divides by the root of what it calls a variance, and, in a layer
+        # of its own, by another root (keras-team/keras#16518).
+        variance = np.square(STANDARD.deviation)
+    give_weights(mine, [mean, variance, count])
 
 
 def _fitting(layer: Any, twin: Any) -> list[Any] | None:

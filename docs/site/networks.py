@@ -75,10 +75,10 @@ DIFFERENCES = {
     "mnasnet": "See [MnasNet](mnasnet.md).",
     "mobilenet": "Parameters and, with its weights, outputs are those of `keras.applications`.",
     "efficientnet-v2": "Parameters and, with its weights, outputs are those of "
-    "`keras.applications` without its preprocessing, which is left to the user here.",
-    "efficientnet-b": "With its weights, outputs are those of `keras.applications` without its "
-    "preprocessing, which is left to the user here. That is a layer of 7 parameters more (mean, "
-    "variance and a count), so that B0 has 5,330,571 there.",
+    "`keras.applications`.",
+    "efficientnet-b": "Parameters and, with its weights, outputs are those of "
+    "`keras.applications`. As there, 7 parameters are the means and variances of pixels and a count "
+    "(they change nothing until weights are loaded); here pixels are of 0 to 1.",
 }
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cellwright.plugins.files import atomic_write_bytes, read_npz
 from cellwright.plugins.interrupts import must_write
 from cellwright.search_spaces.arguments import check_number, check_path
+from cellwright.search_spaces.given_weights import give_weights
 
 Array = NDArray[Any]
 _log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class WeightBank:
             layer, found = model.get_layer(name), self.read(key)
             shapes = [tuple(weight.shape) for weight in layer.weights]
             if found is not None and [array.shape for array in found] == shapes:
-                layer.set_weights(found)
+                give_weights(layer, found)
                 started.append(name)
         return started
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from cellwright.search_spaces.arguments import check_model
 from cellwright.search_spaces.drop_path import DropPath, Progress
 from cellwright.search_spaces.errors import ExportFailed
+from cellwright.search_spaces.given_weights import give_weights
 from cellwright.search_spaces.keras_settings import as_shipped
 
 MAIN = "classes"  # the main output of networks that have an auxiliary head
@@ -42,17 +44,38 @@ def inference_model(model: keras.Model) -> keras.Model:
     ):
         return main
     name = next(layer.name for layer in layers if isinstance(layer, keras.layers.InputLayer))
-    plain = keras.models.clone_model(
-        main,
-        input_tensors=keras.Input(
-            batch_shape=image.shape, dtype=_as_float32(image.dtype), name=name
-        ),
-        clone_function=_in_float32,
-        call_function=_without_drop_path,
+    inputs = keras.Input(batch_shape=image.shape, dtype=_as_float32(image.dtype), name=name)
+    return _cloned(main, _in_float32, inputs, _without_drop_path)
+
+
+def with_constant_pixels(model: keras.Model) -> keras.Model:
+    """The same network, whose layers that normalise pixels hold constants and no weights.
+
+    ``Normalization`` computes with tensors that its weights were copied to, which converters of
+    graphs take for inputs.
+    """
+    return (
+        _cloned(model, _with_constants)
+        if any(isinstance(layer, keras.layers.Normalization) for layer in model.layers)
+        else model
     )
-    for layer in plain.layers:
-        layer.set_weights(main.get_layer(layer.name).get_weights())
-    return plain
+
+
+def _cloned(model: keras.Model, clone: Any, inputs: Any = None, call: Any = None) -> keras.Model:
+    """A copy with the weights; see ``keras.models.clone_model``."""
+    copy = keras.models.clone_model(model, inputs, clone, call)
+    for layer in copy.layers:
+        if layer.weights:
+            give_weights(layer, model.get_layer(layer.name).get_weights())
+    return copy
+
+
+def _with_constants(layer: keras.Layer) -> keras.Layer:
+    if not isinstance(layer, keras.layers.Normalization):
+        return type(layer).from_config(layer.get_config())
+    mean, variance = (keras.ops.convert_to_numpy(x).ravel() for x in (layer.mean, layer.variance))
+    scale = 1 / np.maximum(np.sqrt(variance), keras.config.epsilon())
+    return keras.layers.Rescaling(scale.tolist(), (-mean * scale).tolist(), name=layer.name)
 
 
 def _in_float32(layer: keras.Layer) -> keras.Layer:

@@ -21,7 +21,7 @@ from cellwright.search_spaces.export.check import (
     image_shape,
 )
 from cellwright.search_spaces.export.in_one_step import in_one_step
-from cellwright.search_spaces.export.inference import inference_model
+from cellwright.search_spaces.export.inference import inference_model, with_constant_pixels
 from cellwright.search_spaces.keras_settings import as_shipped
 
 
@@ -72,7 +72,7 @@ def convert_to_onnx(model: keras.Model) -> bytes:
     if backend() == "tensorflow":
         import tf2onnx  # noqa: F401  # Keras imports it too late for a clear message
 
-    plain = inference_model(model)
+    plain = with_constant_pixels(inference_model(model))
     image = keras.InputSpec(shape=(None, *image_shape(plain)), dtype="float32", name="image")
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore", FutureWarning)  # Keras asks NumPy for np.object

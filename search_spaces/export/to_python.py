@@ -35,6 +35,7 @@ from cellwright.search_spaces.export.graph import (
 )
 from cellwright.search_spaces.export.in_one_step import in_one_step
 from cellwright.search_spaces.export.inference import inference_model
+from cellwright.search_spaces.given_weights import give_weights
 from cellwright.search_spaces.keras_settings import as_shipped
 
 _WIDTH = 100  # characters of a line
@@ -104,7 +105,7 @@ def export_python(
         # Keras files weights by the order of layers, which is the file's own: it must write them.
         built = _imported(beside).build_model()
         for layer in built.layers:
-            layer.set_weights(plain.get_layer(layer.name).get_weights())
+            give_weights(layer, plain.get_layer(layer.name).get_weights())
         built.save_weights(weights_beside)
 
     def run(images: Images) -> Outputs:

@@ -144,7 +144,9 @@ class AroundSpace(BlocksSpace):
             classes: At least 2; None for regression.
             options: Those of `child.build_mnasnet`, where ``momentum`` is 0.9 by default, as
                 children are trained for a short time; and ``weights``, a file with the weights of
-                the network; see `starting_weights.begin_with`.
+                the network; see `starting_weights.begin_with`. With weights of
+                ``keras.applications``, ``pixels`` is by default what makes of pixels of 0 to 1 what
+                these were trained on.
 
         Raises:
             InvalidArchitecture: If ``params`` is no point of this space.
@@ -153,11 +155,15 @@ class AroundSpace(BlocksSpace):
         """
         weights = options.pop("weights", None)
         how = {"momentum": MOMENTUM, **options}
-        model = self.genotype(params).build(input_shape, classes, **how)
-        if weights is not None:
-            from cellwright.search_spaces.starting_weights import begin_with
+        genotype = self.genotype(params)
+        if weights is None:
+            return genotype.build(input_shape, classes, **how)
+        from cellwright.search_spaces.starting_weights import begin_with, pixels_of
 
-            begin_with(model, self.network, weights)
+        if input_shape[-1] == 3:  # others have a stem of their own, with fresh weights
+            how = {"pixels": pixels_of(self.network, weights), **how}
+        model = genotype.build(input_shape, classes, **how)
+        begin_with(model, self.network, weights)
         return model
 
 

@@ -10,9 +10,15 @@ from cellwright.search_spaces.classifier import main_output
 from cellwright.search_spaces.context import Context
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.keras_settings import channels_last
+from cellwright.search_spaces.mnasnet.facts import Pixels
 from cellwright.search_spaces.mnasnet.families import FAMILIES
 from cellwright.search_spaces.mnasnet.genotype import MnasNetGenotype
-from cellwright.search_spaces.mnasnet.layers import build_layer, dense, normal_convolution
+from cellwright.search_spaces.mnasnet.layers import (
+    build_layer,
+    dense,
+    normal_convolution,
+    prepare_pixels,
+)
 from cellwright.search_spaces.task import check_task
 
 
@@ -29,6 +35,7 @@ def build_mnasnet(
     dropout: float | None = None,
     drop_connect: float | None = None,
     momentum: float | None = None,
+    pixels: Pixels | None = None,
     seed: int | None = None,
 ) -> keras.Model:
     """Stem, blocks and head: an image classifier that ends in a softmax.
@@ -45,6 +52,10 @@ def build_mnasnet(
         drop_connect: In place of the genotype's own, 0 up to below 1.
         momentum: Momentum of the batch normalisations, in place of the family's own; 0.9 learns
             faster where training is short.
+        pixels: What the weights that will be loaded were trained on, such as
+            ``FACTS["mobilenet-v2"].pixels``: the network then begins with a layer that makes these
+            values of pixels of 0 to 255, or of 0 to 1 with ``.with_white(1)``. None leaves that to
+            you, and takes images as they are.
         seed: Fixes the initial weights.
 
     Returns:
@@ -58,11 +69,14 @@ def build_mnasnet(
     drop_connect = genotype.drop_connect if drop_connect is None else drop_connect
     momentum = FAMILIES[genotype.family].momentum if momentum is None else momentum
     _check(input_shape, classes, stem_stride, dropout, drop_connect)
+    _check_pixels(pixels, input_shape[-1])
     genotype = genotype.scaled(genotype.width_of(width, filters), depth)
     root, activation = Context("", seed, momentum), genotype.activation
     image = keras.Input(tuple(input_shape), name="image")  # (batch, height, width, channels)
     at = root.inside("stem")
-    x = normal_convolution(image, genotype.stem, 3, stem_stride, at, activation)
+    normalises = FAMILIES[genotype.family].normalises
+    x = prepare_pixels(image, pixels, normalises, root.inside("pixels"))
+    x = normal_convolution(x, genotype.stem, 3, stem_stride, at, activation)
     before, layers = 0, sum(block.layers for block in genotype.blocks)
     for number, block in enumerate(genotype.blocks, start=1):
         for layer in range(1, block.layers + 1):
@@ -93,3 +107,14 @@ def _check(
     for name, share in (("dropout", dropout), ("drop_connect", drop_connect)):
         if not 0 <= share < 1:
             raise UnbuildableChild(f"{name} must be in 0..1, 1 left out, got {share}")
+
+
+def _check_pixels(pixels: Pixels | None, channels: int) -> None:
+    if pixels is not None and not isinstance(pixels, Pixels):
+        raise UnbuildableChild(
+            f"pixels must be what FACTS tells of a published network, or None, got {pixels!r}"
+        )
+    if pixels is not None and channels != len(pixels.mean):
+        raise UnbuildableChild(
+            f"pixels are known by red, green and blue, and the images have {channels} channels"
+        )

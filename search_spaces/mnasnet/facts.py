@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cellwright.search_spaces.arguments import check_number
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation of red, green, blue
 
@@ -15,13 +17,18 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation 
 class Pixels:
     """What the values of images were when weights were trained, from pixels of 0 to 255.
 
-    A value is (pixel / ``divisor`` - ``mean``) / ``deviation``, by channel. The networks here have
-    no layer for it: whoever gives them images sees to it.
+    A value is (pixel / ``divisor`` - ``mean``) / ``deviation``, by channel. A network does this
+    itself if it is built with ``pixels=FACTS[name].pixels``.
     """
 
     divisor: float
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
+
+    def with_white(self, white: float) -> Pixels:
+        """The same for images whose white pixels are ``white``, such as 1, and not 255."""
+        check_number("white", white, above=0)
+        return replace(self, divisor=self.divisor / 255 * white)
 
     def of(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """The values of ``pixels``, shape (..., 3)."""
@@ -72,8 +79,8 @@ V2, V3 = "Sandler et al. 2018", "Howard et al. 2019"
 EFFICIENT, EFFICIENT_V2 = "Tan and Le 2019", "Tan and Le 2021"
 MNAS = "Tan et al. 2019"
 
-# Sizes are those of keras.applications, which tests build beside ours. EfficientNetB0 to B7 have 7
-# parameters more there: mean, variance and count of a layer that normalises pixels.
+# Sizes are those of keras.applications, which tests build beside ours. Of EfficientNetB0 to B7, 7
+# parameters are the means, variances and the count of a layer that normalises pixels.
 FACTS = {
     "mnasnet-a1": Facts(MNAS, None, "", 224, 3_920_526, 3_887_038, 311_579_072),
     "mnasnet-b1": Facts(MNAS, None, "", 224, 4_421_232, 4_383_312, 314_415_872),
@@ -92,31 +99,31 @@ FACTS = {
         V3, SIGNED, "MobileNetV3Small", 224, 2_056_848, 2_044_736, 52_288_448, True
     ),
     "efficientnet-b0": Facts(
-        EFFICIENT, STANDARD, "EfficientNetB0", 224, 5_330_564, 5_288_548, 385_814_752
+        EFFICIENT, STANDARD, "EfficientNetB0", 224, 5_330_571, 5_288_548, 385_814_752
     ),
     "efficientnet-v2-b0": Facts(
         EFFICIENT_V2, STANDARD, "EfficientNetV2B0", 224, 7_200_312, 7_139_704, 718_086_176
     ),
     "efficientnet-b1": Facts(
-        EFFICIENT, STANDARD, "EfficientNetB1", 240, 7_856_232, 7_794_184, 569_651_680
+        EFFICIENT, STANDARD, "EfficientNetB1", 240, 7_856_239, 7_794_184, 569_651_680
     ),
     "efficientnet-b2": Facts(
-        EFFICIENT, STANDARD, "EfficientNetB2", 260, 9_177_562, 9_109_994, 658_963_440
+        EFFICIENT, STANDARD, "EfficientNetB2", 260, 9_177_569, 9_109_994, 658_963_440
     ),
     "efficientnet-b3": Facts(
-        EFFICIENT, STANDARD, "EfficientNetB3", 300, 12_320_528, 12_233_232, 962_708_240
+        EFFICIENT, STANDARD, "EfficientNetB3", 300, 12_320_535, 12_233_232, 962_708_240
     ),
     "efficientnet-b4": Facts(
-        EFFICIENT, STANDARD, "EfficientNetB4", 380, 19_466_816, 19_341_616, 1_503_710_432
+        EFFICIENT, STANDARD, "EfficientNetB4", 380, 19_466_823, 19_341_616, 1_503_710_432
     ),
     "efficientnet-b5": Facts(
-        EFFICIENT, STANDARD, "EfficientNetB5", 456, 30_562_520, 30_389_784, 2_356_493_184
+        EFFICIENT, STANDARD, "EfficientNetB5", 456, 30_562_527, 30_389_784, 2_356_493_184
     ),
     "efficientnet-b6": Facts(
-        EFFICIENT, STANDARD, "EfficientNetB6", 528, 43_265_136, 43_040_704, 3_360_166_848
+        EFFICIENT, STANDARD, "EfficientNetB6", 528, 43_265_143, 43_040_704, 3_360_166_848
     ),
     "efficientnet-b7": Facts(
-        EFFICIENT, STANDARD, "EfficientNetB7", 600, 66_658_680, 66_347_960, 5_169_865_152
+        EFFICIENT, STANDARD, "EfficientNetB7", 600, 66_658_687, 66_347_960, 5_169_865_152
     ),
     "efficientnet-v2-b1": Facts(
         EFFICIENT_V2, STANDARD, "EfficientNetV2B1", 240, 8_212_124, 8_141_052, 1_015_859_232

@@ -48,6 +48,9 @@ class Family:
         features: When those of the layer after the pool grow, where there is one.
         keeps: Whether filters are rounded up where more than a tenth would be lost.
         momentum: Momentum of the batch normalisations; their epsilon is 0.001 in all families.
+        normalises: Whether networks begin with a layer that normalises pixels by means and
+            variances of its own, as in ``keras.applications``; it changes nothing until these are
+            given.
     """
 
     stem: str = "always"
@@ -55,6 +58,7 @@ class Family:
     features: str = "above 1"
     keeps: bool = True
     momentum: float = 0.99
+    normalises: bool = False
 
 
 # Rules and momenta of keras.applications; MnasNet's are those of its authors' code.
@@ -62,7 +66,7 @@ FAMILIES = {
     "mnasnet": Family(head="never"),
     "mobilenet-v2": Family(head="above 1", momentum=0.999),
     "mobilenet-v3": Family(stem="never", head="as blocks", momentum=0.999),
-    "efficientnet": Family(),
+    "efficientnet": Family(normalises=True),
     "efficientnet-v2": Family(keeps=False, momentum=0.9),
 }
 

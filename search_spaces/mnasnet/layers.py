@@ -3,13 +3,47 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from cellwright.search_spaces.context import Context, Tensor
 from cellwright.search_spaces.convolution import normalised_convolution
 from cellwright.search_spaces.drop_path import DropPath
+from cellwright.search_spaces.given_weights import give_weights
 from cellwright.search_spaces.mnasnet.block import EXPANDING, MnasBlock
+from cellwright.search_spaces.mnasnet.facts import Pixels
 from cellwright.search_spaces.mnasnet.families import SQUEEZES, expanded, skip_of, squeezed
 from cellwright.search_spaces.pooling import average
+
+
+def prepare_pixels(x: Tensor, pixels: Pixels | None, normalises: bool, at: Context) -> Tensor:
+    """Images as a network's weights expect them, (batch, height, width, channels).
+
+    Args:
+        x: Images of that shape.
+        pixels: What values they should have; None leaves them as they are.
+        normalises: Whether a layer keeps means and variances as weights, whatever they are.
+        at: Where.
+    """
+    if not normalises:
+        if pixels is None:
+            return x
+        scale = 1 / (pixels.divisor * np.asarray(pixels.deviation))
+        offset = -np.asarray(pixels.mean) / pixels.deviation
+        name = f"{at.prefix}_rescaling"
+        return keras.layers.Rescaling(_one_or_all(scale), _one_or_all(offset), name=name)(x)
+    if pixels is not None and pixels.divisor != 1:
+        x = keras.layers.Rescaling(1 / pixels.divisor, name=f"{at.prefix}_rescaling")(x)
+    layer = keras.layers.Normalization(name=f"{at.prefix}_normalisation")
+    found = layer(x)
+    if pixels is not None:
+        give_weights(layer, [np.asarray(pixels.mean), np.square(pixels.deviation), np.asarray(0)])
+    return found
+
+
+def _one_or_all(values: NDArray[np.float64]) -> float | list[float]:
+    """What is the same for all channels, once."""
+    return float(values[0]) if len(set(values)) == 1 else values.tolist()
 
 
 def build_layer(block: MnasBlock, x: Tensor, stride: int, at: Context, drop: float = 0.0) -> Tensor:

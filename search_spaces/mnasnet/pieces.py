@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from cellwright.search_spaces.errors import InvalidArchitecture
 from cellwright.search_spaces.mnasnet.block import EXPANDING, MnasBlock
-from cellwright.search_spaces.mnasnet.families import expanded, skip_of, squeezed
+from cellwright.search_spaces.mnasnet.facts import HALF, Pixels
+from cellwright.search_spaces.mnasnet.families import FAMILIES, expanded, skip_of, squeezed
 from cellwright.search_spaces.mnasnet.genotype import MnasNetGenotype
 from cellwright.search_spaces.pieces import Node, Piece, PieceGraph
 
@@ -31,13 +32,18 @@ def count_pieces(
     depth: float = 1.0,
     filters: int | None = None,
     stem_stride: int = 2,
+    pixels: Pixels | None = None,
     **training: Any,
 ) -> Counter[Piece]:
     """The pieces of what `child.build_mnasnet` makes; what only training needs has none."""
     genotype = genotype.scaled(genotype.width_of(width, filters), depth)
     graph, activation = PieceGraph(input_shape), genotype.activation
-    stem = _named("convolution_3", activation)
-    x = _add(graph, stem, graph.image, genotype.stem, stem_stride)
+    x = graph.image
+    if pixels is not None:
+        x = _add(graph, "rescale", x, x.shape[2])
+    if FAMILIES[genotype.family].normalises:
+        x = _add(graph, "normalise", x, x.shape[2])
+    x = _add(graph, _named("convolution_3", activation), x, genotype.stem, stem_stride)
     for block in genotype.blocks:
         for layer in range(block.layers):
             x = _layer(graph, block, x, block.stride if layer == 0 else 1)
@@ -111,6 +117,9 @@ def _output(piece: Piece, x: Tensor, at: Context) -> Tensor:
     kind, *rest = piece.operation.split("_", 2)
     number, how = (*rest, "", "")[:2]
     filters, stride = piece.filters, piece.stride
+    if kind in ("rescale", "normalise"):
+        pixels = HALF if kind == "rescale" else None
+        return layers.prepare_pixels(x, pixels, kind == "normalise", at)
     if kind == "convolution":
         return layers.normal_convolution(x, filters, int(number), stride, at, how or "relu")
     if kind == "depthwise":

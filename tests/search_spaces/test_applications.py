@@ -7,13 +7,14 @@ import pytest
 
 from cellwright.search_spaces import (
     Skeleton,
+    UnbuildableChild,
     WeightsMismatch,
     costs,
     load_applications_weights,
     load_genotype,
     notation,
 )
-from cellwright.search_spaces.mnasnet.facts import FACTS
+from cellwright.search_spaces.mnasnet.facts import FACTS, IMAGENET
 
 keras = pytest.importorskip("keras")
 
@@ -120,6 +121,57 @@ def test_pixels_are_prepared_as_keras_has_users_prepare_them():
     pixels = np.random.default_rng(1).uniform(0, 255, (2, 4, 4, 3)).astype(np.float32)
     ready = keras.applications.mobilenet_v2.preprocess_input(pixels.copy())
     np.testing.assert_allclose(FACTS["mobilenet-v2"].pixels.of(pixels), ready, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mobilenet-v3-small", "efficientnet-v2-b0", "efficientnet-b0"])
+def test_a_network_prepares_its_pixels_itself(name):
+    shape = (32, 32, 3)
+    pixels = np.random.default_rng(1).uniform(0, 255, (2, *shape)).astype(np.float32)
+    arguments = {} if name == "efficientnet-b0" else {"include_preprocessing": True}
+    reference = theirs(name, shape, **arguments)
+    for facts, images in (
+        (FACTS[name].pixels, pixels),
+        (FACTS[name].pixels.with_white(1), pixels / np.float32(255)),
+    ):
+        model = ours(name, shape, pixels=facts)
+        if name == "efficientnet-b0":  # whose layer is in any case, and is given what theirs has
+            as_imagenet(reference)
+        load_applications_weights(model, reference)
+        if name != "efficientnet-b0":
+            check_outputs(model, images, reference, pixels)
+        stem = model.get_layer("stem_convolution")
+        ready = keras.ops.convert_to_numpy(keras.Model(model.input, stem.input)(images))
+        np.testing.assert_allclose(ready, FACTS[name].pixels.of(pixels), atol=1e-5)
+        assert costs(model) == costs(reference)
+
+
+def as_imagenet(reference):
+    """Give Keras's EfficientNet the means and variances that its file of ImageNet's weights has."""
+    layer = next(one for one in reference.layers if isinstance(one, keras.layers.Normalization))
+    mean, deviation = IMAGENET
+    layer.set_weights([np.array(mean), np.array(deviation), np.array(1)])
+    layer.finalize_state()
+
+
+def test_means_and_variances_of_pixels_are_read_from_a_network_that_knows_them():
+    name, shape = "efficientnet-b0", (32, 32, 3)
+    reference = theirs(name, shape)
+    layer = next(one for one in reference.layers if isinstance(one, keras.layers.Normalization))
+    layer.set_weights([np.array([0.1, 0.2, 0.3]), np.array([0.5, 1.0, 2.0]), np.array(9)])
+    layer.finalize_state()
+    model = ours(name, shape)
+    load_applications_weights(model, reference)
+    images = np.random.default_rng(1).uniform(0, 1, (2, *shape)).astype(np.float32)
+    check_outputs(model, images, reference, 255 * images)
+
+
+def test_pixels_are_of_three_colours():
+    with pytest.raises(UnbuildableChild, match="the images have 1 channels"):
+        ours("mobilenet-v2", (32, 32, 1), pixels=FACTS["mobilenet-v2"].pixels)
+    with pytest.raises(UnbuildableChild, match="pixels must be what FACTS tells"):
+        ours("mobilenet-v2", (32, 32, 3), pixels="imagenet")
+    with pytest.raises(ValueError, match="white must be"):
+        FACTS["mobilenet-v2"].pixels.with_white(0)
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,33 @@ def test_the_weights_of_keras_applications_are_a_source(tmp_path):
         )
 
 
+@pytest.mark.parametrize("top", [True, False], ids=["whole", "without classifier"])
+def test_children_prepare_pixels_as_the_weights_need_them(top, tmp_path):
+    name, shape = "mobilenet-v3-small-minimalistic", (32, 32, 3)
+    reference = keras.applications.MobileNetV3Small(
+        weights=None, input_shape=shape, minimalistic=True, include_top=top
+    )
+    path = tmp_path / "theirs.weights.h5"
+    reference.save_weights(path)
+    space = AroundSpace(name)
+    model = space.build(space.centre, shape, 10, seed=0, weights=path)
+    images = np.random.default_rng(1).uniform(0, 1, (2, *shape)).astype(np.float32)
+    pair = ((model, "head_convolution", images), (reference, "conv_1", 255 * images))
+    found, wanted = (
+        keras.ops.convert_to_numpy(keras.Model(net.input, net.get_layer(layer).output)(x))
+        for net, layer, x in pair
+    )
+    np.testing.assert_allclose(found, wanted, atol=1e-4 * np.abs(wanted).max())
+    # A child in a file, trained on such pixels, is a source again.
+    model.save(tmp_path / "child.keras")
+    again = space.build(space.centre, shape, 10, seed=1, weights=tmp_path / "child.keras")
+    for net in (again, space.build(space.centre, shape, 10, seed=1)):
+        same = np.array_equal(*(keras.ops.convert_to_numpy(one(images)) for one in (net, model)))
+        assert same == (net is again)
+    grey = space.build(space.centre, (32, 32, 1), 10, seed=0, weights=path)
+    assert not any(layer.name.startswith("pixels") for layer in grey.layers)
+
+
 def test_what_is_no_file_of_weights_is_refused(tmp_path):
     nowhere = tmp_path / "nowhere.keras"
     with pytest.raises(UnbuildableChild, match=r"there is no .*nowhere"):

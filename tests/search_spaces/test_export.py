@@ -630,6 +630,7 @@ SWEEP = {
     "mnasnet": (MnasNetSpace(), {"filters": 16}),
     "around": (AroundSpace("mobilenet-v3-small"), {"width": 0.25}),
     "around, fused": (AroundSpace("efficientnet-v2-b0"), {"width": 0.25}),
+    "around, normalised pixels": (AroundSpace("efficientnet-b0"), {"width": 0.25}),
     "convnet": (ConvNetSpace(), {}),
     "convnet strided": (ConvNetSpace(strides=True), {}),
     "edge cell": (EdgeCellSpace(), {"repeats": 2}),

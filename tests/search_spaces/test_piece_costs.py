@@ -15,6 +15,7 @@ from cellwright.search_spaces.piece_costs import PieceCosts
         ("nasnet-published", (16, 16, 3), {"filters": 4}),
         ("mnasnet", (17, 16, 3), {"width": 0.5}),
         ("around=mobilenet-v3-small", (33, 32, 3), {"width": 0.5}),
+        ("around=efficientnet-b0", (33, 32, 3), {"width": 0.25}),
         ("nas-bench-201", (8, 8, 3), {"filters": 4, "repeats": 2}),
     ],
 )
