@@ -139,6 +139,7 @@ def main(
         list[str] | None, typer.Option(help="A name, all, ours or peers; may be repeated.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Searches of each contender.")] = 100,
+    first_seed: Annotated[int, typer.Option(min=0, help="The lowest seed.")] = 0,
     evaluations: Annotated[int, typer.Option(min=1, help="Evaluations of each search.")] = 200,
     workers: Annotated[
         list[int] | None, typer.Option(min=1, help="Simulated workers; may be repeated. [1]")
@@ -162,7 +163,8 @@ def main(
     else:
         raise typer.BadParameter("give one of --table and --synthetic")
     names = [] if redraw else installed(_named(contenders or ["all"]))
-    plans = [Plan(seed, evaluations, count) for count in workers or [1] for seed in range(seeds)]
+    chosen = range(first_seed, first_seed + seeds)
+    plans = [Plan(seed, evaluations, count) for count in workers or [1] for seed in chosen]
     out.mkdir(parents=True, exist_ok=True)
     if again:
         wanted = {(source.name, name, plan) for name in names for plan in plans}

@@ -62,7 +62,7 @@ class PredictorGuided(Strategy):
         space: The space to search.
         seed: See `Strategy`.
         initial: Random architectures before the first prediction, those that run included, at least
-            2; None is 10, or 5 with a ``prior``.
+            2.
         most: Results that the predictor is fitted to, at least ``initial``.
         signal: Cheap score of an untrained network, such as `warm_start` makes, higher for better
             networks. Each of the first architectures is then the better of two draws.
@@ -79,14 +79,12 @@ class PredictorGuided(Strategy):
         space: SearchSpace,
         *,
         seed: int | None = None,
-        initial: int | None = None,
+        initial: int = 5,
         most: int = 200,
         signal: Signal | None = None,
         prior: Sequence[Any] = (),
     ) -> None:
         super().__init__(space, seed=seed)
-        if initial is None:
-            initial = 5 if prior else 10
         check_sizes(initial, most)
         check_signal(signal)
         self.initial, self.most, self.signal = initial, most, signal

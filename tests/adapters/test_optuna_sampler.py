@@ -454,7 +454,7 @@ def test_dashboard_reads_named_choices():
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
 def test_predictions_stand_beside_what_was_measured(direction):
     study = optuna.create_study(
-        sampler=StrategySampler(PredictorGuided(SPACE, seed=0)), direction=direction
+        sampler=StrategySampler(PredictorGuided(SPACE, seed=0, initial=10)), direction=direction
     )
     study.optimize(lambda trial: 7 + objective(trial), n_trials=10)
     study.enqueue_trial(dict.fromkeys(SPACE.names, "a"))

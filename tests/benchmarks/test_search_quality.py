@@ -134,6 +134,9 @@ def test_a_second_run_does_what_is_missing(
     assert run(seeds=3, redraw=True) == 0
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert run(seeds=1, contenders=["random"], again=True) == 1
+    assert run(seeds=2, contenders=["random"], first_seed=2) == 1
+    assert ("random", 3) in names(tmp_path)
+    records.forget(tmp_path, lambda record: record.plan.seed == 3)
     assert names(tmp_path) == {(n, s) for n in ("random", "optuna-random") for s in range(3)}
     assert int.from_bytes(before["best_so_far.png"][16:20], "big") == 1600  # pixels wide
 

@@ -57,8 +57,7 @@ def test_a_value_of_the_wrong_kind_is_refused_by_name(strategy, argument):
     """Of every strategy as every host makes it: by its name."""
     wrong = NOT[KINDS[argument]] if argument != "baseline" else [3, "best", {"widow": 20}, {}, []]
     for value in wrong:
-        own = argument == "objectives" or (strategy, argument) == ("predictor", "initial")
-        if own and value is None:
+        if argument == "objectives" and value is None:
             continue  # the strategy's own
         with pytest.raises(ValueError) as refused:
             make_strategy(strategy, PLAIN, **{argument: value})

@@ -86,17 +86,17 @@ def test_finds_in_60_trials_what_random_search_does_not_find_in_1000():
         assert np.max(found) > np.max(drawn)
 
 
-def test_guides_from_the_tenth_result():
+def test_guides_from_the_fifth_result():
     score = pair_score(0)
     strategy = PredictorGuided(PAIRS, seed=0)
-    run(strategy, score, 9)
-    assert strategy.predict(strategy.ask(9)) is None
+    run(strategy, score, 4)
+    assert strategy.predict(strategy.ask(4)) is None
     after = []
     for seed in range(8):
         strategy = PredictorGuided(PAIRS, seed=seed)
-        scores = run(strategy, pair_score(seed), 18)
-        assert strategy.predict(strategy.ask(18)) is not None
-        after.append(np.mean(scores[10:]) - np.mean(scores[:10]))
+        scores = run(strategy, pair_score(seed), 13)
+        assert strategy.predict(strategy.ask(13)) is not None
+        after.append(np.mean(scores[5:]) - np.mean(scores[:5]))
     assert np.mean(after) > 0
 
 
@@ -231,7 +231,7 @@ def test_workers_of_a_local_search_try_different_neighbours():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"initial": 1}, "initial must be at least 2"), ({"most": 5}, "most must be at least")],
+    [({"initial": 1}, "initial must be at least 2"), ({"most": 4}, "most must be at least")],
 )
 def test_arguments_out_of_range_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
