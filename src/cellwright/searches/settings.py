@@ -136,6 +136,7 @@ class Settings:
     start: tuple[str, ...] = ()  # names of genotypes, and paths of files from the root on
     after: tuple[str, ...] = ()  # earlier runs, paths from the root on
     prior: tuple[Any, ...] = ()  # no option: what they found, see `with_prior`
+    confirm: int | None = None  # of the best children, how many are trained again
 
     @property
     def goals(self) -> dict[str, Direction]:
