@@ -355,6 +355,7 @@ def test_ctrl_c_ends_fit_and_is_no_failed_child(host, capsys):
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["trial 0"]
 
 
+@pytest.mark.slow
 def test_the_winner_is_confirmed_within_the_budget(untraced):
     x, y = load_wine(return_X_y=True)
     options = {"max_trials": 3, "epochs": 3, "time_budget": None, "random_state": 1}
