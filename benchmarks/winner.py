@@ -83,7 +83,7 @@ def winners(source: Source, again: bool, seed: int) -> dict[tuple[int, str], flo
     problem = source.load(seed)
     strategy = Auto(problem.space, seed=seed)
     done: list[tuple[Params, float, float]] = []  # the network, its value, its true value
-    found = {}
+    found: dict[tuple[int, str], float] = {}
     for number in range(max(POINTS)):
         params = strategy.ask(number)
         value, truth = problem.evaluate(params, number)
@@ -105,10 +105,15 @@ def _chosen(strategy: Strategy, done: list[tuple[Params, float, float]]) -> Mapp
     ranked = sorted(done, key=lambda each: -each[1])
     chosen = {RULES[0]: ranked[0][2]}
     for count, rule in zip(MODELLED, RULES[1:], strict=False):
-        means = [strategy.predict(params) for params, _, _ in ranked[:count]]
-        best = max(range(count), key=lambda place: means[place].mean if means[place] else 0.0)
-        chosen[rule] = ranked[best][2]
+        means = [_mean(strategy, params) for params, _, _ in ranked[:count]]
+        chosen[rule] = ranked[means.index(max(means))][2]
     return chosen
+
+
+def _mean(strategy: Strategy, params: Params) -> float:
+    prediction = strategy.predict(params)
+    assert prediction is not None
+    return prediction.mean
 
 
 def _repeated(
@@ -129,7 +134,9 @@ def _repeated(
 def problems(table: Path | None) -> list[tuple[Source, bool]]:
     """What is searched, and whether a second measurement differs from the first."""
     found: list[tuple[Source, bool]] = []
-    for data in ("cifar10", "cifar100", "imagenet16") if table else ():
+    for data in ("cifar10", "cifar100", "imagenet16"):
+        if table is None:
+            break
         plain = TableSource(table, f"{data}_val", f"{data}_test", ("op_*",))
         found.append((plain, False))
         found += [(NoisySource(plain, noise), True) for noise in (0.25, 0.5)]
