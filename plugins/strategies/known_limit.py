@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from cellwright.plugins.strategies.arrays import Array, Indices
+from cellwright.plugins.strategies.surrogate.candidates import Merit, best_first
 from cellwright.search_spaces import Params, SearchSpace
 from cellwright.search_spaces.arguments import check_number
 from cellwright.search_spaces.piece_costs import COSTS, PieceCosts
 
 _MOST = 100_000  # values that are kept
+_ENOUGH = 10  # of the most promising candidates that are within the limit
 _BEYOND = -1e9  # the merit of a candidate just beyond the limit, below that of any within it
-
-Merit = Callable[[Indices], Array]  # of candidates, (rows, decisions): (rows,), higher is better
 
 
 class KnownLimit:
@@ -49,14 +49,22 @@ class KnownLimit:
         return np.array([self._at(candidate) <= 0 for candidate in candidates], dtype=bool)
 
     def merits(self, merit: Merit) -> Merit:
-        """``merit`` within the limit. Beyond it candidates are worth less than any within it, and
-        the less, the further they are beyond."""
+        """``merit``, but beyond the limit candidates are worth less than any within it, and the
+        less, the further they are beyond.
+
+        A cost takes a millisecond. So only the most promising are asked for theirs, until enough of
+        them are within the limit; what is proposed is asked in any case.
+        """
 
         def limited(candidates: Indices) -> Array:
-            beyond = np.array([self._at(candidate) for candidate in candidates])
-            found: Array = np.where(
-                beyond > 0, _BEYOND * (1 + np.maximum(beyond, 0)), merit(candidates)
-            )
+            found, within = merit(candidates).copy(), 0
+            for place in best_first(found):
+                beyond = self._at(candidates[place])
+                if beyond > 0:
+                    found[place] = _BEYOND * (1 + beyond)
+                within += beyond <= 0
+                if within == _ENOUGH:
+                    break
             return found
 
         return limited

@@ -15,9 +15,10 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from cellwright.plugins.strategies import snapshots
-from cellwright.plugins.strategies.known_limit import KnownLimit, Merit
+from cellwright.plugins.strategies.known_limit import KnownLimit
 from cellwright.plugins.strategies.one_thread import one_thread
 from cellwright.plugins.strategies.outcome import Range, Rewards, Told, is_large, lesson
+from cellwright.plugins.strategies.surrogate.candidates import Merit
 from cellwright.search_spaces import Params, SearchSpace
 from cellwright.search_spaces.arguments import check_integer, check_kind
 from cellwright.search_spaces.start import point_of
