@@ -130,6 +130,9 @@ def _cost(name: str) -> Metric | None:
 
 PREDICTED = "predicted_latency_ms"
 SHARED = "shared_layers"  # that began with the weights of earlier children (`WeightBank`)
+# Of a child that was trained again with other seeds: the mean and the standard deviation of the
+# rewards of all its trainings, the first one included, and how many there were.
+CONFIRMED, SPREAD, TRAININGS = "confirmed_reward", "confirmed_spread", "trainings"
 DATA_WAIT, LEFT_OUT = "data_wait", "left_out"  # of a stream
 MUCH_WAITING = 0.05  # the share of the time from which a user is told that children wait for data
 _TRAINED = (
@@ -160,6 +163,9 @@ METRICS = {
 }
 # What a strategy or a schedule adds to a trial; tables show these last.
 _OTHERS = {
+    CONFIRMED: Metric(CONFIRMED, "", "maximize", "mean reward"),
+    SPREAD: Metric(SPREAD, "", "minimize", "spread of rewards"),
+    TRAININGS: Metric(TRAININGS, "trainings", "minimize"),
     DATA_WAIT: Metric(DATA_WAIT, "", "minimize", "share of the time that steps waited for data"),
     LEFT_OUT: Metric(LEFT_OUT, "", "minimize", "examples left out"),
     "predicted": Metric("predicted", "", "maximize", "predicted reward"),
@@ -241,7 +247,8 @@ def beside_reward(names: Iterable[str], declared: Iterable[Metric] = ()) -> list
         declared: By the search, as in `find_metric`; these are shown too.
     """
     there = set(names) - {"reward"}
-    shown = {name: METRICS[name] for name in _SHOWN}
+    shown = {name: _OTHERS[name] for name in (CONFIRMED, SPREAD)}
+    shown |= {name: METRICS[name] for name in _SHOWN}
     costs = {name: cost for name in sorted(there) if (cost := _cost(name)) and name not in METRICS}
     shown |= costs | {metric.name: metric for metric in declared}
     return [metric for name, metric in shown.items() if name in there]

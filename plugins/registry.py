@@ -75,6 +75,7 @@ def make_strategy(
     seed: int | None = None,
     objectives: int | None = None,
     start: Iterable[Any] = (),
+    within: Any = None,
     **arguments: Any,
 ) -> Strategy:
     """A strategy by its name or as ``"package.module:attribute"``.
@@ -86,11 +87,13 @@ def make_strategy(
         objectives: How many the strategy is to have; None takes its default. ``"auto"`` of several
             is `AUTO_OF_SEVERAL`.
         start: Architectures that the first trials try; see `Strategy.start_from`.
+        within: A limit on what is proposed; see `Strategy.keep_within`.
         arguments: Its others.
 
     Raises:
         ValueError: If nothing goes by that name, it takes no such arguments, makes no `Strategy`,
-            or one that cannot have so many objectives; or if the start is no point of the space.
+            or one that cannot have so many objectives; if the start is no point of the space, or
+            the limit is none.
     """
     several = objectives not in (None, 1)
     made = _load("strategies", AUTO_OF_SEVERAL if several and name == "auto" else name)
@@ -105,7 +108,7 @@ def make_strategy(
         raise ValueError(f"strategy {name!r} gives a {type(strategy).__name__}, not a Strategy")
     if objectives is not None:
         strategy.check_objectives(objectives)
-    return strategy.start_from(start)
+    return strategy.start_from(start).keep_within(within)
 
 
 def make_meter(name: str, /, **arguments: Any) -> AnyMeter:

@@ -19,6 +19,8 @@ PEERS = {
     "nni.nas-policy": ("nni", "nni_nas"),
     "pyglove-evolution": ("pyglove", "pyglove_evolution"),
     "deephyper-evolution": ("deephyper", "deephyper_evolution"),
+    "deephyper-forest": ("deephyper", "deephyper_forest"),
+    "smac": ("smac", "smac_forest"),
     "nevergrad-ngopt": ("nevergrad", "nevergrad_optimizers"),
     "nevergrad-ngopt-transition": ("nevergrad", "nevergrad_optimizers"),
     "vizier-gp": ("google-vizier", "vizier_designers"),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cellwright.plugins.strategies.arrays import Array, Indices
+from cellwright.plugins.strategies.known_limit import KnownLimit
 from cellwright.search_spaces import Params, SearchSpace
 from cellwright.search_spaces.piece_costs import COSTS, PieceCosts
 
@@ -76,7 +77,13 @@ class ComputedObjectives:
             self._values[key] = float(self._functions[place](params))
         return self._values[key]
 
-    def spread(self, number: int, seed: int, rng: np.random.Generator) -> Params:
+    def spread(
+        self,
+        number: int,
+        seed: int,
+        rng: np.random.Generator,
+        within: KnownLimit | None = None,
+    ) -> Params:
         """A random architecture whose value is near a level that differs from trial to trial.
 
         Random architectures have much the same costs, and say little of the ends of a front. The
@@ -87,10 +94,13 @@ class ComputedObjectives:
             number: The trial's.
             seed: The search's, from which the first level comes.
             rng: Where the draws come from.
+            within: A limit, and then the range is that of what is drawn within it, if anything is.
         """
         places = sorted(self._functions)
         turn, place = number // len(places), places[number % len(places)]
         drawn = np.array([self._space.encode(self._space.sample(rng)) for _ in range(_POOL)])
+        if within is not None and (holds := within.holds(drawn)).any():
+            drawn = drawn[holds]
         values = self(place, drawn)
         level = (np.random.default_rng(seed).random() + turn * _GOLDEN) % 1.0
         wanted = values.min() + level * (values.max() - values.min())

@@ -113,7 +113,7 @@ class ParetoPredictor(Strategy):
     def _propose(self, number: int, rng: np.random.Generator) -> Params:
         if is_first(self._scored, len(self._running), self.initial):
             if self._computed:
-                return self._computed.spread(number, self.seed, rng)
+                return self._computed.spread(number, self.seed, rng, self.within)
             return better_of_two(self.space, rng, self.signal)
         model = self._fitted()
         if self._running:
@@ -126,7 +126,7 @@ class ParetoPredictor(Strategy):
             parents = model.keys[best_first(worth(model.means))[:PARENTS]]
         candidates = self._candidates.evolved(
             parents,
-            partial(self._merits, model, worth),
+            self._within_limit(partial(self._merits, model, worth)),
             self._settled(number),
             len(self._running),
             rng,

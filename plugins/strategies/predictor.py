@@ -124,7 +124,11 @@ class PredictorGuided(Strategy):
         if self._running:
             model = self._beside(model, np.array(sorted(self._running)))
         candidates = self._candidates.evolved(
-            model.best, partial(self._merits, model), self._settled(number), len(self._running), rng
+            model.best,
+            self._within_limit(partial(self._merits, model)),
+            self._settled(number),
+            len(self._running),
+            rng,
         )
         if rng.random() < 0.5:
             values = model.process.draw(self._of_networks(candidates), rng)

@@ -7,7 +7,7 @@ import math
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
@@ -15,8 +15,10 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from cellwright.plugins.strategies import snapshots
+from cellwright.plugins.strategies.known_limit import KnownLimit
 from cellwright.plugins.strategies.one_thread import one_thread
 from cellwright.plugins.strategies.outcome import Range, Rewards, Told, is_large, lesson
+from cellwright.plugins.strategies.surrogate.candidates import Merit
 from cellwright.search_spaces import Params, SearchSpace
 from cellwright.search_spaces.arguments import check_integer, check_kind
 from cellwright.search_spaces.start import point_of
@@ -79,6 +81,7 @@ class Strategy(ABC):
         seeded: Whether the seed was given, and not drawn.
         start: Architectures that trials 0, 1, ... are to try before anything else; see
             `start_from`.
+        within: The limit that what is proposed keeps; see `keep_within`.
         snapshots: Where snapshots of what was learned are kept and looked for, so that a process
             that joins a long search need not learn everything anew; nowhere if None. They are a
             cache: they change nothing but time.
@@ -92,6 +95,8 @@ class Strategy(ABC):
     _learned: ClassVar[tuple[str, ...]] = ()
 
     start: tuple[Params, ...] = ()
+
+    within: KnownLimit | None = None
 
     snapshots: snapshots.Snapshots | None = None
     _snapshot_key: str | None = None
@@ -119,6 +124,7 @@ class Strategy(ABC):
         seed = f"seed={self.seed}" + ("" if self.seeded else " (drawn)")
         given = [f"{name}={value!r:.200}" for name, value in self._arguments().items()]
         begun = f".start_from({len(self.start)} architectures)" if self.start else ""
+        begun += "" if self.within is None else f".keep_within({self.within!r:.200})"
         return f"{type(self).__name__}({', '.join([repr(self.space), seed, *given])}){begun}"
 
     def _arguments(self) -> dict[str, Any]:
@@ -157,6 +163,27 @@ class Strategy(ABC):
         self.start = tuple(point_of(self.space, one) for one in given)
         return self
 
+    def keep_within(self, limit: Callable[[Params], float] | Mapping[str, Any] | None) -> Self:
+        """Propose no architecture that is known to be beyond a limit before it is trained.
+
+        What `start_from` is given is tried all the same. Where hardly anything is within the limit,
+        or nothing, an architecture beyond it may still be proposed, the nearest one that was found.
+
+        Args:
+            limit: A dictionary such as ``{"metric": "parameters", "at_most": 50_000,
+                "input_shape": [28, 28, 1], "classes": 10}``, where the space says what its networks
+                consist of; a function of the parameters that says by what share of the limit they
+                are beyond it (0 or less within it); or None for no limit. See `KnownLimit`.
+
+        Returns:
+            This strategy.
+
+        Raises:
+            ValueError: If it is none of these, or the space does not say what its networks are.
+        """
+        self.within = None if limit is None else KnownLimit(self.space, limit)
+        return self
+
     @property
     def history(self) -> tuple[Told, ...]:
         """Everything told, in order. Beside its arguments this is a strategy's whole state."""
@@ -173,7 +200,8 @@ class Strategy(ABC):
 
         A network that has been told or is running is not proposed again. If a few draws give no
         other, the last one is mutated until it is new. After 64 mutations without success, as in a
-        space that is used up, a known network is proposed.
+        space that is used up, a known network is proposed. Likewise for one beyond a limit that
+        `keep_within` has set.
 
         Args:
             number: The trial's number.
@@ -195,14 +223,16 @@ class Strategy(ABC):
         self._fixed = self._as_choices(fixed or {})
         settled = self._settled(number)
         for params in self.start[number : number + 1]:
-            if self._is_new(begun := {**params, **settled}):
+            if self._is_unknown(begun := {**params, **settled}):
                 return begun
         for _ in range(_DRAWS):
             params = {**self._propose(number, rng), **settled}
             if self._is_new(params):
                 return params
         for _ in range(_MUTATIONS):
-            params = self._mutated(params, rng)
+            mutated = self._mutated(params, rng)
+            if self.within is None or self._is_nearer(mutated, params):
+                params = mutated
             if self._is_new(params):
                 break
         return params
@@ -228,7 +258,20 @@ class Strategy(ABC):
         return params
 
     def _is_new(self, params: Params) -> bool:
-        """Whether this network has neither been told nor was running when `ask` was called."""
+        """Whether this network may be proposed: it has neither been told nor was running when `ask`
+        was called, and is within the limit, if there is one."""
+        return self._is_unknown(params) and (self.within is None or self.within.excess(params) <= 0)
+
+    def _is_nearer(self, params: Params, before: Params) -> bool:
+        """Whether ``params`` are within the limit, or no further beyond it than ``before``."""
+        assert self.within is not None
+        return self.within.excess(params) <= max(self.within.excess(before), 0.0)
+
+    def _within_limit(self, merit: Merit) -> Merit:
+        """What candidates are worth by ``merit``, if they are within the limit."""
+        return merit if self.within is None else self.within.merits(merit)
+
+    def _is_unknown(self, params: Params) -> bool:
         key = self.space.key(params)
         return key not in self._known and key not in self._running
 

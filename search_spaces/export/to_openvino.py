@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -52,7 +54,8 @@ def export_openvino(
     image = keras.InputSpec(shape=(None, *image_shape(plain)), dtype="float32", name="image")
     try:
         # OpenVINO tells of its updates where the command line prints.
-        with in_one_step(*files) as (beside, _), contextlib.redirect_stdout(io.StringIO()):
+        quietly = contextlib.redirect_stdout(io.StringIO())
+        with in_one_step(*files) as (beside, _), quietly, _root_logger_kept():
             plain.export(str(beside), format="openvino", verbose=False, input_signature=[image])
     except OSError:
         raise
@@ -69,3 +72,16 @@ def export_openvino(
         return outputs
 
     return check(files, plain, run, images)
+
+
+@contextlib.contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """Leave the root logger as it was: after a failure OpenVINO's converter leaves it deaf to
+    warnings, everybody's."""
+    root = logging.getLogger()
+    level, handlers, filters = root.level, root.handlers[:], root.filters[:]
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.handlers[:], root.filters[:] = handlers, filters

@@ -242,6 +242,7 @@ def test_rows_of_weight_0_are_left_out():
         ({"host": "katib"}, ValueError, "host must be one of optuna, nni, keras-tuner, ray, got"),
         ({"max_trials": None}, ValueError, "give a time_budget, max_trials, or both"),
         ({"time_budget": 0}, ValueError, "time_budget must be above 0, got 0"),
+        ({"confirm": 0}, ValueError, "confirm must be above 0, got 0"),
         ({"validation_fraction": 1}, ValueError, "validation_fraction must be between 0 and 1"),
         ({"strategy": "luck"}, ValueError, "unknown name 'luck'"),
         ({"space": "maze"}, ValueError, "unknown name 'maze'"),
@@ -352,3 +353,29 @@ def test_ctrl_c_ends_fit_and_is_no_failed_child(host, capsys):
         model.fit(x, y)
     assert not hasattr(model, "model_")
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["trial 0"]
+
+
+@pytest.mark.slow
+def test_the_winner_is_confirmed_within_the_budget(untraced):
+    x, y = load_wine(return_X_y=True)
+    options = {"max_trials": 3, "epochs": 3, "time_budget": None, "random_state": 1}
+    for refit in (True, False):
+        found = CellwrightClassifier(confirm=2, refit=refit, **options).fit(x, y)
+        means = {
+            trial.number: trial.metrics["confirmed_reward"]
+            for trial in found.trials_
+            if "confirmed_reward" in trial.metrics
+        }
+        winner = next(t for t in found.trials_ if t.number == max(means, key=means.get))
+        assert len(means) == 2
+        assert found.best_params_ == winner.params
+        assert found.refitted_ == refit
+        assert found.predict(x[:5]).shape == (5,)
+
+
+def test_a_budget_too_short_to_confirm_is_said(untraced):
+    x, y = load_digits(return_X_y=True)
+    model = CellwrightClassifier(time_budget=2, epochs=10_000, random_state=0, confirm=1)
+    with pytest.warns(UserWarning, match="too short to train the best child again"):
+        model.fit(x, y)
+    assert model.best_params_ == max(model.trials_, key=lambda t: t.reward or 0).params

@@ -13,6 +13,7 @@ WITHOUT = {
     "storage": "likewise",
     "study": "likewise",
     "concurrency": "`search` and `nni-init` have different defaults",
+    "confirm": "an option of `search` alone, which trains the children again itself",
     "deadline": "the estimators set it",
     "edition": "a search that goes on keeps its own",
     "prior": "what the runs of --after found",

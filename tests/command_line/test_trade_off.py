@@ -32,6 +32,13 @@ from cellwright.search_spaces import NASNetSpace, Skeleton
 SPACE = NASNetSpace(blocks=1, operations={OPERATIONS!r}, skeleton=Skeleton.book(reductions=0))
 
 
+class Weights:  # a meter of a user's: what it counts is not known before a child is built
+    metric, unit, direction = "parameters", "parameters", "minimize"
+
+    def __call__(self, model):
+        return Measurement(model.count_params(), 0.0, 1, "parameters", "counted")
+
+
 class Undeclared:
     metric = "throughput"
 
@@ -182,7 +189,7 @@ def search(cellwright, home, host, limit, out):
         home, "search", "--epochs", 3, "--learning-rate", 0.1, "--batch-size", 16, "--filters", 2,
         "--data", "data.npz", "--strategy", "random", "--space", "trade_off_space:SPACE",
         "--trials", TRIALS, "--host", host, "--out", out,
-        "--meter", "parameters", "--target", limit, "--hard", "--limit", limit,
+        "--meter", "trade_off_space:Weights", "--target", limit, "--hard", "--limit", limit,
     )  # fmt: skip
 
 
@@ -214,6 +221,33 @@ def test_what_is_beyond_a_limit_is_a_row_and_no_training(limited):
     assert f"{beyond} of {TRIALS} children are beyond it, not trained" in printed
     assert "is within it" in printed
     assert read_settings(folder).limit == limit
+
+
+@pytest.mark.parametrize("host", ["optuna", pytest.param("keras-tuner", marks=slow)])
+def test_what_is_known_to_be_beyond_a_limit_is_not_even_proposed(cellwright, home, host):
+    pytest.importorskip(host.replace("-", "_"))
+    limit, out = sorted(sizes())[1], f"known-{host}"
+    printed, code = cellwright(
+        home, "search", "--epochs", 1, "--filters", 2, "--data", "data.npz", "--strategy", "random",
+        "--space", "trade_off_space:SPACE", "--trials", TRIALS, "--host", host, "--out", out,
+        "--meter", "parameters", "--limit", limit,
+    )  # fmt: skip
+    assert code == 0, printed
+    rows = table(home / out)
+    assert {row["state"] for row in rows} == {"complete"}
+    assert all(float(row["parameters"]) <= limit for row in rows)
+    assert f"0 of {TRIALS} children are beyond it" in printed
+    settings = read_settings(home / out)
+    how = {"input_shape": [8, 8, 1], "classes": 3, "options": {"filters": 2}}
+    strategy = RandomSearch(SPACE, seed=0).keep_within(
+        {"metric": "parameters", "at_most": limit, **how}
+    )
+    for number, row in enumerate(rows):
+        asked = strategy.ask(number)
+        assert {name: row[name] for name in asked} == {n: str(x) for n, x in asked.items()}
+        strategy.tell(number, asked, float(row["reward"]))
+    before = replace(settings, edition=3)  # a search that began before goes on as it was
+    assert before.strategy_arguments(settings.make_evaluation()) == {}
 
 
 def test_show_prints_and_draws_the_front(cellwright, home, limited):

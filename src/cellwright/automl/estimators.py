@@ -47,6 +47,7 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
         max_trials: int | None = None,
         epochs: int = 100,
         validation_fraction: float = 0.2,
+        confirm: int | None = None,
         refit: bool = True,
         image_shape: tuple[int, ...] | None = None,
         random_state: Any = None,
@@ -59,6 +60,7 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
         self.max_trials = max_trials
         self.epochs = epochs
         self.validation_fraction = validation_fraction
+        self.confirm = confirm
         self.refit = refit
         self.image_shape = image_shape
         self.random_state = random_state
@@ -135,7 +137,7 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
         space = ("convnet" if images else "mlp") if self.space == "auto" else self.space
         plan = Plan(
             space, self.strategy, self.host, self.time_budget, self.max_trials, self.epochs, seed,
-            start, self._show,
+            start, self._show, self.confirm,
         )  # fmt: skip
         found = find(data, whole, plan)
         if found.refitted:
@@ -153,7 +155,7 @@ class _Cellwright(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"host must be one of {', '.join(HOSTS)}, got {self.host!r}")
         if self.time_budget is None and self.max_trials is None:
             raise ValueError("give a time_budget, max_trials, or both; else no search would end")
-        for name in ("time_budget", "max_trials", "epochs"):
+        for name in ("time_budget", "max_trials", "epochs", "confirm"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be above 0, got {value}")
@@ -203,6 +205,9 @@ class CellwrightClassifier(ClassifierMixin, _Cellwright):  # type: ignore[misc]
         max_trials: Number of children at most, above 0; None sets no limit.
         epochs: Epochs that a child is trained for at most, above 0.
         validation_fraction: Share of each class that children are validated on, in (0, 1).
+        confirm: How many of the best children are trained twice more, with other seeds, within the
+            time budget; the one of the highest mean wins. At least 1; None takes the child of the
+            highest score, which is the luckiest of many.
         refit: Whether to train the winner again on all data.
         image_shape: (height, width) or (height, width, channels), if the rows are images.
         class_weight: ``"balanced"``, weights by class, or None, as in scikit-learn.
@@ -213,7 +218,9 @@ class CellwrightClassifier(ClassifierMixin, _Cellwright):  # type: ignore[misc]
         classes_: The classes, in the order of the columns of `predict_proba`.
         model_: The winner, a ``keras.Model`` that reads prepared features.
         best_params_: The winner's architecture.
-        trials_: All children, each with number, params, metrics, and the error if it failed.
+        trials_: All children, each with number, params, metrics, and the error if it failed. Those
+            that were confirmed have ``confirmed_reward`` and ``confirmed_spread``, the mean and the
+            standard deviation of the rewards of all their trainings, among the metrics.
         n_iter_: Number of children.
         notes_: How the columns of a table are read, and which are left out; a warning says the
             latter as well.
@@ -236,6 +243,7 @@ class CellwrightClassifier(ClassifierMixin, _Cellwright):  # type: ignore[misc]
         max_trials: int | None = None,
         epochs: int = 100,
         validation_fraction: float = 0.2,
+        confirm: int | None = None,
         refit: bool = True,
         image_shape: tuple[int, ...] | None = None,
         class_weight: Any = None,
@@ -245,7 +253,8 @@ class CellwrightClassifier(ClassifierMixin, _Cellwright):  # type: ignore[misc]
         super().__init__(
             space=space, strategy=strategy, host=host, time_budget=time_budget,
             max_trials=max_trials, epochs=epochs, validation_fraction=validation_fraction,
-            refit=refit, image_shape=image_shape, random_state=random_state, verbose=verbose,
+            confirm=confirm, refit=refit, image_shape=image_shape, random_state=random_state,
+            verbose=verbose,
         )  # fmt: skip
         self.class_weight = class_weight
 

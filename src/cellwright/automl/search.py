@@ -6,6 +6,7 @@ import contextlib
 import math
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from cellwright.plugins import Dataset, Evaluation, Recipe
 from cellwright.plugins.interrupts import check, held_back
 from cellwright.plugins.scoring.evaluation import divide
 from cellwright.search_spaces import ChildFailed, Params, SearchSpace
+from cellwright.searches.children import make_sure_of
+from cellwright.searches.confirmation import AGAIN, confirm
 from cellwright.searches.hosts import HOSTS, driver_of
 from cellwright.searches.settings import Settings
 from cellwright.searches.startup import quiet_tensorflow, try_to_build
@@ -42,6 +45,7 @@ class Plan:
     seed: int
     start: float
     on_trial: Callable[[Trial], None]
+    confirm: int | None
 
     @property
     def end(self) -> float:
@@ -97,6 +101,8 @@ def _find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
         with contextlib.suppress(OutOfTime):
             driver.search(folder, settings, evaluation, clock.trial, _no_display)
         trials = driver.read(folder, settings)
+        if plan.confirm is not None and best_trial(trials) is not None:
+            trials = _confirmed(folder, trials, plan.confirm, evaluation, clock)
         best = best_trial(trials)
         if best is None:
             raise ChildFailed(_why(trials))
@@ -107,9 +113,29 @@ def _find(data: Dataset, whole: Dataset | None, plan: Plan) -> Found:
             metrics = train(model, whole, recipe, deadline=again.deadline)
             if "cut" not in metrics:
                 return Found(best.params, model, trials, True)
+        if plan.confirm is not None:
+            make_sure_of(folder, best, replace(evaluation, deadline=_or_none(plan.end)))
         import keras
 
         return Found(best.params, keras.models.load_model(folder / "best.keras"), trials, False)
+
+
+def _confirmed(
+    folder: Path, trials: list[Trial], best: int, evaluation: Evaluation, clock: _Clock
+) -> list[Trial]:
+    """The trials with what further trainings of the best children gave; as they are, with a
+    warning, if the time is too short for all of these."""
+    again = replace(evaluation, deadline=_or_none(clock.plan.end))
+    try:
+        return confirm(folder, trials, best, again, lambda line: None, clock.check)
+    except OutOfTime:
+        which = "child" if best == 1 else f"{best} children"
+        warnings.warn(
+            f"the time was too short to train the best {which} again (confirm={best}): the winner "
+            "is the child of the highest score. Give a longer time_budget, or a smaller confirm",
+            stacklevel=5,
+        )
+        return trials
 
 
 def _settings(plan: Plan, data: Dataset, folder: Path) -> Settings:
@@ -138,14 +164,21 @@ class _Clock:
 
     def __init__(self, plan: Plan, share: float) -> None:
         self.plan, self.share = plan, share
-        self.before, self.longest = time.time(), 0.0
+        self.before, self.longest, self.children = time.time(), 0.0, 0
 
     def trial(self, trial: Trial) -> None:
         now = time.time()
         self.plan.on_trial(trial)
         self.longest = max(self.longest, now - self.before)
         self.before = now
-        if now + self.longest * (1 + self.share) > self.plan.end:
+        self.children += 1
+        again = AGAIN * min(self.plan.confirm or 0, self.children)
+        if now + self.longest * (1 + self.share + again) > self.plan.end:
+            raise OutOfTime
+
+    def check(self) -> None:
+        """Raise `OutOfTime` unless there is time for another child and for training the winner."""
+        if time.time() + self.longest * (1 + self.share) > self.plan.end:
             raise OutOfTime
 
     def fits(self, trial: Trial) -> bool:

@@ -18,7 +18,7 @@ import cellwright
 from cellwright.command_line.evaluate import evaluate
 from cellwright.command_line.export import export
 from cellwright.command_line.interrupts import CONTINUES, STOPPED, STOPPING, STOPS
-from cellwright.command_line.options import HOST, with_settings
+from cellwright.command_line.options import HOST, TRAINING_PANEL, with_settings
 from cellwright.command_line.predict import predict
 from cellwright.command_line.prediction import fill_table
 from cellwright.command_line.printing import (
@@ -48,6 +48,8 @@ from cellwright.searches.checks import (
     check_storage,
     read_storage,
 )
+from cellwright.searches.confirmation import confirm as train_again
+from cellwright.searches.confirmation import read_trainings, read_trials
 from cellwright.searches.earlier import with_prior
 from cellwright.searches.extras import advice
 from cellwright.searches.folder import (
@@ -141,6 +143,15 @@ def search(
             min=1, help="With NNI or Ray Tune: trials at a time.", metavar="N", rich_help_panel=HOST
         ),
     ] = 1,
+    confirm: Annotated[
+        int | None,
+        typer.Option(
+            help="At the end, train the K best children twice more each, with other seeds, beside "
+            "the --trials; the best is then the one of the highest mean. By default none.",
+            metavar="K",
+            rich_help_panel=TRAINING_PANEL,
+        ),
+    ] = None,
     settings: Settings,
 ) -> None:
     """Search, and leave the best child, a table of all trials and pictures in --out.
@@ -151,7 +162,7 @@ def search(
     """
     storage = read_storage(storage, study)
     settings = replace(settings, host=host, storage=storage, study=study, concurrency=concurrency)
-    settings = replace(settings, track=tuple(track or ()))
+    settings = replace(settings, track=tuple(track or ()), confirm=confirm)
     check_folder(out)
     asked = settings.strategy
     settings = with_prior(out, with_edition(out, settings))
@@ -261,7 +272,7 @@ def _run(
         continue_or_start(out, settings)
         write_preparation(out, evaluation.data)
         before = driver.read(out, settings)
-        read_best(out)  # damage is reported before a child is trained
+        read_best(out), read_trainings(out)  # damage is reported before a child is trained
         if before:
             number = counted(before)
             after = (
@@ -284,8 +295,16 @@ def _run(
                 raise
             except KeyboardInterrupt as error:
                 stopped = error
+        if stopped is None and settings.confirm is not None:
+            try:
+                with kept_in(out):
+                    _confirm(out, driver, settings, evaluation, settings.confirm)
+            except CannotWrite:
+                raise
+            except KeyboardInterrupt as error:
+                stopped = error
         with kept_in(out):
-            found = driver.read(out, settings)
+            found = read_trials(out, settings)
             files = write_results(out, settings, found, evaluation if stopped is None else None)
     if len(ranked(found)) > 1:
         print_ranking(out, found, settings.declared, most=5)
@@ -293,6 +312,20 @@ def _run(
     if stopped is not None:
         raise stopped
     return found
+
+
+def _confirm(
+    out: Path, driver: Driver, settings: Settings, evaluation: Evaluation, best: int
+) -> None:
+    """Train the best children again, and say how it goes."""
+
+    def told(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def check() -> None:
+        check_there(out)
+
+    train_again(out, driver.read(out, settings), best, evaluation, told, check)
 
 
 app.command()(with_trust(show))
@@ -315,7 +348,7 @@ def best(
     Only the best child's model is kept; `export --trial` trains another one again.
     """
     settings = read_settings(out)
-    trials = ranked(driver_of(settings.host).read(out, settings))[: top or 1]
+    trials = ranked(read_trials(out, settings))[: top or 1]
     if not trials:
         raise CellwrightError(f"{out} has no finished trial yet")
     space = settings.make_space()

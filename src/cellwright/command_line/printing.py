@@ -15,8 +15,11 @@ from rich.table import Table
 from cellwright.command_line.networks import Network
 from cellwright.command_line.trade_off import about_target
 from cellwright.plugins.metrics import (
+    CONFIRMED,
     METRICS,
     SHARED,
+    SPREAD,
+    TRAININGS,
     Metric,
     beside_reward,
     plain_number,
@@ -26,6 +29,7 @@ from cellwright.search_spaces import SearchSpace, costs, depth
 from cellwright.searches.settings import Settings
 from cellwright.searches.trial import (
     Trial,
+    about_confirmed,
     about_data,
     about_shared_weights,
     best_trial,
@@ -82,10 +86,13 @@ def print_trial(
     told = trial.state if trial.state != "complete" or not known else ", ".join(known)
     if trial.metrics.get(SHARED):
         told += f", {METRICS[SHARED].write(trial.metrics[SHARED])}"
+    if CONFIRMED in trial.metrics:
+        told += f", {about_confirmed(trial)}"
     console.print(f"[bold]{prefix}trial {trial.number}, {escape(told)}[/]")
     for line in words(space, trial):
         console.print(f"  {line}", highlight=False, markup=False)
-    others = [metric for metric in told_of(trial.metrics) if metric.name not in [*judged, SHARED]]
+    said = [*judged, SHARED, CONFIRMED, SPREAD, TRAININGS]
+    others = [metric for metric in told_of(trial.metrics) if metric.name not in said]
     if metrics and others:
         for line in filled([metric.write(trial.metrics[metric.name]) for metric in others]):
             console.print(f"  {line}", highlight=False, markup=False)

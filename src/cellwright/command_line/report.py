@@ -25,7 +25,13 @@ from cellwright.searches.checks import check_folder
 from cellwright.searches.findings import Findings, find
 from cellwright.searches.run import Run
 from cellwright.searches.runs import open_run
-from cellwright.searches.trial import Trial, about_data, about_shared_weights, ranked
+from cellwright.searches.trial import (
+    Trial,
+    about_confirmed,
+    about_data,
+    about_shared_weights,
+    ranked,
+)
 from cellwright.searches.wording import as_written, words
 
 _MOST = 10  # rows of a table, and pruned trials that are named
@@ -157,6 +163,7 @@ def _summary(run: Run, found: Findings) -> list[str]:
     ]
     for metric in found.judges:
         values = [trial.metrics[metric.name] for trial in ranked(run.trials, metric)]
+        values.sort(key=lambda value: -metric.sign * value)
         lines.append(
             f"{metric.label}: best {metric.number(values[0])}, median "
             f"{metric.number(statistics.median(values))}, worst {metric.number(values[-1])}"
@@ -167,6 +174,8 @@ def _summary(run: Run, found: Findings) -> list[str]:
             f"predicted against measured: Spearman {found.correlation:.2f} over "
             f"{len(found.predicted)} trials"
         )
+    if found.judges[0].name == "reward" and (confirmed := about_confirmed(found.best[0])):
+        lines.append(f"trial {found.best[0].number} is the best by the {confirmed}")
     if (shared := about_shared_weights(run.trials)) is not None:
         lines.append(shared)
     lines += about_data(run.trials)

@@ -5,24 +5,17 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cellwright.plugins import Data, Evaluation
 from cellwright.plugins.files import atomic_write
 from cellwright.plugins.metrics import METRICS, Metric
-from cellwright.plugins.training.best_child import keep_best, read_best
 from cellwright.search_spaces import SearchSpace
+from cellwright.searches.children import make_sure_of
 from cellwright.searches.hosts import HOSTS
 from cellwright.searches.settings import Settings
-from cellwright.searches.trial import (
-    Trial,
-    about_shared_weights,
-    best_trial,
-    is_child_of,
-    run_again,
-)
+from cellwright.searches.trial import Trial, about_shared_weights, best_trial
 
 
 def write_results(
@@ -38,8 +31,8 @@ def write_results(
         folder: Folder of the search.
         settings: Settings of the search.
         trials: All trials of the search.
-        evaluation: Trains the best child again if the one on disk is missing or of another trial,
-            as after a crash between two writes (`run_again`); None leaves it.
+        evaluation: Trains the best child again if the one on disk is missing or of another trial
+            (`make_sure_of`); None leaves it.
         against: Another metric to draw a front against, besides the meter's.
 
     Returns:
@@ -50,13 +43,8 @@ def write_results(
     best = best_trial(trials)
     if best is None:
         return files + _draw(folder, settings, space, trials, None, against)
-    kept = read_best(folder)
-    there = is_child_of(kept, best, space) and (folder / "best.keras").exists()
-    if evaluation is not None and not there:
-        for name in ("best.json", "best.keras"):
-            (folder / name).unlink(missing_ok=True)
-        metrics, model = run_again(replace(evaluation, limit=None), best)
-        keep_best(folder)(best.params, metrics, model)
+    if evaluation is not None:
+        make_sure_of(folder, best, evaluation)
     genotype, told = folder / "genotype.json", json.dumps(space.describe(best.params), indent=1)
     as_before = genotype.exists() and genotype.read_text(encoding="utf-8") == told + "\n"
     with atomic_write(genotype) as file:

@@ -25,9 +25,9 @@ from cellwright.search_spaces import GENOTYPES, CellwrightError
 from cellwright.searches.architectures import SKELETONS
 from cellwright.searches.checks import check_folder
 from cellwright.searches.children import find_trial
+from cellwright.searches.confirmation import read_trials
 from cellwright.searches.folder import read_settings
 from cellwright.searches.front import front, measured, quality_of
-from cellwright.searches.hosts import driver_of
 from cellwright.searches.settings import as_text
 from cellwright.searches.startup import quiet_tensorflow
 from cellwright.searches.trial import best_trial, ranked
@@ -128,7 +128,7 @@ def show(
 
 def _show_search(out: Path, against: str | None) -> None:
     settings = read_settings(out)
-    trials = driver_of(settings.host).read(out, settings)
+    trials = read_trials(out, settings)
     quality, name = quality_of(trials), against or settings.cost
     if against is not None and not measured(trials, quality.name, split_direction(against)[0]):
         known = sorted({name for trial in trials for name in trial.metrics})
@@ -152,7 +152,7 @@ def _child(out: Path, number: int | None) -> Network:
     if number is not None:
         trial = find_trial(out, settings, number)
     else:
-        best = best_trial(driver_of(settings.host).read(out, settings))
+        best = best_trial(read_trials(out, settings))
         if best is None:
             raise CellwrightError(f"{out} has no finished trial yet")
         trial = best

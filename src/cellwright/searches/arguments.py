@@ -15,6 +15,7 @@ _BY_OPTION = {
     "objectives": "--objectives",
     "start": "--start",
     "prior": "--after",
+    "within": "--limit",
 }
 
 

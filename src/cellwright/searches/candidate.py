@@ -25,8 +25,8 @@ from cellwright.searches.architectures import (
     skeleton_of,
 )
 from cellwright.searches.children import find_trial
+from cellwright.searches.confirmation import read_trials
 from cellwright.searches.folder import read_settings
-from cellwright.searches.hosts import driver_of
 from cellwright.searches.settings import FILE, Settings
 from cellwright.searches.trial import Trial, best_trial
 
@@ -145,7 +145,7 @@ def find_candidate(what: str, trial: int | None, size: Size) -> Candidate:
 def _of_search(folder: Path, number: int | None, size: Size) -> Candidate:
     settings = read_settings(folder)
     if number is None:
-        best = best_trial(driver_of(settings.host).read(folder, settings))
+        best = best_trial(read_trials(folder, settings))
         if best is None:
             raise CellwrightError(f"{folder} has no finished trial yet: let the search go on first")
         trial: Trial = best

@@ -78,6 +78,7 @@ def check_settings(settings: Settings) -> None:
     _check_cost(settings)
     if settings.reward is not None:
         _check_reward(settings)
+    _check_confirm(settings)
     check_objectives(settings)
     require(HOSTS[settings.host].package, f"--host {settings.host}")
     require("keras", "a child network")
@@ -213,6 +214,32 @@ def _is_table(settings: Settings) -> bool:
         ".parquet",
         ".feather",
     )
+
+
+def _check_confirm(settings: Settings) -> None:
+    """Refuse to train children again where their rewards would not compare with the first ones."""
+    if settings.confirm is None:
+        return
+    if settings.confirm < 1:
+        raise CellwrightError(
+            f"--confirm must be at least 1, got {settings.confirm}: it is how many of the best "
+            "children are trained again"
+        )
+    reasons = {
+        "--objectives": bool(settings.objectives)
+        and "a front has no best child: train those of it that you want with `cellwright train "
+        "--trial N --seeds 3`",
+        "--one-shot": settings.one_shot
+        and "its children begin with the weights of others, and a training of their own does not "
+        "compare with that",
+        "--schedule pbt": settings.schedule == "pbt"
+        and "its children go on from others' weights, and cannot be trained again",
+    }
+    for option, reason in reasons.items():
+        if reason:
+            raise CellwrightError(
+                f"--confirm {settings.confirm} and {option}: {reason}. Leave one of the two out"
+            )
 
 
 def _check_source(settings: Settings) -> None:

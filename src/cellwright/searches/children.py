@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from cellwright.plugins import Evaluation
 from cellwright.plugins.files import atomic_path
 from cellwright.plugins.metrics import METRICS, SHARED
-from cellwright.plugins.training.best_child import read_best
+from cellwright.plugins.training.best_child import keep_best, read_best
 from cellwright.search_spaces import CellwrightError
-from cellwright.searches.hosts import driver_of
+from cellwright.searches.confirmation import read_trials
 from cellwright.searches.settings import CHECKPOINTS, Settings
 from cellwright.searches.trial import Trial, is_child_of, run_again
 
@@ -23,13 +25,32 @@ def find_trial(out: Path, settings: Settings, number: int) -> Trial:
     Raises:
         CellwrightError: If there is none.
     """
-    trials = driver_of(settings.host).read(out, settings)
+    trials = read_trials(out, settings)
     found = {trial.number: trial for trial in trials}
     if number not in found:
         raise CellwrightError(
             f"{out} has no trial {number}; its {len(found)} trials are numbered from 0"
         )
     return found[number]
+
+
+def make_sure_of(folder: Path, best: Trial, evaluation: Evaluation) -> None:
+    """Make sure that the child kept as the best one is that of the trial ``best``, which is trained
+    again if it is not (`run_again`): after a crash between two writes, or where another trial was
+    confirmed than the one of the highest reward.
+
+    Args:
+        folder: Of the search, which then holds ``best.keras`` and ``best.json`` of this trial.
+        best: What the search hands over.
+        evaluation: Of the search.
+    """
+    kept = is_child_of(read_best(folder), best, evaluation.space)
+    if kept and (folder / "best.keras").exists():
+        return
+    for name in ("best.json", "best.keras"):
+        (folder / name).unlink(missing_ok=True)
+    metrics, model = run_again(replace(evaluation, limit=None), best)
+    keep_best(folder)(best.params, metrics, model)
 
 
 def trained_child(

@@ -19,9 +19,9 @@ from cellwright.search_spaces import CellwrightError, CorruptedState
 from cellwright.searches.hosts import HOSTS
 from cellwright.searches.settings import FILE, LISTS, SCHEDULES, Settings, as_told
 
-# A search that goes on may train more children, read the same data in another way, and tell others
-# of the children. All else must stay, or the results do not compare.
-_MAY_CHANGE = {"trials", "concurrency", "track", "stream", "prior"}
+# A search that goes on may train more children, or some again, read the same data in another way,
+# and tell others of the children. All else must stay, or the results do not compare.
+_MAY_CHANGE = {"trials", "concurrency", "track", "stream", "prior", "confirm"}
 _ONE_OF: dict[str, list[str | None]] = {"host": [*HOSTS], "schedule": [None, *SCHEDULES]}
 _WORKERS = ".workers"  # in the folder: a lock for each process that helps
 _REMEDY = (
@@ -147,13 +147,15 @@ def _check_same(folder: Path, old: Settings, new: Settings) -> None:
 
 def with_edition(folder: Path, settings: Settings) -> Settings:
     """The settings as `read_settings` would read them: names mean what they did when the search in
-    ``folder`` began, if there is one, and data are read as they were unless the user says it."""
+    ``folder`` began, if there is one, and data are read, and the best children confirmed, as they
+    were unless the user says it."""
     if not (folder / FILE).exists():
         return with_strategy(settings)
     before = read_settings(folder)
     stream = before.stream if settings.stream is None else settings.stream
     settings = with_strategy(settings, before.strategy)
-    return replace(settings, edition=before.edition, stream=stream)
+    confirm = before.confirm if settings.confirm is None else settings.confirm
+    return replace(settings, edition=before.edition, stream=stream, confirm=confirm)
 
 
 def with_strategy(settings: Settings, before: str | None = None) -> Settings:

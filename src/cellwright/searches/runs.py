@@ -12,6 +12,7 @@ from cellwright.plugins.metrics import METRICS, Metric, find_metric, split_direc
 from cellwright.plugins.passwords import keep
 from cellwright.plugins.registry import make_space
 from cellwright.search_spaces import INFEASIBLE, CellwrightError
+from cellwright.searches.confirmation import read_trials
 from cellwright.searches.folder import read_settings
 from cellwright.searches.hosts import HOSTS, Driver, driver_of
 from cellwright.searches.run import Run
@@ -85,7 +86,7 @@ def metrics_of(run: Run) -> list[str]:
 def _search(folder: Path, metric: str | None) -> Run:
     """The run of a ``cellwright search``."""
     settings = read_settings(folder)
-    trials = driver_of(settings.host).read(folder, settings)
+    trials = read_trials(folder, settings)
     declared = () if metric is None and not settings.objectives else _declared(settings)
     reward = METRICS["reward"]
     objectives = [find_metric(text, declared) for text in settings.objectives] or [reward]

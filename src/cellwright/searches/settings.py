@@ -43,7 +43,7 @@ from cellwright.plugins.strategies.population import PopulationBased
 from cellwright.plugins.strategies.schedule import Schedule
 from cellwright.search_spaces import CellwrightError, SearchSpace
 from cellwright.search_spaces.start import point_of
-from cellwright.searches.computed import computed_objectives
+from cellwright.searches.computed import computed_limit, computed_objectives
 from cellwright.searches.prediction import make_predictor
 from cellwright.searches.reward import check_reward, meter_for, read_meter, read_reward
 
@@ -75,8 +75,9 @@ OF_RECIPE = (
 )
 # What names mean, by number; searches of the first kept no number. Then "nasnet", and the class by
 # its path, was the space that is "nasnet-wide" now, and `Reinforce.book` did not explore. Until the
-# third, no objective was computed.
-EDITION = 3
+# third, no objective was computed; until the fourth, children beyond a limit were proposed even if
+# their cost could be computed.
+EDITION = 4
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ class Settings:
     start: tuple[str, ...] = ()  # names of genotypes, and paths of files from the root on
     after: tuple[str, ...] = ()  # earlier runs, paths from the root on
     prior: tuple[Any, ...] = ()  # no option: what they found, see `with_prior`
+    confirm: int | None = None  # of the best children, how many are trained again
 
     @property
     def goals(self) -> dict[str, Direction]:
@@ -266,12 +268,15 @@ class Settings:
     def strategy_arguments(self, evaluation: Evaluation | None = None) -> dict[str, Any]:
         """The arguments of the strategy beside its space, its seed and its objectives.
 
-        With the ``evaluation`` of the search, objectives that can be are computed.
+        With the ``evaluation`` of the search, objectives that can be are computed, and so is what
+        is limited.
         """
         before = {"exploration": 0.0} if self.edition < 2 else {}
         usual: dict[str, Any] = before if self.strategy.endswith(":Reinforce.book") else {}
         if evaluation is not None and self.edition >= 3 and self.strategy == AUTO_OF_SEVERAL:
             usual |= computed_objectives(self.goals, self.make_meters(), evaluation)
+        if evaluation is not None and self.edition >= 4:
+            usual |= computed_limit(self.make_limit(), self.make_meters(), evaluation)
         if self.after:
             usual["prior"] = [list(results) for results in self.prior]
         if self.start:

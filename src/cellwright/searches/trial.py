@@ -7,7 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cellwright.plugins.metrics import DATA_WAIT, LEFT_OUT, METRICS, MUCH_WAITING, SHARED, Metric
+from cellwright.plugins.metrics import (
+    CONFIRMED,
+    DATA_WAIT,
+    LEFT_OUT,
+    METRICS,
+    MUCH_WAITING,
+    SHARED,
+    SPREAD,
+    TRAININGS,
+    Metric,
+    plain_number,
+)
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.search_spaces import Params, SearchSpace
 
@@ -67,16 +78,27 @@ def counted(trials: Iterable[Trial]) -> int:
 
 def ranked(trials: Iterable[Trial], by: Metric = METRICS["reward"]) -> list[Trial]:
     """The complete trials that have the metric ``by`` and no NaN for it, the best first; of equal
-    ones, the earlier trial."""
+    ones, the earlier trial.
+
+    By reward, those whose children were trained again with other seeds come before all others, by
+    the mean of their trainings: the highest of many noisy rewards is an overestimate, and beside
+    such a mean it would win for that alone.
+    """
     complete = [
         t for t in trials
         if t.state == "complete" and not math.isnan(t.metrics.get(by.name, math.nan))
     ]  # fmt: skip
-    return sorted(complete, key=lambda trial: (-by.sign * trial.metrics[by.name], trial.number))
+    confirmed = CONFIRMED if by.name == "reward" else by.name
+
+    def place(trial: Trial) -> tuple[bool, float, int]:
+        value = trial.metrics.get(confirmed, trial.metrics[by.name])
+        return confirmed not in trial.metrics, -by.sign * value, trial.number
+
+    return sorted(complete, key=place)
 
 
 def best_trial(trials: Iterable[Trial]) -> Trial | None:
-    """The first trial with the highest reward, or None if none is complete."""
+    """The trial that a search hands over: the first of `ranked`; None if none is complete."""
     return next(iter(ranked(trials)), None)
 
 
@@ -108,6 +130,14 @@ def run_again(evaluation: Evaluation, trial: Trial) -> tuple[dict[str, float], A
     epochs = None if epochs is None else int(epochs)
     alone = replace(evaluation, weights=None, on_trial=None)
     return alone.run(trial.params, epochs=epochs, after=trial.after)
+
+
+def about_confirmed(trial: Trial) -> str:
+    """The mean and the spread of a trial's trainings, if it was confirmed; else nothing."""
+    if CONFIRMED not in trial.metrics:
+        return ""
+    mean, spread = (plain_number(trial.metrics[name]) for name in (CONFIRMED, SPREAD))
+    return f"mean of {trial.metrics[TRAININGS]:.0f} trainings {mean} (spread {spread})"
 
 
 def about_data(trials: Sequence[Trial]) -> list[str]:

@@ -1,0 +1,39 @@
+"""DeepHyper's centralised Bayesian optimisation with a random forest, else at its defaults."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+
+from deephyper.hpo import CBO, HpProblem
+
+from benchmarks.contenders import Plan, Proposal
+from cellwright.search_spaces import SearchSpace
+
+
+class ForestSearch:
+    """Asked and told directly, without an evaluator."""
+
+    def __init__(self, space: SearchSpace, plan: Plan) -> None:
+        warnings.filterwarnings("ignore", module="deephyper")  # it may propose a network again
+        problem = HpProblem()
+        for decision in space.decisions:
+            problem.add_hyperparameter(list(decision.choices), decision.name)
+        self._folder = tempfile.TemporaryDirectory()
+        self._search = CBO(
+            problem,
+            random_state=plan.seed,
+            log_dir=self._folder.name,
+            surrogate_model="RF",
+            checkpoint_history_to_csv=False,
+        )
+
+    def ask(self) -> Proposal:
+        found = self._search.ask(1)[0]
+        return Proposal(dict(found), found)
+
+    def tell(self, proposal: Proposal, value: float | None) -> None:
+        self._search.tell([(proposal.ticket, "F_failed" if value is None else value)])
+
+
+SEARCHES = {"deephyper-forest": ForestSearch}
