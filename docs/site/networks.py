@@ -77,8 +77,8 @@ DIFFERENCES = {
     "efficientnet-v2": "Parameters and, with its weights, outputs are those of "
     "`keras.applications`.",
     "efficientnet-b": "Parameters and, with its weights, outputs are those of "
-    "`keras.applications`. As there, 7 parameters are the means and variances of pixels and a count "
-    "(they change nothing until weights are loaded); here pixels are of 0 to 1.",
+    "`keras.applications`. As there, 7 parameters are the means and variances of pixels and a "
+    "count (they change nothing until weights are loaded); here pixels are of 0 to 1.",
 }
 
 
