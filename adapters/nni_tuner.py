@@ -163,14 +163,20 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
     def generate_multiple_parameters(
         self, parameter_id_list: list[int], **kwargs: Any
     ) -> list[dict[str, Any]]:
-        """Propose one trial for each id; a refused experiment gets none, and ends with an error."""
+        """Propose one trial for each id; a refused experiment gets none, and ends with an error.
+
+        After a resume there are fewer: NNI's word for that, "no more trials", lasts until the next.
+        """
         dispatcher = getattr(kwargs.get("st_callback"), "__self__", None)
         with self._lock:
             if self._refusal:
                 self._end_experiment(dispatcher)
                 return []
             if self._resumed:
-                self._find_lost(dispatcher)
+                # NNI asks for as many trials as may run at once, and also runs again those that
+                # were interrupted: one too many, proposed before their results are known.
+                again = self._find_lost(dispatcher)
+                parameter_id_list = parameter_id_list[again:]
             if reason := silence(self.record, self._ended):
                 self._refuse(NothingSearched(reason))
                 self._end_experiment(dispatcher)
@@ -305,12 +311,14 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             facts[ANSWERS_NONE] = True
         self.record.tell(number, result, **facts)
 
-    def _find_lost(self, dispatcher: Any) -> None:
-        """After a resume, find the trials that were running and that NNI does not run again."""
+    def _find_lost(self, dispatcher: Any) -> int:
+        """After a resume, find the trials that were running and that NNI does not run again; how
+        many it does."""
         again = getattr(dispatcher, "recovered_trial_params", {}).values()
         self._rerun = [{n: x for n, x in g.items() if n in self.space.names} for g in again]
         self._again = [n for n, given in self.record.running.items() if given not in again]
         self._resumed = False
+        return len(again)
 
     def _search(self, left: Left) -> None:
         """Search what is left of the space from now on."""
