@@ -176,7 +176,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
                 # NNI asks for as many trials as may run at once, and also runs again those that
                 # were interrupted: one too many, proposed before their results are known.
                 again = self._find_lost(dispatcher)
-                parameter_id_list = parameter_id_list[again:]
+                parameter_id_list = parameter_id_list[: max(0, len(parameter_id_list) - again)]
             if reason := silence(self.record, self._ended):
                 self._refuse(NothingSearched(reason))
                 self._end_experiment(dispatcher)
