@@ -209,6 +209,10 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             self.record.report_interrupted(number, trial=kwargs.get("trial_job_id"))
             self._again.append(number)
             return
+        if (
+            parameters == ""
+        ):  # NNI forgets those of the first id where it got fewer than it asked for
+            parameters = self.record.running.get(number, {})
         result = read_result(self.space, value, parameters, self._signs)
         if result.reward is None:
             _log.warning("trial %d failed: %s", number, result.facts["error"])
