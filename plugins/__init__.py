@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from cellwright.plugins.registry import *
     from cellwright.plugins.scoring import *
     from cellwright.plugins.strategies import *
+    from cellwright.plugins.supernet import *
     from cellwright.plugins.tracking import *
     from cellwright.plugins.training import *
 
-_ROOMS = ("strategies", "data", "model", "training", "meters", "tracking", "scoring", "registry")
+_ROOMS = (
+    *("strategies", "data", "model", "training", "supernet", "meters", "tracking", "scoring"),
+    "registry",
+)
 
 
 def __getattr__(name: str) -> Any:

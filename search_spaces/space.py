@@ -20,6 +20,8 @@ from cellwright.search_spaces.pieces import Piece
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from cellwright.search_spaces.shared_network import SharedNetwork
+
 
 class SearchSpace:
     """An ordered tuple of decisions, and the child network that they describe.
@@ -337,6 +339,23 @@ class SearchSpace:
             NotImplementedError: If this space does not say.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say which layers share weights")
+
+    @property
+    def has_shared_network(self) -> bool:
+        """Whether all children of this space can be one network (`shared_network`)."""
+        return type(self).shared_network is not SearchSpace.shared_network
+
+    def shared_network(
+        self, input_shape: Sequence[int], classes: int | None, **options: Any
+    ) -> SharedNetwork:
+        """All children of this space as one network whose choices are inputs, for a `Supernet`.
+
+        The arguments are those of `build`.
+
+        Raises:
+            NotImplementedError: If this space has none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no network that its children share")
 
     @property
     def has_pieces(self) -> bool:

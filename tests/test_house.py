@@ -38,6 +38,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "data": {"files", "checked"},
         "tracking": {"interrupts"},
         "training": {"files", "checked", "metrics", "interrupts", "data"},
+        "supernet": {"files", "interrupts", "data", "training"},
         "model": {"files", "checked", "data"},
         "meters": {"files", "checked", "metrics", "data"},
         "scoring": {
@@ -56,6 +57,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
             "data",
             "model",
             "training",
+            "supernet",
             "meters",
             "tracking",
             "scoring",

@@ -33,6 +33,14 @@ def fuse(model: keras.Model, optimizer: keras.optimizers.Adam) -> None:
     optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
     if _has_kernel(optimizer):
         optimizer._backend_update_step = MethodType(_update, optimizer)
+    fuse_normalisation(model)
+
+
+def fuse_normalisation(model: keras.Model) -> None:
+    """Let the batch normalisations of ``model`` use TensorFlow's kernel in training; other backends
+    are left alone."""
+    if keras.backend.backend() != "tensorflow":
+        return
     for layer in model._flatten_layers():
         if type(layer) is keras.layers.BatchNormalization and _is_usual(layer):
             layer.call = MethodType(_normalise, layer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cellwright.search_spaces.decision import Decision, Params, Value
 from cellwright.search_spaces.errors import InvalidArchitecture, UnbuildableChild
@@ -16,6 +16,9 @@ from cellwright.search_spaces.nasnet.order import first_order
 from cellwright.search_spaces.nasnet.pieces import build_piece, count_pieces
 from cellwright.search_spaces.nasnet.skeleton import Skeleton
 from cellwright.search_spaces.pieces import Piece
+
+if TYPE_CHECKING:
+    from cellwright.search_spaces.shared_network import SharedNetwork
 
 CELLS = ("normal", "reduction")
 COMBINATIONS = ("add", "concat")
@@ -279,6 +282,19 @@ class NASNetSpace(GenotypeSpace):
     def shared_weights(self, params: Mapping[str, Any], model: Any) -> dict[str, str]:
         """Every layer's name, which says the cell, the block, the side and the operation."""
         return {layer.name: layer.name for layer in model.layers if layer.weights}
+
+    def shared_network(
+        self, input_shape: Sequence[int], classes: int | None, **options: Any
+    ) -> SharedNetwork:
+        """See `SearchSpace.shared_network`, and `shared.shared_network` for which spaces of cells
+        and skeletons it is.
+
+        Raises:
+            UnbuildableChild: If it is not for this one, or not for this input.
+        """
+        from cellwright.search_spaces.nasnet.shared import shared_network
+
+        return shared_network(self, input_shape, classes, self._skeleton(options))
 
     def pieces(
         self,

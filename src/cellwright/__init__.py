@@ -69,6 +69,7 @@ _HOMES = {
         "RegularizedEvolution",
         "Reinforce",
         "Strategy",
+        "Supernet",
         "TrainedModel",
         "WeightBank",
         "load_dataset",

@@ -1,0 +1,274 @@
+"""A supernet: trained once by single paths; then the score of any child is a validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cellwright.plugins.data.data import Data
+from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.files import exclusive_lock
+from cellwright.plugins.interrupts import check
+from cellwright.plugins.supernet.paths import PATHS, drawn
+from cellwright.plugins.supernet.state import Array, State, read
+from cellwright.plugins.training.recipe import Recipe
+from cellwright.search_spaces import ChildFailed, SearchSpace
+from cellwright.search_spaces.arguments import check_integer, check_kind, check_path
+from cellwright.search_spaces.errors import UnbuildableChild
+
+if TYPE_CHECKING:
+    import keras
+
+Report = Callable[[int, float], None]
+FILE = "supernet.npz"
+_AT_ONCE = 512  # examples that are validated at once
+
+
+class Supernet:
+    """All children of a space in one network, whose weights they share.
+
+    ``train`` trains it by single paths: each step trains the weights of one child, drawn at
+    random, and no others (Guo et al. 2019). Then `score` is a child's accuracy on the validation
+    part with these weights: cheap, and biased. It ranks children; it is not the accuracy that a
+    child has once it is trained.
+
+    Args:
+        space: One that has `SearchSpace.shared_network`.
+        data: Arrays; the supernet trains on the training part, and scores on the validation part.
+        recipe: How it is trained; its ``epochs`` do not count, except for a learning rate that
+            changes, and its ``patience`` must be None. The last batch of an epoch is left out if
+            it is smaller than the others, so that one graph suffices.
+        options: For ``space.build``, such as ``{"filters": 16}``.
+        paths: ``"uniform"``: a step trains one child. ``"fair"``: a step trains as many as the
+            largest decision has choices, each choice once, on the same batch (Chu et al. 2019), so
+            that an epoch costs as many times as much.
+        seed: Of the initial weights and of the paths.
+        folder: Where it is kept after every epoch, and taken up from; None keeps it in memory.
+        recalibration: Batches of the training part, at least 1, over which the means and variances
+            of a child's normalisations are taken before it is scored.
+
+    Raises:
+        TypeError, ValueError: If an argument is of the wrong kind or out of range.
+        UnbuildableChild: If the space has no shared network for such data.
+        CorruptedState: If ``folder`` holds another supernet, or a damaged one.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        data: Data,
+        recipe: Recipe | None = None,
+        *,
+        options: Mapping[str, Any] | None = None,
+        paths: str = "uniform",
+        seed: int = 0,
+        folder: str | Path | None = None,
+        recalibration: int = 2,
+    ) -> None:
+        from cellwright.plugins.supernet.compiled import compiled, traced, with_gradients
+        from cellwright.plugins.training.fused import fuse_normalisation
+
+        check_kind("space", space, SearchSpace, "a SearchSpace")
+        check_kind("data", data, Data, "a Dataset of arrays")
+        check_integer("seed", seed, 0)
+        check_integer("recalibration", recalibration, 1)
+        if folder is not None:
+            check_path("folder", folder)
+        if not isinstance(paths, str) or paths not in PATHS:
+            raise ValueError(f"paths must be one of {list(PATHS)}, got {paths!r}")
+        self.space, self.paths, self.seed = space, paths, seed
+        self.recipe, self.recalibration = recipe or Recipe(), recalibration
+        check_kind("recipe", self.recipe, Recipe, "a Recipe, or None")
+        self.options = dict(options or {})
+        self.data = _checked(data, self.recipe)
+        self.folder = None if folder is None else Path(folder)
+        self._network = space.shared_network(data.input_shape, data.classes, **self.options)
+        self._network.traced = traced
+        for part in self._network.parts():
+            fuse_normalisation(part.model)
+        self._state = State.fresh(self._network.initial(seed))
+        self._gradients = with_gradients(self._loss)
+        self._moments = compiled(lambda rows, c, x: self._network(c, x, rows)[1])
+        self._predict = compiled(lambda rows, seen, c, x: self._network(c, x, rows, seen)[0])
+        self._take_up()
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it has been trained for."""
+        return len(self._state.losses)
+
+    @property
+    def losses(self) -> tuple[float, ...]:
+        """The mean training loss of each epoch."""
+        return tuple(self._state.losses)
+
+    def train(self, epochs: int, report: Report | None = None) -> None:
+        """Train until it has had ``epochs`` in all; nothing is done if it has.
+
+        With a folder, one process at a time trains, after every epoch the folder holds the state,
+        and what others trained in the meantime is taken up first. A training that was killed goes
+        on from its last epoch, and gives what it would have given.
+
+        Args:
+            epochs: At least 1.
+            report: Called with each epoch (from 0) and its mean training loss.
+
+        Raises:
+            ChildFailed: If a loss is not finite.
+            KeyboardInterrupt: After a batch, if a signal was held back.
+        """
+        check_integer("epochs", epochs, 1)
+        self.recipe.until(epochs)  # refuses a schedule of the learning rate that is shorter
+        if self.folder is None:
+            self._train(epochs, report)
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with exclusive_lock(self.folder / "supernet.lock"):
+            self._take_up()
+            self._train(epochs, report)
+
+    def _train(self, epochs: int, report: Report | None) -> None:
+        for epoch in range(self.epochs, epochs):
+            loss = self._epoch(epoch)
+            self._state.losses.append(loss)
+            if self.folder is not None:
+                self._state.write(self.folder / FILE, self._facts)
+            if report is not None:
+                report(epoch, loss)
+
+    def _epoch(self, epoch: int) -> float:
+        from cellwright.plugins.training.batches import Batches  # imports Keras
+
+        part = self.data.train
+        recipe, losses = self.recipe, []
+        batches = Batches(part.x, part.y, recipe, epoch, part.weights, classes=self.data.classes)
+        rng = np.random.default_rng((self.seed, epoch))
+        for number in range(max(1, part.number // recipe.batch_size)):
+            x, y, *weights = batches[number]
+            weight = weights[0] if weights else np.ones(len(y), np.float32)
+            children = drawn(self.paths, self.space, rng)
+            found = []
+            for child in children:
+                rows = self._network.rows(self._state.tables, child)
+                loss, gradients = self._gradients(rows, child, x, y, weight)
+                if not np.isfinite(loss):
+                    raise ChildFailed(
+                        f"the supernet's training loss became {float(loss)} in epoch {epoch + 1}: "
+                        f"give a learning rate below {recipe.learning_rate:g}"
+                    )
+                losses.append(float(loss))
+                found.append(gradients)
+                check()
+            self._state.update(self._network.groups, children, found, recipe, recipe.rate(epoch))
+        return float(np.mean(losses))
+
+    def _loss(self, rows: Any, choices: Any, x: Any, y: Any, weight: Any) -> Any:
+        import keras
+
+        outputs, _ = self._network(choices, x, rows)
+        if self.data.classes is None:
+            losses = keras.ops.square(outputs[:, 0] - keras.ops.cast(y, "float32"))
+        elif self.recipe.soft_labels:
+            losses = keras.losses.categorical_crossentropy(y, outputs)
+        else:
+            losses = keras.losses.sparse_categorical_crossentropy(y, outputs)
+        return keras.ops.mean(losses * weight)
+
+    def score(self, params: Mapping[str, Any]) -> dict[str, float]:
+        """What the shared weights are worth in the child of ``params``, on the validation part.
+
+        Returns:
+            ``shared_accuracy``, 0 to 1; or ``shared_mse`` of the scaled number where one is
+            predicted.
+
+        Raises:
+            InvalidArchitecture: If ``params`` is no point of the space.
+            ValueError: If nothing is held out, or the supernet has not been trained.
+        """
+        held_out = self.data.held_out
+        if held_out is None:
+            raise ValueError("nothing is held out: give data with a validation part")
+        if not self.epochs:
+            raise ValueError("the supernet is not trained yet: call train(epochs) first")
+        choices, rows, moments = self._child(params)
+        size = min(held_out.number, max(self.recipe.batch_size, _AT_ONCE))
+        outputs = []
+        for start in range(0, held_out.number, size):
+            # The last batch is filled up by examples before it: one graph for all.
+            first = min(start, held_out.number - size)
+            found = self._predict(rows, moments, choices, held_out.x[first : first + size])
+            outputs.append(found[start - first :])
+        given, y = np.concatenate(outputs), held_out.y
+        if self.data.classes is None:
+            squares = (given[:, 0] - y) ** 2
+            return {"shared_mse": float(np.average(squares, weights=held_out.weights))}
+        return {"shared_accuracy": float(np.mean(given.argmax(axis=1) == y))}
+
+    def reward(self, params: Mapping[str, Any]) -> float:
+        """The score as one number of which more is better: accuracy, or minus the squared error."""
+        found = self.score(params)
+        return found["shared_accuracy"] if self.data.classes else -found["shared_mse"]
+
+    def weights(self, params: Mapping[str, Any]) -> dict[str, list[Array]]:
+        """The shared weights of a child by layer name, in the order of ``layer.weights``, with its
+        own recalibrated normalisations."""
+        choices, rows, moments = self._child(params)
+        return self._network.by_layer(choices.tolist(), rows, moments)
+
+    def start_child(self, model: keras.Model, params: Mapping[str, Any]) -> list[str]:
+        """Give a child, as ``space.build`` makes it, the shared weights, so that it is trained on
+        from there; return the names of its layers that were given some."""
+        found = self.weights(params)
+        started = [layer for layer in model.layers if layer.weights and layer.name in found]
+        for layer in started:
+            layer.set_weights(found[layer.name])
+        return [layer.name for layer in started]
+
+    def _child(self, params: Mapping[str, Any]) -> tuple[Array, list[Array], list[Array]]:
+        choices = np.array(self.space.encode(params), np.int32)
+        rows = self._network.rows(self._state.tables, choices)
+        x = self.data.train.x
+        size = min(len(x), self.recipe.batch_size)
+        starts = [n * size for n in range(min(self.recalibration, len(x) // size))]
+        seen = [self._moments(rows, choices, x[start : start + size]) for start in starts]
+        moments = [np.mean(group, axis=0) for group in zip(*seen, strict=True)]
+        return choices, rows, moments
+
+    def _take_up(self) -> None:
+        if self.folder is None:
+            return
+        if (found := read(self.folder / FILE, self._state, self._facts)) is not None:
+            self._state = found
+
+    @property
+    def _facts(self) -> dict[str, Any]:
+        """What a supernet is the same supernet by."""
+        recipe = {name: value for name, value in self.recipe.facts.items() if name != "epochs"}
+        return {
+            "space": self.space.identity(),
+            "data": self.data.fingerprint,
+            "recipe": recipe,
+            "options": {name: repr(self.options[name]) for name in sorted(self.options)},
+            "paths": self.paths,
+            "seed": self.seed,
+        }
+
+
+def _checked(data: Data, recipe: Recipe) -> Dataset:
+    """The data as arrays, if a supernet can be trained on them by ``recipe``."""
+    if not isinstance(data, Dataset):
+        raise UnbuildableChild(
+            "a supernet trains on arrays, and these data are read while children train: give a "
+            ".npz file, or images that fit into memory"
+        )
+    recipe.check(data.input_shape, data.classes)
+    for name, usual in (("precision", "float32"), ("devices", 1), ("patience", None)):
+        if getattr(recipe, name) not in (None, usual):
+            raise ValueError(
+                f"a supernet is trained with {name} {usual}, got {getattr(recipe, name)!r}: leave "
+                "it out"
+            )
+    return data
