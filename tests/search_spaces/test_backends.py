@@ -72,7 +72,9 @@ def trained(folder, backend):
 
 
 @pytest.mark.parametrize("backend", OTHERS)
-@pytest.mark.parametrize("children", ["quick", pytest.param("wide", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "children", ["quick", pytest.param("wide", marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
+)
 def test_the_same_weights_give_the_same_outputs(results, children, backend):
     need(backend)
     folder = results(children)
