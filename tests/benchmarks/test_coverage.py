@@ -19,12 +19,14 @@ def test_shares_are_those_of_a_normal_distribution_where_errors_are_normal() -> 
 
 
 def test_most_results_lie_where_they_are_expected() -> None:
-    """Of random architectures, whose errors no choice has made larger."""
+    """Random architectures lie far from what a search has seen, and deviations are wide there; where
+    it proposes they are not."""
     found = coverage.measure(SyntheticSource(parse_sizes("8x4")), 2, 60)
-    drawn = found["random architectures"]
+    drawn, proposed = found["random architectures"], found["proposals"]
     assert drawn.results == 80
-    assert 0.5 < drawn.within_one < 0.9
+    assert 0.5 < drawn.within_one < 1
     assert drawn.within_wide > 0.8
+    assert 0.3 < proposed.within_one < drawn.within_one
 
 
 def test_the_table_is_printed() -> None:
