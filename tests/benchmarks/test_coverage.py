@@ -19,8 +19,8 @@ def test_shares_are_those_of_a_normal_distribution_where_errors_are_normal() -> 
 
 
 def test_most_results_lie_where_they_are_expected() -> None:
-    """Random architectures lie far from what a search has seen, and deviations are wide there; where
-    it proposes they are not."""
+    """Random architectures lie far from what a search has seen, and deviations are wide there;
+    where it proposes they are not."""
     found = coverage.measure(SyntheticSource(parse_sizes("8x4")), 2, 60)
     drawn, proposed = found["random architectures"], found["proposals"]
     assert drawn.results == 80
