@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from cellwright.search_spaces.arguments import check_integer, check_kind
@@ -12,6 +12,30 @@ from cellwright.search_spaces.pieces import Piece
 from cellwright.search_spaces.space import SearchSpace
 
 COSTS = ("parameters", "trainable", "multiply_adds")
+
+
+def costs_from(
+    space: SearchSpace, given: Mapping[str, Any], told: str, beside: Collection[str] = ()
+) -> PieceCosts:
+    """A `PieceCosts` from its arguments as a dictionary.
+
+    Args:
+        space: Its space.
+        given: Its other arguments, by name.
+        told: Begins the message of an error: what has these arguments, ``"a computed objective
+            has"``.
+        beside: Names in ``given`` that are no arguments of a `PieceCosts`.
+
+    Raises:
+        ValueError: If an argument is missing, unknown, or refused.
+    """
+    try:
+        return PieceCosts(space, **{n: value for n, value in given.items() if n not in beside})
+    except TypeError as error:
+        raise ValueError(
+            f"{told} metric ({', '.join(COSTS)}), input_shape, classes and options, "
+            f"got {dict(given)!r:.200}: {error}"
+        ) from error
 
 
 class PieceCosts:

@@ -11,7 +11,7 @@ import numpy as np
 from cellwright.plugins.strategies.arrays import Array, Indices
 from cellwright.plugins.strategies.known_limit import KnownLimit
 from cellwright.search_spaces import Params, SearchSpace
-from cellwright.search_spaces.piece_costs import COSTS, PieceCosts
+from cellwright.search_spaces.piece_costs import PieceCosts, costs_from
 
 Objective = Callable[[Params], float]  # in the unit of rewards: more is better
 
@@ -109,14 +109,7 @@ class ComputedObjectives:
 
 def _function(space: SearchSpace, entry: Any) -> Objective:
     if isinstance(entry, Mapping):
-        try:
-            cost = PieceCosts(space, **entry)
-        except TypeError as error:
-            raise ValueError(
-                f"a computed objective has metric ({', '.join(COSTS)}), input_shape, classes and "
-                f"options, got {dict(entry)!r:.200}: {error}"
-            ) from error
-        return partial(_less_of, cost)
+        return partial(_less_of, costs_from(space, entry, "a computed objective has"))
     if not callable(entry):
         raise ValueError(
             "a computed objective must be a function of the parameters, or a dictionary for "

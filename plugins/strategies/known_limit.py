@@ -12,7 +12,7 @@ from cellwright.plugins.strategies.arrays import Array, Indices
 from cellwright.plugins.strategies.surrogate.candidates import Merit, best_first
 from cellwright.search_spaces import Params, SearchSpace
 from cellwright.search_spaces.arguments import check_number
-from cellwright.search_spaces.piece_costs import COSTS, PieceCosts
+from cellwright.search_spaces.piece_costs import costs_from
 
 _MOST = 100_000  # values that are kept
 _ENOUGH = 10  # of the most promising candidates that are within the limit
@@ -86,14 +86,7 @@ def _function(space: SearchSpace, given: Any) -> Callable[[Params], float]:
             "within must be a function of the parameters, or a dictionary of at_most and the "
             f"arguments of PieceCosts, got {given!r:.200}"
         )
-    how = {name: value for name, value in given.items() if name != "at_most"}
     most = given["at_most"]
     check_number("at_most", most, above=0)
-    try:
-        cost = PieceCosts(space, **how)
-    except TypeError as error:
-        raise ValueError(
-            f"within has at_most, metric ({', '.join(COSTS)}), input_shape, classes and options, "
-            f"got {dict(given)!r:.200}: {error}"
-        ) from error
+    cost = costs_from(space, given, "within has at_most,", beside=["at_most"])
     return lambda params: cost(params) / most - 1
