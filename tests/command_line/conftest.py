@@ -39,6 +39,18 @@ def cellwright():
     return run
 
 
+@pytest.fixture(scope="session")
+def run(cellwright):
+    """What `cellwright` prints in this process, in one line, after the status that is expected."""
+
+    def run(place, *arguments, code=0):
+        printed, ended = cellwright(place, *arguments)
+        assert ended == code, printed
+        return printed
+
+    return run
+
+
 @pytest.fixture
 def command(tmp_path, monkeypatch, capsys):
     """A function that runs a command of ``cellwright`` in an empty folder: its exit status, what it

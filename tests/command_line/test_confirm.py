@@ -22,16 +22,6 @@ OPTIONS = ("--space", "mlp", "--data", "wine", "--epochs", "2", "--seed", "4", "
 
 
 @pytest.fixture(scope="module")
-def run(cellwright):
-    def run(place, *arguments, code=0):
-        printed, ended = cellwright(place, *arguments)
-        assert ended == code, printed
-        return printed
-
-    return run
-
-
-@pytest.fixture(scope="module")
 def confirmed(tmp_path_factory, run):
     """A search whose two best children were confirmed later, and what that printed."""
     place = tmp_path_factory.mktemp("confirm")

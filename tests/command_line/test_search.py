@@ -85,18 +85,6 @@ def executable(place, *arguments, code=0):
     return out + (err if code else "")
 
 
-@pytest.fixture(scope="module")
-def run(cellwright):
-    """What `cellwright` prints in this process, in one line, after the status that is expected."""
-
-    def run(place, *arguments, code=0):
-        printed, ended = cellwright(place, *arguments)
-        assert ended == code, printed
-        return printed
-
-    return run
-
-
 def table(folder):
     with (folder / "trials.csv").open(newline="") as file:
         return list(csv.DictReader(file))
