@@ -10,6 +10,7 @@ normalisations come in as arrays: nothing is assigned inside a branch, which JAX
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -106,7 +107,7 @@ def _apply(part: Part, width: int, measures: bool, row: Tensor, *others: Tensor)
 class _Recording(Pass):
     """The first way through, on which the parts are made."""
 
-    def __init__(self, seed: int | None, how: Context) -> None:
+    def __init__(self, how: Context) -> None:
         super().__init__({}, [], None)
         self.how = how
         self._made: dict[Hashable, Part] = {}
@@ -163,7 +164,7 @@ class SharedNetwork:
     ) -> None:
         self.forward = forward
         self._functions: dict[Hashable, Function] = {}
-        recording = _Recording(None, Context("", None, 0.0, how.epsilon, how.pool_padding))
+        recording = _Recording(replace(how, momentum=0.0))
         forward(recording, np.zeros(decisions, "int32"), keras.KerasTensor((None, *input_shape)))
         self.slots = recording.slots
         groups: dict[tuple[int, int, int], Group] = {}

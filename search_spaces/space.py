@@ -340,11 +340,6 @@ class SearchSpace:
         """
         raise NotImplementedError(f"{type(self).__name__} does not say which layers share weights")
 
-    @property
-    def has_shared_network(self) -> bool:
-        """Whether all children of this space can be one network (`shared_network`)."""
-        return type(self).shared_network is not SearchSpace.shared_network
-
     def shared_network(
         self, input_shape: Sequence[int], classes: int | None, **options: Any
     ) -> SharedNetwork:

@@ -18,6 +18,7 @@ from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import ChildFailed, SearchSpace
 from cellwright.search_spaces.arguments import check_integer, check_kind, check_path
 from cellwright.search_spaces.errors import UnbuildableChild
+from cellwright.search_spaces.given_weights import give_weights
 
 if TYPE_CHECKING:
     import keras
@@ -224,7 +225,7 @@ class Supernet:
         found = self.weights(params)
         started = [layer for layer in model.layers if layer.weights and layer.name in found]
         for layer in started:
-            layer.set_weights(found[layer.name])
+            give_weights(layer, found[layer.name])
         return [layer.name for layer in started]
 
     def _child(self, params: Mapping[str, Any]) -> tuple[Array, list[Array], list[Array]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -97,7 +98,7 @@ def _stem(way: Pass, images: Tensor, skeleton: Skeleton) -> list[Tensor]:
 
 
 def _root(at: Context) -> Context:
-    return Context("", at.seed, at.momentum, at.epsilon, at.pool_padding)
+    return replace(at, prefix="")
 
 
 class _Cells:
@@ -131,24 +132,13 @@ class _Cells:
         ]
         if before is None:
             before = current
-        if skeleton.kind == "book":
-            inputs.append(
-                way.fixed(
-                    f"{name}_before",
-                    lambda at, x, now: match_always(x, now, filters, at),
-                    before,
-                    current,
-                )
-            )
-        else:
-            inputs.append(
-                way.fixed(
-                    f"{name}_before",
-                    lambda at, x, now: match(x, now, filters, at, skeleton),
-                    before,
-                    current,
-                )
-            )
+
+        def matched(at: Context, x: Tensor, now: Tensor) -> Tensor:
+            if skeleton.kind == "book":
+                return match_always(x, now, filters, at)
+            return match(x, now, filters, at, skeleton)
+
+        inputs.append(way.fixed(f"{name}_before", matched, before, current))
         made: list[Tensor] = []
         for block in range(1, self.space.blocks + 1):
             made.append(self._block(way, choices, name, place, ops, block, inputs, made))
@@ -192,7 +182,7 @@ class _Cells:
             ]
             slot, key = f"{prefix}_{side}", (name, "operation", len(sizes))
             halves.append(way.chosen(slot, decision, index, options, key, *read, copies=copies))
-        if len(self.space.combinations) == 1 and self.space.combinations[0] == "add":
+        if self.space.combinations == ("add",):
             return halves[0] + halves[1]
         builds: dict[str, Build] = {
             "add": lambda at, x, y: x + y,
@@ -214,8 +204,7 @@ def _apply(ops: Operations, name: str, size: int, at: Context, *states: Tensor) 
 
 
 def _outside(at: Context, part: str) -> Context:
-    prefix = at.prefix.removesuffix(part)
-    return Context(prefix, at.seed, at.momentum, at.epsilon, at.pool_padding)
+    return replace(at, prefix=at.prefix.removesuffix(part))
 
 
 def _state(states: list[Tensor], number: Tensor) -> Tensor:
