@@ -209,9 +209,8 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             self.record.report_interrupted(number, trial=kwargs.get("trial_job_id"))
             self._again.append(number)
             return
-        if (
-            parameters == ""
-        ):  # NNI forgets those of the first id where it got fewer than it asked for
+        if parameters == "":
+            # Where NNI gets fewer trials than it asked for, it forgets what the first of them has.
             parameters = self.record.running.get(number, {})
         result = read_result(self.space, value, parameters, self._signs)
         if result.reward is None:

@@ -167,10 +167,6 @@ def _with_error(values: np.ndarray, sign: str = "") -> str:
     return f"{values.mean():{sign}.3f} ± {values.std(ddof=1) / len(values) ** 0.5:.3f}"
 
 
-def _run(task: tuple[Source, bool, int]) -> dict[tuple[int, str], float]:
-    return winners(*task)
-
-
 def main(
     table: Annotated[Path | None, typer.Argument(help="The table of NAS-Bench-201.")] = None,
     seeds: Annotated[int, typer.Option(min=2, help="Searches of each problem.")] = 100,
@@ -179,7 +175,9 @@ def main(
     """Print what each rule hands over."""
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         for source, again in problems(table):
-            runs = pool.map(_run, [(source, again, seed) for seed in range(seeds)], chunksize=1)
+            runs = pool.starmap(
+                winners, [(source, again, seed) for seed in range(seeds)], chunksize=1
+            )
             typer.echo(report(source, runs))
 
 

@@ -272,7 +272,8 @@ def _run(
         continue_or_start(out, settings)
         write_preparation(out, evaluation.data)
         before = driver.read(out, settings)
-        read_best(out), read_trainings(out)  # damage is reported before a child is trained
+        read_best(out)  # damage is reported before a child is trained
+        read_trainings(out)
         if before:
             number = counted(before)
             after = (

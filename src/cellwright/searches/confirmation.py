@@ -130,11 +130,12 @@ def confirm(
         CorruptedState: If it cannot be read.
     """
     trainings = read_trainings(folder)
+    chosen, rewards = best_of(trials, best), _by_trial(trials, trainings)
     missing = [
         (trial, turn)
         for turn in range(1, AGAIN + 1)
-        for trial in best_of(trials, best)
-        if len(_by_trial([trial], trainings)[trial.number]) < turn
+        for trial in chosen
+        if len(rewards[trial.number]) < turn
     ]
     for place, (trial, turn) in enumerate(missing, start=1):
         check()
