@@ -23,7 +23,16 @@ class BlocksSpace(GenotypeSpace):
     """A space whose points are a `MnasNetGenotype` each."""
 
     options = frozenset(
-        {"width", "depth", "filters", "stem_stride", "dropout", "drop_connect", "momentum"}
+        {
+            "width",
+            "depth",
+            "filters",
+            "stem_stride",
+            "dropout",
+            "drop_connect",
+            "momentum",
+            "pixels",
+        }
     )
 
     @abstractmethod
