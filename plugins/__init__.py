@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from cellwright.plugins.training import *
 
 _ROOMS = (
-    *("strategies", "data", "model", "training", "supernet", "meters", "tracking", "scoring"),
+    "strategies",
+    "data",
+    "model",
+    "training",
+    "supernet",
+    "meters",
+    "tracking",
+    "scoring",
     "registry",
 )
 
