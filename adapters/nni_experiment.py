@@ -21,6 +21,7 @@ from cellwright.plugins.registry import make_space
 from cellwright.search_spaces import CellwrightError, Params, SearchSpace
 
 _TRIES, _PAUSE = 3, 10  # starts, and seconds between them
+_IN_VAIN = 3  # resumes in a row that bring no trial
 
 __all__ = [
     "Trial",
@@ -80,8 +81,9 @@ def run_experiment(
 
     Raises:
         ValueError, SpaceMismatch: See `check_experiment`.
-        CellwrightError: If NNI ends the experiment with an error or still runs it, its tuner's
-            process ends, or it does not start after three tries.
+        CellwrightError: If NNI ends the experiment with an error, still runs it, or ends it three
+            times without another trial; if its tuner's process ends; or if it does not start after
+            three tries.
         CannotWrite: If NNI ends it because the disk is full, say.
         KeyboardInterrupt: On Ctrl-C, once the experiment is stopped.
     """
@@ -101,13 +103,20 @@ def _run_to_the_end(
     announce: Callable[[str], None],
 ) -> list[Trial]:
     known = {trial.number: trial for trial in read_trials(folder)}
-    while True:
+    in_vain = 0
+    while in_vain < _IN_VAIN:
         before = len(known)
         _start_and_run(folder, trials, port, known, on_trial, announce)
+        if trials is None or len(known) >= trials:
+            return read_trials(folder)
         # A trial that was running at a stop may be run again under parameters that NNI booked
         # wrongly, and then brings nothing new: NNI has counted enough trials, and we have not.
-        if trials is None or not before < len(known) < trials:
-            return read_trials(folder)
+        in_vain = 0 if len(known) > before else in_vain + 1
+    raise CellwrightError(
+        f"NNI ended the experiment in {folder} with {len(known)} of {trials} trials, and "
+        f"{_IN_VAIN} resumes brought no further one. Its own log says why: "
+        f"{latest_experiment(folder)}/log/nnimanager.log"
+    )
 
 
 class NotStarted(CellwrightError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -277,7 +278,11 @@ def _from_file(model: Any, path: Path, other_classes: bool) -> Any:
             make = getattr(keras.applications, name)
             network = make(weights=None, input_shape=(SIDE, SIDE, 3), **arguments, **top)
         try:
-            network.load_weights(path)
+            with warnings.catch_warnings():
+                # Keras warns of each list in a network that a file does not know, hundreds of
+                # times, and then fails all the same if a layer has got no weights.
+                warnings.filterwarnings("ignore", "Skipping nested container")
+                network.load_weights(path)
             return network
         except (ValueError, KeyError) as error:  # as Keras shows another number of layers, or shape
             reasons.append(str(error).strip().partition("\n")[0])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.plugins import make_space
+from cellwright.plugins import Dataset, Evaluation, Recipe, make_space
 from cellwright.plugins.strategies.random_search import RandomSearch
 from cellwright.search_spaces import (
     AroundSpace,
@@ -23,6 +23,7 @@ from cellwright.search_spaces import (
 from cellwright.search_spaces.export import export_keras
 from cellwright.search_spaces.mnasnet.published import MNASNETS
 from cellwright.search_spaces.starting_weights import begin_with
+from cellwright.searches.startup import weights_note
 
 keras = pytest.importorskip("keras")
 
@@ -210,6 +211,20 @@ def test_children_prepare_pixels_as_the_weights_need_them(top, tmp_path):
         assert same == (net is again)
     grey = space.build(space.centre, (32, 32, 1), 10, seed=0, weights=path)
     assert not any(layer.name.startswith("pixels") for layer in grey.layers)
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+def test_a_search_says_what_children_make_of_pixels(channels, tmp_path):
+    name, shape = "mobilenet-v3-small-minimalistic", (32, 32, channels)
+    path = tmp_path / "theirs.weights.h5"
+    keras.applications.MobileNetV3Small(
+        weights=None, input_shape=(32, 32, 3), minimalistic=True
+    ).save_weights(path)
+    x = np.zeros((4, *shape), np.float32)
+    data = Dataset(x, np.arange(4) % 2, x, np.arange(4) % 2, ("0", "1"))
+    evaluation = Evaluation(AroundSpace(name), data, Recipe(), options={"weights": path})
+    note = weights_note(evaluation)
+    assert ("Children make x / 0.5 - 1 of each pixel x" in note) == (channels == 3)
 
 
 def test_what_is_no_file_of_weights_is_refused(tmp_path):

@@ -114,14 +114,20 @@ def weights_note(evaluation: Evaluation) -> str | None:
     inner = architecture_of(space)
     if weights is None or not isinstance(inner, AroundSpace):
         return None
-    from cellwright.search_spaces.starting_weights import begin_with
+    from cellwright.search_spaces.starting_weights import begin_with, pixels_of
 
-    others = {name: value for name, value in evaluation.options.items() if name != "weights"}
     data = evaluation.data
-    model = inner.build(inner.centre, data.input_shape, data.classes, **others)
+    model = inner.build(inner.centre, data.input_shape, data.classes, **evaluation.options)
     fresh = begin_with(model, inner.network, weights)
     layers = sum(bool(layer.weights) for layer in model.layers)
+    prepared = ""
+    if "pixels" not in evaluation.options and any(
+        layer.name == "pixels_rescaling" for layer in model.layers
+    ):
+        made = pixels_of(inner.network, weights)
+        prepared = f". Children make {made} of each pixel x, as these weights need it"
     return (
         f"{layers - len(fresh)} of {layers} layers of the network begin with those of {weights}, "
         f"fresh: {', '.join(fresh) or 'none'}; of a child also those that differ from the network's"
+        + prepared
     )
