@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cellwright.plugins.meters.keras_latency import KerasLatency
-from cellwright.plugins.meters.latency_table import Correction, LatencyTable, describe
+from cellwright.plugins.meters.latency_table import Correction, LatencyTable, Transfer, describe
+from cellwright.plugins.meters.latency_transfer import errors_left_out, fit, in_proportion
 from cellwright.plugins.meters.litert_latency import LiteRTLatency
-from cellwright.plugins.meters.measurement import Meter, check_backends
+from cellwright.plugins.meters.measurement import Measurement, Meter, check_backends
 from cellwright.search_spaces import ChildFailed, SearchSpace
 from cellwright.search_spaces.arguments import check_kind, check_path
 from cellwright.search_spaces.pieces import Piece
@@ -187,14 +188,85 @@ class LatencyPredictor:
         if children < 2:
             raise ValueError(f"children must be at least 2, got {children}")
         check_backends(self.meter)
-        samples = list(self._samples(children, seed))
+        samples = self._samples(children, seed)
         totals = np.array([self.total(params) for params in samples])
-        measured = []
-        for number, params in enumerate(samples, start=1):
-            if report is not None:
-                report(number, children, "child")
-            measured.append(self.measure(params))
-        return self.fit(totals, np.array(measured))
+        found = self._measure_all(samples, report)
+        return self.fit(totals, np.array([one.value for one in found]))
+
+    def transfer(
+        self,
+        earlier: str | Path,
+        children: int = 10,
+        *,
+        seed: int = 0,
+        report: Report | None = None,
+    ) -> Transfer:
+        """Take over the table of another device, in place of `fill` and `calibrate`.
+
+        Whole children are measured here, and the other table's times are multiplied by factors that
+        are fitted to these, one for each operation (`latency_transfer.fit`).
+
+        Args:
+            earlier: The other device's file. Its machine and meter may be others than here.
+            children: How many random architectures, at least 3; each takes some seconds.
+            seed: Seed of the draw of architectures.
+            report: As in `fill`.
+
+        Returns:
+            The factors, and the error of predictions, which the table keeps, too.
+
+        Raises:
+            ValueError: On fewer than 3 children; if there are pieces in this table already; if the
+                other one is of another space, input or options, or lacks pieces of the children; or
+                if the meter needs another backend of Keras than the one that runs.
+            FileNotFoundError: If there is no such file.
+            CorruptedState: If it cannot be read.
+            ChildFailed: If measuring one went wrong.
+        """
+        if children < 3:
+            raise ValueError(f"children must be at least 3, got {children}")
+        if self.table.pieces:
+            raise ValueError(
+                f"{self.path or 'this table'} has pieces that were timed here: give another path, "
+                "or predict with these"
+            )
+        about = self.table.about
+        known = LatencyTable.load(Path(earlier), about, self.space, elsewhere=True)
+        check_backends(self.meter)
+        samples = self._samples(children, seed)
+        operations = sorted({piece.operation for piece in known.pieces})
+        times = np.zeros((children, len(operations)))
+        for row, params in zip(times, samples, strict=True):
+            for piece, number in self._count(params).items():
+                if piece not in known.pieces:
+                    raise ValueError(f"{earlier} lacks pieces of this space, such as {piece}")
+                row[operations.index(piece.operation)] += number * known.pieces[piece].value
+        found = self._measure_all(samples, report)
+        measured = np.array([one.value for one in found])
+        fitted = fit(times, measured)
+        factors = dict(zip(operations, map(float, fitted.factors), strict=True))
+        errors, others = (
+            float(np.median(np.abs(errors_left_out(way, times, measured))))
+            for way in (fit, in_proportion)
+        )
+        self.table.transfer = Transfer(
+            str(known.about["machine"]),
+            str(known.about["meter"]),
+            factors,
+            children,
+            errors,
+            others,
+        )
+        for piece, there in known.pieces.items():
+            factor = factors[piece.operation]
+            here = replace(
+                found[0], value=factor * there.value, spread=factor * there.spread, repeats=1
+            )
+            self.table.add(piece, here)
+        least = float(np.min(times @ fitted.factors))
+        self.table.correction = Correction(1.0, fitted.constant, children, least)
+        self._save()
+        return self.table.transfer
 
     def fit(self, totals: Any, measured: Any) -> Correction:
         """The `Correction` from sums of pieces to what whole children took, kept in the table.
@@ -219,12 +291,25 @@ class LatencyPredictor:
             InvalidArchitecture, UnbuildableChild: See ``space.build``.
             ChildFailed: If measuring it went wrong.
         """
-        child = self.space.build(params, self.input_shape, self.classes, **self.options)
-        return self.meter(child).value
+        return self._measure(params).value
 
-    def _samples(self, number: int, seed: int) -> Iterator[Mapping[str, Any]]:
+    def _measure(self, params: Mapping[str, Any]) -> Measurement:
+        child = self.space.build(params, self.input_shape, self.classes, **self.options)
+        return self.meter(child)
+
+    def _measure_all(
+        self, samples: Sequence[Mapping[str, Any]], report: Report | None
+    ) -> list[Measurement]:
+        found = []
+        for number, params in enumerate(samples, start=1):
+            if report is not None:
+                report(number, len(samples), "child")
+            found.append(self._measure(params))
+        return found
+
+    def _samples(self, number: int, seed: int) -> list[Mapping[str, Any]]:
         rng = np.random.default_rng(seed)
-        return (self.space.sample(rng) for _ in range(number))
+        return [self.space.sample(rng) for _ in range(number)]
 
     def _count(self, params: Mapping[str, Any]) -> Mapping[Piece, int]:
         return self.space.pieces(params, self.input_shape, self.classes, **self.options)

@@ -30,6 +30,7 @@ VERSION = 1
 _log = logging.getLogger(__name__)
 _MEASURED = ("value", "spread", "repeats")  # of a `Measurement`, for each piece
 _REMEDY = "Delete it, and the pieces are timed anew"
+DEVICE = ("machine", "meter")  # what a table is about that another device's differs in
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,28 @@ class Correction:
         return total / self.least * (self.constant + self.factor * self.least)
 
 
+@dataclass(frozen=True)
+class Transfer:
+    """How a table came from that of another device; see `LatencyPredictor.transfer`.
+
+    Attributes:
+        machine: The other device, as its table names it.
+        meter: What timed the pieces there.
+        factors: What a piece takes here, in multiples of its time there, by operation.
+        children: Whole networks that were measured here.
+        error: Of predictions: the median of |predicted - measured| / measured over these networks,
+            each predicted without its own measurement.
+        error_in_proportion: The same of predictions that multiply all times there by one factor.
+    """
+
+    machine: str
+    meter: str
+    factors: Mapping[str, float]
+    children: int
+    error: float
+    error_in_proportion: float
+
+
 @dataclass
 class LatencyTable:
     """Measured pieces, what they are pieces of, and how they were measured.
@@ -71,6 +94,7 @@ class LatencyTable:
         unit: Unit of the measurements: milliseconds.
         pieces: What was measured of each.
         correction: From their sum to a whole network.
+        transfer: Where the pieces come from, if they were timed on another device.
     """
 
     about: Mapping[str, Any]
@@ -78,6 +102,7 @@ class LatencyTable:
     unit: str = "ms"
     pieces: dict[Piece, Measurement] = field(default_factory=dict)
     correction: Correction = field(default_factory=Correction)
+    transfer: Transfer | None = None
 
     def add(self, piece: Piece, found: Measurement) -> None:
         """Keep what was measured.
@@ -105,6 +130,7 @@ class LatencyTable:
             "how": self.how,
             "unit": self.unit,
             "correction": vars(self.correction),
+            **({} if self.transfer is None else {"transfer": vars(self.transfer)}),
         }
         lines = ",\n".join("  " + json.dumps(row) for row in rows)
         text = (
@@ -115,20 +141,26 @@ class LatencyTable:
             file.write(text)
 
     @classmethod
-    def load(cls, path: Path, about: Mapping[str, Any], space: SearchSpace) -> LatencyTable:
+    def load(
+        cls, path: Path, about: Mapping[str, Any], space: SearchSpace, *, elsewhere: bool = False
+    ) -> LatencyTable:
         """Read a table, or start an empty one where there is no file.
 
         Args:
             path: The file.
             about: What the table is to be good for; see `describe`.
             space: The space in it.
+            elsewhere: Whether it may be of another machine and meter, and has to exist.
 
         Raises:
             ValueError: If the file is about something else, naming what differs.
+            FileNotFoundError: If there is none that has to exist.
             CorruptedState: If it cannot be read.
         """
         about = json.loads(json.dumps(about))
         if not path.exists():
+            if elsewhere:
+                raise FileNotFoundError(f"there is no latency table {path}")
             return cls(about)
         found = read_as(path, _Stored, _REMEDY)
         check_finite(vars(found.correction), path, _REMEDY, "correction")
@@ -149,7 +181,7 @@ class LatencyTable:
         }
         changed = [
             f"{name} was {before.get(name)!r} and is now {about.get(name)!r}"
-            for name in sorted({*before, *about} - {"space"})
+            for name in sorted({*before, *about} - {"space", *(DEVICE if elsewhere else ())})
             if before.get(name) != about.get(name)
         ]
         if spaces.different:
@@ -162,7 +194,9 @@ class LatencyTable:
         if spaces.doubtful:
             _log.warning("%s may be of another space than %r: %s", path, space, spaces.doubtful)
         about = {**about, "space": brief(renewed(space, before["space"]))}
-        return cls(about, found.how, found.unit, pieces, found.correction)
+        if elsewhere:
+            about |= {name: before.get(name) for name in DEVICE}
+        return cls(about, found.how, found.unit, pieces, found.correction, found.transfer)
 
 
 @dataclass(frozen=True)
@@ -188,6 +222,7 @@ class _Stored:
     unit: str
     correction: Correction
     pieces: list[_Row]
+    transfer: Transfer | None = None
 
 
 def _check_row(row: _Row, place: str, path: Path) -> None:

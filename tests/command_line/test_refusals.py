@@ -165,6 +165,8 @@ SEARCH = [
     (["--predict", "t.json", "--meter", "keras", "--tune", "precision=float32,mixed_bfloat16"],
      "children compute in mixed_bfloat16"),
     (["--predict", "."], "is a folder"),
+    (["--predict-from", "t.json"], "--predict-from t.json says what the table of --predict is"),
+    (["--predict", "t.json", "--predict-from", "no.json"], "--predict-from no.json is no file"),
     (["--predict", "file/t.json"], "/file cannot be a folder (File exists)"),
     (["--objectives", "val_accuracy"], "--objectives takes two metrics or more"),
     (["--objectives", "val_accuracy,val_accuracy"], "each once"),

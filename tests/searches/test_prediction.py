@@ -98,3 +98,24 @@ def test_a_child_that_is_predicted_too_slow_is_not_built(home):
     _, rows = search("measured", "--meter", "litert")
     assert [float(row["predicted_latency_ms"]) for row in rows] == predicted
     assert all(float(row["latency_ms"]) > 0 for row in rows)
+
+
+@pytest.mark.slow
+def test_the_table_of_another_device_needs_ten_children_here(home):
+    search("there")
+    there = json.loads((home / "table.json").read_text())
+    more = ("--predict", "here.json", "--predict-from", "table.json", "--meter", "keras")
+    printed, rows = search("here", *more)
+    assert "timing whole children: 10, once per machine" in printed
+    assert "timing pieces" not in printed
+    assert " times as long as on " in printed
+    assert "half are off by less than " in printed
+    here = json.loads((home / "here.json").read_text())
+    assert here["transfer"]["machine"] == there["about"]["machine"]
+    assert "LiteRT" in here["transfer"]["meter"]
+    assert here["how"] != there["how"]
+    assert len(here["pieces"]) == len(there["pieces"])
+    assert all(float(row["predicted_latency_ms"]) > 0 for row in rows)
+    # The same command goes on with the table that there is now.
+    printed, _ = search("here", *more, "--trials", "5")
+    assert "timing" not in printed

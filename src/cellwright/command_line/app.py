@@ -18,7 +18,7 @@ import cellwright
 from cellwright.command_line.evaluate import evaluate
 from cellwright.command_line.export import export
 from cellwright.command_line.interrupts import CONTINUES, STOPPED, STOPPING, STOPS
-from cellwright.command_line.options import HOST, TRAINING_PANEL, with_settings
+from cellwright.command_line.options import COST_PANEL, HOST, TRAINING_PANEL, with_settings
 from cellwright.command_line.predict import predict
 from cellwright.command_line.prediction import fill_table
 from cellwright.command_line.printing import (
@@ -44,6 +44,7 @@ from cellwright.search_spaces import CellwrightError
 from cellwright.searches.checks import (
     check_data,
     check_folder,
+    check_predict_from,
     check_settings,
     check_storage,
     read_storage,
@@ -152,6 +153,15 @@ def search(
             rich_help_panel=TRAINING_PANEL,
         ),
     ] = None,
+    predict_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --predict, where its file is not there yet: make it of this one of another "
+            "machine or meter, and of 10 children that are measured here.",
+            metavar="FILE",
+            rich_help_panel=COST_PANEL,
+        ),
+    ] = None,
     settings: Settings,
 ) -> None:
     """Search, and leave the best child, a table of all trials and pictures in --out.
@@ -168,6 +178,7 @@ def search(
     settings = with_prior(out, with_edition(out, settings))
     check_settings(settings)
     check_workers(settings, workers)
+    check_predict_from(settings, predict_from)
     settings = with_goals(settings)
     check_search(out, settings)
     check_storage(out, settings)
@@ -185,7 +196,7 @@ def search(
         )  # fmt: skip
     # A folder may hold more than these settings, such as the configuration of an NNI experiment.
     with only_told(settings.named):
-        _finish(out, settings, workers)
+        _finish(out, settings, workers, predict_from)
 
 
 @app.command()
@@ -210,10 +221,12 @@ def worker(
     _finish(out, settings, 0)
 
 
-def _finish(out: Path, settings: Settings, workers: int) -> NoReturn:
+def _finish(
+    out: Path, settings: Settings, workers: int, predict_from: Path | None = None
+) -> NoReturn:
     """Search, or with no workers of its own help a search, and exit."""
     try:
-        found = _search(out, settings, workers)
+        found = _search(out, settings, workers, predict_from)
     except CannotWrite as error:
         raise CellwrightError(str(error)) from error
     except KeyboardInterrupt:
@@ -222,7 +235,7 @@ def _finish(out: Path, settings: Settings, workers: int) -> NoReturn:
     raise typer.Exit(0 if ranked(found) else 1)
 
 
-def _search(out: Path, settings: Settings, workers: int) -> list[Trial]:
+def _search(out: Path, settings: Settings, workers: int, predict_from: Path | None) -> list[Trial]:
     """Search and write the results; all trials.
 
     Raises:
@@ -241,6 +254,9 @@ def _search(out: Path, settings: Settings, workers: int) -> list[Trial]:
             if workers == 0:
                 return _help(out, driver, settings, evaluation)
             try:
+                if isinstance(evaluation.predictor, LatencyPredictor):
+                    with quiet_tensorflow():
+                        fill_table(evaluation.predictor, console, predict_from)
                 return _run(out, driver, settings, evaluation, workers)
             except Busy:
                 if settings.storage is None:
@@ -265,9 +281,6 @@ def _help(out: Path, driver: Driver, settings: Settings, evaluation: Evaluation)
 def _run(
     out: Path, driver: Driver, settings: Settings, evaluation: Evaluation, workers: int
 ) -> list[Trial]:
-    if isinstance(evaluation.predictor, LatencyPredictor):
-        with quiet_tensorflow():
-            fill_table(evaluation.predictor, console)
     with only_search_in(out):
         continue_or_start(out, settings)
         write_preparation(out, evaluation.data)

@@ -23,8 +23,9 @@ from cellwright.searches.settings import POPULATION, SCHEDULES, Settings
 
 # The groups of the options in --help.
 _WHAT, _DATA, _TRAINING = "What to search, and how", "Data", "Training"
-WHAT_PANEL, DATA_PANEL, TRAINING_PANEL = "What to train", _DATA, _TRAINING  # of other commands
 _COST = "What a child is worth, and what it costs"
+WHAT_PANEL, DATA_PANEL, TRAINING_PANEL = "What to train", _DATA, _TRAINING  # of other commands
+COST_PANEL = _COST
 HOST = "Host and results"
 
 

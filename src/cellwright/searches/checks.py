@@ -338,6 +338,26 @@ def _check_cost(settings: Settings) -> None:
     Screening(meters, limit=settings.make_limit())
 
 
+def check_predict_from(settings: Settings, earlier: Path | None) -> None:
+    """Refuse ``--predict-from`` without a table that it is to become, or of a file that is none.
+
+    Raises:
+        CellwrightError: If there is no ``--predict``, or no such file.
+    """
+    if earlier is None:
+        return
+    if settings.predict is None:
+        raise CellwrightError(
+            f"--predict-from {earlier} says what the table of --predict is made of: give the path "
+            "of that table, too, as --predict latency.json"
+        )
+    if not earlier.is_file():
+        raise CellwrightError(
+            f"--predict-from {earlier} is no file: give the table of another machine, which "
+            "--predict made there"
+        )
+
+
 def _check_prediction(settings: Settings) -> None:
     path = Path(str(settings.predict))
     if path.is_dir():

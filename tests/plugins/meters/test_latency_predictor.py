@@ -10,6 +10,8 @@ import pytest
 
 from cellwright.plugins import KerasLatency, LatencyPredictor, LiteRTLatency, MultiplyAdds, Timing
 from cellwright.plugins.meters.latency_table import Correction, LatencyTable
+from cellwright.plugins.meters.latency_transfer import errors_left_out, fit, in_proportion
+from cellwright.plugins.meters.measurement import Measurement
 from cellwright.search_spaces import (
     ChildFailed,
     CorruptedState,
@@ -22,6 +24,7 @@ from cellwright.search_spaces import (
     multiply_adds,
 )
 from cellwright.search_spaces.identity import brief, old_fingerprint
+from cellwright.search_spaces.multiplications import multiply_adds_by_layer
 
 SPACE = NASNetSpace.wide(blocks=1, operations=("sep_3x3", "identity"), combinations=("add",))
 SHAPE, OPTIONS = (8, 8, 1), {"filters": 2, "reductions": 1}
@@ -281,3 +284,95 @@ def test_a_space_without_pieces_is_refused():
 def test_an_empty_table_predicts_sums_as_they_are():
     assert LatencyTable({}).correction == Correction(1.0, 0.0, 0)
     assert Correction()(3.5) == 3.5
+
+
+class Phone:
+    """A device on which separable convolutions take 3 times their multiply-adds and all else 0.5
+    times, beside 1,000 for a call. Of a sum it says if it is right, as multiply-adds do."""
+
+    metric = "latency_ms"
+    unit = "ms"
+
+    def __call__(self, model):
+        counted = multiply_adds_by_layer(model)
+        total = sum(
+            number * (3 if "_sep_" in layer.name or layer.name.startswith("sep_") else 0.5)
+            for layer in model.layers
+            if (number := counted.get(id(layer), 0))
+        )
+        return Measurement(total + 1000, 0, 1, "ms", "by a phone")
+
+
+def on_a_phone(**arguments):
+    space = NASNetSpace(blocks=2, operations=("sep_3x3", "avg_3x3", "identity"))
+    options = {"filters": 4, "reductions": 1}
+    return LatencyPredictor(space, SHAPE, 3, options, **arguments)
+
+
+def test_a_table_of_another_device_becomes_one_of_this(tmp_path):
+    there, path = tmp_path / "there.json", tmp_path / "here.json"
+    elsewhere = on_a_phone(meter=MultiplyAdds(), path=there)
+    elsewhere.fill()
+    predict = on_a_phone(meter=Phone(), path=path)
+    reports = []
+    found = predict.transfer(there, report=lambda *what: reports.append(what))
+    assert reports == [(n, 10, "child") for n in range(1, 11)]
+    assert found == predict.table.transfer
+    assert (found.children, found.meter) == (10, repr(MultiplyAdds()))
+    others = [x for name, x in found.factors.items() if "sep" not in name]
+    assert found.factors["sep_3x3"] > 2 * np.median(others)
+    assert found.error < 0.02 < 0.05 < found.error_in_proportion
+    for params in samples(20, predict.space)[10:]:
+        assert predict.milliseconds(params) == pytest.approx(predict.measure(params), rel=0.05)
+    again = on_a_phone(meter=Phone(), path=path)
+    assert again.table == predict.table
+    assert again.fill() == [], "no piece is timed here"
+    # From here it goes on to a third device.
+    third = on_a_phone(meter=MultiplyAdds())
+    assert third.transfer(path, children=3).meter == "Phone"
+    with pytest.raises(ValueError, match=r"here\.json has pieces that were timed here"):
+        again.transfer(there)
+
+
+def test_a_table_that_says_nothing_of_these_children_is_refused(tmp_path):
+    predict = on_a_phone(meter=Phone())
+    with pytest.raises(FileNotFoundError, match="no latency table"):
+        predict.transfer(tmp_path / "none.json")
+    with pytest.raises(ValueError, match="children must be at least 3, got 2"):
+        predict.transfer(tmp_path / "none.json", children=2)
+    other = tmp_path / "other.json"
+    predictor(path=other).fill()
+    with pytest.raises(ValueError, match="is another latency table: options was"):
+        predict.transfer(other)
+    part = tmp_path / "part.json"
+    little = on_a_phone(meter=MultiplyAdds(), path=part)
+    little.fill(little.space.decode([0] * len(little.space.names)))
+    with pytest.raises(ValueError, match=r"part\.json lacks pieces of this space, such as"):
+        predict.transfer(part)
+    part.write_text(part.read_text()[:200])
+    with pytest.raises(CorruptedState, match="part"):
+        predict.transfer(part)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_operations_have_factors_of_their_own_where_that_predicts_better(spread):
+    """Ten networks of 8 operations, timed with an error of 2 %."""
+    errors = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        times = rng.exponential(1, (210, 8))
+        factors = 3 * np.exp(rng.normal(0, spread, 8))
+        takes = 2 + times @ factors
+        measured = takes[:10] * np.exp(rng.normal(0, 0.02, 10))
+        made = [way(times[:10], measured) for way in (fit, in_proportion)]
+        assert (made[0].factors > 0).all()
+        told = np.abs(errors_left_out(fit, times[:10], measured))
+        errors.append(
+            [
+                *(np.median(np.abs(one(times[10:]) / takes[10:] - 1)) for one in made),
+                np.median(told),
+            ]
+        )
+    ours, common, told = np.mean(errors, axis=0)
+    assert ours < (0.85 if spread else 1.3) * common
+    assert ours / 2 < told < 2 * ours + 0.02, "what a user is told of the error"
