@@ -244,7 +244,21 @@ def main(folder: Path, children: str) -> None:
     (folder / f"{backend}.json").write_text(json.dumps(trained(folder / backend)))
 
 
+class NoTensorFlow:
+    """Finds no TensorFlow: Keras would load it to save a model, and needs it not.
+
+    ``sys.modules["tensorflow"] = None`` would do more: layers that prepare pixels ask whether it is
+    among the loaded modules, and then whether it traces a graph.
+    """
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] == "tensorflow":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
 if __name__ == "__main__":
     if keras.backend.backend() != "tensorflow":
-        sys.modules["tensorflow"] = None  # Keras would load it to save a model, and needs it not
+        assert "tensorflow" not in sys.modules
+        sys.meta_path.insert(0, NoTensorFlow)
     main(Path(sys.argv[1]), sys.argv[2])
