@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -316,6 +317,19 @@ def test_run_experiment_stops_on_ctrl_c_and_resumes(quick: Nnictl) -> None:
     assert len(set(numbers)) == 7
     assert set(numbers) <= set(range(7 + 2))  # one or two may wait, if NNI ran another one again
     check_quick(quick.folder, numbers)
+
+
+@pytest.mark.slow
+def test_an_experiment_that_brings_no_more_trials_ends_with_an_error(quick: Nnictl) -> None:
+    config = quick.folder / "config.yml"
+    config.write_text(f"{config.read_text()}\nmaxExperimentDuration: 1s\n")
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, "3"], cwd=quick.folder, text=True, capture_output=True,
+        env={**quick.environment, "TRIAL_SECONDS": "60"}, timeout=400, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert re.search(r"with \d of 3 trials, and 3 resumes brought no further one", done.stderr)
+    assert "nnimanager.log" in done.stderr
 
 
 def test_an_experiment_that_nni_still_runs_is_refused(tmp_path: Path) -> None:

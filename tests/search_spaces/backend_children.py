@@ -175,7 +175,7 @@ def redraw(model):
     """Give every weight values that depend on its name and shape alone: all backends the same."""
     for weight in model.weights:
         rng = np.random.default_rng(zlib.crc32(weight.path.encode()))
-        if weight.path.endswith(("gamma", "moving_variance")):
+        if weight.path.endswith(("gamma", "variance")):
             weight.assign(rng.uniform(0.5, 1.5, weight.shape))
         elif weight.path.endswith("kernel"):
             spread = 1 / np.sqrt(max(1, np.prod(weight.shape[:-1])))
