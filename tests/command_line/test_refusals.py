@@ -315,7 +315,7 @@ def test_no_framework_is_imported_for_it(home):
     (home.parent / "cases.json").write_text(json.dumps(given))
     done = subprocess.run(
         [sys.executable, "-c", ALONE, str(home.parent / "cases.json")],
-        cwd=home, capture_output=True, text=True, timeout=120, check=True,
+        cwd=home, capture_output=True, text=True, timeout=400, check=True,
     )  # fmt: skip
     seen, _ = json.loads(done.stdout.splitlines()[-1])
     assert seen == {}
@@ -335,7 +335,7 @@ def test_what_the_backend_cannot_write_is_refused_without_it(home):
     (home.parent / "jax.json").write_text(json.dumps([given for given, _ in UNDER_JAX]))
     done = subprocess.run(
         [sys.executable, "-c", ALONE, str(home.parent / "jax.json")],
-        cwd=home, capture_output=True, text=True, timeout=120, check=True,
+        cwd=home, capture_output=True, text=True, timeout=400, check=True,
         env={**os.environ, "KERAS_BACKEND": "jax", "COLUMNS": "1000"},
     )  # fmt: skip
     seen, told = json.loads(done.stdout.splitlines()[-1])
