@@ -175,7 +175,7 @@ class Nnictl:
             assert time.monotonic() < deadline, self.rest("check-status")
             time.sleep(0.5)
 
-    def start(self, words: Sequence[str], begun: Callable[[], bool], tries: int = 4) -> None:
+    def start(self, words: Sequence[str], begun: Callable[[], bool], tries: int = 8) -> None:
         """Create or resume, and see that it has ``begun``.
 
         NNI gives its tuner 10 seconds to connect, and its web server 3: too few where the machine
