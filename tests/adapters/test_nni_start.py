@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import os
@@ -151,9 +152,10 @@ def test_a_tuner_that_dies_is_noticed_and_the_next_run_goes_on(tmp_path: Path) -
     assert process.stdout is not None
     next(line for line in process.stdout if line.startswith("trial 0"))
     for child in psutil.Process(process.pid).children(recursive=True):
-        words = child.cmdline()
-        if "--exp_params" in words and "-c" not in words[:2]:
-            child.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # a trial that has just ended
+            words = child.cmdline()
+            if "--exp_params" in words and "-c" not in words[:2]:
+                child.kill()
     threading.Timer(240, process.kill).start()
     _, error = process.communicate()
     assert process.returncode != 0
