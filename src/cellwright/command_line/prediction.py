@@ -43,7 +43,8 @@ def fill_table(predictor: LatencyPredictor, console: Console, earlier: Path | No
             progress.update(progress.task_ids[-1], completed=number - 1)
 
         if earlier is not None and not predictor.table.pieces:
-            console.print(_told(predictor.transfer(earlier, report=step)), highlight=False)
+            told = _told(predictor.transfer(earlier, report=step))
+            console.print(told, highlight=False, markup=False, soft_wrap=True)
         predictor.fill(report=step)
         if not predictor.table.correction.children:
             predictor.calibrate(report=step)
