@@ -16,6 +16,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from benchmarks.latency import spearman
 from cellwright.plugins import LatencyPredictor, LiteRTLatency, ONNXLatency
 from cellwright.plugins.meters.latency_transfer import fit, in_proportion
 from cellwright.search_spaces import NASNetSpace
@@ -38,13 +39,10 @@ def main(
     here.calibrate(report=_say)
     rng = np.random.default_rng(seed)
     samples = [here.space.sample(rng) for _ in range(children + FITTED[-1])]
-    operations = sorted({piece.operation for piece in there.table.pieces})
-    times = np.zeros((len(samples), len(operations)))
+    counts = [here.space.pieces(params, SHAPE, CLASSES, **options) for params in samples]
+    _, times = there.table.by_operation(counts)
     measured = np.zeros(len(samples))
     for number, params in enumerate(samples):
-        for piece, often in here.space.pieces(params, SHAPE, CLASSES, **options).items():
-            column = operations.index(piece.operation)
-            times[number, column] += often * there.table.pieces[piece].value
         _say(number + 1, len(samples), "child")
         measured[number] = here.measure(params)
     own = np.array([here.milliseconds(params) for params in samples])
@@ -64,10 +62,7 @@ def main(
 
 def _row(name: str, told: list[np.ndarray], true: list[np.ndarray]) -> str:
     errors = np.concatenate([np.abs(a / b - 1) for a, b in zip(told, true, strict=True)])
-    ranks = [
-        np.corrcoef(a.argsort().argsort(), b.argsort().argsort())[0, 1]
-        for a, b in zip(told, true, strict=True)
-    ]
+    ranks = [spearman(a, b) for a, b in zip(told, true, strict=True)]
     quantiles = f"{np.median(errors):.1%} | {np.quantile(errors, 0.9):.1%}"
     return f"| {name} | {quantiles} | {np.mean(ranks):.3f} |"
 

@@ -11,7 +11,13 @@ import numpy as np
 
 from cellwright.plugins.meters.keras_latency import KerasLatency
 from cellwright.plugins.meters.latency_table import Correction, LatencyTable, Transfer, describe
-from cellwright.plugins.meters.latency_transfer import errors_left_out, fit, in_proportion
+from cellwright.plugins.meters.latency_transfer import (
+    errors_left_out,
+    fit,
+    in_proportion,
+    line,
+    proportion,
+)
 from cellwright.plugins.meters.litert_latency import LiteRTLatency
 from cellwright.plugins.meters.measurement import Measurement, Meter, check_backends
 from cellwright.search_spaces import ChildFailed, SearchSpace
@@ -234,35 +240,25 @@ class LatencyPredictor:
         known = LatencyTable.load(Path(earlier), about, self.space, elsewhere=True)
         check_backends(self.meter)
         samples = self._samples(children, seed)
-        operations = sorted({piece.operation for piece in known.pieces})
-        times = np.zeros((children, len(operations)))
-        for row, params in zip(times, samples, strict=True):
-            for piece, number in self._count(params).items():
-                if piece not in known.pieces:
-                    raise ValueError(f"{earlier} lacks pieces of this space, such as {piece}")
-                row[operations.index(piece.operation)] += number * known.pieces[piece].value
+        counts = [self._count(params) for params in samples]
+        if missing := {piece for count in counts for piece in count} - known.pieces.keys():
+            raise ValueError(f"{earlier} lacks pieces of this space, such as {min(missing)}")
+        operations, times = known.by_operation(counts)
         found = self._measure_all(samples, report)
         measured = np.array([one.value for one in found])
         fitted = fit(times, measured)
         factors = dict(zip(operations, map(float, fitted.factors), strict=True))
-        errors, others = (
+        error, error_in_proportion = (
             float(np.median(np.abs(errors_left_out(way, times, measured))))
             for way in (fit, in_proportion)
         )
+        machine, meter = str(known.about["machine"]), str(known.about["meter"])
         self.table.transfer = Transfer(
-            str(known.about["machine"]),
-            str(known.about["meter"]),
-            factors,
-            children,
-            errors,
-            others,
+            machine, meter, factors, children, error, error_in_proportion
         )
         for piece, there in known.pieces.items():
-            factor = factors[piece.operation]
-            here = replace(
-                found[0], value=factor * there.value, spread=factor * there.spread, repeats=1
-            )
-            self.table.add(piece, here)
+            value, spread = (factors[piece.operation] * x for x in (there.value, there.spread))
+            self.table.add(piece, replace(found[0], value=value, spread=spread, repeats=1))
         least = float(np.min(times @ fitted.factors))
         self.table.correction = Correction(1.0, fitted.constant, children, least)
         self._save()
@@ -275,12 +271,8 @@ class LatencyPredictor:
             totals: `total` of each child, (children,).
             measured: Milliseconds that each took, (children,).
         """
-        rows = np.stack([totals / measured, 1 / measured], axis=1)
-        (factor, constant), *_ = np.linalg.lstsq(rows, np.ones(len(rows)), rcond=None)
-        least = float(np.min(totals))
-        if factor <= 0 or constant + factor * least <= 0:  # no line that could be: a factor alone
-            factor, constant = rows[:, 0].sum() / np.square(rows[:, 0]).sum(), 0.0
-        self.table.correction = Correction(float(factor), float(constant), len(rows), least)
+        factor, constant = line(totals, measured) or (proportion(totals, measured), 0.0)
+        self.table.correction = Correction(factor, constant, len(totals), float(np.min(totals)))
         self._save()
         return self.table.correction
 

@@ -7,10 +7,13 @@ import logging
 import math
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cellwright.plugins.checked import check_finite, read_as
 from cellwright.plugins.files import atomic_write
@@ -26,11 +29,12 @@ from cellwright.search_spaces.identity import (
 )
 from cellwright.search_spaces.pieces import Piece
 
+Floats = NDArray[np.float64]
 VERSION = 1
 _log = logging.getLogger(__name__)
 _MEASURED = ("value", "spread", "repeats")  # of a `Measurement`, for each piece
 _REMEDY = "Delete it, and the pieces are timed anew"
-DEVICE = ("machine", "meter")  # what a table is about that another device's differs in
+_DEVICE = ("machine", "meter")  # what a table is about that another device's differs in
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,19 @@ class LatencyTable:
         self.how, self.unit = found.how, found.unit
         self.pieces[piece] = found
 
+    def by_operation(self, counts: Sequence[Mapping[Piece, int]]) -> tuple[list[str], Floats]:
+        """The operations of this table, and what each takes in networks, (networks, operations).
+
+        Args:
+            counts: How often each piece is in each network; all pieces are in the table.
+        """
+        operations = sorted({piece.operation for piece in self.pieces})
+        times = np.zeros((len(counts), len(operations)))
+        for row, count in zip(times, counts, strict=True):
+            for piece, number in count.items():
+                row[operations.index(piece.operation)] += number * self.pieces[piece].value
+        return operations, times
+
     def save(self, path: Path) -> None:
         """Write the whole table in one step: a reader finds the old one or the new one."""
         rows = [
@@ -181,7 +198,7 @@ class LatencyTable:
         }
         changed = [
             f"{name} was {before.get(name)!r} and is now {about.get(name)!r}"
-            for name in sorted({*before, *about} - {"space", *(DEVICE if elsewhere else ())})
+            for name in sorted({*before, *about} - {"space", *(_DEVICE if elsewhere else ())})
             if before.get(name) != about.get(name)
         ]
         if spaces.different:
@@ -195,7 +212,7 @@ class LatencyTable:
             _log.warning("%s may be of another space than %r: %s", path, space, spaces.doubtful)
         about = {**about, "space": brief(renewed(space, before["space"]))}
         if elsewhere:
-            about |= {name: before.get(name) for name in DEVICE}
+            about |= {name: before.get(name) for name in _DEVICE}
         return cls(about, found.how, found.unit, pieces, found.correction, found.transfer)
 
 

@@ -51,8 +51,23 @@ def fit(times: Floats, measured: Floats) -> Fit:
 
 def in_proportion(times: Floats, measured: Floats) -> Fit:
     """The same with one factor for all, and no constant."""
-    total = times.sum(axis=1) / measured
-    return Fit(np.full(times.shape[1], total.sum() / (total @ total)), 0.0)
+    return Fit(np.full(times.shape[1], proportion(times.sum(axis=1), measured)), 0.0)
+
+
+def line(totals: Floats, measured: Floats) -> tuple[float, float] | None:
+    """The factor and the constant from ``totals`` to ``measured``, both (networks,), by relative
+    least squares; None where some network would take less than nothing."""
+    rows = np.stack([totals / measured, 1 / measured], axis=1)
+    (factor, constant), *_ = np.linalg.lstsq(rows, np.ones(len(rows)), rcond=None)
+    if factor <= 0 or constant + factor * totals.min() <= 0:
+        return None
+    return float(factor), float(constant)
+
+
+def proportion(totals: Floats, measured: Floats) -> float:
+    """The factor alone."""
+    shares = totals / measured
+    return float(shares.sum() / np.square(shares).sum())
 
 
 def errors_left_out(fitting: Fitting, times: Floats, measured: Floats) -> Floats:
@@ -69,11 +84,10 @@ def errors_left_out(fitting: Fitting, times: Floats, measured: Floats) -> Floats
 def _fit(times: Floats, measured: Floats, stiffness: float) -> Fit:
     """Minimise the squares of the relative errors plus ``stiffness`` times those of the factors'
     relative distances from the common one."""
-    total = times.sum(axis=1)
-    rows = np.stack([total, np.ones_like(total)], axis=1) / measured[:, None]
-    (common, constant), *_ = np.linalg.lstsq(rows, np.ones(len(rows)), rcond=None)
-    if common <= 0 or constant + common * total.min() <= 0:  # no line that could be
+    found = line(times.sum(axis=1), measured)
+    if found is None:
         return in_proportion(times, measured)
+    common, _ = found
     operations = times.shape[1]
     shares = common * times / measured[:, None]
     rows = np.block(

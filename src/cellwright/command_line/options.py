@@ -24,8 +24,8 @@ from cellwright.searches.settings import POPULATION, SCHEDULES, Settings
 # The groups of the options in --help.
 _WHAT, _DATA, _TRAINING = "What to search, and how", "Data", "Training"
 _COST = "What a child is worth, and what it costs"
-WHAT_PANEL, DATA_PANEL, TRAINING_PANEL = "What to train", _DATA, _TRAINING  # of other commands
-COST_PANEL = _COST
+# Those of options that a command has of its own.
+WHAT_PANEL, DATA_PANEL, TRAINING_PANEL, COST_PANEL = "What to train", _DATA, _TRAINING, _COST
 HOST = "Host and results"
 
 
