@@ -129,6 +129,7 @@ def _cost(name: str) -> Metric | None:
 
 
 PREDICTED = "predicted_latency_ms"
+SHARED_ACCURACY, SHARED_MSE = "shared_accuracy", "shared_mse"  # with the weights of a supernet
 SHARED = "shared_layers"  # that began with the weights of earlier children (`WeightBank`)
 # Of a child that was trained again with other seeds: the mean and the standard deviation of the
 # rewards of all its trainings, the first one included, and how many there were.
@@ -168,6 +169,8 @@ _OTHERS = {
     TRAININGS: Metric(TRAININGS, "trainings", "minimize"),
     DATA_WAIT: Metric(DATA_WAIT, "", "minimize", "share of the time that steps waited for data"),
     LEFT_OUT: Metric(LEFT_OUT, "", "minimize", "examples left out"),
+    SHARED_ACCURACY: Metric(SHARED_ACCURACY, "", "maximize", "accuracy with shared weights"),
+    SHARED_MSE: Metric(SHARED_MSE, "", "minimize", "squared error with shared weights"),
     "predicted": Metric("predicted", "", "maximize", "predicted reward"),
     "trained_epochs": Metric("trained_epochs", "epochs", "minimize", "trained epochs"),
 }

@@ -193,6 +193,16 @@ def _refusal(
     return ValueError(words)
 
 
+def takes(group: str, name: str, argument: str) -> bool:
+    """Whether what goes by a name has an argument of its own that is called ``argument``.
+
+    Raises:
+        ValueError: If nothing goes by that name.
+    """
+    made = _load(group, name)
+    return callable(made) and argument in inspect.signature(made).parameters
+
+
 def names(group: str) -> list[str]:
     """What is installed under ``"spaces"``, ``"strategies"``, ``"meters"``, ``"rewards"`` or
     ``"trackers"``."""

@@ -17,7 +17,7 @@ from typing import Any
 from cellwright.plugins.data.data import Data
 from cellwright.plugins.interrupts import never_a_failure
 from cellwright.plugins.meters import AnyMeter
-from cellwright.plugins.metrics import SHARED
+from cellwright.plugins.metrics import SHARED, SHARED_ACCURACY, SHARED_MSE
 from cellwright.plugins.scoring.child import score
 from cellwright.plugins.scoring.limit import Limit, Screening
 from cellwright.plugins.scoring.rewards import Reward, usual_reward
@@ -79,6 +79,9 @@ class Evaluation:
             arguments, without those that are None, and returns the same kind of metrics.
         on_trial: Told of each trial that ends (`TrackedTrial`), by whichever host runs it: a
             tracker such as `MLflowTracker`, or any function. What it raises is a warning.
+        shared: What the shared weights of a supernet say of an architecture (`SharedScores`), None
+            of one that they were not asked of. It becomes the metric ``shared_accuracy``, or
+            ``shared_mse``, and counts for nothing else.
 
     Raises:
         ValueError: If the reward weighs a latency, or the limit is on a metric, that nothing
@@ -104,6 +107,7 @@ class Evaluation:
     deadline: float | None = None
     train: Train | None = None
     on_trial: OnTrial | None = None
+    shared: Callable[[Params], float | None] | None = None
 
     def __post_init__(self) -> None:
         check_kind("space", self.space, SearchSpace, "a SearchSpace")
@@ -273,9 +277,16 @@ class Evaluation:
             return {**metrics, SHARED: float(len(started))}
 
         with never_a_failure(hold_back=self.train is None):
-            return score(
+            metrics, model = score(
                 network, lambda: mine._build(network), train, self._screening, reward, self.data
             )
+        return {**metrics, **self._said_by_shared_weights(network)}, model
+
+    def _said_by_shared_weights(self, network: Params) -> dict[str, float]:
+        score = None if self.shared is None else self.shared(network)
+        if score is None:
+            return {}
+        return {SHARED_MSE: -score} if self.data.classes is None else {SHARED_ACCURACY: score}
 
     def _train(self, model: Any, how: Mapping[str, Any]) -> dict[str, float]:
         return (self.train or _keras_training())(model, self.data, self._recipe, **how)

@@ -6,6 +6,12 @@ is biased: a shared accuracy is never an accuracy.
 
 from __future__ import annotations
 
+from cellwright.plugins.supernet.search import (
+    SharedScore,
+    SharedScores,
+    best_of,
+    search_shared,
+)
 from cellwright.plugins.supernet.supernet import Supernet
 
-__all__ = ["Supernet"]
+__all__ = ["SharedScore", "SharedScores", "Supernet", "best_of", "search_shared"]

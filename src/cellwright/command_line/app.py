@@ -33,6 +33,7 @@ from cellwright.command_line.report import report
 from cellwright.command_line.results import write_preparation, write_results
 from cellwright.command_line.show import show
 from cellwright.command_line.standard_output import NAME, named_output
+from cellwright.command_line.supernet import score_children
 from cellwright.command_line.train import train
 from cellwright.command_line.trust import with_trust
 from cellwright.command_line.workers import helped
@@ -257,6 +258,8 @@ def _search(out: Path, settings: Settings, workers: int, predict_from: Path | No
                 if isinstance(evaluation.predictor, LatencyPredictor):
                     with quiet_tensorflow():
                         fill_table(evaluation.predictor, console, predict_from)
+                with kept_in(out), quiet_tensorflow():
+                    settings, evaluation = score_children(out, settings, evaluation, console)
                 return _run(out, driver, settings, evaluation, workers)
             except Busy:
                 if settings.storage is None:
@@ -409,8 +412,11 @@ def nni_init(
     settings: Settings,
 ) -> None:
     """Write an NNI experiment: config.yml, search space and trial script, ready to run."""
-    if settings.predict is not None:
-        raise CellwrightError("--predict is for `cellwright search --host nni`: leave it out here")
+    for name in ("predict", "supernet"):
+        if getattr(settings, name) is not None:
+            raise CellwrightError(
+                f"--{name} is for `cellwright search --host nni`: leave it out here"
+            )
     if numeric:
         ours = {
             "--objectives": settings.objectives,

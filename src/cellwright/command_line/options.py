@@ -24,6 +24,7 @@ from cellwright.searches.settings import POPULATION, SCHEDULES, Settings
 # The groups of the options in --help.
 _WHAT, _DATA, _TRAINING = "What to search, and how", "Data", "Training"
 _COST = "What a child is worth, and what it costs"
+_SUPERNET = "Shared weights: a supernet"
 # Those of options that a command has of its own.
 WHAT_PANEL, DATA_PANEL, TRAINING_PANEL, COST_PANEL = "What to train", _DATA, _TRAINING, _COST
 HOST = "Host and results"
@@ -431,6 +432,43 @@ def settings_of(
             "the folder of the search: it needs fewer epochs, but its score depends on them.",
         ),
     ] = False,
+    supernet: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=_SUPERNET,
+            metavar="EPOCHS",
+            help="First train one network whose weights all children share, for so many epochs, "
+            "and search on its scores, which cost a validation each; then the best children by "
+            "them are trained as the first trials, and auto and predictor learn from the others.",
+        ),
+    ] = None,
+    supernet_folder: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=_SUPERNET,
+            metavar="FOLDER",
+            help="Where it is kept, and taken up from if an earlier search left it there; by "
+            "default `supernet` in the folder of the search.",
+        ),
+    ] = None,
+    shared_trials: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=_SUPERNET,
+            help="Children that are scored with shared weights; 1000 by default.",
+        ),
+    ] = None,
+    shared_best: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            rich_help_panel=_SUPERNET,
+            metavar="K",
+            help="Of them, how many the first trials train from scratch; 10 by default.",
+        ),
+    ] = None,
 ) -> Settings:
     """The settings that these options make, with the host still to be set.
 
@@ -474,6 +512,8 @@ def settings_of(
         start=tuple(map(_from_root, _parts(start))), after=tuple(map(_from_root, after or ())),
         predict=None if predict is None else str(predict.resolve()),
         weights=None if weights is None else str(weights.resolve()),
+        supernet=supernet, shared_trials=shared_trials, shared_best=shared_best,
+        supernet_folder=None if supernet_folder is None else str(supernet_folder.resolve()),
     )  # fmt: skip
     with named("--space"):
         make_space(settings.space)

@@ -32,6 +32,7 @@ from cellwright.searches.hosts import HOSTS, driver_of
 from cellwright.searches.prediction import check_prediction
 from cellwright.searches.reward import check_reward, read_reward
 from cellwright.searches.settings import OF_RECIPE, Settings, check_objectives
+from cellwright.searches.shared import check_supernet
 
 _LEARNING_RATE = 1e-3  # the default of --learning-rate, which --tune may then search
 
@@ -79,6 +80,7 @@ def check_settings(settings: Settings) -> None:
     if settings.reward is not None:
         _check_reward(settings)
     _check_confirm(settings)
+    check_supernet(settings)
     check_objectives(settings)
     require(HOSTS[settings.host].package, f"--host {settings.host}")
     require("keras", "a child network")

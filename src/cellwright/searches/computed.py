@@ -24,8 +24,8 @@ def computed_objectives(
         meters: Those of the search.
         evaluation: Of its children.
     """
-    counted = _counted(meters)
-    names = {name for name, way in goals.items() if name in counted and way == "minimize"}
+    exact = counted(meters)
+    names = {name for name, way in goals.items() if name in exact and way == "minimize"}
     if not names or len(names) == len(goals) or not evaluation.space.has_pieces:
         return {}
     how = _how(evaluation)
@@ -43,14 +43,14 @@ def computed_limit(
         meters: Those of the search.
         evaluation: Of its children.
     """
-    if limit is None or limit.at_most is None or limit.metric not in _counted(meters):
+    if limit is None or limit.at_most is None or limit.metric not in counted(meters):
         return {}
     if not evaluation.space.has_pieces:
         return {}
     return {"within": {"metric": limit.metric, "at_most": limit.at_most, **_how(evaluation)}}
 
 
-def _counted(meters: Sequence[AnyMeter]) -> set[str]:
+def counted(meters: Sequence[AnyMeter]) -> set[str]:
     """What `PieceCosts` counts as the search does; weights are counted in any search."""
     ours = {meter.metric for meter in meters if isinstance(meter, Parameters | MultiplyAdds)}
     others = {meter.metric for meter in meters} - ours

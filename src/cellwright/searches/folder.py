@@ -21,7 +21,7 @@ from cellwright.searches.settings import FILE, LISTS, SCHEDULES, Settings, as_to
 
 # A search that goes on may train more children, or some again, read the same data in another way,
 # and tell others of the children. All else must stay, or the results do not compare.
-_MAY_CHANGE = {"trials", "concurrency", "track", "stream", "prior", "confirm"}
+_MAY_CHANGE = {"trials", "concurrency", "track", "stream", "prior", "confirm", "shared"}
 _ONE_OF: dict[str, list[str | None]] = {"host": [*HOSTS], "schedule": [None, *SCHEDULES]}
 _WORKERS = ".workers"  # in the folder: a lock for each process that helps
 _REMEDY = (

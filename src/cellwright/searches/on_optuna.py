@@ -51,7 +51,8 @@ JOURNAL = "study.journal"
 _SEARCH = "cellwright:search"  # system attribute of a study: the settings that all workers share
 # What each worker may have for itself: where it writes, and where its data lie.
 _MAY_DIFFER = {"host", "storage", "study", "trials", "concurrency", "track", "data", "predict",
-               "target", "deadline", "edition", "after", "prior"}  # fmt: skip
+               "target", "deadline", "edition", "after", "prior",
+               "supernet_folder", "shared"}  # fmt: skip
 _STATES = {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed", TrialState.PRUNED: "pruned"}
 
 

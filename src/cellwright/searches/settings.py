@@ -36,11 +36,12 @@ from cellwright.plugins.metrics import (
     find_metric,
     split_direction,
 )
-from cellwright.plugins.registry import AUTO_OF_SEVERAL
+from cellwright.plugins.registry import AUTO_OF_SEVERAL, takes
 from cellwright.plugins.scoring.limit import Screening
 from cellwright.plugins.strategies.hyperband import Hyperband
 from cellwright.plugins.strategies.population import PopulationBased
 from cellwright.plugins.strategies.schedule import Schedule
+from cellwright.plugins.supernet.search import SharedScores
 from cellwright.search_spaces import CellwrightError, SearchSpace
 from cellwright.search_spaces.start import point_of
 from cellwright.searches.computed import computed_limit, computed_objectives
@@ -60,6 +61,7 @@ LISTS = {
     "meter": " ",
 }
 SCHEDULES = ("hyperband", "halving", "pbt")
+SHARED_BEST = 10  # children that are trained first for their shared weights, by default
 POPULATION = 8  # members under pbt, unless the user gives another number
 # Fields of a recipe that are the user's, beside those that every search has.
 OF_RECIPE = (
@@ -138,6 +140,11 @@ class Settings:
     after: tuple[str, ...] = ()  # earlier runs, paths from the root on
     prior: tuple[Any, ...] = ()  # no option: what they found, see `with_prior`
     confirm: int | None = None  # of the best children, how many are trained again
+    supernet: int | None = None  # epochs of it
+    supernet_folder: str | None = None  # by default in the folder of the search
+    shared_trials: int | None = None
+    shared_best: int | None = None
+    shared: tuple[Any, ...] = ()  # no option: choices, score and reward of each: `with_scores`
 
     @property
     def goals(self) -> dict[str, Direction]:
@@ -279,12 +286,21 @@ class Settings:
             usual |= computed_limit(self.make_limit(), self.make_meters(), evaluation)
         if self.after:
             usual["prior"] = [list(results) for results in self.prior]
-        if self.start:
+        if self.shared and takes("strategies", self.strategy, "prior"):
+            usual["prior"] = [[[choices, reward] for choices, _, reward in self.shared]]
+        if self.start or self.shared:
             space = self.make_space() if evaluation is None else evaluation.space
             with warnings.catch_warnings():  # `settings_of` says what is not quite a point
                 warnings.simplefilter("ignore", UserWarning)
                 usual["start"] = [point_of(space, one) for one in self.start]
+            best = self.shared[: self.shared_first]
+            usual["start"] += [space.decode(choices) for choices, _, _ in best]
         return {**usual, **self.strategy_arg}
+
+    @property
+    def shared_first(self) -> int:
+        """How many of the first trials try the best children by shared weights."""
+        return min(SHARED_BEST, self.trials) if self.shared_best is None else self.shared_best
 
     def make_strategy(self, evaluation: Evaluation | None = None) -> Strategy:
         """The strategy, on the space of the ``evaluation`` or on a new `make_space`.
@@ -419,7 +435,14 @@ class Settings:
             checkpoints=None if self.schedule is None else checkpoints,
             weights=WeightBank(weights) if self.one_shot and weights is not None else None,
             on_trial=on_trial,
+            shared=self.make_shared(),
         )
+
+    def make_shared(self) -> SharedScores | None:
+        """The scores that shared weights gave some children, if there is a supernet."""
+        if not self.shared:
+            return None
+        return SharedScores(self.make_space(), [(at, score) for at, score, _ in self.shared])
 
     def make_trackers(self, folder: Path) -> Trackers | None:
         """Who is told of each trial of the search in ``folder``.
@@ -495,7 +518,8 @@ def as_text(settings: Settings) -> dict[str, Any]:
     shown = {name: x for name, x in told.items() if x is not None and x is not False}
     shown["space"] = settings.meant_space
     del shown["edition"]
-    shown.pop("prior", None)
+    for name in ("prior", "shared"):
+        shown.pop(name, None)
     if settings.concurrency == 1:
         shown.pop("concurrency")
     return shown

@@ -1,0 +1,229 @@
+"""``--supernet``: shared weights are trained once, and say which children are worth a training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cellwright.plugins import Evaluation, make_strategy
+from cellwright.plugins.metrics import PREDICTED
+from cellwright.plugins.registry import takes
+from cellwright.plugins.scoring.rewards import usual_reward
+from cellwright.search_spaces import CellwrightError, Params
+from cellwright.search_spaces.piece_costs import PieceCosts
+from cellwright.searches.folder import read_settings
+from cellwright.searches.settings import FILE, Settings
+
+if TYPE_CHECKING:
+    from cellwright.plugins import Supernet
+    from cellwright.plugins.supernet import SharedScore
+
+FOLDER = "supernet"  # in that of the search
+TRIALS = 1000  # children that are scored, by default
+_KEPT = 200  # scores from which a strategy learns: to so many a predictor is fitted
+
+OnEpoch = Callable[[int, int, float], None]
+OnChild = Callable[[int, int, float | None], None]
+
+
+def check_supernet(settings: Settings) -> None:
+    """Refuse what does not go with shared weights.
+
+    Raises:
+        CellwrightError: Naming the two options.
+    """
+    others = {
+        "--supernet-folder": settings.supernet_folder,
+        "--shared-trials": settings.shared_trials,
+        "--shared-best": settings.shared_best,
+    }
+    if settings.supernet is None:
+        for option, value in others.items():
+            if value is not None:
+                raise CellwrightError(
+                    f"{option} {value} is for a search with --supernet EPOCHS: give it too, or "
+                    f"leave {option} out"
+                )
+        return
+    reasons = {
+        "--tune": settings.tune
+        and "its weights are trained by one recipe, and hyperparameters are another for each child",
+        "--objectives": settings.objectives
+        and "what it says of a child is its accuracy alone; --limit and --target-ms weigh a cost",
+        "--one-shot": settings.one_shot and "both share weights between children",
+        "--after": settings.after and "both give the strategy something to learn from",
+        "--patience": settings.patience is not None and "it is trained for so many epochs",
+        "--precision": settings.precision is not None and "it is trained in float32",
+        "--devices": settings.devices is not None and "it is trained on one device",
+        "--weights": settings.weights is not None and "it begins with fresh weights",
+        "--schedule pbt": settings.schedule == "pbt"
+        and "a population searches hyperparameters, and they are another for each child",
+    }
+    for option, reason in reasons.items():
+        if reason:
+            raise CellwrightError(
+                f"--supernet {settings.supernet} and {option}: {reason}. Leave one of the two out"
+            )
+    if settings.shared_best is not None and settings.shared_best > settings.trials:
+        raise CellwrightError(
+            f"--shared-best {settings.shared_best} is more than --trials {settings.trials}: these "
+            "are the first trials of the search"
+        )
+
+
+def has_scores(folder: Path, settings: Settings) -> Settings | None:
+    """The settings with the scores that the search in ``folder`` began with; None if it has not
+    begun."""
+    if not (folder / FILE).exists():
+        return None
+    before = read_settings(folder)
+    return replace(settings, shared=before.shared) if before.shared else None
+
+
+def make_supernet(folder: Path, settings: Settings, evaluation: Evaluation) -> Supernet:
+    """The supernet of a search, as far as it has been trained.
+
+    Raises:
+        UnbuildableChild, ValueError: If there is none for such a space, data or recipe.
+        CorruptedState: If its folder holds another one.
+    """
+    from cellwright.plugins import Supernet
+
+    kept = folder / FOLDER if settings.supernet_folder is None else Path(settings.supernet_folder)
+    recipe = settings.make_recipe()
+    return Supernet(
+        evaluation.space,
+        evaluation.data,
+        replace(recipe, epochs=settings.supernet or recipe.epochs),
+        options=settings.options,
+        seed=settings.seed,
+        folder=kept,
+    )
+
+
+def with_scores(
+    settings: Settings,
+    evaluation: Evaluation,
+    supernet: Supernet,
+    on_epoch: OnEpoch,
+    on_child: OnChild,
+) -> Settings:
+    """The settings with what a supernet says of the children that its own search proposed.
+
+    Args:
+        settings: Of the search, with ``supernet`` epochs.
+        evaluation: Of its children.
+        supernet: Trained here for as many epochs as it lacks.
+        on_epoch: Called with an epoch from 0, how many there are, and the mean training loss.
+        on_child: Called with a child from 0, how many there are, and its reward.
+
+    Raises:
+        CellwrightError: If the reward or the limit needs what is measured of a trained child, or no
+            child is within the limit.
+        ChildFailed: If a loss is not finite.
+        KeyboardInterrupt: After a batch or a child, if a signal was held back.
+    """
+    from cellwright.plugins.supernet import best_of, search_shared
+
+    judge = judge_of(settings, evaluation)
+    assert settings.supernet is not None
+    epochs, number = settings.supernet, settings.shared_trials or TRIALS
+    supernet.train(epochs, lambda epoch, loss: on_epoch(epoch, epochs, loss))
+    strategy = make_strategy(
+        settings.strategy,
+        evaluation.space,
+        seed=settings.seed,
+        **settings.strategy_arguments(evaluation),
+    )
+    found = search_shared(
+        supernet, strategy, number, judge, lambda child, reward: on_child(child, number, reward)
+    )
+    if not best_of(found, 1):
+        raise CellwrightError(
+            f"none of {len(found)} children that were scored by shared weights is within the limit "
+            f"of {settings.limit:g}: give a larger --limit, or more --shared-trials"
+        )
+    return replace(settings, shared=tuple(kept_of(found, evaluation)))
+
+
+def kept_of(found: list[SharedScore], evaluation: Evaluation) -> list[list[Any]]:
+    """What is kept of a search on shared weights: the best children, and as many of the first ones,
+    so that a strategy learns from others, too. The best one is the first."""
+    from cellwright.plugins.supernet import best_of
+
+    best = best_of(found, _KEPT // 2)
+    chosen = {id(one) for one in best}
+    others = [one for one in found if id(one) not in chosen and one.reward is not None]
+    space = evaluation.space
+    return [
+        [list(space.encode(one.params)), one.score, one.reward]
+        for one in (*best, *others[: _KEPT // 2])
+    ]
+
+
+def judge_of(settings: Settings, evaluation: Evaluation) -> Callable[[Params, float], float | None]:
+    """What a shared score is worth, with the reward and the limit of the search.
+
+    Raises:
+        CellwrightError: See `with_scores`.
+    """
+    reward = evaluation.reward or usual_reward(evaluation.data.classes)
+    limit, predictor = evaluation.limit, evaluation.predictor
+    costs = _computed(settings, evaluation)
+
+    def judge(params: Params, score: float) -> float | None:
+        known = {name: float(cost(params)) for name, cost in costs.items()}
+        if predictor is not None:
+            known[PREDICTED] = predictor(params) * 1000
+        if limit is not None and limit.excess(known) > 0:
+            return None
+        if evaluation.data.classes is None:
+            return reward({**known, "val_loss": -score, "loss": -score})
+        return reward({**known, "accuracy": score, "val_accuracy": score})
+
+    known = {*costs, *([] if predictor is None else [PREDICTED])}
+    sample = dict.fromkeys(("accuracy", "val_accuracy", "loss", "val_loss", *known), 1.0)
+    if limit is not None and limit.metric not in known:
+        raise CellwrightError(
+            f"--supernet {settings.supernet} and a limit on {limit.metric}: of a child with shared "
+            f"weights no more is known than {', '.join(sorted(known)) or 'its accuracy'}. Give "
+            "--predict FILE, limit its parameters, or leave the limit out"
+        )
+    try:
+        reward(sample)
+    except KeyError as error:
+        raise CellwrightError(
+            f"--supernet {settings.supernet}: the reward weighs {error}, and of a child with "
+            "shared weights no more is known than its accuracy"
+            f"{''.join(f', {name}' for name in sorted(known))}. Give --predict FILE in place of a "
+            "measured latency, or leave the reward out"
+        ) from error
+    return judge
+
+
+def _computed(settings: Settings, evaluation: Evaluation) -> dict[str, PieceCosts]:
+    """What is counted of a child before it is built."""
+    from cellwright.searches.computed import counted
+
+    if not evaluation.space.has_pieces:
+        return {}
+    data = evaluation.data
+    return {
+        name: PieceCosts(
+            evaluation.space, name, data.input_shape, data.classes, dict(settings.options)
+        )
+        for name in sorted(counted(settings.make_meters()))
+    }
+
+
+def about_strategy(settings: Settings) -> str | None:
+    """What a user must know if the strategy does not learn from shared scores."""
+    if settings.supernet is None or takes("strategies", settings.strategy, "prior"):
+        return None
+    return (
+        f"the strategy {settings.strategy} does not learn from what shared weights say: the first "
+        f"{settings.shared_first} trials are the best by it, and the others are as without it. "
+        "auto and predictor learn from it"
+    )
