@@ -38,7 +38,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "data": {"files", "checked"},
         "tracking": {"interrupts"},
         "training": {"files", "checked", "metrics", "interrupts", "data"},
-        "supernet": {"files", "interrupts", "data", "training"},
+        "supernet": {"files", "interrupts", "strategies", "data", "training"},
         "model": {"files", "checked", "data"},
         "meters": {"files", "checked", "metrics", "data"},
         "scoring": {

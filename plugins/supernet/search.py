@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cellwright.plugins.interrupts import check
-from cellwright.plugins.strategies import Strategy
+from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.plugins.supernet.supernet import Supernet
 from cellwright.search_spaces import Params, SearchSpace
 

@@ -17,6 +17,7 @@ WITHOUT = {
     "deadline": "the estimators set it",
     "edition": "a search that goes on keeps its own",
     "prior": "what the runs of --after found",
+    "shared": "what the supernet of --supernet says of children",
     "track": "an option of `search` alone; a trial script is given `on_trial` by hand",
 }
 
@@ -60,6 +61,10 @@ def test_every_option_reaches_its_setting(capsys):
     settings_of(space="nasnet-published", start="nasnet-a").strategy_arguments()
     assert capsys.readouterr().err.count("starts from the nearest one") == 1
     assert settings_of(after=["one", "other"]).after == ("one", "other")
+    shared = settings_of(supernet=9, shared_trials=8, shared_best=7, supernet_folder=Path("s"))
+    assert (shared.supernet, shared.shared_trials, shared.shared_best) == (9, 8, 7)
+    assert shared.supernet_folder == str(Path("s").resolve())
     # The first is tested in tests/searches/test_prediction.py.
     tested = {"predict", "strategy_arg", "population", "step", "start", "after"}
+    tested |= {"supernet", "supernet_folder", "shared_trials", "shared_best"}
     assert options - settings_of_given - others.keys() == tested

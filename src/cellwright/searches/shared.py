@@ -11,7 +11,7 @@ from cellwright.plugins import Evaluation, make_strategy
 from cellwright.plugins.metrics import PREDICTED
 from cellwright.plugins.registry import takes
 from cellwright.plugins.scoring.rewards import usual_reward
-from cellwright.search_spaces import CellwrightError, Params
+from cellwright.search_spaces import CellwrightError, ChildFailed, Params
 from cellwright.search_spaces.piece_costs import PieceCosts
 from cellwright.searches.folder import read_settings
 from cellwright.searches.settings import FILE, Settings
@@ -193,12 +193,11 @@ def judge_of(settings: Settings, evaluation: Evaluation) -> Callable[[Params, fl
         )
     try:
         reward(sample)
-    except KeyError as error:
+    except (KeyError, ChildFailed) as error:
         raise CellwrightError(
-            f"--supernet {settings.supernet}: the reward weighs {error}, and of a child with "
-            "shared weights no more is known than its accuracy"
-            f"{''.join(f', {name}' for name in sorted(known))}. Give --predict FILE in place of a "
-            "measured latency, or leave the reward out"
+            f"--supernet {settings.supernet} and the reward: {error}. Of a child with shared "
+            f"weights no more is known than {', '.join(sorted(sample))}: give --predict FILE in "
+            "place of a measured latency, or leave the reward out"
         ) from error
     return judge
 
