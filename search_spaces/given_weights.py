@@ -8,6 +8,15 @@ from typing import Any
 from numpy.typing import NDArray
 
 
+def leading(weights: Sequence[NDArray[Any]], layer: Any) -> list[NDArray[Any]]:
+    """The leading part of each of the ``weights`` that is as large as that of the ``layer``, which
+    has as many dimensions and is no larger."""
+    return [
+        value[tuple(slice(size) for size in own.shape)]
+        for value, own in zip(weights, layer.weights, strict=True)
+    ]
+
+
 def give_weights(layer: Any, weights: Sequence[NDArray[Any]]) -> None:
     """Set the weights of a ``keras.Layer``, which then computes with them.
 

@@ -149,6 +149,8 @@ class SharedNetwork:
         decisions: How many choices there are.
         input_shape: Of an example.
         how: Of its layers: epsilon of the normalisations and padding of pools.
+        resolve: Given the choices of a child, (decisions,), returns those by which the network
+            goes, with one and the same choice where a decision has no effect.
 
     Attributes:
         groups: All slots; see `Group`. Weights and moments of the network are one array for each
@@ -160,9 +162,15 @@ class SharedNetwork:
 
     @as_shipped()
     def __init__(
-        self, forward: Forward, decisions: int, input_shape: Sequence[int], how: Context
+        self,
+        forward: Forward,
+        decisions: int,
+        input_shape: Sequence[int],
+        how: Context,
+        *,
+        resolve: Callable[[NDArray[np.int32]], NDArray[np.int32]] = lambda choices: choices,
     ) -> None:
-        self.forward = forward
+        self.forward, self.resolve = forward, resolve
         self._functions: dict[Hashable, Function] = {}
         recording = _Recording(replace(how, momentum=0.0))
         forward(recording, np.zeros(decisions, "int32"), keras.KerasTensor((None, *input_shape)))
@@ -213,7 +221,7 @@ class SharedNetwork:
         """The outputs of one child on a batch, (batch, outputs).
 
         Args:
-            choices: int32, (decisions,).
+            choices: int32, (decisions,); resolved.
             inputs: (batch, ...).
             rows: Its weights.
             moments: Means and variances of the normalisations; None for those of this batch.
@@ -237,7 +245,8 @@ class SharedNetwork:
         """Weights for the plain child's layers, by name, in the order of ``layer.weights``.
 
         There may be more of them than the child has layers: an operation that reads another state
-        may do without.
+        may do without. And they may be larger than those of the child, which has their leading
+        parts (`given_weights.leading`).
         """
         found: dict[str, list[Array]] = {}
         for slot in self.slots.values():

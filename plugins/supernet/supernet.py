@@ -18,7 +18,7 @@ from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import ChildFailed, SearchSpace
 from cellwright.search_spaces.arguments import check_integer, check_kind, check_path
 from cellwright.search_spaces.errors import UnbuildableChild
-from cellwright.search_spaces.given_weights import give_weights
+from cellwright.search_spaces.given_weights import give_weights, leading
 
 if TYPE_CHECKING:
     import keras
@@ -150,7 +150,7 @@ class Supernet:
         for number in range(max(1, part.number // recipe.batch_size)):
             x, y, *weights = batches[number]
             weight = weights[0] if weights else np.ones(len(y), np.float32)
-            children = drawn(self.paths, self.space, rng)
+            children = list(map(self._network.resolve, drawn(self.paths, self.space, rng)))
             found = []
             for child in children:
                 rows = self._network.rows(self._state.tables, child)
@@ -215,7 +215,7 @@ class Supernet:
 
     def weights(self, params: Mapping[str, Any]) -> dict[str, list[Array]]:
         """The shared weights of a child by layer name, in the order of ``layer.weights``, with its
-        own recalibrated normalisations."""
+        own recalibrated normalisations. A narrower layer has their leading rows and columns."""
         choices, rows, moments = self._child(params)
         return self._network.by_layer(choices.tolist(), rows, moments)
 
@@ -225,11 +225,11 @@ class Supernet:
         found = self.weights(params)
         started = [layer for layer in model.layers if layer.weights and layer.name in found]
         for layer in started:
-            give_weights(layer, found[layer.name])
+            give_weights(layer, leading(found[layer.name], layer))
         return [layer.name for layer in started]
 
     def _child(self, params: Mapping[str, Any]) -> tuple[Array, list[Array], list[Array]]:
-        choices = np.array(self.space.encode(params), np.int32)
+        choices = self._network.resolve(np.array(self.space.encode(params), np.int32))
         rows = self._network.rows(self._state.tables, choices)
         x = self.data.train.x
         size = min(len(x), self.recipe.batch_size)

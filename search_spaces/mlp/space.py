@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cellwright.search_spaces.decision import Decision, Params
 from cellwright.search_spaces.errors import InvalidArchitecture
 from cellwright.search_spaces.genotype_space import GenotypeSpace
 from cellwright.search_spaces.mlp.genotype import DenseLayer, DropoutLayer, MLPGenotype
 from cellwright.search_spaces.task import check_features
+
+if TYPE_CHECKING:
+    from cellwright.search_spaces.shared_network import SharedNetwork
 
 NODES = (8, 16, 32, 64, 128, 256, 512)
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "elu")
@@ -126,6 +129,22 @@ class MLPSpace(GenotypeSpace):
                 if word != OUTPUT
             )
         )
+
+    def dense(self, word: str) -> DenseLayer | None:
+        """The dense layer that a word of the vocabulary stands for; None for the two others."""
+        return self._layers.get(word)
+
+    def shared_network(
+        self, input_shape: Sequence[int], classes: int | None, **options: Any
+    ) -> SharedNetwork:
+        """See `SearchSpace.shared_network`; dropout, of whatever rate, is left out of it.
+
+        Raises:
+            UnbuildableChild: If an argument is out of range.
+        """
+        from cellwright.search_spaces.mlp.shared import shared_network
+
+        return shared_network(self, input_shape, classes, OUTPUT)
 
     def shared_weights(self, params: Mapping[str, Any], model: Any) -> dict[str, str]:
         """Keys of the dense layers: the dense layer (or the input) before, and this one.

@@ -34,6 +34,7 @@ def script() -> ModuleType:
     "name",
     [
         "small",
+        "sequences",
         *(
             pytest.param(name, marks=pytest.mark.slow)
             for name in ("book", "darts", "published operations", "blocks that read blocks")
