@@ -9,9 +9,9 @@ from __future__ import annotations
 from cellwright.plugins.supernet.search import (
     SharedScore,
     SharedScores,
-    best_of,
+    best_shared,
     search_shared,
 )
 from cellwright.plugins.supernet.supernet import Supernet
 
-__all__ = ["SharedScore", "SharedScores", "Supernet", "best_of", "search_shared"]
+__all__ = ["SharedScore", "SharedScores", "Supernet", "best_shared", "search_shared"]

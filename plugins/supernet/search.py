@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cellwright.plugins.interrupts import check
 from cellwright.plugins.strategies.strategy import Strategy
 from cellwright.plugins.supernet.supernet import Supernet
 from cellwright.search_spaces import Params, SearchSpace
+from cellwright.search_spaces.arguments import check_integer, check_kind, check_number, check_parts
 
 Judge = Callable[[Params, float], float | None]
 Report = Callable[[int, float | None], None]
@@ -27,6 +28,12 @@ class SharedScore:
     params: Params
     score: float
     reward: float | None
+
+    def __post_init__(self) -> None:
+        check_kind("params", self.params, Mapping, "an architecture's parameters")
+        check_number("score", self.score)
+        if self.reward is not None:
+            check_number("reward", self.reward)
 
 
 def search_shared(
@@ -51,8 +58,12 @@ def search_shared(
         The children, each once, in the order in which they were proposed.
 
     Raises:
+        TypeError, ValueError: If an argument is of the wrong kind or out of range.
         KeyboardInterrupt: After a child, if a signal was held back.
     """
+    check_kind("supernet", supernet, Supernet, "a Supernet")
+    check_kind("strategy", strategy, Strategy, "a Strategy")
+    check_integer("number", number)
     found: dict[tuple[int, ...], SharedScore] = {}
     for trial in range(number):
         params = strategy.ask(trial)
@@ -68,8 +79,14 @@ def search_shared(
     return list(found.values())
 
 
-def best_of(found: Sequence[SharedScore], number: int) -> list[SharedScore]:
-    """The ``number`` children of the highest rewards, the best one first; fewer if there are."""
+def best_shared(found: Sequence[SharedScore], number: int) -> list[SharedScore]:
+    """The ``number`` children of the highest rewards, the best one first; fewer if there are.
+
+    Raises:
+        TypeError, ValueError: If an argument is of the wrong kind or out of range.
+    """
+    check_parts("found", found, SharedScore)
+    check_integer("number", number, 0)
     wanted = [one for one in found if one.reward is not None]
     return sorted(wanted, key=lambda one: -(one.reward or 0.0))[:number]
 
@@ -80,9 +97,14 @@ class SharedScores:
     Args:
         space: That was searched.
         scores: The positions of the choices (`SearchSpace.encode`) and the score of each child.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        InvalidArchitecture: If there are no such positions.
     """
 
     def __init__(self, space: SearchSpace, scores: Sequence[tuple[Sequence[int], float]]) -> None:
+        check_kind("space", space, SearchSpace, "a SearchSpace")
         self.space = space
         self._found = {space.key(space.decode(list(at))): score for at, score in scores}
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import keras
 
 Report = Callable[[int, float], None]
+Draw = Callable[[], Mapping[str, Any]]
 FILE = "supernet.npz"
 _AT_ONCE = 512  # examples that are validated at once
 
@@ -106,7 +107,12 @@ class Supernet:
         """The mean training loss of each epoch."""
         return tuple(self._state.losses)
 
-    def train(self, epochs: int, report: Report | None = None) -> None:
+    def train(
+        self,
+        epochs: int,
+        report: Report | None = None,
+        draw: Draw | None = None,
+    ) -> None:
         """Train until it has had ``epochs`` in all; nothing is done if it has.
 
         With a folder, one process at a time trains, after every epoch the folder holds the state,
@@ -116,41 +122,50 @@ class Supernet:
         Args:
             epochs: At least 1.
             report: Called with each epoch (from 0) and its mean training loss.
+            draw: Gives the child of each step, in place of the paths: what a controller proposes,
+                say, as in ENAS (Pham et al. 2018, section 2.2).
 
         Raises:
+            InvalidArchitecture: If ``draw`` gives no point of the space.
             ChildFailed: If a loss is not finite.
             KeyboardInterrupt: After a batch, if a signal was held back.
         """
         check_integer("epochs", epochs, 1)
         self.recipe.until(epochs)  # refuses a schedule of the learning rate that is shorter
         if self.folder is None:
-            self._train(epochs, report)
+            self._train(epochs, report, draw)
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         with exclusive_lock(self.folder / "supernet.lock"):
             self._take_up()
-            self._train(epochs, report)
+            self._train(epochs, report, draw)
 
-    def _train(self, epochs: int, report: Report | None) -> None:
+    @property
+    def steps(self) -> int:
+        """How many steps of training an epoch has."""
+        return max(1, self.data.train.number // self.recipe.batch_size)
+
+    def _train(self, epochs: int, report: Report | None, draw: Draw | None) -> None:
         for epoch in range(self.epochs, epochs):
-            loss = self._epoch(epoch)
+            loss = self._epoch(epoch, draw)
             self._state.losses.append(loss)
             if self.folder is not None:
                 self._state.write(self.folder / FILE, self._facts)
             if report is not None:
                 report(epoch, loss)
 
-    def _epoch(self, epoch: int) -> float:
+    def _epoch(self, epoch: int, draw: Draw | None) -> float:
         from cellwright.plugins.training.batches import Batches  # imports Keras
 
         part = self.data.train
         recipe, losses = self.recipe, []
         batches = Batches(part.x, part.y, recipe, epoch, part.weights, classes=self.data.classes)
         rng = np.random.default_rng((self.seed, epoch))
-        for number in range(max(1, part.number // recipe.batch_size)):
+        for number in range(self.steps):
             x, y, *weights = batches[number]
             weight = weights[0] if weights else np.ones(len(y), np.float32)
-            children = list(map(self._network.resolve, drawn(self.paths, self.space, rng)))
+            given = drawn(self.paths, self.space, rng) if draw is None else [self._encoded(draw())]
+            children = [self._network.resolve(child) for child in given]
             found = []
             for child in children:
                 rows = self._network.rows(self._state.tables, child)
@@ -228,8 +243,11 @@ class Supernet:
             give_weights(layer, leading(found[layer.name], layer))
         return [layer.name for layer in started]
 
+    def _encoded(self, params: Mapping[str, Any]) -> Array:
+        return np.array(self.space.encode(params), np.int32)
+
     def _child(self, params: Mapping[str, Any]) -> tuple[Array, list[Array], list[Array]]:
-        choices = self._network.resolve(np.array(self.space.encode(params), np.int32))
+        choices = self._network.resolve(self._encoded(params))
         rows = self._network.rows(self._state.tables, choices)
         x = self.data.train.x
         size = min(len(x), self.recipe.batch_size)

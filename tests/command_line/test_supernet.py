@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 from cellwright.command_line.options import settings_of
-from cellwright.plugins.supernet import SharedScore, SharedScores, best_of
+from cellwright.plugins.supernet import SharedScore, SharedScores, best_shared
 from cellwright.search_spaces import CellwrightError, NASNetSpace
 from cellwright.searches.folder import read_settings
 from cellwright.searches.shared import about_strategy, check_supernet, judge_of
+from cellwright.searches.trial import Trial, about_supernet
 
 pytest.importorskip("keras")
 pytest.importorskip("optuna")
@@ -149,7 +150,7 @@ def test_scores_are_looked_up_and_the_best_come_first():
             children, (0.1, 0.4, 0.3, 0.9), (0.1, 0.4, 0.3, None), strict=True
         )
     ]
-    assert [one.score for one in best_of(found, 2)] == [0.4, 0.3]
+    assert [one.score for one in best_shared(found, 2)] == [0.4, 0.3]
     scores = SharedScores(space, [(space.encode(one.params), one.score) for one in found[:2]])
     assert [scores(child) for child in children] == [0.1, 0.4, None, None]
 
@@ -186,6 +187,19 @@ def test_a_limit_and_a_reward_must_be_known_without_a_training():
     space = counted.make_space()
     found = [judge(space.sample(np.random.default_rng(seed)), 0.5) for seed in range(12)]
     assert set(found) == {0.5, None}
+
+
+def test_how_well_scores_rank_the_children_is_told():
+    pairs = [(0.1, 0.5), (0.2, 0.7), (0.3, 0.6), (0.4, 0.8), (0.5, 0.9)]
+    trials = [
+        Trial(number, {}, "complete", {"shared_accuracy": shared, "val_accuracy": own})
+        for number, (shared, own) in enumerate(pairs)
+    ]
+    told = about_supernet(trials)
+    assert told is not None
+    assert "of 5 children that were then trained is 0.80 " in told  # 9 pairs agree, 1 does not
+    assert about_supernet(trials[:4]) is None
+    assert about_supernet([replace(trial, metrics={}) for trial in trials]) is None
 
 
 def test_a_strategy_that_does_not_learn_from_scores_is_named():

@@ -119,3 +119,4 @@ def test_the_table_of_another_device_needs_ten_children_here(home):
     # The same command goes on with the table that there is now.
     printed, _ = search("here", *more, "--trials", "5")
     assert "timing" not in printed
+    assert "--predict-from table.json is passed over: " in printed

@@ -42,8 +42,12 @@ def fill_table(predictor: LatencyPredictor, console: Console, earlier: Path | No
                 progress.add_task(words, total=of)
             progress.update(progress.task_ids[-1], completed=number - 1)
 
-        if earlier is not None and not predictor.table.pieces:
-            told = _told(predictor.transfer(earlier, report=step))
+        if earlier is not None:
+            told = (
+                f"--predict-from {earlier} is passed over: {predictor.path} has pieces already"
+                if predictor.table.pieces
+                else _told(predictor.transfer(earlier, report=step))
+            )
             console.print(told, highlight=False, markup=False, soft_wrap=True)
         predictor.fill(report=step)
         if not predictor.table.correction.children:

@@ -30,6 +30,7 @@ from cellwright.searches.trial import (
     about_confirmed,
     about_data,
     about_shared_weights,
+    about_supernet,
     ranked,
 )
 from cellwright.searches.wording import as_written, words
@@ -178,6 +179,8 @@ def _summary(run: Run, found: Findings) -> list[str]:
         lines.append(f"trial {found.best[0].number} is the best by the {confirmed}")
     if (shared := about_shared_weights(run.trials)) is not None:
         lines.append(shared)
+    if (ranks := about_supernet(run.trials)) is not None:
+        lines.append(ranks)
     lines += about_data(run.trials)
     return lines
 

@@ -125,7 +125,7 @@ def with_scores(
         ChildFailed: If a loss is not finite.
         KeyboardInterrupt: After a batch or a child, if a signal was held back.
     """
-    from cellwright.plugins.supernet import best_of, search_shared
+    from cellwright.plugins.supernet import best_shared, search_shared
 
     judge = judge_of(settings, evaluation)
     assert settings.supernet is not None
@@ -140,7 +140,7 @@ def with_scores(
     found = search_shared(
         supernet, strategy, number, judge, lambda child, reward: on_child(child, number, reward)
     )
-    if not best_of(found, 1):
+    if not best_shared(found, 1):
         raise CellwrightError(
             f"none of {len(found)} children that were scored by shared weights is within the limit "
             f"of {settings.limit:g}: give a larger --limit, or more --shared-trials"
@@ -151,9 +151,9 @@ def with_scores(
 def kept_of(found: list[SharedScore], evaluation: Evaluation) -> list[list[Any]]:
     """What is kept of a search on shared weights: the best children, and as many of the first ones,
     so that a strategy learns from others, too. The best one is the first."""
-    from cellwright.plugins.supernet import best_of
+    from cellwright.plugins.supernet import best_shared
 
-    best = best_of(found, _KEPT // 2)
+    best = best_shared(found, _KEPT // 2)
     chosen = {id(one) for one in best}
     others = [one for one in found if id(one) not in chosen and one.reward is not None]
     space = evaluation.space

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,8 @@ from cellwright.plugins.metrics import (
     METRICS,
     MUCH_WAITING,
     SHARED,
+    SHARED_ACCURACY,
+    SHARED_MSE,
     SPREAD,
     TRAININGS,
     Metric,
@@ -24,6 +27,8 @@ from cellwright.search_spaces import Params, SearchSpace
 
 # By a metric's name, its points (epoch, value), in the order of epochs.
 Curves = Mapping[str, Sequence[tuple[float, float]]]
+
+_LEAST_RANKED = 5  # children whose order says something
 
 
 @dataclass(frozen=True)
@@ -166,4 +171,25 @@ def about_shared_weights(trials: Sequence[Trial]) -> str | None:
     return (
         f"one-shot: {shared} of {len(complete)} children began with weights that others had "
         "trained, so that their rewards are not those of a training of their own"
+    )
+
+
+def about_supernet(trials: Sequence[Trial]) -> str | None:
+    """How well the scores of a supernet rank the children that were trained after them."""
+    pairs = [
+        (trial.metrics[shared], trial.metrics[own])
+        for trial in trials
+        for shared, own in ((SHARED_ACCURACY, "val_accuracy"), (SHARED_MSE, "val_loss"))
+        if trial.state == "complete" and shared in trial.metrics and own in trial.metrics
+    ]
+    order = [
+        math.copysign(1, a - c) * math.copysign(1, b - d) * (a != c and b != d)
+        for (a, b), (c, d) in itertools.combinations(pairs, 2)
+    ]
+    if len(pairs) < _LEAST_RANKED:
+        return None
+    return (
+        f"supernet: Kendall's tau of the scores by shared weights with those of {len(pairs)} "
+        f"children that were then trained is {sum(order) / len(order):.2f} (1: the same order, 0: "
+        "none)"
     )
