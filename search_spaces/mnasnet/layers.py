@@ -92,9 +92,9 @@ def squeeze_and_excite(x: Tensor, to: int, at: Context, kind: str = "mnasnet") -
     if not to:
         return x
     pool = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{at.prefix}_pool")
-    weights = _with_bias(pool(x), to, at.inside("reduce"))
+    weights = with_bias(pool(x), to, at.inside("reduce"))
     weights = activate(weights, SQUEEZES[kind].activation, at)  # (batch, 1, 1, to)
-    weights = _with_bias(weights, x.shape[-1], at.inside("expand"))
+    weights = with_bias(weights, x.shape[-1], at.inside("expand"))
     weights = activate(weights, SQUEEZES[kind].gate, at)
     return keras.layers.Multiply(name=f"{at.prefix}_scale")([x, weights])
 
@@ -141,7 +141,7 @@ def activate(x: Tensor, activation: str, at: Context) -> Tensor:
     return keras.layers.Activation(activation, name=name)(x)
 
 
-def _with_bias(x: Tensor, filters: int, at: Context) -> Tensor:
+def with_bias(x: Tensor, filters: int, at: Context) -> Tensor:
     """A pointwise convolution with a bias, and nothing after it."""
     return keras.layers.Conv2D(
         filters,

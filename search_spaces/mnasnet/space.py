@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cellwright.search_spaces.decision import Decision, Params, Value
+from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.mnasnet.around import AroundSpace
 from cellwright.search_spaces.mnasnet.block import SKIPS, MnasBlock
 from cellwright.search_spaces.mnasnet.blocks_space import BlocksSpace
 from cellwright.search_spaces.mnasnet.families import skip_of
 from cellwright.search_spaces.mnasnet.genotype import MnasNetGenotype
+from cellwright.search_spaces.task import check_task
+
+if TYPE_CHECKING:
+    from cellwright.search_spaces.shared_network import SharedNetwork
 
 # MobileNetV2, around whose blocks the paper searches: layers, filters and first strides.
 LAYERS = (1, 2, 3, 4, 3, 3, 1)
@@ -73,6 +78,35 @@ class MnasNetSpace(BlocksSpace):
             for number in range(1, len(self.layers) + 1)
             for part, values in CHOICES.items()
         )
+
+    def shared_network(
+        self, input_shape: Sequence[int], classes: int | None, **options: Any
+    ) -> SharedNetwork:
+        """See `SearchSpace.shared_network`; dropout and drop-connect are left out of it.
+
+        Raises:
+            UnbuildableChild: If an option is out of range, or ``pixels`` are given.
+        """
+        from cellwright.search_spaces.mnasnet.shared import kinds_of, shared_network
+
+        check_task(input_shape, classes)
+        if options.get("pixels") is not None:
+            raise UnbuildableChild(
+                "a supernet begins with fresh weights, and so it takes images as they are: leave "
+                f"pixels out, got {options['pixels']!r:.100}"
+            )
+        width, filters = options.get("width", 1.0), options.get("filters")
+        depth = options.get("depth", 1.0)
+
+        def genotype(choices: Sequence[int]) -> MnasNetGenotype:
+            found = self.genotype(self.decode(choices))
+            return found.scaled(found.width_of(width, filters), depth)
+
+        counts = [len(decision.choices) for decision in self.decisions]
+        example = genotype([0] * len(counts)).blocks[0]
+        kinds = kinds_of(example, [CHOICES[part] for part in ("convolution", "kernel", "squeeze")])
+        stride = options.get("stem_stride", 2)
+        return shared_network(genotype, counts, kinds, input_shape, classes, stride)
 
     @classmethod
     def around(cls, network: MnasNetGenotype | str) -> AroundSpace:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from cellwright.plugins.supernet.compiled import compiled, traced
-from cellwright.search_spaces import MLPSpace, NASNetSpace, SearchSpace
+from cellwright.search_spaces import MLPSpace, MnasNetSpace, NASNetSpace, SearchSpace
 from cellwright.search_spaces.given_weights import leading
 from cellwright.search_spaces.nasnet.skeleton import Skeleton
 
@@ -29,6 +29,7 @@ SPACES = {
         skeleton=Skeleton.book(filters=4, reductions=1),
     ),
     "sequences": MLPSpace(nodes=(4, 8, 16), length=4),
+    "blocks": MnasNetSpace(layers=(1, 2), filters=(8, 12), strides=(1, 2), stem=8, head=16),
 }
 
 

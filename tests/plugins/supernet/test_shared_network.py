@@ -37,7 +37,13 @@ def script() -> ModuleType:
         "sequences",
         *(
             pytest.param(name, marks=pytest.mark.slow)
-            for name in ("book", "darts", "published operations", "blocks that read blocks")
+            for name in (
+                "blocks",
+                "book",
+                "darts",
+                "published operations",
+                "blocks that read blocks",
+            )
         ),
     ],
 )
