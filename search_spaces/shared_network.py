@@ -56,7 +56,6 @@ class Pass:
         options: Options,
         key: Hashable,
         *inputs: Tensor,
-        copies: tuple[int, int] | None = None,
     ) -> Tensor:
         """The output of one of several options.
 
@@ -67,7 +66,6 @@ class Pass:
             options: The prefix of each one's layers' names, and the builders of its variants.
             key: Equal for slots whose options are the same but for that prefix.
             inputs: Of each part.
-            copies: See `Slot`.
         """
         slot = self._slots[name]
         group, number = slot.place
@@ -121,7 +119,6 @@ class _Recording(Pass):
         options: Options,
         key: Hashable,
         *inputs: Tensor,
-        copies: tuple[int, int] | None = None,
     ) -> Tensor:
         shapes = [tuple(one.shape[1:]) for one in inputs]
         made = []
@@ -133,7 +130,7 @@ class _Recording(Pass):
                     self._made[known] = Part(build, self.how.inside(prefix), shapes)
                 parts.append(self._made[known])
             made.append(Option(prefix, tuple(parts)))
-        self.slots[name] = Slot(tuple(made), decision, copies)
+        self.slots[name] = Slot(tuple(made), decision)
         return keras.KerasTensor(made[0].variants[0].model.output_shape)
 
 
@@ -181,7 +178,7 @@ class SharedNetwork:
                 max(getattr(option.part, name) for option in slot.options)
                 for name in ("size", "moments")
             )
-            kind = (slot.number_of_rows, size, moments)
+            kind = (len(slot.options), size, moments)
             group = groups.setdefault(kind, Group(size, moments))
             slot.place = (list(groups).index(kind), len(group.slots))
             group.slots.append(slot)
@@ -194,15 +191,14 @@ class SharedNetwork:
     def initial(self, seed: int) -> list[Array]:
         """Fresh weights; the same seed gives the same ones."""
         tables = [
-            np.zeros((len(group.slots), group.slots[0].number_of_rows, group.size), np.float32)
+            np.zeros((len(group.slots), len(group.slots[0].options), group.size), np.float32)
             for group in self.groups
         ]
         for slot in self.slots.values():
             group, number = slot.place
-            for place in range(slot.number_of_rows):
-                copy, choice = divmod(place, len(slot.options))
-                option = slot.options[choice]
-                row = option.part.initial(option.prefix, f"{seed}/{copy}")
+            for place in range(len(slot.options)):
+                option = slot.options[place]
+                row = option.part.initial(option.prefix, str(seed))
                 tables[group][number, place, : len(row)] = row
         return tables
 

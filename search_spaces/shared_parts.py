@@ -101,29 +101,16 @@ class Slot:
     Attributes:
         options: Of a decision's choices, in their order; or one.
         decision: Position of the decision in ``space.encode``; None where nothing is chosen.
-        copies: Position of another decision, and how many choices it has, each of which has its own
-            weights for every option; None where one set serves all.
         place: In `SharedNetwork.groups`: number of the group, and of the slot in it.
     """
 
     options: tuple[Option, ...]
     decision: int | None
-    copies: tuple[int, int] | None = None
     place: tuple[int, int] = (0, 0)
 
-    @property
-    def number_of_rows(self) -> int:
-        """How many rows of weights it has."""
-        return len(self.options) * (1 if self.copies is None else self.copies[1])
-
     def option(self, choices: Sequence[int] | NDArray[np.integer[Any]]) -> int:
-        """Which of the options a child has."""
+        """Which of the options, and of its rows of weights, a child has."""
         return 0 if self.decision is None else int(choices[self.decision])
-
-    def row(self, choices: Sequence[int] | NDArray[np.integer[Any]]) -> int:
-        """Which row of weights a child has."""
-        copy = 0 if self.copies is None else int(choices[self.copies[0]])
-        return self.option(choices) + len(self.options) * copy
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -137,7 +124,7 @@ class Slot:
 
 @dataclass
 class Group:
-    """Slots of equally many rows, and of rows as long.
+    """Slots of equally many options, and of rows of weights as long.
 
     Attributes:
         size, moments: Length of a row of weights, and of one of moments.
@@ -149,7 +136,7 @@ class Group:
 
     def rows(self, choices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.intp]:
         """The row of each slot."""
-        return np.array([slot.row(choices) for slot in self.slots], dtype=np.intp)
+        return np.array([slot.option(choices) for slot in self.slots], dtype=np.intp)
 
 
 def _length(shape: tuple[int, ...]) -> int:

@@ -159,10 +159,7 @@ class _Cells:
         prefix = f"{name}_block_{block}"
         halves = []
         for number, side in enumerate(("left", "right"), start=1):
-            position = self.positions[f"{decided}input_{number}"]
-            state = choices[position]
-            # Each hidden state is read by weights of its own, as in ENAS (Pham et al. 2018).
-            copies = (position, len(self.space.decisions[position].choices))
+            state = choices[self.positions[f"{decided}input_{number}"]]
             decision = self.positions[f"{decided}operation_{number}"]
             index = choices[decision]
             # With a stride, states of two sizes are read by parts of their own.
@@ -181,7 +178,7 @@ class _Cells:
                 for operation in self.operations
             ]
             slot, key = f"{prefix}_{side}", (name, "operation", len(sizes))
-            halves.append(way.chosen(slot, decision, index, options, key, *read, copies=copies))
+            halves.append(way.chosen(slot, decision, index, options, key, *read))
         if self.space.combinations == ("add",):
             return halves[0] + halves[1]
         builds: dict[str, Build] = {
