@@ -47,7 +47,8 @@ def with_gradients(loss: Function) -> Function:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        def taped(weights: Any, *others: Any) -> Any:
+        def taped(given: Any, *others: Any) -> Any:
+            weights = _as_tensors(given)  # arrays still, where functions are run eagerly
             with tf.GradientTape() as tape:
                 tape.watch(weights)
                 found = loss(weights, *others)
