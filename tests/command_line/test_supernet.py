@@ -118,27 +118,31 @@ def test_other_hosts_train_the_same_children(host, cellwright, home, finished, s
 
 
 @pytest.mark.slow
-def test_a_search_that_is_killed_while_the_supernet_trains_goes_on(home, finished, space):
-    out = home / "killed"
-    words = [*map(str, SEARCH), "--out", str(out)]
-    program = "from cellwright.command_line.app import main; main()"
-    process = subprocess.Popen([sys.executable, "-c", program, *words], cwd=home)
-    kept = out / "supernet" / "supernet.npz"
+def test_a_search_that_is_killed_while_the_supernet_trains_goes_on(home, space):
+    def words(out: str) -> list[str]:
+        options = ["--shared-best", "1", "--trials", "1", "--out", out]
+        program = "from cellwright.command_line.app import main; main()"
+        return [sys.executable, "-c", program, *map(str, SEARCH), *options]
+
+    process = subprocess.Popen(words("killed"), cwd=home)
+    kept = home / "killed" / "supernet" / "supernet.npz"
     deadline = time.monotonic() + 300
     while not kept.exists():
         assert time.monotonic() < deadline
         assert process.poll() is None
-        time.sleep(0.2)
+        time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (out / "settings.json").exists()
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words], cwd=home, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert f"of {EPOCHS}" in done.stdout
-    assert f"epoch 1 of {EPOCHS}" not in done.stdout
-    assert read_settings(out).shared == read_settings(finished).shared
+    assert not (home / "killed" / "settings.json").exists()
+    printed = {}
+    for out in ("killed", "whole"):
+        done = subprocess.run(words(out), cwd=home, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        printed[out] = done.stdout
+    assert f"epoch 1 of {EPOCHS}" in printed["whole"]
+    assert f"epoch 1 of {EPOCHS}" not in printed["killed"]
+    assert read_settings(home / "killed").shared == read_settings(home / "whole").shared
+    assert table(home / "killed")[0]["reward"] == table(home / "whole")[0]["reward"]
 
 
 def test_scores_are_looked_up_and_the_best_come_first():

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from cellwright.plugins.metrics import (
     CONFIRMED,
     DATA_WAIT,
@@ -182,14 +184,24 @@ def about_supernet(trials: Sequence[Trial]) -> str | None:
         for shared, own in ((SHARED_ACCURACY, "val_accuracy"), (SHARED_MSE, "val_loss"))
         if trial.state == "complete" and shared in trial.metrics and own in trial.metrics
     ]
-    order = [
-        math.copysign(1, a - c) * math.copysign(1, b - d) * (a != c and b != d)
-        for (a, b), (c, d) in itertools.combinations(pairs, 2)
-    ]
     if len(pairs) < _LEAST_RANKED:
         return None
     return (
         f"supernet: Kendall's tau of the scores by shared weights with those of {len(pairs)} "
-        f"children that were then trained is {sum(order) / len(order):.2f} (1: the same order, 0: "
+        f"children that were then trained is {kendall_tau(pairs):.2f} (1: the same order, 0: "
         "none)"
     )
+
+
+def kendall_tau(pairs: Sequence[tuple[float, float]]) -> float:
+    """How alike two numbers order things (Kendall 1938): the share of pairs of them that both put
+    in the same order, less the share that they put in the opposite one; ties count for neither.
+
+    Args:
+        pairs: Both numbers of each of at least two things.
+    """
+    order = [
+        float(np.sign(a - c) * np.sign(b - d))
+        for (a, b), (c, d) in itertools.combinations(pairs, 2)
+    ]
+    return sum(order) / len(order)

@@ -1,0 +1,213 @@
+"""How well the scores of shared weights rank children that are trained from scratch.
+
+    python -m benchmarks.supernet children IMAGES.npz --side 14 --table TABLE.jsonl
+    python -m benchmarks.supernet rank IMAGES.npz --table TABLE.jsonl --folder SUPERNET
+
+The first command trains random children, each with two seeds, and keeps their validation accuracies
+by epoch in a table, one line for each training; it goes on where it was stopped. The second trains
+a supernet on the same images, by the same recipe, and prints Kendall's tau of its scores with the
+mean accuracies of both seeds by epochs of the supernet, with the processor time. Beside it stand
+the tau of the two seeds with each other, which no score can be expected to exceed by much, and that
+of the number of parameters.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from cellwright import (
+    Evaluation,
+    MnasNetSpace,
+    NASNetSpace,
+    Recipe,
+    SearchSpace,
+    Supernet,
+)
+from cellwright.plugins import Data, load_dataset
+from cellwright.searches.trial import kendall_tau
+
+SPACES: dict[str, tuple[SearchSpace, dict[str, Any]]] = {
+    "nasnet": (NASNetSpace(), {}),
+    "mnasnet": (MnasNetSpace(), {"stem_stride": 1}),
+}
+SEEDS = (0, 1)
+app = typer.Typer(add_completion=False, help=__doc__)
+Images = Annotated[Path, typer.Argument(help="A .npz file with x_train and y_train.")]
+Table = Annotated[Path, typer.Option(help="Of the trained children.")]
+
+
+@dataclass(frozen=True)
+class How:
+    """How children and supernets are made: the first line of a table.
+
+    Attributes:
+        space: A name of `SPACES`.
+        images: Name of the file.
+        side: To which images are averaged, in pixels.
+        filters: See ``space.build``.
+        epochs: Of each child.
+        batch_size, learning_rate: Of children and supernets.
+    """
+
+    space: str
+    images: str
+    side: int
+    filters: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """For ``space.build``."""
+        return {"filters": self.filters, **SPACES[self.space][1]}
+
+    def recipe(self, seed: int = 0) -> Recipe:
+        """Of a child."""
+        return Recipe(self.epochs, self.batch_size, self.learning_rate, seed)
+
+
+@dataclass(frozen=True)
+class Training:
+    """One child, trained from scratch with a seed.
+
+    Attributes:
+        child: Its number, which is the seed that drew it.
+        choices: Of ``space.encode``.
+        seed: Of its initial weights and batches.
+        parameters: How many.
+        seconds: Of processor time.
+        accuracies: On the validation part, by epoch.
+    """
+
+    child: int
+    choices: list[int]
+    seed: int
+    parameters: int
+    seconds: float
+    accuracies: list[float]
+
+
+def load(images: Path, side: int, folder: Path) -> Data:
+    """The images, averaged to ``side`` x ``side`` pixels, and a fifth of them held out."""
+    given = np.load(images)
+    x = given["x_train"].astype(np.float32) / 255
+    x = x[..., None] if x.ndim == 3 else x
+    by = x.shape[1] // side
+    small = x.reshape(len(x), side, by, side, by, x.shape[-1]).mean((2, 4))
+    file = folder / f"{images.stem}_{side}.npz"
+    np.savez(file, x_train=small, y_train=given["y_train"])
+    return load_dataset(file, stream=False)
+
+
+def read(table: Path) -> tuple[How, list[Training]]:
+    """A table of trained children."""
+    first, *lines = table.read_text(encoding="utf-8").splitlines()
+    return How(**json.loads(first)), [Training(**json.loads(line)) for line in lines]
+
+
+@app.command()
+def children(
+    images: Images,
+    table: Table,
+    space: Annotated[str, typer.Option(help=", ".join(SPACES))] = "nasnet",
+    side: Annotated[int, typer.Option(min=4)] = 14,
+    filters: Annotated[int, typer.Option(min=1)] = 8,
+    epochs: Annotated[int, typer.Option(min=1)] = 4,
+    batch_size: Annotated[int, typer.Option(min=1)] = 128,
+    learning_rate: float = 0.003,
+    number: Annotated[int, typer.Option(min=2, help="Of children.")] = 60,
+) -> None:
+    """Train random children from scratch, each with two seeds."""
+    import keras
+
+    how = How(space, images.name, side, filters, epochs, batch_size, learning_rate)
+    if not table.exists():
+        table.write_text(json.dumps(asdict(how)) + "\n", encoding="utf-8")
+    before, known = read(table)
+    if before != how:
+        raise typer.BadParameter(f"{table} is of {before}, and not of {how}: give another table")
+    made, data = SPACES[space][0], load(images, side, table.parent)
+    done = {(one.child, one.seed) for one in known}
+    for child in range(number):
+        params = made.sample(np.random.default_rng(child))
+        for seed in SEEDS:
+            if (child, seed) in done:
+                continue
+            keras.utils.clear_session()
+            begun, found = time.process_time(), list[float]()
+
+            def report(epoch: int, told: dict[str, float], found: list[float] = found) -> None:
+                found.append(round(told["val_accuracy"], 4))
+
+            evaluation = Evaluation(made, data, how.recipe(seed), options=how.options, seed=seed)
+            metrics, _ = evaluation.run(params, report)
+            spent = round(time.process_time() - begun, 1)
+            choices, parameters = list(made.encode(params)), int(metrics["parameters"])
+            line = Training(child, choices, seed, parameters, spent, found)
+            with table.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(line)) + "\n")
+            typer.echo(f"child {child}, seed {seed}: {found[-1]:.4f} in {spent:.0f} s", err=True)
+
+
+@app.command()
+def rank(
+    images: Images,
+    table: Table,
+    folder: Annotated[Path, typer.Option(help="Of the supernet.")],
+    epochs: Annotated[list[int] | None, typer.Option(help="When it is asked.")] = None,
+    paths: Annotated[str, typer.Option(help="uniform or fair")] = "uniform",
+    after: Annotated[int | None, typer.Option(help="Epochs of the children.")] = None,
+) -> None:
+    """Train a supernet, and print how its scores rank the children of a table."""
+    how, trained = read(table)
+    both = {child: [one for one in trained if one.child == child] for child in
+            sorted({one.child for one in trained})}  # fmt: skip
+    whole = [ones for ones in both.values() if len(ones) == len(SEEDS)]
+    epoch = (after or how.epochs) - 1
+    accuracies = np.array([[one.accuracies[epoch] for one in ones] for ones in whole])
+    space, data = SPACES[how.space][0], load(images, how.side, table.parent)
+    supernet = Supernet(space, data, how.recipe(), options=how.options, paths=paths, folder=folder)
+    seconds = float(np.median([one.seconds for ones in whole for one in ones]))
+    typer.echo(
+        f"{len(whole)} children after {epoch + 1} epochs: accuracy "
+        f"{accuracies.mean():.4f} ± {accuracies.mean(1).std():.4f}, {seconds:.0f} s each; tau of "
+        f"the two seeds {_tau(*accuracies.T):.2f}, of the parameters "
+        f"{_tau([ones[0].parameters for ones in whole], accuracies.mean(1)):.2f}"
+    )
+    typer.echo("| epochs | loss | CPU s | of children | tau | shared accuracy | CPU s a score |")
+    typer.echo("|---" * 7 + "|")
+    spent = 0.0
+    for number in sorted(epochs or [10, 20, 40, 80]):
+        begun = time.process_time()
+        supernet.train(number)
+        spent += time.process_time() - begun
+        begun = time.process_time()
+        scores = [supernet.reward(space.decode(ones[0].choices)) for ones in whole]
+        each = (time.process_time() - begun) / len(whole)
+        tau = _tau(scores, accuracies.mean(1))
+        shared = f"{np.mean(scores):.3f} ± {np.std(scores):.3f}"
+        typer.echo(
+            f"| {number} | {supernet.losses[-1]:.3f} | {spent:.0f} | {spent / seconds:.1f} | "
+            f"{tau:.2f} | {shared} | {each:.2f} |"
+        )
+
+
+def _tau(a: Sequence[float] | NDArray[Any], b: Sequence[float] | NDArray[Any]) -> float:
+    return kendall_tau(list(zip(a, b, strict=True)))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    app()
