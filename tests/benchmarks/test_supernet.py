@@ -1,0 +1,50 @@
+"""The benchmark of a supernet's ranks trains children, goes on with its table, and ranks them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_children_are_trained_once_and_ranked(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    images, table = tmp_path / "images.npz", tmp_path / "table.jsonl"
+    y = np.arange(80) % 2
+    x = rng.integers(0, 128, (80, 8, 8)) + 120 * y[:, None, None]
+    np.savez(images, x_train=x.astype(np.uint8), y_train=y)
+
+    def run(command: str, *options: str) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-m", "benchmarks.supernet", command, str(images), "--table"]
+        return subprocess.run(
+            [*words, str(table), *options], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+
+    how = ["--side", "4", "--filters", "2", "--epochs", "2", "--batch-size", "32"]
+    for number in ("2", "3"):
+        done = run("children", *how, "--number", number)
+        assert done.returncode == 0, done.stderr
+    assert done.stderr.count("child ") == 2  # the third, with two seeds: the others are known
+    lines = [json.loads(line) for line in table.read_text().splitlines()]
+    assert lines[0]["side"] == 4
+    assert [(line["child"], line["seed"]) for line in lines[1:]] == [
+        (child, seed) for child in range(3) for seed in (0, 1)
+    ]
+    assert all(len(line["accuracies"]) == 2 for line in lines[1:])
+    other = run("children", *how, "--filters", "3", "--number", "2")
+    assert other.returncode != 0
+    assert "give another table" in " ".join(other.stderr.replace("│", " ").split())
+
+    folder = ["--folder", str(tmp_path / "supernet")]
+    done = run("rank", *folder, "--epochs", "1", "--epochs", "2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("3 children after 2 epochs: accuracy ")
+    rows = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| 1", "| 2"]
