@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,20 +51,32 @@ def read_frame(path: Path) -> FrameFile:
         raise InvalidData(
             f"{path.suffix} files need pandas and pyarrow: pip install 'cellwright[tables]'"
         ) from error
-    try:
+    with readable(path.suffix[1:]):
         if path.suffix.lower() == ".parquet":
             frame = pandas.read_parquet(path)
             # Parquet keeps categories of text alone as such; pandas notes the others beside.
             frame = with_declared(frame, pyarrow.parquet.read_schema(path))
         else:
             frame = pandas.read_feather(path)
-    # pyarrow's own errors are ValueErrors, but for a damaged size, which it asks memory for.
-    except (OSError, ValueError, KeyError, MemoryError) as error:
-        raise InvalidData(f"the file cannot be read as {path.suffix[1:]}: {error}") from error
     if not len(frame):
         raise InvalidData("the table has no rows")
     frame, notes = without_index(frame)
     return FrameFile(frame, notes)
+
+
+@contextmanager
+def readable(kind: str) -> Iterator[None]:
+    """Read a file of a ``kind``, such as ``"parquet"``, in this block.
+
+    Raises:
+        InvalidData: In place of what pyarrow and pandas raise where it is damaged.
+    """
+    try:
+        yield
+    except InvalidData:
+        raise
+    except Exception as error:  # a dozen types
+        raise InvalidData(f"the file cannot be read as {kind}: {error}") from error
 
 
 def with_declared(frame: Any, schema: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.plugins.data.columns import UNUSED, Cells, Reading
-from cellwright.plugins.data.frame_file import with_declared, without_index
+from cellwright.plugins.data.frame_file import readable, with_declared, without_index
 from cellwright.plugins.data.memory import in_words
 from cellwright.plugins.data.npz_stream import Mapped, stamp_of
 from cellwright.plugins.data.part import ArrayRows
@@ -52,7 +51,7 @@ class ParquetFile:
             raise InvalidData(
                 ".parquet files need pandas and pyarrow: pip install 'cellwright[tables]'"
             ) from error
-        with _readable():
+        with readable("parquet"):
             return pyarrow.parquet.ParquetFile(self.path)
 
     @property
@@ -76,7 +75,7 @@ class ParquetFile:
 
     def values(self, name: str) -> Given:
         """The values of the column ``name``."""
-        with _readable():
+        with readable("parquet"):
             column = self.file.read(columns=[name])
         frame, _ = self._frame(column)
         if name not in map(str, frame.columns):  # of an index, which pandas puts apart
@@ -89,7 +88,7 @@ class ParquetFile:
 
         batches = self.file.iter_batches(_ROWS)
         while True:
-            with _readable():
+            with readable("parquet"):
                 batch = next(batches, None)
             if batch is None:
                 return
@@ -100,25 +99,9 @@ class ParquetFile:
         return self.file.schema_arrow.empty_table()
 
     def _frame(self, table: Any) -> tuple[Any, tuple[str, ...]]:
-        with _readable():
+        with readable("parquet"):
             frame = with_declared(table.to_pandas(), self.file.schema_arrow)
             return without_index(frame)
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    """Read a Parquet file in this block.
-
-    Raises:
-        InvalidData: In place of what pyarrow and pandas raise where a page or a description that
-            opening the file does not look at is damaged.
-    """
-    try:
-        yield
-    except InvalidData:
-        raise
-    except Exception as error:  # a dozen types
-        raise InvalidData(f"the file cannot be read as parquet: {error}") from error
 
 
 def bytes_of_table(path: Path) -> int:

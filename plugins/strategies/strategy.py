@@ -34,6 +34,7 @@ _BETWEEN, _KEPT = 32, 16
 # that joins learns itself.
 _SECONDS = 1.0
 
+MOST_OBJECTIVES = 100  # of a reward; no front of so many can be told from all other points
 NOTES = ("predicted", "predicted_std")  # the names in `Prediction.notes`
 
 
@@ -74,7 +75,7 @@ class Strategy(ABC):
     Args:
         space: The space to search.
         seed: An integer, 0 or above. None draws one; the attribute `seed` then holds it.
-        objectives: How many numbers a reward has, all to be maximised, at least 1. With one
+        objectives: How many numbers a reward has, all to be maximised, 1 to 100. With one
             objective a reward is that number, with more it is a tuple of them.
 
     Attributes:
@@ -87,7 +88,8 @@ class Strategy(ABC):
             cache: they change nothing but time.
 
     Raises:
-        ValueError: If the seed is negative or not an integer, or ``objectives`` is below 1.
+        ValueError: If the seed is negative or not an integer, or ``objectives`` is below
+            1 or above 100.
     """
 
     # Attributes that `_learn` changes, where learning costs enough to keep snapshots. A subclass
@@ -103,7 +105,7 @@ class Strategy(ABC):
 
     def __init__(self, space: SearchSpace, *, seed: int | None = None, objectives: int = 1) -> None:
         check_kind("space", space, SearchSpace, "a SearchSpace; make_space(name) gives one")
-        check_integer("objectives", objectives)
+        check_integer("objectives", objectives, 1, MOST_OBJECTIVES)
         self.space = space
         self.objectives = objectives
         self.seeded = seed is not None

@@ -66,6 +66,8 @@ def from_plain(data: Any) -> Any:
         return from_plain(of)[0]
     if kind == "array":
         dtype = np.dtype(data["dtype"])
+        if not _comes_back(dtype):
+            raise ValueError(f"an array of {dtype}")
         plain = from_plain(of)
         if dtype.kind in "mM":
             return np.array(plain, dtype=np.int64).view(dtype).reshape(data["shape"])
@@ -91,8 +93,12 @@ def from_plain(data: Any) -> Any:
     raise ValueError(f"unknown kind of value {kind!r}")
 
 
+def _comes_back(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "biufUMmO" and not dtype.names
+
+
 def _array(value: np.ndarray[Any, Any]) -> dict[str, Any]:
-    if value.dtype.kind not in "biufUMmO" or value.dtype.names:
+    if not _comes_back(value.dtype):
         raise TypeError(f"an array of {value.dtype} cannot be saved so that it comes back")
     flat = value.reshape(-1)
     of = flat.view(np.int64).tolist() if value.dtype.kind in "mM" else flat.tolist()

@@ -16,6 +16,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from cellwright.plugins import load_dataset
 from cellwright.plugins.data.csv_file import read_csv
+from cellwright.plugins.data.frame_file import readable
 from cellwright.plugins.data.preparation import Preparation
 from cellwright.plugins.data.table import read_table
 from cellwright.plugins.data.tables import table_dataset
@@ -379,3 +380,12 @@ def test_nothing_to_learn_from_and_numbers_beyond_all_bounds():
         Preparation.fit(read_table([[7.0], [7.0]]))
     with pytest.raises(InvalidData, match="'x0' holds numbers too large to scale"):
         Preparation.fit(read_table([[1e300], [0.0]]))
+
+
+@pytest.mark.parametrize("error", [KeyError("a"), MemoryError(), RuntimeError("Unknown error")])
+def test_whatever_a_damaged_frame_raises_is_named(error: Exception) -> None:
+    with (
+        pytest.raises(InvalidData, match="the file cannot be read as feather"),
+        readable("feather"),
+    ):
+        raise error

@@ -281,6 +281,7 @@ def test_reward_scale_does_not_matter_when_standardised():
         (lambda: RandomSearch(BOOK, seed=1.5), "seed"),
         (lambda: RandomSearch(BOOK, seed=True), "seed"),
         (lambda: RandomSearch(BOOK, objectives=0), "objectives"),
+        (lambda: ParetoPredictor(BOOK, objectives=10**9), "objectives"),
         (lambda: RegularizedEvolution(BOOK, population=1), "population"),
         (lambda: RegularizedEvolution(BOOK, sample=0), "sample"),
         (lambda: RegularizedEvolution(BOOK, initial=0), "initial"),
