@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from benchmarks.fuzz_damage import Door
 from cellwright.plugins.checked import read_as
 from cellwright.plugins.meters.latency_table import LatencyTable
 from cellwright.plugins.meters.measurement import Measurement
+from cellwright.plugins.supernet.state import State
+from cellwright.plugins.supernet.state import read as read_state
 from cellwright.plugins.training.best_child import read_best
 from cellwright.search_spaces import (
     ConvNetSpace,
@@ -28,16 +30,20 @@ from cellwright.search_spaces.pieces import Piece
 from cellwright.searches.final import Outcome
 from cellwright.searches.final_place import ANEW, PLAN, TRAINING, is_finished
 from cellwright.searches.folder import read_settings
-from cellwright.searches.settings import Settings, as_text
+from cellwright.searches.settings import KeptScore, Settings, as_text
 
 
 def doors(folder: Path) -> list[Door]:
     """The doors of these files; ``folder`` is used to make some."""
-    return [_settings(), _best(), _outcome(), _plan(), _latency(folder), *_genotypes()]
+    return [
+        _settings(), _best(), _outcome(), _plan(), _latency(folder), _supernet(folder),
+        *_genotypes(),
+    ]  # fmt: skip
 
 
 def _settings() -> Door:
     whole = Settings("optuna", "auto", "nasnet", "digits", 5, 2, 32, 1e-3, 4, 0, None, 1)
+    whole = replace(whole, supernet=5, shared=(KeptScore((0,) * 50, 0.5, 0.5),))
 
     def read(folder: Path) -> str:
         settings = read_settings(folder)
@@ -45,6 +51,20 @@ def _settings() -> Door:
         return "" if isinstance(settings.epochs, int) and settings.learning_rate < 9e999 else "type"
 
     return Door("settings.json", "settings.json", json.dumps(asdict(whole)).encode(), read, 2)
+
+
+def _supernet(folder: Path) -> Door:
+    fresh, facts = State.fresh([np.ones((2, 3, 4), np.float32)]), {"seed": 0}
+    State(fresh.tables, fresh.means, fresh.squares, fresh.steps, [2.3, 1.5]).write(
+        folder / "supernet.npz", facts
+    )
+
+    def read(place: Path) -> str:
+        found = read_state(place / "supernet.npz", fresh, facts)
+        assert found is not None
+        return "" if all(np.isfinite(one).all() for one in found.tables) else "weights"
+
+    return Door("supernet", "supernet.npz", (folder / "supernet.npz").read_bytes(), read)
 
 
 def _best() -> Door:

@@ -115,6 +115,8 @@ def read(path: Path, fresh: State, facts: dict[str, Any]) -> State | None:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptedState(f"{path} is no supernet's: {error}. {remedy}") from error
+    if not np.isfinite(losses).all():
+        raise CorruptedState(f"{path} is damaged: losses are {losses}. {remedy}")
     mine = json.loads(json.dumps(facts))
     differ = [name for name in mine if kept.get(name) != mine[name]]
     if differ:
@@ -130,5 +132,7 @@ def read(path: Path, fresh: State, facts: dict[str, Any]) -> State | None:
             one = found.get(f"{name}_{number}")
             if one is None or one.shape != wanted.shape or one.dtype != wanted.dtype:
                 raise CorruptedState(f"{path} is damaged: {name} of group {number}. {remedy}")
+            if not np.isfinite(one).all():
+                raise CorruptedState(f"{path} is damaged: {name} holds what is no number. {remedy}")
             parts[name].append(one)
     return State(**parts, losses=losses)

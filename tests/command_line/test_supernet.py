@@ -17,8 +17,9 @@ import pytest
 
 from cellwright.command_line.options import settings_of
 from cellwright.plugins.supernet import SharedScore, SharedScores, best_shared
-from cellwright.search_spaces import CellwrightError, NASNetSpace
+from cellwright.search_spaces import CellwrightError, CorruptedState, NASNetSpace
 from cellwright.searches.folder import read_settings
+from cellwright.searches.settings import KeptScore
 from cellwright.searches.shared import about_strategy, check_supernet, judge_of
 from cellwright.searches.trial import Trial, about_supernet
 
@@ -78,14 +79,14 @@ def finished(home, cellwright):
 @pytest.mark.slow
 def test_the_first_trials_train_the_best_by_shared_weights(finished, home, space):
     settings = read_settings(finished)
-    rewards = [reward for _, _, reward in settings.shared]
+    rewards = [one.reward for one in settings.shared]
     assert rewards[0] == max(rewards)
     assert rewards[:BEST] == sorted(rewards, reverse=True)[:BEST]
     made = settings.make_space()
-    for row, (choices, score, _) in zip(table(finished), settings.shared[:BEST], strict=False):
-        wanted = made.decode(choices)
+    for row, one in zip(table(finished), settings.shared[:BEST], strict=False):
+        wanted = made.decode(one.choices)
         assert {name: row[name] for name in wanted} == {n: str(v) for n, v in wanted.items()}
-        assert float(row["shared_accuracy"]) == pytest.approx(score)
+        assert float(row["shared_accuracy"]) == pytest.approx(one.score)
         assert row["reward"] == row["val_accuracy"] != row["shared_accuracy"]
     strategy = settings.make_strategy()
     assert len(strategy.start) == BEST
@@ -215,7 +216,12 @@ def test_a_strategy_that_does_not_learn_from_scores_is_named():
 
 
 def test_the_folder_of_settings_keeps_the_scores(tmp_path):
-    settings = replace(settings_of(supernet=5), shared=([[0] * 50, 0.5, 0.5],))
+    settings = replace(settings_of(supernet=5), shared=(KeptScore((0,) * 50, 0.5, 0.5),))
     settings.save(tmp_path)
-    assert read_settings(tmp_path).shared == ([[0] * 50, 0.5, 0.5],)
-    assert json.loads((tmp_path / "settings.json").read_text())["supernet"] == 5
+    assert read_settings(tmp_path).shared == settings.shared
+    told = json.loads((tmp_path / "settings.json").read_text())
+    assert told["supernet"] == 5
+    told["shared"][0]["choices"] = "all"
+    (tmp_path / "settings.json").write_text(json.dumps(told))
+    with pytest.raises(CorruptedState, match="shared"):
+        read_settings(tmp_path)

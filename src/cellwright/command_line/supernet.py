@@ -62,7 +62,7 @@ def score_children(
 
         settings = with_scores(settings, evaluation, supernet, on_epoch, on_child)
     told = f"supernet: loss {supernet.losses[-1]:.4f}; the best reward by shared weights is "
-    told += f"{settings.shared[0][2]:.4f}, which no child has had in a training of its own"
+    told += f"{settings.shared[0].reward:.4f}, which no child has had in a training of its own"
     if settings.shared_first:
         told += f"; the first {settings.shared_first} trials train the best children by it"
     console.print(told, highlight=False, markup=False, soft_wrap=True)

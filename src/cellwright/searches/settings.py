@@ -83,6 +83,20 @@ EDITION = 4
 
 
 @dataclass(frozen=True)
+class KeptScore:
+    """What the shared weights of a supernet said of a child; see `SharedScore`.
+
+    Attributes:
+        choices: Positions (`SearchSpace.encode`).
+        score, reward: Those of a `SharedScore`.
+    """
+
+    choices: tuple[int, ...]
+    score: float
+    reward: float
+
+
+@dataclass(frozen=True)
 class Settings:
     """The options of ``cellwright search``; its ``--help`` explains them."""
 
@@ -144,7 +158,7 @@ class Settings:
     supernet_folder: str | None = None  # by default in the folder of the search
     shared_trials: int | None = None
     shared_best: int | None = None
-    shared: tuple[Any, ...] = ()  # no option: choices, score and reward of each: `with_scores`
+    shared: tuple[KeptScore, ...] = ()  # no option: the best one first, see `with_scores`
 
     @property
     def goals(self) -> dict[str, Direction]:
@@ -287,14 +301,15 @@ class Settings:
         if self.after:
             usual["prior"] = [list(results) for results in self.prior]
         if self.shared and takes("strategies", self.strategy, "prior"):
-            usual["prior"] = [[[choices, reward] for choices, _, reward in self.shared]]
+            usual["prior"] = [[[list(one.choices), one.reward] for one in self.shared]]
         if self.start or self.shared:
             space = self.make_space() if evaluation is None else evaluation.space
             with warnings.catch_warnings():  # `settings_of` says what is not quite a point
                 warnings.simplefilter("ignore", UserWarning)
                 usual["start"] = [point_of(space, one) for one in self.start]
-            best = self.shared[: self.shared_first]
-            usual["start"] += [space.decode(choices) for choices, _, _ in best]
+            usual["start"] += [
+                space.decode(one.choices) for one in self.shared[: self.shared_first]
+            ]
         return {**usual, **self.strategy_arg}
 
     @property
@@ -442,7 +457,7 @@ class Settings:
         """The scores that shared weights gave some children, if there is a supernet."""
         if not self.shared:
             return None
-        return SharedScores(self.make_space(), [(at, score) for at, score, _ in self.shared])
+        return SharedScores(self.make_space(), [(one.choices, one.score) for one in self.shared])
 
     def make_trackers(self, folder: Path) -> Trackers | None:
         """Who is told of each trial of the search in ``folder``.

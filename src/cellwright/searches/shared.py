@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cellwright.plugins import Evaluation, make_strategy
 from cellwright.plugins.metrics import PREDICTED
@@ -14,7 +14,7 @@ from cellwright.plugins.scoring.rewards import usual_reward
 from cellwright.search_spaces import CellwrightError, ChildFailed, Params
 from cellwright.search_spaces.piece_costs import PieceCosts
 from cellwright.searches.folder import read_settings
-from cellwright.searches.settings import FILE, Settings
+from cellwright.searches.settings import FILE, KeptScore, Settings
 
 if TYPE_CHECKING:
     from cellwright.plugins import Supernet
@@ -148,7 +148,7 @@ def with_scores(
     return replace(settings, shared=tuple(kept_of(found, evaluation)))
 
 
-def kept_of(found: list[SharedScore], evaluation: Evaluation) -> list[list[Any]]:
+def kept_of(found: list[SharedScore], evaluation: Evaluation) -> list[KeptScore]:
     """What is kept of a search on shared weights: the best children, and as many of the first ones,
     so that a strategy learns from others, too. The best one is the first."""
     from cellwright.plugins.supernet import best_shared
@@ -158,8 +158,9 @@ def kept_of(found: list[SharedScore], evaluation: Evaluation) -> list[list[Any]]
     others = [one for one in found if id(one) not in chosen and one.reward is not None]
     space = evaluation.space
     return [
-        [list(space.encode(one.params)), one.score, one.reward]
+        KeptScore(space.encode(one.params), one.score, one.reward)
         for one in (*best, *others[: _KEPT // 2])
+        if one.reward is not None
     ]
 
 
