@@ -17,7 +17,7 @@ README = EXAMPLE.with_name("README.md")
 SPACE = EdgeCellSpace()
 
 
-def best_shared(*arguments, monkeypatch, capsys):
+def best_of(*arguments, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["search.py", *map(str, arguments)])
     runpy.run_path(str(EXAMPLE), run_name="__main__")
     return re.search(r"the best of (\d+): ([\d.]+), (\S+)", capsys.readouterr().out).groups()
@@ -32,7 +32,7 @@ def test_a_table_is_searched(tmp_path, monkeypatch, capsys):
         for cell in product(SPACE.decisions[0].choices, repeat=len(names)):
             writer.writerow([*cell, 10 + 10 * cell.count("nor_conv_3x3")])
     given = ("--table", "table.csv", "--column", "good", "--trials", 40, "--strategy", "evolution")
-    trials, value, text = best_shared(*given, monkeypatch=monkeypatch, capsys=capsys)
+    trials, value, text = best_of(*given, monkeypatch=monkeypatch, capsys=capsys)
     assert trials == "40"
     assert float(value) == 10 + 10 * text.count("nor_conv_3x3") >= 50
     assert all(option in README.read_text("utf-8") for option in ("--table", "--column"))
@@ -41,7 +41,7 @@ def test_a_table_is_searched(tmp_path, monkeypatch, capsys):
 def test_children_train(monkeypatch, capsys, untraced):
     pytest.importorskip("keras")
     small = ("--epochs", 1, "--filters", 2, "--trials", 2, "--strategy", "random")
-    trials, value, text = best_shared(*small, monkeypatch=monkeypatch, capsys=capsys)
+    trials, value, text = best_of(*small, monkeypatch=monkeypatch, capsys=capsys)
     assert trials == "2"
     assert 0 <= float(value) <= 100
     assert text.count("~") == 6

@@ -89,7 +89,7 @@ def test_the_confirmed_child_is_the_one_that_every_command_takes(confirmed, run)
     """The file is written so that a child that was not the best of the search wins."""
     folder, _ = confirmed
     settings = read_settings(folder)
-    first, second = confirmation.best_shared(read_trials(folder, settings), 2)
+    first, second = confirmation.best_of(read_trials(folder, settings), 2)
     whole = json.loads((folder / FILE).read_text())
     for training in whole["trainings"]:
         training["reward"] = -9.0 if training["trial"] == first.number else first.reward

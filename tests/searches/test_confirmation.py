@@ -9,7 +9,7 @@ from cellwright.search_spaces import CorruptedState
 from cellwright.searches.confirmation import (
     FILE,
     Training,
-    best_shared,
+    best_of,
     read_trainings,
     with_confirmed,
 )
@@ -37,8 +37,8 @@ def numbers(trials):
 def test_the_best_are_those_of_the_highest_rewards_and_each_child_once():
     twice = Trial(5, {"units": 1}, "complete", {"reward": 0.94})
     failed = Trial(6, {"units": 6}, "failed")
-    assert numbers(best_shared([*TRIALS, twice, failed], 3)) == [1, 3, 2]
-    assert numbers(best_shared(TRIALS[:1], 3)) == [0]
+    assert numbers(best_of([*TRIALS, twice, failed], 3)) == [1, 3, 2]
+    assert numbers(best_of(TRIALS[:1], 3)) == [0]
 
 
 def test_the_mean_of_all_trainings_ranks_and_the_first_score_stays():
@@ -51,7 +51,7 @@ def test_the_mean_of_all_trainings_ranks_and_the_first_score_stays():
     assert best.metrics[SPREAD] == pytest.approx(0.02)
     assert best.metrics[TRAININGS] == 3
     assert numbers(ranked(found)) == [2, 3, 1, 0, 4]
-    assert numbers(best_shared(found, 3)) == [1, 3, 2], "the best of the search stay those"
+    assert numbers(best_of(found, 3)) == [1, 3, 2], "the best of the search stay those"
 
 
 def test_a_confirmed_child_stays_before_higher_rewards_that_were_not_confirmed():

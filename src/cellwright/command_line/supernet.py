@@ -12,8 +12,8 @@ from cellwright.plugins import Evaluation
 from cellwright.searches.settings import Settings
 from cellwright.searches.shared import (
     about_strategy,
-    has_scores,
     judge_of,
+    known_scores,
     make_supernet,
     with_scores,
 )
@@ -26,7 +26,7 @@ def score_children(
     here if the search has not begun; see `with_scores` for what is raised."""
     if settings.supernet is None:
         return settings, evaluation
-    if (known := has_scores(folder, settings)) is not None:
+    if (known := known_scores(folder, settings)) is not None:
         return known, replace(evaluation, shared=known.make_shared())
     judge_of(settings, evaluation)  # refused before the training
     if (note := about_strategy(settings)) is not None:

@@ -87,12 +87,12 @@ def with_confirmed(
     was stopped prefers none of them. A child of which a training failed has no mean.
     """
     rewards = _by_trial(trials, trainings)
-    if any(len(rewards[trial.number]) < AGAIN for trial in best_shared(trials, best)):
+    if any(len(rewards[trial.number]) < AGAIN for trial in best_of(trials, best)):
         return list(trials)
     return [_with_metrics(trial, rewards[trial.number]) for trial in trials]
 
 
-def best_shared(trials: Iterable[Trial], number: int) -> list[Trial]:
+def best_of(trials: Iterable[Trial], number: int) -> list[Trial]:
     """The trials of the highest rewards in the search, each child once."""
     found: dict[str, Trial] = {}
     for trial in ranked(_without(trial) for trial in trials):
@@ -130,7 +130,7 @@ def confirm(
         CorruptedState: If it cannot be read.
     """
     trainings = read_trainings(folder)
-    chosen, rewards = best_shared(trials, best), _by_trial(trials, trainings)
+    chosen, rewards = best_of(trials, best), _by_trial(trials, trainings)
     missing = [
         (trial, turn)
         for turn in range(1, AGAIN + 1)

@@ -73,7 +73,7 @@ def check_supernet(settings: Settings) -> None:
         )
 
 
-def has_scores(folder: Path, settings: Settings) -> Settings | None:
+def known_scores(folder: Path, settings: Settings) -> Settings | None:
     """The settings with the scores that the search in ``folder`` began with; None if it has not
     begun."""
     if not (folder / FILE).exists():
