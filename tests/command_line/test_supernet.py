@@ -94,9 +94,9 @@ def test_the_first_trials_train_the_best_by_shared_weights(finished, home, space
     assert len(strategy.prior[0]) == len(settings.shared) <= SCORED
     first, second = ((home / f"printed-{n}").read_text() for n in (3, TRIALS))
     assert "which no child has had in a training of its own" in first
-    assert f"trained for {EPOCHS} epochs" in first
+    assert f"training for {EPOCHS} epochs" in first
     assert "continuing after 3 trials" in second
-    assert "trained for" not in second  # its scores are kept
+    assert "training for" not in second  # its scores are kept
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ def score_children(
     supernet = make_supernet(folder, settings, evaluation)
     begun = supernet.epochs
     console.print(
-        f"supernet: trained for {settings.supernet} epochs, kept in {supernet.folder}"
+        f"supernet: training for {settings.supernet} epochs, kept in {supernet.folder}"
         + (f"; it has had {begun} of them" if begun else ""),
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
