@@ -46,6 +46,7 @@ def read_frame(path: Path) -> FrameFile:
         raise InvalidData("there is no such file")
     try:
         import pandas
+        import pyarrow.feather
         import pyarrow.parquet
     except ImportError as error:
         raise InvalidData(
@@ -53,10 +54,12 @@ def read_frame(path: Path) -> FrameFile:
         ) from error
     with readable(path.suffix[1:]):
         if path.suffix.lower() == ".parquet":
+            checked(pyarrow.parquet.read_table(path))
             frame = pandas.read_parquet(path)
             # Parquet keeps categories of text alone as such; pandas notes the others beside.
             frame = with_declared(frame, pyarrow.parquet.read_schema(path))
         else:
+            checked(pyarrow.feather.read_table(path))
             frame = pandas.read_feather(path)
     if not len(frame):
         raise InvalidData("the table has no rows")
@@ -77,6 +80,17 @@ def readable(kind: str) -> Iterator[None]:
         raise
     except Exception as error:  # a dozen types
         raise InvalidData(f"the file cannot be read as {kind}: {error}") from error
+
+
+def checked(table: Any) -> Any:
+    """A table of pyarrow's whose values have all been looked at: pandas decodes text where it is
+    used, and would fail there if it is no UTF-8.
+
+    Raises:
+        pyarrow.ArrowInvalid: If a value is damaged.
+    """
+    table.validate(full=True)
+    return table
 
 
 def with_declared(frame: Any, schema: Any) -> Any:

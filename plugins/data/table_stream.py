@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.plugins.data.columns import UNUSED, Cells, Reading
-from cellwright.plugins.data.frame_file import readable, with_declared, without_index
+from cellwright.plugins.data.frame_file import checked, readable, with_declared, without_index
 from cellwright.plugins.data.memory import in_words
 from cellwright.plugins.data.npz_stream import Mapped, stamp_of
 from cellwright.plugins.data.part import ArrayRows
@@ -100,7 +100,7 @@ class ParquetFile:
 
     def _frame(self, table: Any) -> tuple[Any, tuple[str, ...]]:
         with readable("parquet"):
-            frame = with_declared(table.to_pandas(), self.file.schema_arrow)
+            frame = with_declared(checked(table).to_pandas(), self.file.schema_arrow)
             return without_index(frame)
 
 

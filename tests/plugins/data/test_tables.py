@@ -389,3 +389,19 @@ def test_whatever_a_damaged_frame_raises_is_named(error: Exception) -> None:
         readable("feather"),
     ):
         raise error
+
+
+@pytest.mark.parametrize(
+    ("ending", "how"), [("feather", {}), ("parquet", {}), ("parquet", {"stream": True})]
+)
+def test_text_that_is_no_utf_8_is_refused(
+    ending: str, how: dict[str, bool], tmp_path: Path
+) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    feather, parquet = (pytest.importorskip(f"pyarrow.{name}") for name in ("feather", "parquet"))
+    damaged = pyarrow.array([b"x\xff", b"y"] * 10, pyarrow.binary()).view(pyarrow.string())
+    columns = {"a": [1.0, 2.0] * 10, "b": damaged, "label": ["p", "q"] * 10}
+    write = feather.write_feather if ending == "feather" else parquet.write_table
+    write(pyarrow.table(columns), str(tmp_path / f"table.{ending}"))
+    with pytest.raises(InvalidData, match=f"the file cannot be read as {ending}: .*UTF8"):
+        load_dataset(tmp_path / f"table.{ending}", label="label", **how)
