@@ -69,6 +69,8 @@ smaller = {smaller}
 sys.argv += smaller.get(sys.argv[1], [])
 if "--schedule" in sys.argv:  # which needs children that differ in their epochs
     sys.argv += ["--epochs", "4"]
+if "--supernet" in sys.argv:
+    sys.argv += ["--supernet", "2", "--shared-trials", "4", "--shared-best", "1"]
 main()
 """
 FEWER = {
