@@ -189,7 +189,7 @@ def about_supernet(trials: Sequence[Trial]) -> str | None:
     return (
         f"supernet: Kendall's tau of the scores by shared weights with those of {len(pairs)} "
         f"children that were then trained is {kendall_tau(pairs):.2f} (1: the same order, 0: "
-        "none)"
+        "none, -1: the opposite one)"
     )
 
 
