@@ -16,14 +16,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from cellwright import (
     Evaluation,
@@ -33,8 +31,9 @@ from cellwright import (
     SearchSpace,
     Supernet,
 )
-from cellwright.plugins import Data, load_dataset
-from cellwright.searches.trial import kendall_tau
+from cellwright.plugins import Data
+from cellwright.plugins.data.dataset import split
+from cellwright.searches.analysis import kendall_tau
 
 SPACES: dict[str, tuple[SearchSpace, dict[str, Any]]] = {
     "nasnet": (NASNetSpace(), {}),
@@ -98,16 +97,17 @@ class Training:
     accuracies: list[float]
 
 
-def load(images: Path, side: int, folder: Path) -> Data:
+def load(images: Path, side: int) -> Data:
     """The images, averaged to ``side`` x ``side`` pixels, and a fifth of them held out."""
     given = np.load(images)
     x = given["x_train"].astype(np.float32) / 255
     x = x[..., None] if x.ndim == 3 else x
-    by = x.shape[1] // side
+    by, left = divmod(x.shape[1], side)
+    if left:
+        raise typer.BadParameter(f"--side {side} does not divide {x.shape[1]} pixels")
     small = x.reshape(len(x), side, by, side, by, x.shape[-1]).mean((2, 4))
-    file = folder / f"{images.stem}_{side}.npz"
-    np.savez(file, x_train=small, y_train=given["y_train"])
-    return load_dataset(file, stream=False)
+    names, y = np.unique(given["y_train"], return_inverse=True)
+    return split(small, y.reshape(-1), tuple(map(str, names)))
 
 
 def read(table: Path) -> tuple[How, list[Training]]:
@@ -137,7 +137,7 @@ def children(
     before, known = read(table)
     if before != how:
         raise typer.BadParameter(f"{table} is of {before}, and not of {how}: give another table")
-    made, data = SPACES[space][0], load(images, side, table.parent)
+    made, data = SPACES[space][0], load(images, side)
     done = {(one.child, one.seed) for one in known}
     for child in range(number):
         params = made.sample(np.random.default_rng(child))
@@ -176,14 +176,14 @@ def rank(
     whole = [ones for ones in both.values() if len(ones) == len(SEEDS)]
     epoch = (after or how.epochs) - 1
     accuracies = np.array([[one.accuracies[epoch] for one in ones] for ones in whole])
-    space, data = SPACES[how.space][0], load(images, how.side, table.parent)
+    space, data = SPACES[how.space][0], load(images, how.side)
     supernet = Supernet(space, data, how.recipe(), options=how.options, paths=paths, folder=folder)
     seconds = float(np.median([one.seconds for ones in whole for one in ones]))
     typer.echo(
         f"{len(whole)} children after {epoch + 1} epochs: accuracy "
         f"{accuracies.mean():.4f} ± {accuracies.mean(1).std():.4f}, {seconds:.0f} s each; tau of "
-        f"the two seeds {_tau(*accuracies.T):.2f}, of the parameters "
-        f"{_tau([ones[0].parameters for ones in whole], accuracies.mean(1)):.2f}"
+        f"the two seeds {kendall_tau(*accuracies.T):.2f}, of the parameters "
+        f"{kendall_tau([ones[0].parameters for ones in whole], accuracies.mean(1)):.2f}"
     )
     typer.echo("| epochs | loss | CPU s | of children | tau | shared accuracy | CPU s a score |")
     typer.echo("|---" * 7 + "|")
@@ -195,16 +195,12 @@ def rank(
         begun = time.process_time()
         scores = [supernet.reward(space.decode(ones[0].choices)) for ones in whole]
         each = (time.process_time() - begun) / len(whole)
-        tau = _tau(scores, accuracies.mean(1))
+        tau = kendall_tau(scores, accuracies.mean(1))
         shared = f"{np.mean(scores):.3f} ± {np.std(scores):.3f}"
         typer.echo(
             f"| {number} | {supernet.losses[-1]:.3f} | {spent:.0f} | {spent / seconds:.1f} | "
             f"{tau:.2f} | {shared} | {each:.2f} |"
         )
-
-
-def _tau(a: Sequence[float] | NDArray[Any], b: Sequence[float] | NDArray[Any]) -> float:
-    return kendall_tau(list(zip(a, b, strict=True)))
 
 
 if __name__ == "__main__":

@@ -143,11 +143,11 @@ class SharedNetwork:
     Args:
         forward: Called as ``forward(way, choices, inputs)``: the network in terms of a `Pass`.
             ``choices`` are int32, (decisions,), as ``space.encode`` gives.
-        decisions: How many choices there are.
+        decisions: How many choices of its own the network has.
         input_shape: Of an example.
         how: Of its layers: epsilon of the normalisations and padding of pools.
-        resolve: Given the choices of a child, (decisions,), returns those by which the network
-            goes, with one and the same choice where a decision has no effect.
+        resolve: Given the choices of a child (`SearchSpace.encode`), returns the network's own,
+            (decisions,), which are equal for equal networks; by default they are the same.
 
     Attributes:
         groups: All slots; see `Group`. Weights and moments of the network are one array for each

@@ -100,7 +100,7 @@ class Slot:
 
     Attributes:
         options: Of a decision's choices, in their order; or one.
-        decision: Position of the decision in ``space.encode``; None where nothing is chosen.
+        decision: Position among the choices of the network; None where nothing is chosen.
         place: In `SharedNetwork.groups`: number of the group, and of the slot in it.
     """
 

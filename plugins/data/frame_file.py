@@ -45,25 +45,20 @@ def read_frame(path: Path) -> FrameFile:
     if not path.is_file():
         raise InvalidData("there is no such file")
     try:
-        import pandas
+        import pandas  # noqa: F401  pyarrow makes frames of it
         import pyarrow.feather
         import pyarrow.parquet
     except ImportError as error:
         raise InvalidData(
             f"{path.suffix} files need pandas and pyarrow: pip install 'cellwright[tables]'"
         ) from error
+    parquet = path.suffix.lower() == ".parquet"
+    read = pyarrow.parquet.read_table if parquet else pyarrow.feather.read_table
     with readable(path.suffix[1:]):
-        if path.suffix.lower() == ".parquet":
-            checked(pyarrow.parquet.read_table(path))
-            frame = pandas.read_parquet(path)
-            # Parquet keeps categories of text alone as such; pandas notes the others beside.
-            frame = with_declared(frame, pyarrow.parquet.read_schema(path))
-        else:
-            checked(pyarrow.feather.read_table(path))
-            frame = pandas.read_feather(path)
+        table = read(path)
+        frame, notes = frame_of(table, table.schema)
     if not len(frame):
         raise InvalidData("the table has no rows")
-    frame, notes = without_index(frame)
     return FrameFile(frame, notes)
 
 
@@ -82,26 +77,25 @@ def readable(kind: str) -> Iterator[None]:
         raise InvalidData(f"the file cannot be read as {kind}: {error}") from error
 
 
-def checked(table: Any) -> Any:
-    """A table of pyarrow's whose values have all been looked at: pandas decodes text where it is
-    used, and would fail there if it is no UTF-8.
+def frame_of(table: Any, schema: Any) -> tuple[Any, tuple[str, ...]]:
+    """A table of pyarrow's as a data frame, and notes on it.
+
+    All values are looked at here: pandas decodes text where it is used, and would fail there if it
+    is no UTF-8.
+
+    Args:
+        table: The file, or columns or rows of it.
+        schema: Of the file. Parquet keeps categories of text alone as such; pandas notes the
+            others in it. An index that has a name becomes a column, which a note says.
 
     Raises:
         pyarrow.ArrowInvalid: If a value is damaged.
     """
     table.validate(full=True)
-    return table
-
-
-def with_declared(frame: Any, schema: Any) -> Any:
-    """A frame with the categories that pandas has noted in the schema of its Parquet file."""
+    frame = table.to_pandas()
     noted = schema.pandas_metadata or {"columns": []}
     declared = [c["name"] for c in noted["columns"] if c["pandas_type"] == "categorical"]
-    return frame.astype({name: "category" for name in declared if name in frame.columns})
-
-
-def without_index(frame: Any) -> tuple[Any, tuple[str, ...]]:
-    """A frame whose index is a column if it has a name, and the note that says so."""
+    frame = frame.astype({name: "category" for name in declared if name in frame.columns})
     if all(name is None for name in frame.index.names):
         return frame, ()
     note = "the index of the data frame that was written has a name, and is a column"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.plugins.data.columns import UNUSED, Cells, Reading
-from cellwright.plugins.data.frame_file import checked, readable, with_declared, without_index
+from cellwright.plugins.data.frame_file import frame_of, readable
 from cellwright.plugins.data.memory import in_words
 from cellwright.plugins.data.npz_stream import Mapped, stamp_of
 from cellwright.plugins.data.part import ArrayRows
@@ -100,8 +100,7 @@ class ParquetFile:
 
     def _frame(self, table: Any) -> tuple[Any, tuple[str, ...]]:
         with readable("parquet"):
-            frame = with_declared(checked(table).to_pandas(), self.file.schema_arrow)
-            return without_index(frame)
+            return frame_of(table, self.file.schema_arrow)
 
 
 def bytes_of_table(path: Path) -> int:

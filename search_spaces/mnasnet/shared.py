@@ -7,9 +7,8 @@ Cai et al. 2020, section 3.2, though no channel is sorted).
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import keras
@@ -79,7 +78,7 @@ def shared_network(
     widest = [genotype([min(n, count - 1) for count in choices]) for n in range(max(choices))]
     ends, activation = widest[0], widest[0].activation
     places = _places(widest)
-    root = Context("", None)
+    known = [_kind(block) for block in kinds]
 
     def forward(way: Pass, given: Tensor, images: Tensor) -> Tensor:
         x = way.fixed(
@@ -103,7 +102,7 @@ def shared_network(
         found = genotype(child.tolist())
         inputs, told = found.stem, []
         for number, block in enumerate(found.blocks, start=1):
-            option = [_kind(one) for one in kinds].index(_kind(block))
+            option = known.index(_kind(block))
             for layer in range(1, _layers(widest, number) + 1):
                 if layer > block.layers:
                     told += [len(kinds), inputs, inputs, 0]
@@ -114,7 +113,7 @@ def shared_network(
                 inputs = block.filters
         return np.array(told, np.int32)
 
-    return SharedNetwork(forward, 4 * len(places), input_shape, root, resolve=resolve)
+    return SharedNetwork(forward, 4 * len(places), input_shape, Context("", None), resolve=resolve)
 
 
 def _kind(block: MnasBlock) -> tuple[str, int, float, float]:
@@ -225,25 +224,3 @@ def _first(x: Tensor, count: Tensor) -> Tensor:
     channels."""
     channels = keras.ops.arange(x.shape[-1], dtype="float32")
     return x * keras.ops.cast(keras.ops.less(channels, count), "float32")[:, None, None, :]
-
-
-def kinds_of(example: MnasBlock, choices: Sequence[Sequence[object]]) -> list[MnasBlock]:
-    """The blocks that all combinations of convolutions, kernels and squeezes make.
-
-    Args:
-        example: What else they are.
-        choices: Of the convolution, as ``"mbconv_6"``, the kernel and the squeeze.
-    """
-    made = []
-    for convolution, kernel, squeeze in itertools.product(*choices):
-        name, _, expansion = str(convolution).partition("_")
-        made.append(
-            replace(
-                example,
-                convolution=name,
-                expansion=int(expansion or 1),
-                kernel=int(str(kernel)),
-                squeeze=float(str(squeeze)),
-            )
-        )
-    return made

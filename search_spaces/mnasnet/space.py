@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ class MnasNetSpace(BlocksSpace):
         Raises:
             UnbuildableChild: If an option is out of range, or ``pixels`` are given.
         """
-        from cellwright.search_spaces.mnasnet.shared import kinds_of, shared_network
+        from cellwright.search_spaces.mnasnet.shared import shared_network
 
         check_task(input_shape, classes)
         if options.get("pixels") is not None:
@@ -103,8 +104,12 @@ class MnasNetSpace(BlocksSpace):
             return found.scaled(found.width_of(width, filters), depth)
 
         counts = [len(decision.choices) for decision in self.decisions]
-        example = genotype([0] * len(counts)).blocks[0]
-        kinds = kinds_of(example, [CHOICES[part] for part in ("convolution", "kernel", "squeeze")])
+        # The first three decisions are the convolution, the kernel and the squeeze of a block.
+        first, others = counts[:3], [0] * (len(counts) - 3)
+        kinds = [
+            genotype([*chosen, *others]).blocks[0]
+            for chosen in itertools.product(*map(range, first))
+        ]
         stride = options.get("stem_stride", 2)
         return shared_network(genotype, counts, kinds, input_shape, classes, stride)
 

@@ -52,6 +52,19 @@ def run(cellwright):
 
 
 @pytest.fixture
+def importable(monkeypatch):
+    """A function that lets the modules of a folder be found here, and by the trials of other
+    hosts."""
+
+    def find(home):
+        monkeypatch.syspath_prepend(str(home))
+        path = os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])
+        monkeypatch.setenv("PYTHONPATH", path)
+
+    return find
+
+
+@pytest.fixture
 def command(tmp_path, monkeypatch, capsys):
     """A function that runs a command of ``cellwright`` in an empty folder: its exit status, what it
     printed, its error."""

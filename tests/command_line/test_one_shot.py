@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -47,11 +46,8 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture
-def space(home, monkeypatch):
-    """The space is found here, and by NNI's trials."""
-    monkeypatch.syspath_prepend(str(home))
-    path = os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])
-    monkeypatch.setenv("PYTHONPATH", path)
+def space(home, importable):
+    importable(home)
 
 
 def table(folder):

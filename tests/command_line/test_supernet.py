@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -18,9 +17,10 @@ import pytest
 from cellwright.command_line.options import settings_of
 from cellwright.plugins.supernet import SharedScore, SharedScores, best_shared
 from cellwright.search_spaces import CellwrightError, CorruptedState, NASNetSpace
+from cellwright.searches.checks import check_settings
 from cellwright.searches.folder import read_settings
 from cellwright.searches.settings import KeptScore
-from cellwright.searches.shared import about_strategy, check_supernet, judge_of
+from cellwright.searches.shared import about_strategy, judge_of
 from cellwright.searches.trial import Trial, about_supernet
 
 pytest.importorskip("keras")
@@ -53,11 +53,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def space(home, monkeypatch):
-    """The space is found here, and by the trials of other hosts."""
-    monkeypatch.syspath_prepend(str(home))
-    path = os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])
-    monkeypatch.setenv("PYTHONPATH", path)
+def space(home, importable):
+    importable(home)
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -177,7 +174,7 @@ def test_scores_are_looked_up_and_the_best_come_first():
 def test_what_does_not_go_with_a_supernet_is_refused(changes, told):
     settings = replace(settings_of(supernet=5, shared_best=3), **changes)
     with pytest.raises(CellwrightError, match=told):
-        check_supernet(settings)
+        check_settings(settings)
 
 
 def test_a_limit_and_a_reward_must_be_known_without_a_training():

@@ -28,7 +28,7 @@ def score_children(
         return settings, evaluation
     if (known := known_scores(folder, settings)) is not None:
         return known, replace(evaluation, shared=known.make_shared())
-    judge_of(settings, evaluation)  # refused before the training
+    judge = judge_of(settings, evaluation)  # refused before the training
     if (note := about_strategy(settings)) is not None:
         console.print(f"supernet: {note}", highlight=False, markup=False, soft_wrap=True)
     supernet = make_supernet(folder, settings, evaluation)
@@ -60,7 +60,7 @@ def score_children(
                 progress.start_task(scoring)
             progress.update(scoring, total=of, completed=child + 1, told=told)
 
-        settings = with_scores(settings, evaluation, supernet, on_epoch, on_child)
+        settings = with_scores(settings, evaluation, supernet, on_epoch, on_child, judge)
     told = f"supernet: loss {supernet.losses[-1]:.4f}; the best reward by shared weights is "
     told += f"{settings.shared[0].reward:.4f}, which no child has had in a training of its own"
     if settings.shared_first:

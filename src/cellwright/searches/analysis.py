@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -184,6 +185,20 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float |
     if len(first) < 3 or min(np.ptp(first), np.ptp(second)) == 0:
         return None
     return float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
+
+
+def kendall_tau(first: Sequence[float], second: Sequence[float]) -> float:
+    """How alike two numbers order things (Kendall 1938): the share of pairs of them that both put
+    in the same order, less the share that they put in the opposite one; ties count for neither.
+
+    Args:
+        first, second: Both numbers of each of at least two things.
+    """
+    order = [
+        float(np.sign(a - c) * np.sign(b - d))
+        for (a, b), (c, d) in itertools.combinations(zip(first, second, strict=True), 2)
+    ]
+    return sum(order) / len(order)
 
 
 def _ranks(values: Sequence[float]) -> Array:

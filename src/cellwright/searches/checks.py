@@ -6,9 +6,10 @@ No framework is imported here, so that a mistake costs a second and not the star
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from cellwright.plugins import Data
 from cellwright.plugins.data.image_file import COLORS, FITS, read_size
@@ -32,7 +33,6 @@ from cellwright.searches.hosts import HOSTS, driver_of
 from cellwright.searches.prediction import check_prediction
 from cellwright.searches.reward import check_reward, read_reward
 from cellwright.searches.settings import OF_RECIPE, Settings, check_objectives
-from cellwright.searches.shared import check_supernet
 
 _LEARNING_RATE = 1e-3  # the default of --learning-rate, which --tune may then search
 
@@ -80,7 +80,7 @@ def check_settings(settings: Settings) -> None:
     if settings.reward is not None:
         _check_reward(settings)
     _check_confirm(settings)
-    check_supernet(settings)
+    _check_supernet(settings)
     check_objectives(settings)
     require(HOSTS[settings.host].package, f"--host {settings.host}")
     require("keras", "a child network")
@@ -237,11 +237,51 @@ def _check_confirm(settings: Settings) -> None:
         "--schedule pbt": settings.schedule == "pbt"
         and "its children go on from others' weights, and cannot be trained again",
     }
+    _refuse_beside(f"--confirm {settings.confirm}", reasons)
+
+
+def _check_supernet(settings: Settings) -> None:
+    """Refuse what does not go with shared weights."""
+    others = {
+        "--supernet-folder": settings.supernet_folder,
+        "--shared-trials": settings.shared_trials,
+        "--shared-best": settings.shared_best,
+    }
+    if settings.supernet is None:
+        for option, value in others.items():
+            if value is not None:
+                raise CellwrightError(
+                    f"{option} {value} is for a search with --supernet EPOCHS: give it too, or "
+                    f"leave {option} out"
+                )
+        return
+    reasons = {
+        "--tune": settings.tune
+        and "its weights are trained by one recipe, and hyperparameters are another for each child",
+        "--objectives": settings.objectives
+        and "what it says of a child is its accuracy alone; --limit and --target-ms weigh a cost",
+        "--one-shot": settings.one_shot and "both share weights between children",
+        "--after": settings.after and "both give the strategy something to learn from",
+        "--patience": settings.patience is not None and "it is trained for so many epochs",
+        "--precision": settings.precision is not None and "it is trained in float32",
+        "--devices": settings.devices is not None and "it is trained on one device",
+        "--weights": settings.weights is not None and "it begins with fresh weights",
+        "--schedule pbt": settings.schedule == "pbt"
+        and "a population searches hyperparameters, and they are another for each child",
+    }
+    _refuse_beside(f"--supernet {settings.supernet}", reasons)
+    if settings.shared_best is not None and settings.shared_best > settings.trials:
+        raise CellwrightError(
+            f"--shared-best {settings.shared_best} is more than --trials {settings.trials}: these "
+            "are the first trials of the search"
+        )
+
+
+def _refuse_beside(given: str, reasons: Mapping[str, Any]) -> None:
+    """Refuse the first option that has a reason why it does not go with what is ``given``."""
     for option, reason in reasons.items():
         if reason:
-            raise CellwrightError(
-                f"--confirm {settings.confirm} and {option}: {reason}. Leave one of the two out"
-            )
+            raise CellwrightError(f"{given} and {option}: {reason}. Leave one of the two out")
 
 
 def _check_source(settings: Settings) -> None:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from cellwright.plugins import Evaluation, make_strategy
+from cellwright.plugins import Evaluation, SharedScore, Supernet, make_strategy
 from cellwright.plugins.metrics import PREDICTED
 from cellwright.plugins.registry import takes
 from cellwright.plugins.scoring.rewards import usual_reward
+from cellwright.plugins.supernet.search import Judge, best_shared, search_shared
 from cellwright.search_spaces import CellwrightError, ChildFailed, Params
 from cellwright.search_spaces.piece_costs import PieceCosts
+from cellwright.searches.computed import counted
 from cellwright.searches.folder import read_settings
 from cellwright.searches.settings import FILE, KeptScore, Settings
-
-if TYPE_CHECKING:
-    from cellwright.plugins import Supernet
-    from cellwright.plugins.supernet import SharedScore
 
 FOLDER = "supernet"  # in that of the search
 TRIALS = 1000  # children that are scored, by default
@@ -26,51 +23,6 @@ _KEPT = 200  # scores from which a strategy learns: to so many a predictor is fi
 
 OnEpoch = Callable[[int, int, float], None]
 OnChild = Callable[[int, int, float | None], None]
-
-
-def check_supernet(settings: Settings) -> None:
-    """Refuse what does not go with shared weights.
-
-    Raises:
-        CellwrightError: Naming the two options.
-    """
-    others = {
-        "--supernet-folder": settings.supernet_folder,
-        "--shared-trials": settings.shared_trials,
-        "--shared-best": settings.shared_best,
-    }
-    if settings.supernet is None:
-        for option, value in others.items():
-            if value is not None:
-                raise CellwrightError(
-                    f"{option} {value} is for a search with --supernet EPOCHS: give it too, or "
-                    f"leave {option} out"
-                )
-        return
-    reasons = {
-        "--tune": settings.tune
-        and "its weights are trained by one recipe, and hyperparameters are another for each child",
-        "--objectives": settings.objectives
-        and "what it says of a child is its accuracy alone; --limit and --target-ms weigh a cost",
-        "--one-shot": settings.one_shot and "both share weights between children",
-        "--after": settings.after and "both give the strategy something to learn from",
-        "--patience": settings.patience is not None and "it is trained for so many epochs",
-        "--precision": settings.precision is not None and "it is trained in float32",
-        "--devices": settings.devices is not None and "it is trained on one device",
-        "--weights": settings.weights is not None and "it begins with fresh weights",
-        "--schedule pbt": settings.schedule == "pbt"
-        and "a population searches hyperparameters, and they are another for each child",
-    }
-    for option, reason in reasons.items():
-        if reason:
-            raise CellwrightError(
-                f"--supernet {settings.supernet} and {option}: {reason}. Leave one of the two out"
-            )
-    if settings.shared_best is not None and settings.shared_best > settings.trials:
-        raise CellwrightError(
-            f"--shared-best {settings.shared_best} is more than --trials {settings.trials}: these "
-            "are the first trials of the search"
-        )
 
 
 def known_scores(folder: Path, settings: Settings) -> Settings | None:
@@ -89,8 +41,6 @@ def make_supernet(folder: Path, settings: Settings, evaluation: Evaluation) -> S
         UnbuildableChild, ValueError: If there is none for such a space, data or recipe.
         CorruptedState: If its folder holds another one.
     """
-    from cellwright.plugins import Supernet
-
     kept = folder / FOLDER if settings.supernet_folder is None else Path(settings.supernet_folder)
     recipe = settings.make_recipe()
     return Supernet(
@@ -109,6 +59,7 @@ def with_scores(
     supernet: Supernet,
     on_epoch: OnEpoch,
     on_child: OnChild,
+    judge: Judge,
 ) -> Settings:
     """The settings with what a supernet says of the children that its own search proposed.
 
@@ -118,16 +69,13 @@ def with_scores(
         supernet: Trained here for as many epochs as it lacks.
         on_epoch: Called with an epoch from 0, how many there are, and the mean training loss.
         on_child: Called with a child from 0, how many there are, and its reward.
+        judge: From `judge_of`.
 
     Raises:
-        CellwrightError: If the reward or the limit needs what is measured of a trained child, or no
-            child is within the limit.
+        CellwrightError: If no child is within the limit.
         ChildFailed: If a loss is not finite.
         KeyboardInterrupt: After a batch or a child, if a signal was held back.
     """
-    from cellwright.plugins.supernet import best_shared, search_shared
-
-    judge = judge_of(settings, evaluation)
     assert settings.supernet is not None
     epochs, number = settings.supernet, settings.shared_trials or TRIALS
     supernet.train(epochs, lambda epoch, loss: on_epoch(epoch, epochs, loss))
@@ -151,8 +99,6 @@ def with_scores(
 def kept_of(found: list[SharedScore], evaluation: Evaluation) -> list[KeptScore]:
     """What is kept of a search on shared weights: the best children, and as many of the first ones,
     so that a strategy learns from others, too. The best one is the first."""
-    from cellwright.plugins.supernet import best_shared
-
     best = best_shared(found, _KEPT // 2)
     chosen = {id(one) for one in best}
     others = [one for one in found if id(one) not in chosen and one.reward is not None]
@@ -164,15 +110,17 @@ def kept_of(found: list[SharedScore], evaluation: Evaluation) -> list[KeptScore]
     ]
 
 
-def judge_of(settings: Settings, evaluation: Evaluation) -> Callable[[Params, float], float | None]:
+def judge_of(settings: Settings, evaluation: Evaluation) -> Judge:
     """What a shared score is worth, with the reward and the limit of the search.
 
     Raises:
-        CellwrightError: See `with_scores`.
+        CellwrightError: If the reward or the limit needs what is measured of a built or trained
+            child.
     """
     reward = evaluation.reward or usual_reward(evaluation.data.classes)
     limit, predictor = evaluation.limit, evaluation.predictor
-    costs = _computed(settings, evaluation)
+    weighs = evaluation.limit is not None or evaluation.reward is not None
+    costs = _computed(settings, evaluation) if weighs else {}
 
     def judge(params: Params, score: float) -> float | None:
         known = {name: float(cost(params)) for name, cost in costs.items()}
@@ -205,8 +153,6 @@ def judge_of(settings: Settings, evaluation: Evaluation) -> Callable[[Params, fl
 
 def _computed(settings: Settings, evaluation: Evaluation) -> dict[str, PieceCosts]:
     """What is counted of a child before it is built."""
-    from cellwright.searches.computed import counted
-
     if not evaluation.space.has_pieces:
         return {}
     data = evaluation.data

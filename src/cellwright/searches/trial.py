@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-
-import numpy as np
 
 from cellwright.plugins.metrics import (
     CONFIRMED,
@@ -26,6 +23,7 @@ from cellwright.plugins.metrics import (
 )
 from cellwright.plugins.scoring.evaluation import Evaluation
 from cellwright.search_spaces import Params, SearchSpace
+from cellwright.searches.analysis import kendall_tau
 
 # By a metric's name, its points (epoch, value), in the order of epochs.
 Curves = Mapping[str, Sequence[tuple[float, float]]]
@@ -178,30 +176,17 @@ def about_shared_weights(trials: Sequence[Trial]) -> str | None:
 
 def about_supernet(trials: Sequence[Trial]) -> str | None:
     """How well the scores of a supernet rank the children that were trained after them."""
-    pairs = [
+    scores = [
         (trial.metrics[shared], trial.metrics[own])
         for trial in trials
         for shared, own in ((SHARED_ACCURACY, "val_accuracy"), (SHARED_MSE, "val_loss"))
         if trial.state == "complete" and shared in trial.metrics and own in trial.metrics
     ]
-    if len(pairs) < _LEAST_RANKED:
+    if len(scores) < _LEAST_RANKED:
         return None
+    tau = kendall_tau(*zip(*scores, strict=True))
     return (
-        f"supernet: Kendall's tau of the scores by shared weights with those of {len(pairs)} "
-        f"children that were then trained is {kendall_tau(pairs):.2f} (1: the same order, 0: "
+        f"supernet: Kendall's tau of the scores by shared weights with those of {len(scores)} "
+        f"children that were then trained is {tau:.2f} (1: the same order, 0: "
         "none, -1: the opposite one)"
     )
-
-
-def kendall_tau(pairs: Sequence[tuple[float, float]]) -> float:
-    """How alike two numbers order things (Kendall 1938): the share of pairs of them that both put
-    in the same order, less the share that they put in the opposite one; ties count for neither.
-
-    Args:
-        pairs: Both numbers of each of at least two things.
-    """
-    order = [
-        float(np.sign(a - c) * np.sign(b - d))
-        for (a, b), (c, d) in itertools.combinations(pairs, 2)
-    ]
-    return sum(order) / len(order)

@@ -28,7 +28,7 @@ SPACES = {
         hierarchical=True,
         skeleton=Skeleton.book(filters=4, reductions=1),
     ),
-    "sequences": MLPSpace(nodes=(4, 8, 16), length=4),
+    "sequences": MLPSpace(nodes=(8, 12, 16), activations=("relu", "tanh"), length=4),
     "blocks": MnasNetSpace(layers=(1, 2), filters=(8, 12), strides=(1, 2), stem=8, head=16),
 }
 
@@ -49,7 +49,7 @@ def differences(space: SearchSpace, children: int) -> list[float]:
         rows = network.rows(tables, choices)
         _, moments = measured(rows, choices, x)
         wanted = predicted(rows, moments, choices, x)
-        assert wanted.std() > 0.001, "the outputs are all alike, and compare nothing"
+        assert wanted.std() > 0.01, "the outputs are all alike, and compare nothing"
         child = space.build(params, SHAPE, CLASSES, seed=1)
         weights = network.by_layer(choices.tolist(), rows, moments)
         for layer in child.layers:
