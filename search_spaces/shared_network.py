@@ -63,7 +63,8 @@ class Pass:
             name: Of the slot.
             decision: See `Slot`.
             index: Which part: the first variants of all options, then their second ones.
-            options: The prefix of each one's layers' names, and the builders of its variants.
+            options: The prefix of each one's layers' names, and the builders of its variants; the
+                same builder again is the same variant, which is made once.
             key: Equal for slots whose options are the same but for that prefix.
             inputs: Of each part.
         """
@@ -82,11 +83,15 @@ class Pass:
         known = (self._given is None, *map(id, parts))
         if known not in self._functions:
             width = max(part.moments for part in parts)
-            made = [partial(_apply, part, width, self._given is None) for part in parts]
+            apart = list(dict.fromkeys(parts))
+            made = [partial(_apply, part, width, self._given is None) for part in apart]
+            which = np.array([apart.index(part) for part in parts], np.int32)
 
             def switch(index: Tensor, *operands: Tensor) -> Any:
                 if len(made) == 1:
                     return made[0](*operands)
+                if len(apart) < len(parts):
+                    index = keras.ops.take(which, index)
                 return keras.ops.switch(index, made, *operands)
 
             self._functions[known] = self._traced(switch)
@@ -124,8 +129,8 @@ class _Recording(Pass):
         made = []
         for number, (prefix, variants) in enumerate(options):
             parts = []
-            for variant, build in enumerate(variants):
-                known = (key, number, variant, *shapes)
+            for build in variants:
+                known = (key, number, variants.index(build), *shapes)
                 if known not in self._made:
                     self._made[known] = Part(build, self.how.inside(prefix), shapes)
                 parts.append(self._made[known])
@@ -148,6 +153,8 @@ class SharedNetwork:
         how: Of its layers: epsilon of the normalisations and padding of pools.
         resolve: Given the choices of a child (`SearchSpace.encode`), returns the network's own,
             (decisions,), which are equal for equal networks; by default they are the same.
+        channels: Given the choices of a child, returns, by the names of its layers, which channels
+            of the shared layer's input are its own; of layers that are not named the leading ones.
 
     Attributes:
         groups: All slots; see `Group`. Weights and moments of the network are one array for each
@@ -166,8 +173,9 @@ class SharedNetwork:
         how: Context,
         *,
         resolve: Callable[[NDArray[np.int32]], NDArray[np.int32]] = lambda choices: choices,
+        channels: Callable[[Sequence[int]], Mapping[str, Sequence[int]]] = lambda choices: {},
     ) -> None:
-        self.forward, self.resolve = forward, resolve
+        self.forward, self.resolve, self.channels = forward, resolve, channels
         self._functions: dict[Hashable, Function] = {}
         recording = _Recording(replace(how, momentum=0.0))
         forward(recording, np.zeros(decisions, "int32"), keras.KerasTensor((None, *input_shape)))
@@ -251,4 +259,7 @@ class SharedNetwork:
             found |= option.part.by_layer(
                 option.prefix, rows[group][number], moments[group][number]
             )
+        for name, own in self.channels(choices).items():
+            if name in found:
+                found[name][0] = found[name][0].take(own, axis=-2)  # (..., inputs, outputs)
         return found

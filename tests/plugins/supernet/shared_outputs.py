@@ -28,6 +28,19 @@ SPACES = {
         hierarchical=True,
         skeleton=Skeleton.book(filters=4, reductions=1),
     ),
+    "wide": NASNetSpace.wide(blocks=2, skeleton=Skeleton.book(filters=4, reductions=1)),
+    "published": NASNetSpace.published(skeleton=Skeleton.cifar(2, 4, reductions=1)),
+    "narrow stem": NASNetSpace.published(
+        blocks=2, skeleton=Skeleton.cifar(1, 4, reductions=1, stem_filters=2)
+    ),
+    "amoebanet": NASNetSpace.amoebanet(skeleton=Skeleton.cifar(2, 4, reductions=2)),
+    "repaired": NASNetSpace.published(repair=True, blocks=3, skeleton=Skeleton.cifar(1, 4)),
+    "imagenet": NASNetSpace.amoebanet(
+        blocks=3, operation_set="enas", skeleton=Skeleton.imagenet_large(1, 8, reductions=1)
+    ),
+    "pnasnet": NASNetSpace.published(
+        blocks=2, operation_set="enas", combinations=("concat",), skeleton=Skeleton.pnasnet(2, 4)
+    ),
     "sequences": MLPSpace(nodes=(8, 12, 16), activations=("relu", "tanh"), length=4),
     "blocks": MnasNetSpace(layers=(1, 2), filters=(8, 12), strides=(1, 2), stem=8, head=16),
 }
@@ -36,12 +49,14 @@ SPACES = {
 def differences(space: SearchSpace, children: int) -> list[float]:
     """Of each random child: the largest difference between its outputs, once it has the shared
     weights, and the supernet's."""
-    network = space.shared_network(SHAPE, CLASSES)
+    side = max(SHAPE[0], getattr(getattr(space, "skeleton", None), "least_size", 0))
+    shape = (side, side, 1)
+    network = space.shared_network(shape, CLASSES)
     network.traced = traced
     measured = compiled(lambda rows, choices, x: network(choices, x, rows))
     predicted = compiled(lambda rows, moments, choices, x: network(choices, x, rows, moments)[0])
     tables = network.initial(0)
-    x = np.random.default_rng(0).random((16, *SHAPE), dtype=np.float32)
+    x = np.random.default_rng(0).random((16, *shape), dtype=np.float32)
     found = []
     for number in range(children):
         params = space.sample(np.random.default_rng(number))
@@ -50,7 +65,7 @@ def differences(space: SearchSpace, children: int) -> list[float]:
         _, moments = measured(rows, choices, x)
         wanted = predicted(rows, moments, choices, x)
         assert wanted.std() > 0.01, "the outputs are all alike, and compare nothing"
-        child = space.build(params, SHAPE, CLASSES, seed=1)
+        child = space.build(params, shape, CLASSES, seed=1)
         weights = network.by_layer(choices.tolist(), rows, moments)
         for layer in child.layers:
             if layer.weights:

@@ -13,7 +13,7 @@ from types import ModuleType
 import keras
 import pytest
 
-from cellwright.search_spaces import NASNetSpace
+from cellwright.search_spaces import NASNetSpace, register_operation
 from cellwright.search_spaces.errors import UnbuildableChild
 
 SCRIPT = Path(__file__).with_name("shared_outputs.py")
@@ -41,6 +41,13 @@ def script() -> ModuleType:
                 "blocks",
                 "book",
                 "darts",
+                "wide",
+                "published",
+                "narrow stem",
+                "amoebanet",
+                "repaired",
+                "imagenet",
+                "pnasnet",
                 "published operations",
                 "blocks that read blocks",
             )
@@ -55,12 +62,13 @@ def test_a_child_with_the_shared_weights_computes_the_same(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["small", "wide"])
 @pytest.mark.parametrize("backend", ["torch", "jax"])
-def test_it_does_so_on_other_backends(backend: str) -> None:
+def test_it_does_so_on_other_backends(backend: str, name: str) -> None:
     if importlib.util.find_spec(backend) is None or backend == keras.backend.backend():
         pytest.skip(f"{backend} is not installed, or is this process's")
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "small", "10"],
+        [sys.executable, str(SCRIPT), name, "10"],
         env={**os.environ, "KERAS_BACKEND": backend, **(JAX if backend == "jax" else {})},
         capture_output=True,
         text=True,
@@ -72,13 +80,8 @@ def test_it_does_so_on_other_backends(backend: str) -> None:
     assert max(found) < 1e-5, found
 
 
-@pytest.mark.parametrize(
-    ("space", "said"),
-    [
-        (NASNetSpace.published(), "concatenation='all'.*repair=True.*book, darts"),
-        (NASNetSpace.wide(), "repair=True or combinations"),
-    ],
-)
-def test_a_space_whose_states_differ_in_width_is_refused(space: NASNetSpace, said: str) -> None:
-    with pytest.raises(UnbuildableChild, match=said):
+def test_operations_of_ones_own_are_refused() -> None:
+    register_operation("mine", lambda x, filters, stride, at: x)
+    space = NASNetSpace(operations=("sep_3x3", "mine"))
+    with pytest.raises(UnbuildableChild, match=r"set book alone, and \['mine'\] are your own"):
         space.shared_network((8, 8, 1), 10)
