@@ -10,6 +10,7 @@ import numpy as np
 
 from cellwright.plugins.data.data import Data
 from cellwright.plugins.data.dataset import Dataset
+from cellwright.plugins.data.part import ArrayRows
 from cellwright.plugins.files import exclusive_lock
 from cellwright.plugins.interrupts import check
 from cellwright.plugins.supernet.paths import PATHS, drawn
@@ -51,6 +52,8 @@ class Supernet:
         folder: Where it is kept after every epoch, and taken up from; None keeps it in memory.
         recalibration: Batches of the training part, at least 1, over which the means and variances
             of a child's normalisations are taken before it is scored.
+        examples: Of the validation part, on which a child is scored: at least 1, drawn once by
+            ``seed``, the same ones for all children. None are all of them.
 
     Raises:
         TypeError, ValueError: If an argument is of the wrong kind or out of range.
@@ -69,6 +72,7 @@ class Supernet:
         seed: int = 0,
         folder: str | Path | None = None,
         recalibration: int = 2,
+        examples: int | None = None,
     ) -> None:
         from cellwright.plugins.supernet.compiled import compiled, traced, with_gradients
         from cellwright.plugins.training.fused import fuse_normalisation
@@ -77,6 +81,8 @@ class Supernet:
         check_kind("data", data, Data, "a Dataset of arrays")
         check_integer("seed", seed, 0)
         check_integer("recalibration", recalibration, 1)
+        if examples is not None:
+            check_integer("examples", examples, 1)
         if folder is not None:
             check_path("folder", folder)
         if not isinstance(paths, str) or paths not in PATHS:
@@ -86,6 +92,7 @@ class Supernet:
         check_kind("recipe", self.recipe, Recipe, "a Recipe, or None")
         self.options = dict(options or {})
         self.data = _checked(data, self.recipe)
+        self._held_out = _drawn(self.data.held_out, examples, seed)
         self.folder = None if folder is None else Path(folder)
         self._network = space.shared_network(data.input_shape, data.classes, **self.options)
         self._network.traced = traced
@@ -204,7 +211,7 @@ class Supernet:
             InvalidArchitecture: If ``params`` is no point of the space.
             ValueError: If nothing is held out, or the supernet has not been trained.
         """
-        held_out = self.data.held_out
+        held_out = self._held_out
         if held_out is None:
             raise ValueError("nothing is held out: give data with a validation part")
         if not self.epochs:
@@ -274,6 +281,14 @@ class Supernet:
             "paths": self.paths,
             "seed": self.seed,
         }
+
+
+def _drawn(part: ArrayRows | None, number: int | None, seed: int) -> ArrayRows | None:
+    """``number`` of the examples of ``part``; all of them if there are no more."""
+    if part is None or number is None or number >= part.number:
+        return part
+    chosen = np.random.default_rng(seed).permutation(part.number)[:number]
+    return ArrayRows(*part.take(np.sort(chosen)))
 
 
 def _checked(data: Data, recipe: Recipe) -> Dataset:

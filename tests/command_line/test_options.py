@@ -64,7 +64,8 @@ def test_every_option_reaches_its_setting(capsys):
     shared = settings_of(supernet=9, shared_trials=8, shared_best=7, supernet_folder=Path("s"))
     assert (shared.supernet, shared.shared_trials, shared.shared_best) == (9, 8, 7)
     assert shared.supernet_folder == str(Path("s").resolve())
+    assert settings_of(supernet=9, shared_examples=6).shared_examples == 6
     # The first is tested in tests/searches/test_prediction.py.
     tested = {"predict", "strategy_arg", "population", "step", "start", "after"}
-    tested |= {"supernet", "supernet_folder", "shared_trials", "shared_best"}
+    tested |= {"supernet", "supernet_folder", "shared_trials", "shared_best", "shared_examples"}
     assert options - settings_of_given - others.keys() == tested

@@ -42,6 +42,8 @@ SEARCH = [
     (["--shared-trials", "0"], "--shared-trials"),
     (["--shared-best", "3"], "--shared-best 3 is for a search with --supernet EPOCHS"),
     (["--shared-best", "-1"], "--shared-best"),
+    (["--shared-examples", "0"], "--shared-examples"),
+    (["--shared-examples", "9"], "--shared-examples 9 is for a search with --supernet EPOCHS"),
     (["--confirm", "3", "--one-shot"], "--confirm 3 and --one-shot: its children begin"),
     (["--confirm", "3", "--schedule", "pbt", "--tune", "learning_rate=1e-4..1e-2:log"],
      "--confirm 3 and --schedule pbt: its children go on"),

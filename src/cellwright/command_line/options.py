@@ -469,6 +469,16 @@ def settings_of(
             help="Of them, how many the first trials train from scratch; 10 by default.",
         ),
     ] = None,
+    shared_examples: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=_SUPERNET,
+            metavar="N",
+            help="Examples of the validation part on which each is scored, all by default: fewer "
+            "cost less, and say less.",
+        ),
+    ] = None,
 ) -> Settings:
     """The settings that these options make, with the host still to be set.
 
@@ -513,6 +523,7 @@ def settings_of(
         predict=None if predict is None else str(predict.resolve()),
         weights=None if weights is None else str(weights.resolve()),
         supernet=supernet, shared_trials=shared_trials, shared_best=shared_best,
+        shared_examples=shared_examples,
         supernet_folder=None if supernet_folder is None else str(supernet_folder.resolve()),
     )  # fmt: skip
     with named("--space"):

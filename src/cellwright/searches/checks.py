@@ -246,6 +246,7 @@ def _check_supernet(settings: Settings) -> None:
         "--supernet-folder": settings.supernet_folder,
         "--shared-trials": settings.shared_trials,
         "--shared-best": settings.shared_best,
+        "--shared-examples": settings.shared_examples,
     }
     if settings.supernet is None:
         for option, value in others.items():

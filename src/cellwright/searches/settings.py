@@ -158,6 +158,7 @@ class Settings:
     supernet_folder: str | None = None  # by default in the folder of the search
     shared_trials: int | None = None
     shared_best: int | None = None
+    shared_examples: int | None = None  # on which each is scored; all if None
     shared: tuple[KeptScore, ...] = ()  # no option: the best one first, see `with_scores`
 
     @property

@@ -50,6 +50,7 @@ def make_supernet(folder: Path, settings: Settings, evaluation: Evaluation) -> S
         options=settings.options,
         seed=settings.seed,
         folder=kept,
+        examples=settings.shared_examples,
     )
 
 

@@ -58,6 +58,17 @@ def test_it_learns_and_scores_every_child(trained: Supernet) -> None:
 
 
 @pytest.mark.slow
+def test_it_scores_on_fewer_examples(trained: Supernet) -> None:
+    few, all_of_them = made(trained.folder, examples=100), made(trained.folder, examples=10_000)
+    child = children(1)[0]
+    assert all_of_them.reward(child) == trained.reward(child)
+    score = few.reward(child)
+    assert score * 100 == pytest.approx(round(score * 100))  # a share of a hundred
+    assert score == made(trained.folder, examples=100).reward(child)
+    assert abs(score - trained.reward(child)) < 0.2
+
+
+@pytest.mark.slow
 def test_a_child_that_starts_from_the_shared_weights_scores_the_same(trained: Supernet) -> None:
     data = load_dataset("digits")
     assert data.held_out is not None
@@ -145,6 +156,7 @@ def test_a_step_changes_only_what_was_on_a_path() -> None:
         ({"data": None}, TypeError, "data must be"),
         ({"seed": -1}, ValueError, "seed"),
         ({"recalibration": 0}, ValueError, "recalibration"),
+        ({"examples": 0}, ValueError, "examples"),
         ({"recipe": Recipe(patience=2)}, ValueError, "patience None, got 2"),
         ({"recipe": Recipe(precision="mixed_bfloat16")}, ValueError, "precision float32"),
         ({"options": {"filters": 0}}, UnbuildableChild, "filters"),
