@@ -4,7 +4,9 @@
     python -m benchmarks.supernet rank IMAGES.npz --table TABLE.jsonl --folder SUPERNET
 
 The first command trains random children, each with two seeds, and keeps their validation accuracies
-by epoch in a table, one line for each training; it goes on where it was stopped. The second trains
+by epoch in a table, one line for each training; it goes on where it was stopped. With ``--spread``
+each child prefers some operations, as the children of a search do sooner or later, and others than
+the next child: uniformly drawn ones of many operations are all much alike. The second trains
 a supernet on the same images, by the same recipe, and prints Kendall's tau of its scores with the
 mean accuracies of both seeds by epochs of the supernet, with the processor time. Beside it stand
 the tau of the two seeds with each other, which no score can be expected to exceed by much, and that
@@ -27,6 +29,7 @@ from cellwright import (
     Evaluation,
     MnasNetSpace,
     NASNetSpace,
+    Params,
     Recipe,
     SearchSpace,
     Supernet,
@@ -56,6 +59,7 @@ class How:
         filters: See ``space.build``.
         epochs: Of each child.
         batch_size, learning_rate: Of children and supernets.
+        spread: Whether each child prefers some operations; see `drawn`.
     """
 
     space: str
@@ -65,6 +69,7 @@ class How:
     epochs: int
     batch_size: int
     learning_rate: float
+    spread: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
@@ -110,6 +115,21 @@ def load(images: Path, side: int) -> Data:
     return split(small, y.reshape(-1), tuple(map(str, names)))
 
 
+def drawn(space: SearchSpace, child: int, spread: bool) -> Params:
+    """A child: uniformly drawn; or ``spread``, its operations drawn with odds of its own, which
+    are of a Dirichlet distribution with parameters of 0.5."""
+    rng = np.random.default_rng(child)
+    params = space.sample(rng)
+    if not spread:
+        return params
+    decisions = [one for one in space.decisions if one.kind == "operation"]
+    odds = rng.dirichlet([0.5] * len(decisions[0].choices))
+    chosen = rng.choice(len(odds), size=len(decisions), p=odds)
+    return params | {
+        one.name: one.choices[which] for one, which in zip(decisions, chosen, strict=True)
+    }
+
+
 def read(table: Path) -> tuple[How, list[Training]]:
     """A table of trained children."""
     first, *lines = table.read_text(encoding="utf-8").splitlines()
@@ -127,11 +147,12 @@ def children(
     batch_size: Annotated[int, typer.Option(min=1)] = 128,
     learning_rate: float = 0.003,
     number: Annotated[int, typer.Option(min=2, help="Of children.")] = 60,
+    spread: Annotated[bool, typer.Option("--spread", help="Children unlike each other.")] = False,
 ) -> None:
     """Train random children from scratch, each with two seeds."""
     import keras
 
-    how = How(space, images.name, side, filters, epochs, batch_size, learning_rate)
+    how = How(space, images.name, side, filters, epochs, batch_size, learning_rate, spread)
     if not table.exists():
         table.write_text(json.dumps(asdict(how)) + "\n", encoding="utf-8")
     before, known = read(table)
@@ -140,7 +161,7 @@ def children(
     made, data = SPACES[space][0], load(images, side)
     done = {(one.child, one.seed) for one in known}
     for child in range(number):
-        params = made.sample(np.random.default_rng(child))
+        params = drawn(made, child, spread)
         for seed in SEEDS:
             if (child, seed) in done:
                 continue
@@ -168,6 +189,8 @@ def rank(
     epochs: Annotated[list[int] | None, typer.Option(help="When it is asked.")] = None,
     paths: Annotated[str, typer.Option(help="uniform or fair")] = "uniform",
     after: Annotated[int | None, typer.Option(help="Epochs of the children.")] = None,
+    recalibration: Annotated[int, typer.Option(min=1, help="Batches.")] = 2,
+    examples: Annotated[int | None, typer.Option(help="On which each is scored.")] = None,
 ) -> None:
     """Train a supernet, and print how its scores rank the children of a table."""
     how, trained = read(table)
@@ -177,7 +200,16 @@ def rank(
     epoch = (after or how.epochs) - 1
     accuracies = np.array([[one.accuracies[epoch] for one in ones] for ones in whole])
     space, data = SPACES[how.space][0], load(images, how.side)
-    supernet = Supernet(space, data, how.recipe(), options=how.options, paths=paths, folder=folder)
+    supernet = Supernet(
+        space,
+        data,
+        how.recipe(),
+        options=how.options,
+        paths=paths,
+        folder=folder,
+        recalibration=recalibration,
+        examples=examples,
+    )
     seconds = float(np.median([one.seconds for ones in whole for one in ones]))
     typer.echo(
         f"{len(whole)} children after {epoch + 1} epochs: accuracy "
