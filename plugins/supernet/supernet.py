@@ -13,7 +13,7 @@ from cellwright.plugins.data.dataset import Dataset
 from cellwright.plugins.files import exclusive_lock
 from cellwright.plugins.interrupts import check
 from cellwright.plugins.supernet.paths import PATHS, drawn
-from cellwright.plugins.supernet.state import Array, State, read
+from cellwright.plugins.supernet.state import Array, State, layout, read
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import ChildFailed, SearchSpace
 from cellwright.search_spaces.arguments import check_integer, check_kind, check_path
@@ -273,6 +273,7 @@ class Supernet:
             "options": {name: repr(self.options[name]) for name in sorted(self.options)},
             "paths": self.paths,
             "seed": self.seed,
+            "layout": layout(self._network.groups),
         }
 
 
