@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import pytest
 
-from cellwright.search_spaces import NASNetSpace
+from cellwright.search_spaces import MnasNetSpace, NASNetSpace
 from cellwright.search_spaces.context import Context
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.given_weights import fitting
@@ -76,6 +76,14 @@ def test_the_children_of_blocks_that_are_compared_have_every_choice_in_every_blo
     for convolution in ("conv", "depthwise", "mbconv"):
         for kernel in (3, 5):
             assert (convolution, kernel, 2) in layers
+
+
+def test_layers_of_the_same_shape_are_traced_once() -> None:
+    slots = MnasNetSpace().shared_network((8, 8, 1), 10, filters=8, stem_stride=1).slots
+    assert len(slots["block_4_2"].options) == 4  # three convolutions, and no layer
+    for part in ("", "_skip"):
+        assert slots[f"block_4_2{part}"].parts == slots[f"block_4_5{part}"].parts
+        assert slots[f"block_4_2{part}"].parts != slots[f"block_3_2{part}"].parts
 
 
 @pytest.mark.parametrize("side", [7, 8])
