@@ -29,13 +29,13 @@ from cellwright import (
     Evaluation,
     MnasNetSpace,
     NASNetSpace,
-    Params,
     Recipe,
     SearchSpace,
     Supernet,
 )
 from cellwright.plugins import Data
 from cellwright.plugins.data.dataset import split
+from cellwright.search_spaces import Params
 from cellwright.searches.analysis import kendall_tau
 
 SPACES: dict[str, tuple[SearchSpace, dict[str, Any]]] = {
@@ -119,15 +119,14 @@ def drawn(space: SearchSpace, child: int, spread: bool) -> Params:
     """A child: uniformly drawn; or ``spread``, its operations drawn with odds of its own, which
     are of a Dirichlet distribution with parameters of 0.5."""
     rng = np.random.default_rng(child)
-    params = space.sample(rng)
+    params: Params = space.sample(rng)
     if not spread:
         return params
     decisions = [one for one in space.decisions if one.kind == "operation"]
     odds = rng.dirichlet([0.5] * len(decisions[0].choices))
     chosen = rng.choice(len(odds), size=len(decisions), p=odds)
-    return params | {
-        one.name: one.choices[which] for one, which in zip(decisions, chosen, strict=True)
-    }
+    params |= {one.name: one.choices[which] for one, which in zip(decisions, chosen, strict=True)}
+    return params
 
 
 def read(table: Path) -> tuple[How, list[Training]]:

@@ -56,6 +56,7 @@ class Pass:
         options: Options,
         key: Hashable,
         *inputs: Tensor,
+        kernel: Tensor | None = None,
     ) -> Tensor:
         """The output of one of several options.
 
@@ -67,12 +68,14 @@ class Pass:
                 same builder again is the same variant, which is made once.
             key: Equal for slots whose options are the same but for that prefix.
             inputs: Of each part.
+            kernel: Pixels of the child's kernels, of which larger ones have the centre alone; None
+                leaves them as they are.
         """
         slot = self._slots[name]
         group, number = slot.place
-        operands = [self._rows[group][number], *inputs]
+        operands = [self._rows[group][number], kernel, *inputs]
         if self._given is not None:
-            operands.insert(1, self._given[group][number])
+            operands.insert(2, self._given[group][number])
         output, seen = self._switch(slot)(index, *operands)
         self.seen[slot.place] = seen
         return output
@@ -98,12 +101,14 @@ class Pass:
         return self._functions[known]
 
 
-def _apply(part: Part, width: int, measures: bool, row: Tensor, *others: Tensor) -> Any:
+def _apply(
+    part: Part, width: int, measures: bool, row: Tensor, kernel: Tensor | None, *others: Tensor
+) -> Any:
     """A part's output, and its moments in a row of ``width``."""
     if not measures:
-        output, _ = part(others[1:], row, others[0])
+        output, _ = part(others[1:], row, others[0], kernel)
         return output, keras.ops.zeros((0,))
-    output, moments = part(others, row, None)
+    output, moments = part(others, row, None, kernel)
     return output, keras.ops.pad(moments, [(0, width - part.moments)])
 
 
@@ -124,6 +129,7 @@ class _Recording(Pass):
         options: Options,
         key: Hashable,
         *inputs: Tensor,
+        kernel: Tensor | None = None,
     ) -> Tensor:
         shapes = [tuple(one.shape[1:]) for one in inputs]
         made = []
@@ -249,8 +255,8 @@ class SharedNetwork:
         """Weights for the plain child's layers, by name, in the order of ``layer.weights``.
 
         There may be more of them than the child has layers: an operation that reads another state
-        may do without. And they may be larger than those of the child, which has their leading
-        parts (`given_weights.leading`).
+        may do without. And they may be larger than those of the child, which has the leading
+        channels and the centres of kernels (`given_weights.fitting`).
         """
         found: dict[str, list[Array]] = {}
         for slot in self.slots.values():

@@ -37,15 +37,25 @@ class Part:
         self.moments = sum(map(_length, self.moment_shapes))
 
     def __call__(
-        self, inputs: Sequence[Tensor], row: Tensor, moments: Tensor | None
+        self,
+        inputs: Sequence[Tensor],
+        row: Tensor,
+        moments: Tensor | None,
+        kernel: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """The output, and, where ``moments`` is None, the mean and variance of this batch by which
-        each normalisation went, in one row; otherwise those that were given are used."""
+        each normalisation went, in one row; otherwise those that were given are used.
+
+        With ``kernel``, all larger kernels are 0 beyond the centre of so many pixels; see
+        `_centre`."""
         kept = [one.value for one in self.model.non_trainable_variables]
         if moments is not None:
             kept = _parts(moments, self.moment_shapes)
+        weights = _parts(row, self.shapes)
+        if kernel is not None:
+            weights = [_centre(weight, kernel) for weight in weights]
         output, seen = self.model.stateless_call(
-            _parts(row, self.shapes), kept, list(inputs), training=moments is None
+            weights, kept, list(inputs), training=moments is None
         )
         if moments is not None:
             return output, None
@@ -149,3 +159,18 @@ def _parts(row: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
     ends = np.cumsum([_length(shape) for shape in shapes]).tolist()
     pieces = keras.ops.split(row, ends)[: len(shapes)]
     return [keras.ops.reshape(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+
+def _centre(weight: Tensor, kernel: Tensor) -> Tensor:
+    """A convolution's kernel, (height, width, channels, channels), with 0 in all but the middle
+    ``kernel`` x ``kernel`` pixels; weights of other layers as they are.
+
+    A convolution with it computes what one with the smaller kernel does: with ``"same"`` padding,
+    kernels of 3 and more odd numbers of pixels have their middle on the same pixel, whatever the
+    stride.
+    """
+    if len(weight.shape) != 4 or max(weight.shape[:2]) == 1:
+        return weight
+    rows, columns = (np.abs(np.arange(size) - size // 2) for size in weight.shape[:2])
+    away = np.maximum(rows[:, None], columns)[:, :, None, None]
+    return weight * keras.ops.cast(keras.ops.less_equal(2 * away + 1, kernel), "float32")

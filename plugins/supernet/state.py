@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,6 +101,18 @@ class State:
             np.savez(file, about=np.array(text), **arrays)
 
 
+def layout(groups: Sequence[Group]) -> str:
+    """A digest of what each number of a state is: the shapes of all weights and moments, by the
+    names of the layers. A later version may lay out the supernet of the same space otherwise."""
+    parts = [
+        [option.prefix, option.part.shapes, option.part.moment_shapes]
+        for group in groups
+        for slot in group.slots
+        for option in slot.options
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
 def read(path: Path, fresh: State, facts: dict[str, Any]) -> State | None:
     """The state in a file; None if there is none.
 
@@ -119,6 +132,11 @@ def read(path: Path, fresh: State, facts: dict[str, Any]) -> State | None:
         raise CorruptedState(f"{path} is damaged: losses are {losses}. {remedy}")
     mine = json.loads(json.dumps(facts))
     differ = [name for name in mine if kept.get(name) != mine[name]]
+    if differ == ["layout"]:
+        raise CorruptedState(
+            f"{path} is of a supernet of another version of Cellwright, which shares weights in "
+            f"another way. {remedy}"
+        )
     if differ:
         name = differ[0]
         raise CorruptedState(

@@ -14,12 +14,12 @@ from cellwright.plugins.data.part import ArrayRows
 from cellwright.plugins.files import exclusive_lock
 from cellwright.plugins.interrupts import check
 from cellwright.plugins.supernet.paths import PATHS, drawn
-from cellwright.plugins.supernet.state import Array, State, read
+from cellwright.plugins.supernet.state import Array, State, layout, read
 from cellwright.plugins.training.recipe import Recipe
 from cellwright.search_spaces import ChildFailed, SearchSpace
 from cellwright.search_spaces.arguments import check_integer, check_kind, check_path
 from cellwright.search_spaces.errors import UnbuildableChild
-from cellwright.search_spaces.given_weights import give_weights, leading
+from cellwright.search_spaces.given_weights import fitting, give_weights
 
 if TYPE_CHECKING:
     import keras
@@ -237,7 +237,8 @@ class Supernet:
 
     def weights(self, params: Mapping[str, Any]) -> dict[str, list[Array]]:
         """The shared weights of a child by layer name, in the order of ``layer.weights``, with its
-        own recalibrated normalisations. A narrower layer has their leading rows and columns."""
+        own recalibrated normalisations. A narrower layer has their leading channels,
+        and a smaller kernel is the centre of theirs."""
         choices, rows, moments = self._child(params)
         return self._network.by_layer(choices.tolist(), rows, moments)
 
@@ -247,7 +248,7 @@ class Supernet:
         found = self.weights(params)
         started = [layer for layer in model.layers if layer.weights and layer.name in found]
         for layer in started:
-            give_weights(layer, leading(found[layer.name], layer))
+            give_weights(layer, fitting(found[layer.name], layer))
         return [layer.name for layer in started]
 
     def _encoded(self, params: Mapping[str, Any]) -> Array:
@@ -280,6 +281,7 @@ class Supernet:
             "options": {name: repr(self.options[name]) for name in sorted(self.options)},
             "paths": self.paths,
             "seed": self.seed,
+            "layout": layout(self._network.groups),
         }
 
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import keras
 import numpy as np
 
 from cellwright.plugins.supernet.compiled import compiled, traced
-from cellwright.search_spaces import MLPSpace, MnasNetSpace, NASNetSpace, SearchSpace
-from cellwright.search_spaces.given_weights import leading
+from cellwright.search_spaces import MLPSpace, MnasNetSpace, NASNetSpace
+from cellwright.search_spaces.given_weights import fitting
 from cellwright.search_spaces.nasnet.skeleton import Skeleton
 
 SHAPE, CLASSES = (8, 8, 1), 10
+SHAPES = {
+    "blocks on odd sides": (10, 10, 1),  # the stem makes 5 x 5 of them, block 2 then 3 x 3
+    "imagenet": (16, 16, 1),  # the least that its skeleton takes
+}
+BLOCKS = MnasNetSpace(layers=(1, 2), filters=(8, 12), strides=(1, 2), stem=8, head=16)
 SPACES = {
     "small": NASNetSpace(blocks=2, skeleton=Skeleton.book(filters=4, reductions=1)),
     "book": NASNetSpace(skeleton=Skeleton.book(filters=4)),
@@ -42,15 +48,20 @@ SPACES = {
         blocks=2, operation_set="enas", combinations=("concat",), skeleton=Skeleton.pnasnet(2, 4)
     ),
     "sequences": MLPSpace(nodes=(8, 12, 16), activations=("relu", "tanh"), length=4),
-    "blocks": MnasNetSpace(layers=(1, 2), filters=(8, 12), strides=(1, 2), stem=8, head=16),
+    "blocks": BLOCKS,
+    "blocks on odd sides": BLOCKS,  # where "same" padding is even with a stride of 2
 }
 
 
-def differences(space: SearchSpace, children: int) -> list[float]:
+def children(name: str, number: int) -> list[dict[str, Any]]:
+    """Random points of one of the `SPACES`."""
+    return [SPACES[name].sample(np.random.default_rng(seed)) for seed in range(number)]
+
+
+def differences(name: str, number: int) -> list[float]:
     """Of each random child: the largest difference between its outputs, once it has the shared
     weights, and the supernet's."""
-    side = max(SHAPE[0], getattr(getattr(space, "skeleton", None), "least_size", 0))
-    shape = (side, side, 1)
+    space, shape = SPACES[name], SHAPES.get(name, SHAPE)
     network = space.shared_network(shape, CLASSES)
     network.traced = traced
     measured = compiled(lambda rows, choices, x: network(choices, x, rows))
@@ -58,8 +69,7 @@ def differences(space: SearchSpace, children: int) -> list[float]:
     tables = network.initial(0)
     x = np.random.default_rng(0).random((16, *shape), dtype=np.float32)
     found = []
-    for number in range(children):
-        params = space.sample(np.random.default_rng(number))
+    for params in children(name, number):
         choices = network.resolve(np.array(space.encode(params), np.int32))
         rows = network.rows(tables, choices)
         _, moments = measured(rows, choices, x)
@@ -69,12 +79,11 @@ def differences(space: SearchSpace, children: int) -> list[float]:
         weights = network.by_layer(choices.tolist(), rows, moments)
         for layer in child.layers:
             if layer.weights:
-                layer.set_weights(leading(weights[layer.name], layer))
+                layer.set_weights(fitting(weights[layer.name], layer))
         given = keras.ops.convert_to_numpy(child(x, training=False))
         found.append(float(np.abs(given - wanted).max()))
     return found
 
 
 if __name__ == "__main__":
-    name, children = sys.argv[1], int(sys.argv[2])
-    print(json.dumps(differences(SPACES[name], children)))
+    print(json.dumps(differences(sys.argv[1], int(sys.argv[2]))))

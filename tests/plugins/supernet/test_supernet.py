@@ -13,6 +13,7 @@ import pytest
 
 from cellwright.plugins import Dataset, Recipe, Supernet, load_dataset
 from cellwright.plugins.supernet.paths import fair, uniform
+from cellwright.plugins.supernet.state import State
 from cellwright.search_spaces import CorruptedState, NASNetSpace
 from cellwright.search_spaces.errors import UnbuildableChild
 from cellwright.search_spaces.nasnet.skeleton import Skeleton
@@ -98,6 +99,16 @@ def test_another_supernet_is_not_taken_up(trained: Supernet) -> None:
         made(trained.folder, seed=1)
     with pytest.raises(CorruptedState, match="another recipe"):
         made(trained.folder, recipe=Recipe(batch_size=32))
+
+
+def test_a_supernet_that_is_laid_out_otherwise_is_not_taken_up(tmp_path: Path) -> None:
+    supernet = made()
+    older = {name: fact for name, fact in supernet._facts.items() if name != "layout"}
+    state = State.fresh([table[:, :, :-1] for table in supernet._state.tables])
+    for facts in (older, {**older, "layout": "another"}):
+        state.write(tmp_path / "supernet.npz", facts)
+        with pytest.raises(CorruptedState, match=r"another version of Cellwright.*another folder"):
+            made(tmp_path)
 
 
 def test_a_damaged_file_is_said(tmp_path: Path) -> None:
