@@ -24,9 +24,6 @@ CHANGES: dict[str, tuple[Value, ...]] = {
     "layers": (0, -1, 1),
 }
 SQUEEZE = 0.25  # offered to a block that has none
-MOMENTUM = (
-    0.9  # of normalisations; with the 0.999 of MobileNets, a few epochs would not settle them
-)
 
 
 class AroundSpace(BlocksSpace):
@@ -136,17 +133,11 @@ class AroundSpace(BlocksSpace):
         classes: int | None,
         **options: Any,
     ) -> Any:
-        """Make the child network.
+        """Make the child network; see `BlocksSpace.build`.
 
-        Args:
-            params: A point of this space.
-            input_shape: (height, width, channels).
-            classes: At least 2; None for regression.
-            options: Those of `child.build_mnasnet`, where ``momentum`` is 0.9 by default, as
-                children are trained for a short time; and ``weights``, a file with the weights of
-                the network; see `starting_weights.begin_with`. With weights of
-                ``keras.applications``, ``pixels`` is by default what makes of pixels of 0 to 1 what
-                these were trained on.
+        With the option ``weights``, a file with the weights of the network, it begins with these;
+        see `starting_weights.begin_with`. With weights of ``keras.applications``, ``pixels`` is by
+        default what makes of pixels of 0 to 1 what these were trained on.
 
         Raises:
             InvalidArchitecture: If ``params`` is no point of this space.
@@ -154,15 +145,13 @@ class AroundSpace(BlocksSpace):
             WeightsMismatch: If the file holds no weights of the network.
         """
         weights = options.pop("weights", None)
-        how = {"momentum": MOMENTUM, **options}
-        genotype = self.genotype(params)
         if weights is None:
-            return genotype.build(input_shape, classes, **how)
+            return super().build(params, input_shape, classes, **options)
         from cellwright.search_spaces.starting_weights import begin_with, pixels_of
 
         if input_shape[-1] == 3:  # others have a stem of their own, with fresh weights
-            how = {"pixels": pixels_of(self.network, weights), **how}
-        model = genotype.build(input_shape, classes, **how)
+            options = {"pixels": pixels_of(self.network, weights), **options}
+        model = super().build(params, input_shape, classes, **options)
         begin_with(model, self.network, weights)
         return model
 

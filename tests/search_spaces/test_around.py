@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.plugins import Dataset, Evaluation, Recipe, make_space
+from cellwright.plugins import Dataset, Evaluation, Recipe, load_dataset, make_space
 from cellwright.plugins.strategies.random_search import RandomSearch
 from cellwright.search_spaces import (
     AroundSpace,
@@ -84,10 +84,21 @@ def test_equal_genotypes_and_equal_canonical_forms_are_the_same(seed, other):
 
 
 def test_children_settle_in_a_short_training_unless_told_otherwise():
+    drawn = MnasNetSpace().sample(np.random.default_rng(0))
     for options, momentum in (({}, 0.9), ({"momentum": 0.99}, 0.99)):
-        model = AROUND.build(AROUND.centre, SHAPE, 3, **options)
-        assert model.get_layer("stem_normalisation").momentum == momentum
+        for space, params in ((AROUND, AROUND.centre), (MnasNetSpace(), drawn)):
+            model = space.build(params, SHAPE, 3, **options)
+            assert model.get_layer("stem_normalisation").momentum == momentum
     assert SMALL.build(SHAPE, 3).get_layer("stem_normalisation").momentum == 0.999
+
+
+@pytest.mark.slow
+def test_what_a_child_of_blocks_learns_in_a_short_training_it_predicts():
+    space, options = MnasNetSpace(), {"filters": 8, "stem_stride": 1}
+    recipe = Recipe(5, 64, 3e-3)
+    evaluation = Evaluation(space, load_dataset("digits"), recipe, options=options)
+    metrics, _ = evaluation.run(space.sample(np.random.default_rng(0)))
+    assert metrics["val_accuracy"] > 0.5, metrics  # 0.1 with the momentum of 0.99
 
 
 def test_it_goes_by_name_and_by_a_file(tmp_path):

@@ -117,7 +117,7 @@ def test_a_kernel_is_the_centre_of_a_larger_one(kind: str, stride: int, side: in
         plain = Part(partial(build, kernel), Context("", None), [image]).model
         layer = plain.get_layer("only")
         layer.set_weights(fitting(large.by_layer("", row, np.zeros(0))["only"], layer))
-        wanted = keras.ops.convert_to_numpy(plain(x))
+        wanted = keras.ops.convert_to_numpy(plain([x]))
         np.testing.assert_allclose(keras.ops.convert_to_numpy(output), wanted, atol=1e-5)
 
 
