@@ -31,7 +31,7 @@ def shared_network(
 
     Raises:
         UnbuildableChild: If the image is too small, or the space has operations of your own, of
-            which it is not known what they do with channels that a child has not.
+            which it is not known what they do with channels that a child does not have.
     """
     skeleton.check(input_shape, classes)
     known = OPERATION_SETS[space.operation_set]
