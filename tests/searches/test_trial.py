@@ -3,7 +3,7 @@
 import pytest
 
 from cellwright.search_spaces import Decision, Float, JointSpace, SearchSpace
-from cellwright.searches.trial import Trial, is_child_of, ranked
+from cellwright.searches.trial import Trial, about_validation, is_child_of, ranked
 
 SPACE = JointSpace(SearchSpace([Decision("width", (8, 16))]), Float("learning_rate", 1e-4, 1e-2))
 KEPT = {"params": {"width": 8, "learning_rate": 0.0023}, "metrics": {"reward": 0.75}}
@@ -33,3 +33,17 @@ def test_a_trial_whose_metric_is_nan_ranks_nowhere():
         for number, reward in enumerate([0.5, float("nan"), 0.75, float("inf")])
     ]
     assert [trial.number for trial in ranked([*trials, Trial(4, {}, "complete")])] == [3, 2, 0]
+
+
+def test_children_that_predict_far_worse_than_they_were_trained_are_said():
+    def trial(number, own, trained, state="complete"):
+        return Trial(number, {}, state, {"val_accuracy": own, "accuracy": trained})
+
+    said = about_validation(
+        [trial(0, 0.1, 0.63), trial(1, 0.09, 0.2), trial(2, 0.8, 0.9, "failed")]
+    )
+    assert said is not None
+    assert "validation part is 0.10, with 0.63 in training" in said
+    assert "more --epochs" in said
+    assert about_validation([trial(0, 0.1, 0.63), trial(1, 0.5, 0.6)]) is None
+    assert about_validation([Trial(0, {}, "complete", {"val_loss": 0.1})]) is None

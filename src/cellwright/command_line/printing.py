@@ -33,6 +33,7 @@ from cellwright.searches.trial import (
     about_data,
     about_shared_weights,
     about_supernet,
+    about_validation,
     best_trial,
     counted,
     ranked,
@@ -59,8 +60,9 @@ def print_results(out: Path, settings: Settings, trials: list[Trial], files: lis
             highlight=False,
             markup=False,
         )
-    if (ranks := about_supernet(trials)) is not None:
-        console.print(ranks, highlight=False, markup=False, soft_wrap=True)
+    for told in (about_supernet(trials), about_validation(trials)):
+        if told is not None:
+            console.print(told, highlight=False, markup=False, soft_wrap=True)
     for line in [*about_data(trials), *about_target(settings, trials)]:
         console.print(line, highlight=False)
     console.print("results:", ", ".join(str(f.relative_to(out)) for f in files), highlight=False)

@@ -31,6 +31,7 @@ from cellwright.searches.trial import (
     about_data,
     about_shared_weights,
     about_supernet,
+    about_validation,
     ranked,
 )
 from cellwright.searches.wording import as_written, words
@@ -181,6 +182,8 @@ def _summary(run: Run, found: Findings) -> list[str]:
         lines.append(shared)
     if (ranks := about_supernet(run.trials)) is not None:
         lines.append(ranks)
+    if (doubt := about_validation(run.trials)) is not None:
+        lines.append(doubt)
     lines += about_data(run.trials)
     return lines
 

@@ -29,6 +29,7 @@ from cellwright.searches.analysis import kendall_tau
 Curves = Mapping[str, Sequence[tuple[float, float]]]
 
 _LEAST_RANKED = 5  # children whose order says something
+_FAR_WORSE = 0.5  # of the accuracy in training
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,27 @@ def about_data(trials: Sequence[Trial]) -> list[str]:
             f"{'was' if most == 1 else 'were'} left out"
         )
     return told
+
+
+def about_validation(trials: Sequence[Trial]) -> str | None:
+    """What a reader must know if even the child that predicts best does so far worse than it was
+    trained, so that the rewards say nothing of the architectures."""
+    both = [
+        (trial.metrics["val_accuracy"], trial.metrics["accuracy"])
+        for trial in trials
+        if trial.state == "complete" and {"val_accuracy", "accuracy"} <= trial.metrics.keys()
+    ]
+    if not both:
+        return None
+    own, trained = max(both)
+    if own >= trained * _FAR_WORSE:
+        return None
+    return (
+        f"the children predict far worse than they were trained: the best accuracy on the "
+        f"validation part is {own:.2f}, with {trained:.2f} in training. If these were few training "
+        "steps, batch normalisation has not settled: give more --epochs or a smaller --batch-size. "
+        "If these were many, the children know the training part by heart"
+    )
 
 
 def about_shared_weights(trials: Sequence[Trial]) -> str | None:
