@@ -24,6 +24,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from cellwright import (
     Evaluation,
@@ -103,16 +104,21 @@ class Training:
 
 
 def load(images: Path, side: int) -> Data:
-    """The images, averaged to ``side`` x ``side`` pixels, and a fifth of them held out."""
+    """The images of the training part, `reduced`, and a fifth of them held out."""
     given = np.load(images)
-    x = given["x_train"].astype(np.float32) / 255
+    names, y = np.unique(given["y_train"], return_inverse=True)
+    return split(reduced(given["x_train"], side), y.reshape(-1), tuple(map(str, names)))
+
+
+def reduced(images: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
+    """Images averaged to ``side`` x ``side`` pixels of 0 to 1, with a last axis of channels."""
+    x = images.astype(np.float32) / 255
     x = x[..., None] if x.ndim == 3 else x
     by, left = divmod(x.shape[1], side)
     if left:
         raise typer.BadParameter(f"--side {side} does not divide {x.shape[1]} pixels")
-    small = x.reshape(len(x), side, by, side, by, x.shape[-1]).mean((2, 4))
-    names, y = np.unique(given["y_train"], return_inverse=True)
-    return split(small, y.reshape(-1), tuple(map(str, names)))
+    small: NDArray[np.float32] = x.reshape(len(x), side, by, side, by, x.shape[-1]).mean((2, 4))
+    return small
 
 
 def drawn(space: SearchSpace, child: int, spread: bool) -> Params:

@@ -39,7 +39,7 @@ SPACES = {
     "narrow stem": NASNetSpace.published(
         blocks=2, skeleton=Skeleton.cifar(1, 4, reductions=1, stem_filters=2)
     ),
-    "amoebanet": NASNetSpace.amoebanet(skeleton=Skeleton.cifar(2, 4, reductions=2)),
+    "amoebanet": NASNetSpace.amoebanet(skeleton=Skeleton.cifar(2, 4, reductions=1)),
     "repaired": NASNetSpace.published(repair=True, blocks=3, skeleton=Skeleton.cifar(1, 4)),
     "imagenet": NASNetSpace.amoebanet(
         blocks=3, operation_set="enas", skeleton=Skeleton.imagenet_large(1, 8, reductions=1)

@@ -1,0 +1,66 @@
+"""Searches with and without shared weights are compared by what they found in the same time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.supernet import How
+from benchmarks.supernet_search import CONTENDERS, Plan, Trained, table
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_table_has_the_best_child_that_was_trained_to_its_end_in_time() -> None:
+    plan = Plan(How("nasnet", "images.npz", 4, 2, 3, 32, 0.003), 100, 5, 10)
+    children = [
+        Trained("plain", 0, 0, 20, 3, 0.5, 0.45),
+        Trained("plain", 0, 1, 60, 3, 0.75, 0.7),
+        Trained("plain", 0, 2, 120, 3, 0.875, 0.8),  # too late
+        Trained("plain", 1, 0, 25, 3, 0.625, 0.65),
+        Trained("hyperband", 0, 0, 10, 1, 0.875),  # a rung below the last
+        Trained("hyperband", 0, 1, 90, 3, 0.25, 0.2),
+    ]
+    _, _, plain, hyperband = table(children, plan).splitlines()
+    assert plain == (
+        "| plain | 0.5625 ± 0.0625 | 0.5500 ± 0.1000 | 0.5625 ± 0.0625 | 0.5500 ± 0.1000 "
+        "| 0.6875 ± 0.0625 | 0.6750 ± 0.0250 | 0.6875 ± 0.0625 | 0.6750 ± 0.0250 | 2 |"
+    )
+    assert hyperband == "| hyperband |  |  |  |  |  |  | 0.2500 | 0.2000 | 1 |"
+
+
+@pytest.mark.slow
+def test_all_searches_run_and_go_on(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(80) % 2
+    x = (rng.integers(0, 128, (80, 8, 8)) + 120 * y[:, None, None]).astype(np.uint8)
+    images, out = tmp_path / "images.npz", tmp_path / "out"
+    np.savez(images, x_train=x, y_train=y, x_test=x[:20], y_test=y[:20])
+
+    def run(seconds: str) -> subprocess.CompletedProcess[str]:
+        how = ["--side", "4", "--filters", "2", "--epochs", "3", "--batch-size", "32"]
+        how += ["--supernet-epochs", "2", "--scored", "4", "--seeds", "1", "--seconds", seconds]
+        words = [sys.executable, "-m", "benchmarks.supernet_search", str(images), "--out", str(out)]
+        return subprocess.run([*words, *how], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    done = run("25")
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in (out / "children.jsonl").read_text().splitlines()]
+    assert {one["contender"] for one in found} == set(CONTENDERS)
+    for name in CONTENDERS:
+        own = [one for one in found if one["contender"] == name]
+        assert [one["number"] for one in own] == list(range(len(own)))
+        assert sorted(one["spent"] for one in own) == [one["spent"] for one in own]
+        assert own[-1]["spent"] >= 25 or len(own) == 4  # all that were scored
+    again = run("25")
+    assert again.returncode == 0, again.stderr
+    assert "after" not in again.stderr  # no child was trained again
+    assert again.stdout == done.stdout
+    other = run("30")
+    assert other.returncode != 0
+    assert "another plan" in " ".join(other.stderr.replace("│", " ").split())
