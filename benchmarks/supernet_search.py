@@ -136,9 +136,9 @@ class Search:
             self.best = max(self.best, found.val_accuracy)
         return found.val_accuracy
 
-    def scores(self) -> list[tuple[Params, float]]:
-        """What a supernet says of the children that `auto` proposes, the best first; its time
-        counts."""
+    def scores(self) -> tuple[list[Params], list[Any]]:
+        """The children that `auto` proposes on the scores of a supernet, the best first, and what
+        a strategy learns from these scores, as its ``prior``; their time counts."""
         kept, plan = self.folder / "scores.json", self.plan
         if not kept.exists():
             shutil.rmtree(self.folder / "supernet", ignore_errors=True)  # its time is not known
@@ -161,8 +161,7 @@ class Search:
             kept.write_text(text, encoding="utf-8")
         told = json.loads(kept.read_text(encoding="utf-8"))
         self.spent = told["spent"]
-        self.ranked = [SPACE.decode(choices) for choices in told["best"]]
-        return [(SPACE.decode(choices), reward) for choices, reward in told["scores"]]
+        return [SPACE.decode(choices) for choices in told["best"]], [told["scores"]]
 
 
 def run(search: Search) -> None:
@@ -171,17 +170,16 @@ def run(search: Search) -> None:
     if search.contender == "hyperband":
         return _under_hyperband(search, strategy)
     if search.contender == "supernet":
-        search.scores()
-        for params in search.ranked:
+        ranked, _ = search.scores()
+        for params in ranked:
             if search.over:
                 return None
             search.train(params)
         return None
     if search.contender == "supernet, then auto":
-        scores = search.scores()
-        prior = [[[list(SPACE.encode(params)), reward] for params, reward in scores]]
+        ranked, prior = search.scores()
         strategy = make_strategy("auto", SPACE, seed=search.seed, prior=prior)
-        strategy.start_from(search.ranked[:FIRST])
+        strategy.start_from(ranked[:FIRST])
     while not search.over:
         number = search.number
         params = strategy.ask(number)

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 class GenotypeSpace(SearchSpace, ABC):
-    """Builds, describes and draws what its parameters stand for by the genotype that they give."""
+    """Builds, describes and draws what its parameters stand for by the genotype that they give.
+
+    Attributes:
+        usual_options: Options with which children are built unless others are given.
+    """
+
+    usual_options: Mapping[str, Any] = {}
 
     @abstractmethod
     def genotype(self, params: Mapping[str, Any]) -> Any:
@@ -43,13 +49,15 @@ class GenotypeSpace(SearchSpace, ABC):
         classes: int | None,
         **options: Any,
     ) -> Any:
-        """Make the child network; ``options`` are those of the genotype's ``build``.
+        """Make the child network; ``options`` are those of the genotype's ``build``, and before
+        them the `usual_options`.
 
         Raises:
             InvalidArchitecture: If ``params`` is no point of this space.
             UnbuildableChild: If the network cannot be made for this input.
         """
-        return self.genotype(params).build(input_shape, classes, **options)
+        how = {**self.usual_options, **options}
+        return self.genotype(params).build(input_shape, classes, **how)
 
     def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The genotype as plain data (its ``to_dict``)."""

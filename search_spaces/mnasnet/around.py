@@ -133,7 +133,7 @@ class AroundSpace(BlocksSpace):
         classes: int | None,
         **options: Any,
     ) -> Any:
-        """Make the child network; see `BlocksSpace.build`.
+        """Make the child network; see `GenotypeSpace.build`.
 
         With the option ``weights``, a file with the weights of the network, it begins with these;
         see `starting_weights.begin_with`. With weights of ``keras.applications``, ``pixels`` is by

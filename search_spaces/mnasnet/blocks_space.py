@@ -18,10 +18,6 @@ from cellwright.search_spaces.mnasnet.pieces import build_piece, count_pieces
 from cellwright.search_spaces.pieces import Piece
 from cellwright.search_spaces.task import check_task
 
-# Of children's normalisations. After the few hundred steps of a child's training, what a longer
-# momentum averages would still be its start, and the child predict one class for everything.
-MOMENTUM = 0.9
-
 
 class BlocksSpace(GenotypeSpace):
     """A space whose points are a `MnasNetGenotype` each."""
@@ -38,6 +34,9 @@ class BlocksSpace(GenotypeSpace):
             "pixels",
         }
     )
+    # After the few hundred steps of a child's training, what a longer momentum of normalisations
+    # averages would still be its start, and the child predict one class for everything.
+    usual_options: Mapping[str, Any] = {"momentum": 0.9}
 
     @abstractmethod
     def genotype(self, params: Mapping[str, Any]) -> MnasNetGenotype:
@@ -46,29 +45,6 @@ class BlocksSpace(GenotypeSpace):
         Raises:
             InvalidArchitecture: If ``params`` is no point of this space.
         """
-
-    def build(
-        self,
-        params: Mapping[str, Any],
-        input_shape: Sequence[int],
-        classes: int | None,
-        **options: Any,
-    ) -> Any:
-        """Make the child network.
-
-        Args:
-            params: A point of this space.
-            input_shape: (height, width, channels).
-            classes: At least 2; None for regression.
-            options: Those of `child.build_mnasnet`, where ``momentum`` is 0.9 by default, as
-                children are trained for a short time.
-
-        Raises:
-            InvalidArchitecture: If ``params`` is no point of this space.
-            UnbuildableChild: If the network cannot be made for this input.
-        """
-        how = {"momentum": MOMENTUM, **options}
-        return self.genotype(params).build(input_shape, classes, **how)
 
     def point_of(self, genotype: Any) -> Params:
         """The parameters whose blocks are nearest to those of ``genotype``, each by itself.

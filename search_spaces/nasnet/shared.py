@@ -190,16 +190,15 @@ class _Cells:
         """An operation for each of `Form.variants`: the same one where it has weights, which it
         shares, for channels that are 0 add nothing to what a convolution gives."""
         kind, _ = OPERATION_SETS[self.space.operation_set][name]
-        found: dict[tuple[bool, bool], Build] = {}
+        made: dict[tuple[bool, int], Build] = {}
+        readings = []
         for of_block, wide in variants:
             stride = 1 if of_block else ops.stride
-            narrow = kind == "pool" or (kind in ("identity", "skip") and stride == 1)
-            channels = form.place.filters if narrow and not wide else form.width
+            may_keep = kind == "pool" or (kind in ("identity", "skip") and stride == 1)
+            channels = form.place.filters if may_keep and not wide else form.width
             build = partial(_applied, ops=ops, name=name, of_block=of_block, channels=channels)
-            found[of_block, wide] = build
-            if not narrow and (of_block, not wide) in found:
-                found[of_block, wide] = found[of_block, not wide]
-        return [found[variant] for variant in variants]
+            readings.append(made.setdefault((of_block, channels), build))
+        return readings
 
     def _returned(
         self, way: Pass, choices: Tensor, form: Form, ops: Operations, made: list[Tensor]
