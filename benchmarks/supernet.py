@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,6 +61,9 @@ class How:
         epochs: Of each child.
         batch_size, learning_rate: Of children and supernets.
         spread: Whether each child prefers some operations; see `drawn`.
+        schedule: Of the children's learning rate; that of a supernet is constant.
+        held_out: Share of the images that are validated on. Where the children of a space are
+            nearly as good as each other, it takes many to tell one from another.
     """
 
     space: str
@@ -71,6 +74,8 @@ class How:
     batch_size: int
     learning_rate: float
     spread: bool = False
+    schedule: str = "constant"
+    held_out: float = 0.2
 
     @property
     def options(self) -> dict[str, Any]:
@@ -79,6 +84,10 @@ class How:
 
     def recipe(self, seed: int = 0) -> Recipe:
         """Of a child."""
+        return replace(self.constant(seed), learning_rate_schedule=self.schedule)
+
+    def constant(self, seed: int = 0) -> Recipe:
+        """Of a supernet, which is trained for other numbers of epochs."""
         return Recipe(self.epochs, self.batch_size, self.learning_rate, seed)
 
 
@@ -103,11 +112,12 @@ class Training:
     accuracies: list[float]
 
 
-def load(images: Path, side: int) -> Data:
-    """The images of the training part, `reduced`, and a fifth of them held out."""
+def load(images: Path, side: int, held_out: float = 0.2) -> Data:
+    """The images of the training part, `reduced`, and a share of them held out."""
     given = np.load(images)
     names, y = np.unique(given["y_train"], return_inverse=True)
-    return split(reduced(given["x_train"], side), y.reshape(-1), tuple(map(str, names)))
+    x, classes = reduced(given["x_train"], side), tuple(map(str, names))
+    return split(x, y.reshape(-1), classes, validation=held_out)
 
 
 def reduced(images: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
@@ -153,17 +163,32 @@ def children(
     learning_rate: float = 0.003,
     number: Annotated[int, typer.Option(min=2, help="Of children.")] = 60,
     spread: Annotated[bool, typer.Option("--spread", help="Children unlike each other.")] = False,
+    schedule: Annotated[str, typer.Option(help="constant or cosine")] = "constant",
+    held_out: Annotated[float, typer.Option(help="Share of the images.")] = 0.2,
 ) -> None:
     """Train random children from scratch, each with two seeds."""
     import keras
 
-    how = How(space, images.name, side, filters, epochs, batch_size, learning_rate, spread)
+    if spread and space != "nasnet":
+        raise typer.BadParameter(f"--spread is of operations, which {space} does not choose")
+    how = How(
+        space=space,
+        images=images.name,
+        side=side,
+        filters=filters,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        spread=spread,
+        schedule=schedule,
+        held_out=held_out,
+    )
     if not table.exists():
         table.write_text(json.dumps(asdict(how)) + "\n", encoding="utf-8")
     before, known = read(table)
     if before != how:
         raise typer.BadParameter(f"{table} is of {before}, and not of {how}: give another table")
-    made, data = SPACES[space][0], load(images, side)
+    made, data = SPACES[space][0], load(images, side, held_out)
     done = {(one.child, one.seed) for one in known}
     for child in range(number):
         params = drawn(made, child, spread)
@@ -204,11 +229,11 @@ def rank(
     whole = [ones for ones in both.values() if len(ones) == len(SEEDS)]
     epoch = (after or how.epochs) - 1
     accuracies = np.array([[one.accuracies[epoch] for one in ones] for ones in whole])
-    space, data = SPACES[how.space][0], load(images, how.side)
+    space, data = SPACES[how.space][0], load(images, how.side, how.held_out)
     supernet = Supernet(
         space,
         data,
-        how.recipe(),
+        how.constant(),
         options=how.options,
         paths=paths,
         folder=folder,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -17,13 +19,17 @@ def traced(function: Function) -> Function:
 
     TensorFlow's executors of several threads put all branches of a switch into the graph. Its
     executor of one thread calls the branch that is wanted, and no others: three times as quick to
-    trace, and quicker in every step. Operations still use all threads that they are allowed.
+    trace, and quicker in every step. Operations still use all threads that they are allowed. But
+    a branch that it calls takes a thread of those between operations while the caller waits on
+    another: with a single one it would wait for ever, and is not used.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
 
         graph = tf.function(function, autograph=False)
+        if _threads_between_operations() < 2:
+            return graph  # type: ignore[no-any-return]
 
         def run(*given: Any) -> Any:
             with tf.experimental.function_executor_type("SINGLE_THREADED_EXECUTOR"):
@@ -35,6 +41,20 @@ def traced(function: Function) -> Function:
 
         return jax.jit(function)  # type: ignore[no-any-return]
     return function
+
+
+def _threads_between_operations() -> int:
+    """How many threads TensorFlow runs operations in: as many as are set, or as there are cores."""
+    import tensorflow as tf
+
+    if configured := tf.config.threading.get_inter_op_parallelism_threads():
+        return int(configured)
+    with contextlib.suppress(ValueError):
+        if (given := int(os.environ.get("TF_NUM_INTEROP_THREADS", ""))) > 0:
+            return given
+    # Python 3.13 has os.process_cpu_count for this.
+    usable = getattr(os, "sched_getaffinity", None)
+    return (os.cpu_count() or 1) if usable is None else len(usable(0))
 
 
 def compiled(function: Function) -> Function:

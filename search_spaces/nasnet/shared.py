@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import keras
 
@@ -16,6 +15,7 @@ from cellwright.search_spaces.nasnet.ends import head, stem_piece
 from cellwright.search_spaces.nasnet.operation_sets import OPERATION_SETS
 from cellwright.search_spaces.nasnet.operations import pointwise
 from cellwright.search_spaces.nasnet.shared_choices import Cells, Form, Told
+from cellwright.search_spaces.nasnet.shared_states import States
 from cellwright.search_spaces.nasnet.skeleton import Skeleton
 from cellwright.search_spaces.shared_network import Options, Pass, SharedNetwork
 from cellwright.search_spaces.shared_parts import Build
@@ -112,11 +112,16 @@ class _Cells:
             lambda at, x: current_input(x, filters, _outside(at, "_current"), skeleton),
             current,
         )
-        inputs = [first, self._before(way, choices, form, current, before)]
-        inputs = [_padded(one, form.width) for one in inputs]
+        inputs = States(2 + self.space.blocks)
+        for state in (first, self._before(way, choices, form, current, before)):
+            inputs.add(_padded(state, form.width))
+        # With a stride, block outputs are smaller than the cell's inputs.
+        earlier = inputs if form.place.stride == 1 else States(self.space.blocks)
         made: list[Tensor] = []
         for block in range(1, self.space.blocks + 1):
-            made.append(self._block(way, choices, form, ops, block, inputs, made))
+            made.append(self._block(way, choices, form, ops, block, inputs, earlier))
+            if self.space.hierarchical:
+                earlier.add(made[-1])
         return self._returned(way, choices, form, ops, [one[..., : form.room] for one in made])
 
     def _before(
@@ -146,21 +151,19 @@ class _Cells:
         form: Form,
         ops: Operations,
         block: int,
-        inputs: list[Tensor],
-        made: list[Tensor],
+        inputs: States,
+        earlier: States,
     ) -> Tensor:
         prefix, place = f"{form.name}_block_{block}", form.place
-        earlier = made if self.space.hierarchical else []
         variants = form.variants(block, self.space.hierarchical)
         halves = []
         for number, side in enumerate(("left", "right"), start=1):
             state = choices[self.told.at(f"{place.kind}/{block}/input_{number}")]
             decision = self.told.at(f"{place.kind}/{block}/operation_{number}")
             variant = choices[self.told.at(f"{form.name}_{block}_{number}")]
-            if place.stride == 1:
-                read = [_state([*inputs, *earlier], state)]
-            else:  # states of two sizes
-                read = [_state(inputs, state), *([_state(earlier, state - 2)] if earlier else [])]
+            read = [inputs.read(state)]
+            if earlier is not inputs and len(earlier):
+                read.append(earlier.read(state - 2))
             options: Options = [
                 (f"{prefix}_{side}_{operation}", self._readings(ops, operation, variants, form))
                 for operation in self.operations
@@ -249,16 +252,3 @@ def _padded(x: Tensor, width: int) -> Tensor:
 
 def _outside(at: Context, part: str) -> Context:
     return replace(at, prefix=at.prefix.removesuffix(part))
-
-
-def _state(states: list[Tensor], number: Tensor) -> Tensor:
-    if len(states) == 1:
-        return states[0]
-    if len(states) == 2:
-        return keras.ops.where(keras.ops.equal(number, 0), states[0], states[1])
-    branches = [partial(_nth, place) for place in range(len(states))]
-    return keras.ops.switch(number, branches, *states)
-
-
-def _nth(place: int, *states: Any) -> Any:
-    return states[place]

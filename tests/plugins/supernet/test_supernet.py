@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -47,6 +49,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Supernet:
 
 def children(number: int) -> list[dict[str, object]]:
     return [SPACE.sample(np.random.default_rng(k)) for k in range(number)]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="it is about TensorFlow")
+def test_one_thread_between_operations_is_enough(tmp_path: Path) -> None:
+    here = str(Path(__file__).parent)
+    given = {**os.environ, "TF_NUM_INTEROP_THREADS": "1"}
+    command = [sys.executable, "-c", TRAIN, str(tmp_path), here, "1"]
+    done = subprocess.run(
+        command, env=given, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert "epoch 0" in done.stdout, done.stderr
 
 
 @pytest.mark.slow
