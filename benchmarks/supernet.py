@@ -86,9 +86,9 @@ class How:
         """Of a child."""
         return replace(self.constant(seed), learning_rate_schedule=self.schedule)
 
-    def constant(self, seed: int = 0) -> Recipe:
+    def constant(self, seed: int = 0, batch_size: int | None = None) -> Recipe:
         """Of a supernet, which is trained for other numbers of epochs."""
-        return Recipe(self.epochs, self.batch_size, self.learning_rate, seed)
+        return Recipe(self.epochs, batch_size or self.batch_size, self.learning_rate, seed)
 
 
 @dataclass(frozen=True)
@@ -221,6 +221,9 @@ def rank(
     after: Annotated[int | None, typer.Option(help="Epochs of the children.")] = None,
     recalibration: Annotated[int, typer.Option(min=1, help="Batches.")] = 2,
     examples: Annotated[int | None, typer.Option(help="On which each is scored.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Of the supernet; the children's by default.")
+    ] = None,
 ) -> None:
     """Train a supernet, and print how its scores rank the children of a table."""
     how, trained = read(table)
@@ -233,7 +236,7 @@ def rank(
     supernet = Supernet(
         space,
         data,
-        how.constant(),
+        how.constant(batch_size=batch_size),
         options=how.options,
         paths=paths,
         folder=folder,

@@ -48,12 +48,13 @@ def test_children_are_trained_once_and_ranked(tmp_path: Path) -> None:
         )
 
     how = ["--side", "4", "--filters", "2", "--epochs", "2", "--batch-size", "32"]
+    how += ["--schedule", "cosine", "--held-out", "0.5"]
     for number in ("2", "3"):
         done = run("children", *how, "--number", number)
         assert done.returncode == 0, done.stderr
     assert done.stderr.count("child ") == 2  # the third, with two seeds: the others are known
     lines = [json.loads(line) for line in table.read_text().splitlines()]
-    assert lines[0]["side"] == 4
+    assert {"side": 4, "schedule": "cosine", "held_out": 0.5}.items() <= lines[0].items()
     assert [(line["child"], line["seed"]) for line in lines[1:]] == [
         (child, seed) for child in range(3) for seed in (0, 1)
     ]
@@ -63,7 +64,7 @@ def test_children_are_trained_once_and_ranked(tmp_path: Path) -> None:
     assert "give another table" in " ".join(other.stderr.replace("│", " ").split())
 
     folder = ["--folder", str(tmp_path / "supernet")]
-    done = run("rank", *folder, "--epochs", "1", "--epochs", "2")
+    done = run("rank", *folder, "--epochs", "1", "--epochs", "2", "--batch-size", "16")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("3 children after 2 epochs: accuracy ")
     rows = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
