@@ -148,6 +148,20 @@ class Supernet:
             self._train(epochs, report, draw)
 
     @property
+    def guessing_loss(self) -> float:
+        """The lowest training loss of an answer that is the same for all examples. A supernet whose
+        loss is near it has not learned yet, and its scores say nothing."""
+        part, classes = self.data.train, self.data.classes
+        weights = np.ones(part.number) if part.weights is None else np.asarray(part.weights)
+        if classes is None:
+            mean = np.average(part.y, weights=weights)
+            return float(np.mean(weights * (part.y - mean) ** 2))
+        shares = np.bincount(part.y, weights, classes) / part.number
+        smoothing, mean = self.recipe.label_smoothing, np.mean(weights)
+        shares = (1 - smoothing) * shares + smoothing * mean / classes
+        return float(-np.sum(shares * np.log(np.maximum(shares / mean, 1e-12))))
+
+    @property
     def steps(self) -> int:
         """How many steps of training an epoch has."""
         return max(1, self.data.train.number // self.recipe.batch_size)

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cellwright.plugins import Evaluation
 from cellwright.searches.settings import Settings
 from cellwright.searches.shared import (
+    about_learning,
     about_strategy,
     judge_of,
     known_scores,
@@ -66,4 +67,6 @@ def score_children(
     if settings.shared_first:
         told += f"; the first {settings.shared_first} trials train the best children by it"
     console.print(told, highlight=False, markup=False, soft_wrap=True)
+    if (note := about_learning(supernet)) is not None:
+        console.print(f"supernet: {note}", highlight=False, markup=False, soft_wrap=True)
     return settings, replace(evaluation, shared=settings.make_shared())

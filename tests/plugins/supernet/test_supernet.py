@@ -62,6 +62,21 @@ def test_one_thread_between_operations_is_enough(tmp_path: Path) -> None:
     assert "epoch 0" in done.stdout, done.stderr
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_guessing_costs_what_the_best_answer_for_all_examples_costs(smoothing: float) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.random((60, 8, 8, 1)).astype(np.float32), rng.choice(3, 60, p=[0.6, 0.3, 0.1])
+    data = Dataset(x, y, x[:9], y[:9], ("a", "b", "c"))
+    supernet = made(data=data, recipe=Recipe(label_smoothing=smoothing))
+    labels = (1 - smoothing) * np.eye(3)[y] + smoothing / 3
+
+    def loss(answer: np.ndarray) -> float:
+        return float(-np.mean(labels @ np.log(answer)))
+
+    assert supernet.guessing_loss == pytest.approx(loss(labels.mean(axis=0)))
+    assert all(loss(rng.dirichlet([1, 1, 1])) >= supernet.guessing_loss for _ in range(200))
+
+
 @pytest.mark.slow
 def test_it_learns_and_scores_every_child(trained: Supernet) -> None:
     assert trained.epochs == EPOCHS
