@@ -32,15 +32,12 @@ def main(
     """Print both, by child."""
     import tensorflow as tf
 
-    from cellwright.plugins.supernet.compiled import traced
+    from cellwright.plugins.supernet.compiled import quickened, traced
     from cellwright.plugins.training.fused import fuse_normalisation
 
     space, data = NASNetSpace(), load_dataset("digits")
     x, y = (tf.constant(part[:batch_size]) for part in (data.train.x, data.train.y))
-    network = space.shared_network(data.input_shape, data.classes, filters=filters)
-    network.traced = traced
-    for part in network.parts():
-        fuse_normalisation(part.model)
+    network = quickened(space.shared_network(data.input_shape, data.classes, filters=filters))
     tables = network.initial(0)
 
     @traced

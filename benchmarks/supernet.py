@@ -112,12 +112,12 @@ class Training:
     accuracies: list[float]
 
 
-def load(images: Path, side: int, held_out: float = 0.2) -> Data:
+def load(images: Path, how: How) -> Data:
     """The images of the training part, `reduced`, and a share of them held out."""
     given = np.load(images)
     names, y = np.unique(given["y_train"], return_inverse=True)
-    x, classes = reduced(given["x_train"], side), tuple(map(str, names))
-    return split(x, y.reshape(-1), classes, validation=held_out)
+    x, classes = reduced(given["x_train"], how.side), tuple(map(str, names))
+    return split(x, y.reshape(-1), classes, validation=how.held_out)
 
 
 def reduced(images: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
@@ -188,7 +188,7 @@ def children(
     before, known = read(table)
     if before != how:
         raise typer.BadParameter(f"{table} is of {before}, and not of {how}: give another table")
-    made, data = SPACES[space][0], load(images, side, held_out)
+    made, data = SPACES[space][0], load(images, how)
     done = {(one.child, one.seed) for one in known}
     for child in range(number):
         params = drawn(made, child, spread)
@@ -232,7 +232,7 @@ def rank(
     whole = [ones for ones in both.values() if len(ones) == len(SEEDS)]
     epoch = (after or how.epochs) - 1
     accuracies = np.array([[one.accuracies[epoch] for one in ones] for ones in whole])
-    space, data = SPACES[how.space][0], load(images, how.side, how.held_out)
+    space, data = SPACES[how.space][0], load(images, how)
     supernet = Supernet(
         space,
         data,

@@ -87,7 +87,7 @@ class Search:
         self.plan, self.contender, self.seed, self.out = plan, contender, seed, out
         self.known = [one for one in known if (one.contender, one.seed) == (contender, seed)]
         self.folder = out / f"{contender}-{seed}".replace(", ", "-").replace(" ", "-")
-        self.data: Data = load(images, plan.how.side, plan.how.held_out)
+        self.data: Data = load(images, plan.how)
         given = np.load(images)
         classes = np.unique(given["y_train"])
         self.test = (

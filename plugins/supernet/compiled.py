@@ -10,6 +10,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from cellwright.plugins.training.fused import fuse_normalisation
+from cellwright.search_spaces.shared_network import SharedNetwork
+
 Function = Callable[..., Any]
 
 
@@ -41,6 +44,14 @@ def traced(function: Function) -> Function:
 
         return jax.jit(function)  # type: ignore[no-any-return]
     return function
+
+
+def quickened(network: SharedNetwork) -> SharedNetwork:
+    """``network``, whose slots are `traced`, with one kernel for each normalisation."""
+    network.traced = traced
+    for part in network.parts():
+        fuse_normalisation(part.model)
+    return network
 
 
 def _threads_between_operations() -> int:

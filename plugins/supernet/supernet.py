@@ -74,8 +74,7 @@ class Supernet:
         recalibration: int = 2,
         examples: int | None = None,
     ) -> None:
-        from cellwright.plugins.supernet.compiled import compiled, traced, with_gradients
-        from cellwright.plugins.training.fused import fuse_normalisation
+        from cellwright.plugins.supernet.compiled import compiled, quickened, with_gradients
 
         check_kind("space", space, SearchSpace, "a SearchSpace")
         check_kind("data", data, Data, "a Dataset of arrays")
@@ -94,10 +93,9 @@ class Supernet:
         self.data = _checked(data, self.recipe)
         self._held_out = _drawn(self.data.held_out, examples, seed)
         self.folder = None if folder is None else Path(folder)
-        self._network = space.shared_network(data.input_shape, data.classes, **self.options)
-        self._network.traced = traced
-        for part in self._network.parts():
-            fuse_normalisation(part.model)
+        self._network = quickened(
+            space.shared_network(data.input_shape, data.classes, **self.options)
+        )
         self._state = State.fresh(self._network.initial(seed))
         self._gradients = with_gradients(self._loss)
         self._moments = compiled(lambda rows, c, x: self._network(c, x, rows)[1])
@@ -154,12 +152,12 @@ class Supernet:
         part, classes = self.data.train, self.data.classes
         weights = np.ones(part.number) if part.weights is None else np.asarray(part.weights)
         if classes is None:
-            mean = np.average(part.y, weights=weights)
-            return float(np.mean(weights * (part.y - mean) ** 2))
-        shares = np.bincount(part.y, weights, classes) / part.number
-        smoothing, mean = self.recipe.label_smoothing, np.mean(weights)
-        shares = (1 - smoothing) * shares + smoothing * mean / classes
-        return float(-np.sum(shares * np.log(np.maximum(shares / mean, 1e-12))))
+            answer = np.average(part.y, weights=weights)
+            return float(np.mean(weights * (part.y - answer) ** 2))
+        smoothing = self.recipe.label_smoothing
+        shares = np.bincount(part.y, weights, classes) / float(np.sum(weights))
+        shares = (1 - smoothing) * shares + smoothing / classes
+        return float(-np.mean(weights) * np.sum(shares * np.log(np.maximum(shares, 1e-12))))
 
     @property
     def steps(self) -> int:

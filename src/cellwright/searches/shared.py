@@ -20,7 +20,6 @@ from cellwright.searches.settings import FILE, KeptScore, Settings
 FOLDER = "supernet"  # in that of the search
 TRIALS = 1000  # children that are scored, by default
 _KEPT = 200  # scores from which a strategy learns: to so many a predictor is fitted
-
 _LEARNED = 0.95  # of the loss of guessing, below which a supernet has begun to learn
 
 OnEpoch = Callable[[int, int, float], None]
@@ -175,9 +174,9 @@ def about_learning(supernet: Supernet) -> str | None:
     epochs = f"{supernet.epochs} epoch{'s' if supernet.epochs > 1 else ''}"
     return (
         f"the supernet has hardly learned after {epochs}: its loss is {loss:.4f}, and that of one "
-        f"answer for all examples is {guessing:.4f}. Its scores rank children by "
-        "little but chance. Train it longer (a larger --supernet, with the same "
-        "--supernet-folder), or search without it"
+        f"answer for all examples is {guessing:.4f}. Its scores rank children by little but "
+        "chance. Train it longer (a larger --supernet, with the same --supernet-folder), or search "
+        "without it"
     )
 
 
