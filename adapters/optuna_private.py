@@ -30,8 +30,6 @@ from optuna.storages import (
     RDBStorage,
     _CachedStorage,
 )
-from optuna.storages._rdb import models as _models
-from optuna.storages._rdb import storage as _rdb
 from optuna.storages.journal._file import LOCK_FILE_SUFFIX
 from optuna.storages.journal._storage import JournalOperation
 from optuna.study._optimize import _run_trial
@@ -214,10 +212,14 @@ def write_at_once(study: Study, trial: Trial | FrozenTrial, writes: Writes) -> N
 
 
 def _write_to_database(storage: RDBStorage, study: int, number: int, writes: Writes) -> None:
+    # Here alone, as these load SQLAlchemy, which costs as much as Optuna without them.
+    from optuna.storages._rdb import models
+    from optuna.storages._rdb import storage as rdb
+
     held = _held.setdefault(storage, {})
     rows = []
-    with _rdb._create_scoped_session(storage.scoped_session) as session:
-        trial = _models.TrialModel.find_or_raise_by_id(number, session)
+    with rdb._create_scoped_session(storage.scoped_session) as session:
+        trial = models.TrialModel.find_or_raise_by_id(number, session)
         storage.check_trial_is_updatable(number, cast(TrialState, trial.state))
         for name, (value, distribution) in writes.params.items():
             # Whether the study holds it otherwise is asked once, and not for every trial: Optuna
@@ -226,7 +228,7 @@ def _write_to_database(storage: RDBStorage, study: int, number: int, writes: Wri
                 storage._set_trial_param_without_commit(session, number, name, value, distribution)
             else:
                 rows.append(
-                    _models.TrialParamModel(
+                    models.TrialParamModel(
                         trial_id=number,
                         param_name=name,
                         param_value=value,
@@ -235,8 +237,8 @@ def _write_to_database(storage: RDBStorage, study: int, number: int, writes: Wri
                 )
         session.add_all(rows)
         for kind, attributes in (
-            (_models.TrialUserAttributeModel, writes.user_attrs),
-            (_models.TrialSystemAttributeModel, writes.system_attrs),
+            (models.TrialUserAttributeModel, writes.user_attrs),
+            (models.TrialSystemAttributeModel, writes.system_attrs),
         ):
             for name, noted in attributes.items():
                 storage._set_trial_attr_without_commit(session, kind, number, name, noted)

@@ -404,7 +404,11 @@ def test_strategies_load_their_libraries_and_nothing_else():
         ("cellwright", None, FRAMEWORKS | {"numpy", "rich", "typer", *HOSTS}),
         ("cellwright.plugins", None, FRAMEWORKS | {"numpy", "rich", "typer", *HOSTS}),
         ("cellwright.automl", "sklearn", FRAMEWORKS | {"rich", "typer", *HOSTS}),
-        ("cellwright.adapters.optuna_sampler", "optuna", FRAMEWORKS | {"nni", "keras_tuner"}),
+        (
+            "cellwright.adapters.optuna_sampler",
+            "optuna",
+            FRAMEWORKS | {"nni", "keras_tuner", "sqlalchemy", "grpc"},
+        ),
         ("cellwright.adapters.nni_tuner", "nni", FRAMEWORKS | {"optuna", "keras_tuner"}),
         ("cellwright.adapters.ray_searcher", "ray", FRAMEWORKS | {"optuna", "nni", "keras_tuner"}),
         ("cellwright.searches.hosts", None, FRAMEWORKS | {"rich", "typer", *HOSTS}),

@@ -348,7 +348,7 @@ def test_what_is_suggested_in_a_block_is_written_at_its_end_even_after_an_error(
 def test_an_optuna_that_stores_otherwise_is_served_one_by_one(storage, monkeypatch, caplog):
     study = optuna.create_study(study_name="s", storage=storage)
     trial = study.ask()
-    monkeypatch.setattr(optuna_private, "_rdb", object())  # as if the module had other parts
+    monkeypatch.setattr("optuna.storages._rdb.storage", object())  # as if it had other parts
     monkeypatch.setattr(optuna_private, "JournalOperation", object())
     optuna_private.write_at_once(study, trial, writes())
     again = optuna.load_study(study_name="s", storage=storage).trials[-1]
