@@ -84,6 +84,11 @@ def markdown(found: Sequence[Standing], points: Sequence[int]) -> str:
     return "\n".join(parts)
 
 
+def _rounded(value: float) -> str:
+    """To two digits, and never as a power of ten."""
+    return f"{float(f'{value:.2g}'):g}"
+
+
 def _table(found: Sequence[Standing], points: Sequence[int]) -> str:
     places = {(s.contender, s.evaluations): s for s in found}
     last = max(s.evaluations for s in found)
@@ -94,7 +99,7 @@ def _table(found: Sequence[Standing], points: Sequence[int]) -> str:
         row = [end.contender, end.version, str(end.seeds)]
         for point in points:
             row += _cells(places.get((end.contender, point)))
-        lines.append([*row, f"{1000 * end.seconds / last:.2g}"])
+        lines.append([*row, _rounded(1000 * end.seconds / last)])
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 

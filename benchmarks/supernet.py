@@ -6,7 +6,8 @@
 The first command trains random children, each with two seeds, and keeps their validation accuracies
 by epoch in a table, one line for each training; it goes on where it was stopped. With ``--spread``
 each child prefers some operations, as the children of a search do sooner or later, and others than
-the next child: uniformly drawn ones of many operations are all much alike. The second trains
+the next child: uniformly drawn ones of many operations are all much alike. The smaller the number,
+the fewer operations a child has; with 0.1 many are of one alone. The second trains
 a supernet on the same images, by the same recipe, and prints Kendall's tau of its scores with the
 mean accuracies of both seeds by epochs of the supernet, with the processor time. Beside it stand
 the tau of the two seeds with each other, which no score can be expected to exceed by much, and that
@@ -60,7 +61,7 @@ class How:
         filters: See ``space.build``.
         epochs: Of each child.
         batch_size, learning_rate: Of children and supernets.
-        spread: Whether each child prefers some operations; see `drawn`.
+        spread: How few operations each child prefers, 0 if it prefers none; see `drawn`.
         schedule: Of the children's learning rate; that of a supernet is constant.
         held_out: Share of the images that are validated on. Where the children of a space are
             nearly as good as each other, it takes many to tell one from another.
@@ -73,7 +74,7 @@ class How:
     epochs: int
     batch_size: int
     learning_rate: float
-    spread: bool = False
+    spread: float = 0.0
     schedule: str = "constant"
     held_out: float = 0.2
 
@@ -131,15 +132,15 @@ def reduced(images: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
     return small
 
 
-def drawn(space: SearchSpace, child: int, spread: bool) -> Params:
-    """A child: uniformly drawn; or ``spread``, its operations drawn with odds of its own, which
-    are of a Dirichlet distribution with parameters of 0.5."""
+def drawn(space: SearchSpace, child: int, spread: float) -> Params:
+    """A child: uniformly drawn; or, if ``spread`` is above 0, its operations with odds of its own,
+    which are of a Dirichlet distribution with this parameter."""
     rng = np.random.default_rng(child)
     params: Params = space.sample(rng)
     if not spread:
         return params
     decisions = [one for one in space.decisions if one.kind == "operation"]
-    odds = rng.dirichlet([0.5] * len(decisions[0].choices))
+    odds = rng.dirichlet([spread] * len(decisions[0].choices))
     chosen = rng.choice(len(odds), size=len(decisions), p=odds)
     params |= {one.name: one.choices[which] for one, which in zip(decisions, chosen, strict=True)}
     return params
@@ -162,7 +163,10 @@ def children(
     batch_size: Annotated[int, typer.Option(min=1)] = 128,
     learning_rate: float = 0.003,
     number: Annotated[int, typer.Option(min=2, help="Of children.")] = 60,
-    spread: Annotated[bool, typer.Option("--spread", help="Children unlike each other.")] = False,
+    first: Annotated[int, typer.Option(min=0, help="Of them; for a second machine.")] = 0,
+    spread: Annotated[
+        float, typer.Option(min=0, help="The smaller, the fewer operations in each; 0: uniform.")
+    ] = 0.0,
     schedule: Annotated[str, typer.Option(help="constant or cosine")] = "constant",
     held_out: Annotated[float, typer.Option(help="Share of the images.")] = 0.2,
 ) -> None:
@@ -190,7 +194,7 @@ def children(
         raise typer.BadParameter(f"{table} is of {before}, and not of {how}: give another table")
     made, data = SPACES[space][0], load(images, how)
     done = {(one.child, one.seed) for one in known}
-    for child in range(number):
+    for child in range(first, number):
         params = drawn(made, child, spread)
         for seed in SEEDS:
             if (child, seed) in done:

@@ -167,7 +167,7 @@ def test_the_table_holds_mean_error_and_rank(tmp_path: Path) -> None:
     rows = summary.standings(found, minimise=True)
     assert [(s.contender, s.rank) for s in rows] == [("a", 1), ("b", 2)]
     text = summary.markdown(rows, [1])
-    assert "| a | 1.0 | 2 | 2.000 ± 1.000 | 1 | 5e+02 |" in text
+    assert "| a | 1.0 | 2 | 2.000 ± 1.000 | 1 | 500 |" in text
     summary.write_csv(rows, tmp_path / "results.csv")
     assert "1,1,a,1.0,2,2.0000,1.0000,0.5,1" in (tmp_path / "results.csv").read_text()
 

@@ -19,18 +19,21 @@ ROOT = Path(__file__).parents[2]
 def test_children_that_are_spread_prefer_some_operations() -> None:
     space = NASNetSpace()
 
-    def most(child: int, spread: bool) -> int:
+    def most(child: int, spread: float) -> int:
         values = [value for value in drawn(space, child, spread).values() if isinstance(value, str)]
         found = [value for value in values if value not in ("add", "concat")]
         return max(map(found.count, found))
 
     for child in range(20):
-        space.validate(drawn(space, child, True))
-    assert np.mean([most(child, True) for child in range(20)]) > 1.3 * np.mean(
-        [most(child, False) for child in range(20)]
+        space.validate(drawn(space, child, 0.5))
+    assert np.mean([most(child, 0.1) for child in range(20)]) > 1.3 * np.mean(
+        [most(child, 0.5) for child in range(20)]
     )
-    assert drawn(space, 3, True) == drawn(space, 3, True) != drawn(space, 4, True)
-    assert drawn(space, 3, False) == space.sample(np.random.default_rng(3))
+    assert np.mean([most(child, 0.5) for child in range(20)]) > 1.3 * np.mean(
+        [most(child, 0.0) for child in range(20)]
+    )
+    assert drawn(space, 3, 0.5) == drawn(space, 3, 0.5) != drawn(space, 4, 0.5)
+    assert drawn(space, 3, 0.0) == space.sample(np.random.default_rng(3))
 
 
 @pytest.mark.slow
@@ -59,7 +62,7 @@ def test_children_are_trained_once_and_ranked(tmp_path: Path) -> None:
         (child, seed) for child in range(3) for seed in (0, 1)
     ]
     assert all(len(line["accuracies"]) == 2 for line in lines[1:])
-    other = run("children", *how, "--spread", "--number", "2")
+    other = run("children", *how, "--spread", "0.5", "--number", "2")
     assert other.returncode != 0
     assert "give another table" in " ".join(other.stderr.replace("│", " ").split())
 
