@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -14,24 +15,31 @@ from cellwright.plugins.training.fused import fuse_normalisation
 from cellwright.search_spaces.shared_network import SharedNetwork
 
 Function = Callable[..., Any]
+_MANY_PLACES = 16 * 16
 
 
-def traced(function: Function) -> Function:
+def traced(function: Function, places: int = 1) -> Function:
     """``function`` of nested tensors, traced once for each shape; under PyTorch, which traces
     nothing, itself.
 
     TensorFlow's executors of several threads put all branches of a switch into the graph. Its
     executor of one thread calls the branch that is wanted, and no others: three times as quick to
-    trace, and quicker in every step. Operations still use all threads that they are allowed. But
-    a branch that it calls takes a thread of those between operations while the caller waits on
-    another: with a single one it would wait for ever, and is not used.
+    trace. Operations still use all threads that they are allowed. It is not used in two cases.
+    A branch that it calls takes a thread of those between operations while the caller waits on
+    another: with a single one it would wait for ever. And TensorFlow does not replace what is
+    inside of a branch that is called by the quicker operations of oneDNN, so that on large images
+    each step takes longer by more than the trace gains.
+
+    Args:
+        function: It may have switches.
+        places: Pixels of an image, or 1 where it is of other data.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
 
         graph = tf.function(function, autograph=False)
-        if _threads_between_operations() < 2:
+        if places >= _MANY_PLACES or _threads_between_operations() < 2:
             return graph  # type: ignore[no-any-return]
 
         def run(*given: Any) -> Any:
@@ -46,9 +54,9 @@ def traced(function: Function) -> Function:
     return function
 
 
-def quickened(network: SharedNetwork) -> SharedNetwork:
+def quickened(network: SharedNetwork, places: int = 1) -> SharedNetwork:
     """``network``, whose slots are `traced`, with one kernel for each normalisation."""
-    network.traced = traced
+    network.traced = partial(traced, places=places)
     for part in network.parts():
         fuse_normalisation(part.model)
     return network
@@ -68,9 +76,9 @@ def _threads_between_operations() -> int:
     return (os.cpu_count() or 1) if usable is None else len(usable(0))
 
 
-def compiled(function: Function) -> Function:
+def compiled(function: Function, places: int = 1) -> Function:
     """`traced`, but it takes and gives NumPy's arrays; under PyTorch without a tape."""
-    inner = traced(function)
+    inner = traced(function, places)
     if keras.backend.backend() != "torch":
         return lambda *given: _as_arrays(inner(*given))
     import torch
@@ -82,7 +90,7 @@ def compiled(function: Function) -> Function:
     return run
 
 
-def with_gradients(loss: Function) -> Function:
+def with_gradients(loss: Function, places: int = 1) -> Function:
     """A function of the same arguments as ``loss``, a number, the first of which are weights, a
     list of arrays: gives the number, and its gradients with respect to each of these."""
     backend = keras.backend.backend()
@@ -96,7 +104,7 @@ def with_gradients(loss: Function) -> Function:
                 found = loss(weights, *others)
             return found, tape.gradient(found, weights, unconnected_gradients="zero")
 
-        return compiled(taped)
+        return compiled(taped, places)
     if backend == "jax":
         import jax
 

@@ -93,13 +93,16 @@ class Supernet:
         self.data = _checked(data, self.recipe)
         self._held_out = _drawn(self.data.held_out, examples, seed)
         self.folder = None if folder is None else Path(folder)
+        places = int(np.prod(data.input_shape[:-1]))
         self._network = quickened(
-            space.shared_network(data.input_shape, data.classes, **self.options)
+            space.shared_network(data.input_shape, data.classes, **self.options), places
         )
         self._state = State.fresh(self._network.initial(seed))
-        self._gradients = with_gradients(self._loss)
-        self._moments = compiled(lambda rows, c, x: self._network(c, x, rows)[1])
-        self._predict = compiled(lambda rows, seen, c, x: self._network(c, x, rows, seen)[0])
+        self._gradients = with_gradients(self._loss, places)
+        self._moments = compiled(lambda rows, c, x: self._network(c, x, rows)[1], places)
+        self._predict = compiled(
+            lambda rows, seen, c, x: self._network(c, x, rows, seen)[0], places
+        )
         self._take_up()
 
     @property
