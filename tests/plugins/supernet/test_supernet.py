@@ -62,6 +62,29 @@ def test_one_thread_between_operations_is_enough(tmp_path: Path) -> None:
     assert "epoch 0" in done.stdout, done.stderr
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="it is about TensorFlow")
+@pytest.mark.parametrize(("side", "calls_branches"), [(8, True), (15, True), (16, False)])
+def test_large_images_take_the_usual_executor(
+    side: int, calls_branches: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    used: list[str] = []
+    executor = tf.experimental.function_executor_type
+    monkeypatch.setattr(
+        tf.experimental, "function_executor_type", lambda name: used.append(name) or executor(name)
+    )
+    monkeypatch.setattr(
+        "cellwright.plugins.supernet.compiled._threads_between_operations", lambda: 2
+    )
+    rng = np.random.default_rng(0)
+    x, y = rng.random((64, side, side, 1)).astype(np.float32), rng.integers(0, 2, 64)
+    supernet = made(data=Dataset(x, y, x[:9], y[:9], ("a", "b")))
+    supernet.train(1)
+    supernet.score(children(1)[0])
+    assert bool(used) == calls_branches
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_guessing_costs_what_the_best_answer_for_all_examples_costs(smoothing: float) -> None:
     rng = np.random.default_rng(0)
