@@ -45,6 +45,7 @@ SPACES: dict[str, tuple[SearchSpace, dict[str, Any]]] = {
     "mnasnet": (MnasNetSpace(), {"stem_stride": 1}),
 }
 SEEDS = (0, 1)
+OTHERS = 10_000  # the number from which children are counted that are in no table
 app = typer.Typer(add_completion=False, help=__doc__)
 Images = Annotated[Path, typer.Argument(help="A .npz file with x_train and y_train.")]
 Table = Annotated[Path, typer.Option(help="Of the trained children.")]
@@ -228,6 +229,7 @@ def rank(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Of the supernet; the children's by default.")
     ] = None,
+    scored: Annotated[int, typer.Option(min=0, help="Other children, which are timed.")] = 0,
 ) -> None:
     """Train a supernet, and print how its scores rank the children of a table."""
     how, trained = read(table)
@@ -270,6 +272,12 @@ def rank(
             f"| {number} | {supernet.losses[-1]:.3f} | {spent:.0f} | {spent / seconds:.1f} | "
             f"{tau:.2f} | {shared} | {each:.2f} |"
         )
+    if scored:
+        begun = time.process_time()
+        for child in range(OTHERS, OTHERS + scored):
+            supernet.reward(drawn(space, child, how.spread))
+        spent = time.process_time() - begun
+        typer.echo(f"{scored} others scored: {spent:.0f} CPU s, {spent / seconds:.1f} of children")
 
 
 if __name__ == "__main__":

@@ -67,8 +67,11 @@ def test_children_are_trained_once_and_ranked(tmp_path: Path) -> None:
     assert "give another table" in " ".join(other.stderr.replace("│", " ").split())
 
     folder = ["--folder", str(tmp_path / "supernet")]
-    done = run("rank", *folder, "--epochs", "1", "--epochs", "2", "--batch-size", "16")
+    done = run(
+        "rank", *folder, "--epochs", "1", "--epochs", "2", "--batch-size", "16", "--scored", "3"
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("3 children after 2 epochs: accuracy ")
     rows = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
     assert [row.split(" | ")[0] for row in rows] == ["| 1", "| 2"]
+    assert done.stdout.splitlines()[-1].startswith("3 others scored: ")
