@@ -15,7 +15,7 @@ from cellwright.plugins.training.fused import fuse_normalisation
 from cellwright.search_spaces.shared_network import SharedNetwork
 
 Function = Callable[..., Any]
-_MANY_PLACES = 16 * 16
+_MANY_PLACES = 16 * 16  # from here on the usual executor is quicker: see docs/supernet.md
 
 
 def traced(function: Function, places: int = 1) -> Function:
