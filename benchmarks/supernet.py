@@ -164,7 +164,9 @@ def children(
     batch_size: Annotated[int, typer.Option(min=1)] = 128,
     learning_rate: float = 0.003,
     number: Annotated[int, typer.Option(min=2, help="Of children.")] = 60,
-    first: Annotated[int, typer.Option(min=0, help="Of them; for a second machine.")] = 0,
+    first: Annotated[
+        int, typer.Option(min=0, help="Number of the first; others train elsewhere.")
+    ] = 0,
     spread: Annotated[
         float, typer.Option(min=0, help="The smaller, the fewer operations in each; 0: uniform.")
     ] = 0.0,
@@ -229,7 +231,7 @@ def rank(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Of the supernet; the children's by default.")
     ] = None,
-    scored: Annotated[int, typer.Option(min=0, help="Other children, which are timed.")] = 0,
+    scored: Annotated[int, typer.Option(min=0, help="How many others to score, for the time.")] = 0,
 ) -> None:
     """Train a supernet, and print how its scores rank the children of a table."""
     how, trained = read(table)
