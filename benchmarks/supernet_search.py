@@ -5,9 +5,11 @@
 Four searches of the book's space, each with `auto` and with several seeds: of plain children; of
 children under Hyperband; of the children that a supernet scores best, in the order of its scores;
 and of `auto` that begins with some of these and learns from the scores. The time of the supernet
-and of its scores counts. Every child is kept in ``children.jsonl``, and the same command goes on
-where it was stopped. The table tells the best accuracy so far on the validation part, and that
-child's on test images, which no search sees.
+and of its scores counts; both searches of one seed have the same supernet, which is trained once.
+Every child is kept in ``children.jsonl``, and the same command goes on where it was stopped. The
+table tells the best accuracy so far on the validation part, and that child's on test images, which
+no search sees. What each search found in the end is trained anew with other seeds, whose mean on
+the test images says more than the one training that was the luckiest of many: ``anew.jsonl``.
 """
 
 from __future__ import annotations
@@ -15,10 +17,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import statistics
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,56 +26,27 @@ import numpy as np
 import typer
 
 from benchmarks.supernet import How, load, reduced
+from benchmarks.supernet_records import (
+    CONTENDERS,
+    Anew,
+    Plan,
+    Trained,
+    add,
+    best_of,
+    read,
+    table,
+    trained_anew,
+)
 from cellwright import Evaluation, NASNetSpace, Supernet
-from cellwright.plugins import Data, make_strategy
+from cellwright.plugins import make_strategy
 from cellwright.plugins.strategies.hyperband import Attempt, Hyperband
 from cellwright.plugins.supernet import best_shared, search_shared
 from cellwright.search_spaces import Params
 from cellwright.searches.shared import kept_of
 
 SPACE = NASNetSpace()
-CONTENDERS = ("plain", "hyperband", "supernet", "supernet, then auto")
-FILE = "children.jsonl"
-PARTS = (0.25, 0.5, 0.75, 1.0)  # of the time, after which the table tells what was found
+OTHER_SEEDS = 100  # the first seed with which a found child is trained anew
 FIRST = 5  # children by shared weights with which `auto` begins
-
-
-@dataclass(frozen=True)
-class Trained:
-    """One child, or one rung of it.
-
-    Attributes:
-        contender, seed, number: Of which search it is, and its place there.
-        spent: Processor seconds of the search so far.
-        epochs: For which it has been trained in all.
-        val_accuracy: After these.
-        test_accuracy: Of a child that was trained to the end and is the best so far; else None.
-    """
-
-    contender: str
-    seed: int
-    number: int
-    spent: float
-    epochs: int
-    val_accuracy: float
-    test_accuracy: float | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What all searches have in common.
-
-    Attributes:
-        how: Images and children.
-        seconds: Processor time of each search.
-        epochs: Of the supernet.
-        scored: Children that it scores.
-    """
-
-    how: How
-    seconds: float
-    epochs: int
-    scored: int
 
 
 class Search:
@@ -86,21 +57,14 @@ class Search:
     ) -> None:
         self.plan, self.contender, self.seed, self.out = plan, contender, seed, out
         self.known = [one for one in known if (one.contender, one.seed) == (contender, seed)]
-        self.folder = out / f"{contender}-{seed}".replace(", ", "-").replace(" ", "-")
-        self.data: Data = load(images, plan.how)
-        given = np.load(images)
-        classes = np.unique(given["y_train"])
-        self.test = (
-            reduced(given["x_test"], plan.how.side),
-            np.searchsorted(classes, given["y_test"].reshape(-1)),
-        )
+        self.images = images
         self.evaluation = Evaluation(
             SPACE,
-            self.data,
+            load(images, plan.how),
             plan.how.recipe(seed),
             options=plan.how.options,
             seed=seed,
-            checkpoints=self.folder / "children" if contender == "hyperband" else None,
+            checkpoints=out / f"hyperband-{seed}" if contender == "hyperband" else None,
         )
         self.number, self.spent, self.best = 0, 0.0, -1.0
 
@@ -123,13 +87,18 @@ class Search:
             spent = self.spent + time.process_time() - begun
             own, test = metrics["val_accuracy"], None
             if (epochs or whole) == whole and own > self.best:
-                x, y = self.test
-                test = float(np.mean(model.predict(x, verbose=0).argmax(axis=1) == y))
+                test = on_test_images(model, self.images, self.plan.how)
             found = Trained(
-                self.contender, self.seed, self.number, spent, epochs or whole, own, test
+                self.contender,
+                self.seed,
+                self.number,
+                spent,
+                epochs or whole,
+                own,
+                list(SPACE.encode(params)),
+                test,
             )
-            with (self.out / FILE).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(found)) + "\n")
+            add(self.out, found)
             typer.echo(f"{self.contender} {self.seed}: {own:.4f} after {spent:.0f} s", err=True)
         self.number, self.spent = self.number + 1, found.spent
         if found.epochs == whole:
@@ -139,17 +108,19 @@ class Search:
     def scores(self) -> tuple[list[Params], list[Any]]:
         """The children that `auto` proposes on the scores of a supernet, the best first, and what
         a strategy learns from these scores, as its ``prior``; their time counts."""
-        kept, plan = self.folder / "scores.json", self.plan
+        folder, plan = self.out / f"supernet-{self.seed}", self.plan
+        kept = folder / "scores.json"
         if not kept.exists():
-            shutil.rmtree(self.folder / "supernet", ignore_errors=True)  # its time is not known
+            shutil.rmtree(folder, ignore_errors=True)  # the time of what is there is not known
             begun = time.process_time()
             supernet = Supernet(
                 SPACE,
-                self.data,
-                plan.how.recipe(self.seed),
+                self.evaluation.data,
+                plan.how.constant(self.seed),
                 options=plan.how.options,
                 seed=self.seed,
-                folder=self.folder / "supernet",
+                folder=folder,
+                examples=plan.examples,
             )
             supernet.train(plan.epochs)
             strategy = make_strategy("auto", SPACE, seed=self.seed)
@@ -199,59 +170,29 @@ def _under_hyperband(search: Search, strategy: Any) -> None:
         attempts.append(Attempt(number, rung.past, True, reward))
 
 
-def standings(children: list[Trained], plan: Plan) -> Iterator[tuple[str, list[list[Trained]]]]:
-    """The best children so far, by contender: for each of `PARTS` one of each seed that has any
-    that was trained to the end."""
-    for contender in CONTENDERS:
-        own = [one for one in children if one.contender == contender]
-        columns = []
-        for part in PARTS:
-            column = []
-            for seed in sorted({one.seed for one in own}):
-                ended = [
-                    one
-                    for one in own
-                    if one.seed == seed
-                    and one.epochs == plan.how.epochs
-                    and one.spent <= part * plan.seconds
-                ]
-                if ended:
-                    column.append(max(ended, key=lambda one: (one.val_accuracy, -one.number)))
-            columns.append(column)
-        if own:
-            yield contender, columns
+def on_test_images(model: Any, images: Path, how: How) -> float:
+    """The accuracy of a trained child on the test images."""
+    given = np.load(images)
+    y = np.searchsorted(np.unique(given["y_train"]), given["y_test"].reshape(-1))
+    answers = model.predict(reduced(given["x_test"], how.side), verbose=0).argmax(axis=1)
+    return float(np.mean(answers == y))
 
 
-def table(children: list[Trained], plan: Plan) -> str:
-    """What was found after parts of the time, in Markdown: means over the seeds, and standard
-    errors."""
-    heads = [f"{part * plan.seconds:.0f} s" for part in PARTS]
-    lines = [
-        "| search | " + " | ".join(f"{head}: validation | test" for head in heads) + " | seeds |",
-        "|---" * (2 * len(PARTS) + 2) + "|",
-    ]
-    for contender, columns in standings(children, plan):
-        cells = []
-        for column in columns:
-            cells.append(_mean([one.val_accuracy for one in column]))
-            tests = [one.test_accuracy for one in column if one.test_accuracy is not None]
-            cells.append(_mean(tests))
-        lines.append(f"| {contender} | {' | '.join(cells)} | {len(columns[-1])} |")
-    return "\n".join(lines) + "\n"
+def train_anew(plan: Plan, found: Trained, images: Path, out: Path, times: int) -> None:
+    """Train what a search found with other seeds, as far as that has not been done."""
+    import keras
 
-
-def _mean(values: list[float]) -> str:
-    if len(values) < 2:
-        return "".join(f"{value:.4f}" for value in values)
-    error = statistics.stdev(values) / len(values) ** 0.5
-    return f"{statistics.mean(values):.4f} ± {error:.4f}"
-
-
-def read(out: Path) -> list[Trained]:
-    """The children that were trained so far."""
-    file = out / FILE
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    return [Trained(**json.loads(line)) for line in lines]
+    data, before = load(images, plan.how), trained_anew(out)
+    for seed in range(OTHER_SEEDS, OTHER_SEEDS + times):
+        one = (found.contender, found.seed, found.number, seed)
+        if any(one == (o.contender, o.seed, o.number, o.training_seed) for o in before):
+            continue
+        keras.utils.clear_session()
+        recipe = plan.how.recipe(seed)
+        evaluation = Evaluation(SPACE, data, recipe, options=plan.how.options, seed=seed)
+        _, model = evaluation.run(SPACE.decode(found.choices))
+        add(out, Anew(*one, on_test_images(model, images, plan.how)))
+        typer.echo(f"{found.contender} {found.seed}: trained anew with seed {seed}", err=True)
 
 
 def main(
@@ -267,13 +208,27 @@ def main(
     epochs: Annotated[int, typer.Option(min=1, help="Of each child.")] = 6,
     batch_size: Annotated[int, typer.Option(min=1)] = 128,
     learning_rate: float = 0.003,
+    schedule: Annotated[str, typer.Option(help="constant or cosine")] = "constant",
     supernet_epochs: Annotated[int, typer.Option(min=1)] = 60,
     scored: Annotated[int, typer.Option(min=1, help="Children that a supernet scores.")] = 300,
+    examples: Annotated[int | None, typer.Option(help="On which each is scored.")] = None,
+    anew: Annotated[
+        int, typer.Option(min=0, help="How often what was found is trained with another seed.")
+    ] = 4,
 ) -> None:
     """Run the searches that are missing, and write the table."""
     out.mkdir(parents=True, exist_ok=True)
-    how = How("nasnet", images.name, side, filters, epochs, batch_size, learning_rate)
-    plan = Plan(how, seconds, supernet_epochs, scored)
+    how = How(
+        space="nasnet",
+        images=images.name,
+        side=side,
+        filters=filters,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule=schedule,
+    )
+    plan = Plan(how, seconds, supernet_epochs, scored, examples)
     told = out / "plan.json"
     if told.exists() and json.loads(told.read_text(encoding="utf-8")) != asdict(plan):
         raise typer.BadParameter(f"{out} holds searches of another plan: give another --out")
@@ -281,7 +236,12 @@ def main(
     for seed in range(seeds):
         for name in contender or CONTENDERS:
             run(Search(plan, name, seed, images, out, read(out)))
-    text = table(read(out), plan)
+    for name in contender or CONTENDERS:
+        for seed in range(seeds):
+            found = best_of(read(out), plan, name, seed)
+            if found is not None:
+                train_anew(plan, found, images, out, anew)
+    text = table(read(out), trained_anew(out), plan)
     (out / "table.md").write_text(text, encoding="utf-8")
     typer.echo(text)
 

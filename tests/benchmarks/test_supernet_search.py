@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.supernet import How
-from benchmarks.supernet_search import CONTENDERS, Plan, Trained, table
+from benchmarks.supernet_records import CONTENDERS, Anew, Plan, Trained, table
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,19 +19,26 @@ ROOT = Path(__file__).parents[2]
 def test_the_table_has_the_best_child_that_was_trained_to_its_end_in_time() -> None:
     plan = Plan(How("nasnet", "images.npz", 4, 2, 3, 32, 0.003), 100, 5, 10)
     children = [
-        Trained("plain", 0, 0, 20, 3, 0.5, 0.45),
-        Trained("plain", 0, 1, 60, 3, 0.75, 0.7),
-        Trained("plain", 0, 2, 120, 3, 0.875, 0.8),  # too late
-        Trained("plain", 1, 0, 25, 3, 0.625, 0.65),
-        Trained("hyperband", 0, 0, 10, 1, 0.875),  # a rung below the last
-        Trained("hyperband", 0, 1, 90, 3, 0.25, 0.2),
+        Trained("plain", 0, 0, 20, 3, 0.5, [0], 0.45),
+        Trained("plain", 0, 1, 60, 3, 0.75, [0], 0.7),
+        Trained("plain", 0, 2, 120, 3, 0.875, [0], 0.8),  # too late
+        Trained("plain", 1, 0, 25, 3, 0.625, [0], 0.65),
+        Trained("hyperband", 0, 0, 10, 1, 0.875, [0]),  # a rung below the last
+        Trained("hyperband", 0, 1, 90, 3, 0.25, [0], 0.2),
     ]
-    _, _, plain, hyperband = table(children, plan).splitlines()
+    anew = [
+        Anew("plain", 0, 1, 100, 0.5),
+        Anew("plain", 0, 1, 101, 0.75),
+        Anew("plain", 0, 2, 100, 1.0),  # was too late
+        Anew("plain", 1, 0, 100, 0.375),
+    ]
+    _, _, plain, hyperband = table(children, anew, plan).splitlines()
     assert plain == (
         "| plain | 0.5625 ± 0.0625 | 0.5500 ± 0.1000 | 0.5625 ± 0.0625 | 0.5500 ± 0.1000 "
-        "| 0.6875 ± 0.0625 | 0.6750 ± 0.0250 | 0.6875 ± 0.0625 | 0.6750 ± 0.0250 | 2 |"
+        "| 0.6875 ± 0.0625 | 0.6750 ± 0.0250 | 0.6875 ± 0.0625 | 0.6750 ± 0.0250 "
+        "| 0.5000 ± 0.1250 | 2 |"
     )
-    assert hyperband == "| hyperband |  |  |  |  |  |  | 0.2500 | 0.2000 | 1 |"
+    assert hyperband == "| hyperband |  |  |  |  |  |  | 0.2500 | 0.2000 |  | 1 |"
 
 
 @pytest.mark.slow
@@ -45,6 +52,7 @@ def test_all_searches_run_and_go_on(tmp_path: Path) -> None:
     def run(seconds: str) -> subprocess.CompletedProcess[str]:
         how = ["--side", "4", "--filters", "2", "--epochs", "3", "--batch-size", "32"]
         how += ["--supernet-epochs", "2", "--scored", "4", "--seeds", "1", "--seconds", seconds]
+        how += ["--examples", "8", "--schedule", "cosine", "--anew", "2"]
         words = [sys.executable, "-m", "benchmarks.supernet_search", str(images), "--out", str(out)]
         return subprocess.run([*words, *how], cwd=ROOT, capture_output=True, text=True, check=False)
 
@@ -57,9 +65,11 @@ def test_all_searches_run_and_go_on(tmp_path: Path) -> None:
         assert [one["number"] for one in own] == list(range(len(own)))
         assert sorted(one["spent"] for one in own) == [one["spent"] for one in own]
         assert own[-1]["spent"] >= 25 or len(own) == 4  # all that were scored
+    anew = [json.loads(line) for line in (out / "anew.jsonl").read_text().splitlines()]
+    assert len(anew) == 2 * len(CONTENDERS)
     again = run("25")
     assert again.returncode == 0, again.stderr
-    assert "after" not in again.stderr  # no child was trained again
+    assert "after" not in again.stderr and "anew" not in again.stderr  # nothing was trained
     assert again.stdout == done.stdout
     other = run("30")
     assert other.returncode != 0

@@ -1,0 +1,151 @@
+"""What searches with shared weights and without found: what is kept of them, and what is told."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.supernet import How
+
+CONTENDERS = ("plain", "hyperband", "supernet", "supernet, then auto")
+FILE = "children.jsonl"
+ANEW = "anew.jsonl"
+PARTS = (0.25, 0.5, 0.75, 1.0)  # of the time, after which the table tells what was found
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One child, or one rung of it.
+
+    Attributes:
+        contender, seed, number: Of which search it is, and its place there.
+        spent: Processor seconds of the search so far.
+        epochs: For which it has been trained in all.
+        val_accuracy: After these.
+        choices: Of ``space.encode``.
+        test_accuracy: Of a child that was trained to the end and is the best so far; else None.
+    """
+
+    contender: str
+    seed: int
+    number: int
+    spent: float
+    epochs: int
+    val_accuracy: float
+    choices: list[int]
+    test_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class Anew:
+    """What a search found, trained once more.
+
+    Attributes:
+        contender, seed, number: Of the search, and of the child there.
+        training_seed: Of its initial weights and batches.
+        test_accuracy: After all epochs.
+    """
+
+    contender: str
+    seed: int
+    number: int
+    training_seed: int
+    test_accuracy: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all searches have in common.
+
+    Attributes:
+        how: Images and children.
+        seconds: Processor time of each search.
+        epochs: Of the supernet.
+        scored: Children that it scores.
+        examples: On which each is scored; all of the validation part if None.
+    """
+
+    how: How
+    seconds: float
+    epochs: int
+    scored: int
+    examples: int | None = None
+
+
+def add(out: Path, one: Trained | Anew) -> None:
+    """Write one training down."""
+    with (out / (FILE if isinstance(one, Trained) else ANEW)).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(one)) + "\n")
+
+
+def read(out: Path) -> list[Trained]:
+    """The children that searches trained so far."""
+    return [Trained(**line) for line in _lines(out / FILE)]
+
+
+def trained_anew(out: Path) -> list[Anew]:
+    """The trainings of what was found."""
+    return [Anew(**line) for line in _lines(out / ANEW)]
+
+
+def _lines(file: Path) -> list[dict[str, Any]]:
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def best_of(
+    children: list[Trained], plan: Plan, contender: str, seed: int, part: float = 1.0
+) -> Trained | None:
+    """The best child that a search had trained to the end after a part of its time, if any."""
+    ended = [
+        one
+        for one in children
+        if (one.contender, one.seed) == (contender, seed)
+        and one.epochs == plan.how.epochs
+        and one.spent <= part * plan.seconds
+    ]
+    return max(ended, key=lambda one: (one.val_accuracy, -one.number), default=None)
+
+
+def table(children: list[Trained], anew: list[Anew], plan: Plan) -> str:
+    """What was found after parts of the time, and what it is worth when it is trained anew, in
+    Markdown: means over the seeds, and standard errors."""
+    heads = [f"{part * plan.seconds:.0f} s: validation | test" for part in PARTS]
+    lines = [
+        f"| search | {' | '.join(heads)} | trained anew: test | seeds |",
+        "|---" * (2 * len(PARTS) + 3) + "|",
+    ]
+    for contender in CONTENDERS:
+        seeds = sorted({one.seed for one in children if one.contender == contender})
+        cells, last = [], list[Trained]()
+        for part in PARTS:
+            found = [best_of(children, plan, contender, seed, part) for seed in seeds]
+            last = [one for one in found if one is not None]
+            cells.append(_mean([one.val_accuracy for one in last]))
+            cells.append(
+                _mean([one.test_accuracy for one in last if one.test_accuracy is not None])
+            )
+        cells.append(_mean([mean for one in last if (mean := _anew(one, anew)) is not None]))
+        if seeds:
+            lines.append(f"| {contender} | {' | '.join(cells)} | {len(last)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _anew(found: Trained, anew: list[Anew]) -> float | None:
+    """The mean accuracy of the trainings of a found child."""
+    own = [
+        one.test_accuracy
+        for one in anew
+        if (one.contender, one.seed, one.number) == (found.contender, found.seed, found.number)
+    ]
+    return statistics.mean(own) if own else None
+
+
+def _mean(values: list[float]) -> str:
+    if len(values) < 2:
+        return "".join(f"{value:.4f}" for value in values)
+    error = statistics.stdev(values) / len(values) ** 0.5
+    return f"{statistics.mean(values):.4f} ± {error:.4f}"
