@@ -51,14 +51,14 @@ def draw(found: Sequence[Standing], *, title: str, unit: str) -> Figure:
     for name, curve in curves.items():
         _curve(left, [s.evaluations for s in curve], curve, styles[name])
         _curve(right, [s.seconds for s in curve], curve, styles[name])
-    _frame(left, "evaluations")
-    _frame(right, "processor seconds of all suggestions so far")
+    frame(left, "evaluations")
+    frame(right, "processor seconds of all suggestions so far")
     right.set_xscale("log")
     right.tick_params(labelleft=True)
     left.set_xlim(0, max(s.evaluations for s in found))
     left.set_ylim(_limits(found))
     left.set_ylabel(unit, size=11, family=FONT, color=INK)
-    _label(left, {name: curve[-1].mean for name, curve in curves.items()}, styles)
+    label_ends(left, {name: curve[-1].mean for name, curve in curves.items()}, styles)
     figure.text(0.012, 0.955, title, size=13, weight="bold", family=FONT, color=INK)
     seeds = sorted({s.seeds for s in found})
     text = f"Mean and standard error of {' to '.join(map(str, {*seeds[:1], *seeds[-1:]}))} seeds. "
@@ -112,7 +112,7 @@ def _limits(found: Sequence[Standing]) -> tuple[float, float]:
     return low - 0.03 * (high - low), high + 0.05 * (high - low)
 
 
-def _frame(axes: Axes, across: str) -> None:
+def frame(axes: Axes, across: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#E4E4E4", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -120,7 +120,7 @@ def _frame(axes: Axes, across: str) -> None:
     axes.tick_params(labelsize=10, labelfontfamily=FONT, colors=INK)
 
 
-def _label(axes: Axes, ends: Mapping[str, float], styles: Mapping[str, Style]) -> None:
+def label_ends(axes: Axes, ends: Mapping[str, float], styles: Mapping[str, Style]) -> None:
     """Write each curve's name at its end, moved apart where two curves end alike."""
     bottom, top = axes.get_ylim()
     gap = min(GAP, 1 / len(ends))

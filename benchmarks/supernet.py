@@ -178,6 +178,8 @@ def children(
 
     if spread and space != "nasnet":
         raise typer.BadParameter(f"--spread is of operations, which {space} does not choose")
+    if first >= number:
+        raise typer.BadParameter(f"--first {first} must be below --number {number}")
     how = How(
         space=space,
         images=images.name,

@@ -96,6 +96,11 @@ def _lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+def seeds_of(children: list[Trained], contender: str) -> list[int]:
+    """With which a contender has searched."""
+    return sorted({one.seed for one in children if one.contender == contender})
+
+
 def best_of(
     children: list[Trained], plan: Plan, contender: str, seed: int, part: float = 1.0
 ) -> Trained | None:
@@ -119,7 +124,7 @@ def table(children: list[Trained], anew: list[Anew], plan: Plan) -> str:
         "|---" * (2 * len(PARTS) + 3) + "|",
     ]
     for contender in CONTENDERS:
-        seeds = sorted({one.seed for one in children if one.contender == contender})
+        seeds = seeds_of(children, contender)
         cells, last = [], list[Trained]()
         for part in PARTS:
             found = [best_of(children, plan, contender, seed, part) for seed in seeds]

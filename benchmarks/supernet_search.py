@@ -10,6 +10,7 @@ Every child is kept in ``children.jsonl``, and the same command goes on where it
 table tells the best accuracy so far on the validation part, and that child's on test images, which
 no search sees. What each search found in the end is trained anew with other seeds, whose mean on
 the test images says more than the one training that was the luckiest of many: ``anew.jsonl``.
+``table.md`` and ``best_so_far.png`` tell the result.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import numpy as np
 import typer
 
 from benchmarks.supernet import How, load, reduced
+from benchmarks.supernet_picture import draw
 from benchmarks.supernet_records import (
     CONTENDERS,
     Anew,
@@ -216,7 +218,7 @@ def main(
         int, typer.Option(min=0, help="How often what was found is trained with another seed.")
     ] = 4,
 ) -> None:
-    """Run the searches that are missing, and write the table."""
+    """Run the searches that are missing, and write the table and the picture."""
     out.mkdir(parents=True, exist_ok=True)
     how = How(
         space="nasnet",
@@ -241,6 +243,7 @@ def main(
             found = best_of(read(out), plan, name, seed)
             if found is not None:
                 train_anew(plan, found, images, out, anew)
+    draw(read(out), plan).savefig(out / "best_so_far.png")
     text = table(read(out), trained_anew(out), plan)
     (out / "table.md").write_text(text, encoding="utf-8")
     typer.echo(text)

@@ -52,6 +52,10 @@ def test_children_are_trained_once_and_ranked(tmp_path: Path) -> None:
 
     how = ["--side", "4", "--filters", "2", "--epochs", "2", "--batch-size", "32"]
     how += ["--schedule", "cosine", "--held-out", "0.5"]
+    refused = run("children", *how, "--first", "3", "--number", "3")
+    assert refused.returncode != 0
+    assert "--first 3 must be below --number 3" in " ".join(refused.stderr.split())
+    assert not table.exists()
     for number in ("2", "3"):
         done = run("children", *how, "--number", number)
         assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.supernet import How
+from benchmarks.supernet_picture import curve, draw
 from benchmarks.supernet_records import CONTENDERS, Anew, Plan, Trained, table
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +42,28 @@ def test_the_table_has_the_best_child_that_was_trained_to_its_end_in_time() -> N
     assert hyperband == "| hyperband |  |  |  |  |  |  | 0.2500 | 0.2000 |  | 1 |"
 
 
+def test_a_curve_is_of_what_each_seed_had_found_by_then() -> None:
+    plan = Plan(How("nasnet", "images.npz", 4, 2, 3, 32, 0.003), 200, 5, 10)
+    children = [
+        Trained("plain", 0, 0, 20.5, 3, 0.5, [0], 0.25),
+        Trained("plain", 0, 1, 60.5, 3, 0.75, [0], 0.5),
+        Trained("plain", 0, 2, 90.5, 3, 0.625, [0]),  # not better, so it saw no test image
+        Trained("plain", 1, 0, 40.5, 3, 0.5, [0], 0.75),
+        Trained("hyperband", 0, 0, 10, 1, 0.5, [0]),  # nothing was trained to the end
+    ]
+    times, validation, test = curve(children, plan, "plain")
+    assert times == pytest.approx(np.arange(41, 201))
+    assert [list(row) for row in validation[[0, 19, 20, -1]]] == [[0.5, 0.5]] * 2 + [
+        [0.75, 0.5]
+    ] * 2
+    assert [list(row) for row in test[[19, 20]]] == [[0.25, 0.75], [0.5, 0.75]]
+    assert not len(curve(children, plan, "hyperband")[0])
+    figure = draw(children, plan)
+    assert (figure.get_size_inches() * figure.dpi).round().tolist() == [1600, 900]
+    left, right = figure.axes
+    assert len(left.lines) == len(right.lines) == 1
+
+
 @pytest.mark.slow
 def test_all_searches_run_and_go_on(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
@@ -67,6 +90,7 @@ def test_all_searches_run_and_go_on(tmp_path: Path) -> None:
         assert own[-1]["spent"] >= 25 or len(own) == 4  # all that were scored
     anew = [json.loads(line) for line in (out / "anew.jsonl").read_text().splitlines()]
     assert len(anew) == 2 * len(CONTENDERS)
+    assert (out / "best_so_far.png").stat().st_size > 0
     again = run("25")
     assert again.returncode == 0, again.stderr
     assert "after" not in again.stderr  # nothing was trained
