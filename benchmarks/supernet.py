@@ -239,8 +239,9 @@ def rank(
     how, trained = read(table)
     both = {child: [one for one in trained if one.child == child] for child in
             sorted({one.child for one in trained})}  # fmt: skip
-    whole = [ones for ones in both.values() if len(ones) == len(SEEDS)]
-    epoch = (after or how.epochs) - 1
+    seeds = max(len(ones) for ones in both.values())  # one, where searches trained the children
+    whole = [ones for ones in both.values() if len(ones) == seeds]
+    epoch = -1 if after is None else after - 1
     accuracies = np.array([[one.accuracies[epoch] for one in ones] for ones in whole])
     space, data = SPACES[how.space][0], load(images, how)
     supernet = Supernet(
@@ -254,10 +255,11 @@ def rank(
         examples=examples,
     )
     seconds = float(np.median([one.seconds for ones in whole for one in ones]))
+    ceiling = f"of the two seeds {kendall_tau(*accuracies.T):.2f}, " if seeds == 2 else ""
     typer.echo(
-        f"{len(whole)} children after {epoch + 1} epochs: accuracy "
-        f"{accuracies.mean():.4f} ± {accuracies.mean(1).std():.4f}, {seconds:.0f} s each; tau of "
-        f"the two seeds {kendall_tau(*accuracies.T):.2f}, of the parameters "
+        f"{len(whole)} children after {after or how.epochs} epochs: accuracy "
+        f"{accuracies.mean():.4f} ± {accuracies.mean(1).std():.4f}, {seconds:.0f} s each; tau "
+        f"{ceiling}of the parameters "
         f"{kendall_tau([ones[0].parameters for ones in whole], accuracies.mean(1)):.2f}"
     )
     typer.echo("| epochs | loss | CPU s | of children | tau | shared accuracy | CPU s a score |")

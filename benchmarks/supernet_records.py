@@ -1,4 +1,10 @@
-"""What searches with shared weights and without found: what is kept of them, and what is told."""
+"""What searches with shared weights and without found: what is kept of them, and what is told.
+
+    python -m benchmarks.supernet_records FOLDER --images IMAGES.npz --table TABLE.jsonl
+
+writes the children that the plain searches of a folder trained as a table of `benchmarks.supernet`,
+whose command ``rank`` then says how well a supernet ranks them.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +12,12 @@ import json
 import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from benchmarks.supernet import How
+import typer
+
+from benchmarks.supernet import SPACES, How, Training, load
+from cellwright import PieceCosts
 
 CONTENDERS = ("plain", "hyperband", "supernet", "supernet, then auto")
 FILE = "children.jsonl"
@@ -154,3 +163,35 @@ def _mean(values: list[float]) -> str:
         return "".join(f"{value:.4f}" for value in values)
     error = statistics.stdev(values) / len(values) ** 0.5
     return f"{statistics.mean(values):.4f} ± {error:.4f}"
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(exists=True, help="Of the searches.")],
+    images: Annotated[Path, typer.Option(exists=True, help="On which they trained.")],
+    to: Annotated[Path, typer.Option("--table", help="A new file.")],
+) -> None:
+    """Write the children of the plain searches as a table, the first of each architecture."""
+    how = How(**json.loads((folder / "plan.json").read_text(encoding="utf-8"))["how"])
+    space, data = SPACES[how.space][0], load(images, how)
+    parameters = PieceCosts(space, "parameters", data.input_shape, data.classes, how.options)
+    lines, before = [json.dumps(asdict(how))], dict[int, float]()
+    seen = set[tuple[int, ...]]()
+    for one in read(folder):
+        if one.contender != "plain":
+            continue
+        seconds = one.spent - before.get(one.seed, 0.0)
+        before[one.seed] = one.spent
+        if tuple(one.choices) in seen:
+            continue
+        seen.add(tuple(one.choices))
+        size = int(parameters(space.decode(one.choices)))
+        line = Training(
+            len(seen), one.choices, one.seed, size, round(seconds, 1), [one.val_accuracy]
+        )
+        lines.append(json.dumps(asdict(line)))
+    to.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    typer.echo(f"{len(seen)} children in {to}", err=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from benchmarks.supernet import How
+from benchmarks.supernet import read as read_table
 from benchmarks.supernet_picture import curve, draw
 from benchmarks.supernet_records import CONTENDERS, Anew, Plan, Trained, table
+from cellwright import NASNetSpace
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,6 +93,18 @@ def test_all_searches_run_and_go_on(tmp_path: Path) -> None:
     anew = [json.loads(line) for line in (out / "anew.jsonl").read_text().splitlines()]
     assert len(anew) == 2 * len(CONTENDERS)
     assert (out / "best_so_far.png").stat().st_size > 0
+    table = tmp_path / "table.jsonl"
+    words = [sys.executable, "-m", "benchmarks.supernet_records", str(out)]
+    words += ["--images", str(images), "--table", str(table)]
+    written = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert written.returncode == 0, written.stderr
+    how, trained = read_table(table)
+    plain = [one for one in found if one["contender"] == "plain"]
+    assert (how.side, how.epochs, how.schedule) == (4, 3, "cosine")
+    assert [one.choices for one in trained] == [one["choices"] for one in plain]
+    assert [one.accuracies for one in trained] == [[one["val_accuracy"]] for one in plain]
+    child = NASNetSpace().build(NASNetSpace().decode(trained[0].choices), (4, 4, 1), 2, filters=2)
+    assert trained[0].parameters == child.count_params()
     again = run("25")
     assert again.returncode == 0, again.stderr
     assert "after" not in again.stderr  # nothing was trained
