@@ -27,7 +27,7 @@ def draw(children: list[Trained], plan: Plan) -> Figure:
         A figure of 1600 x 900 pixels at 150 dpi, on white.
     """
     figure = Figure(figsize=(1600 / DPI, 6.0), dpi=DPI, facecolor="white")
-    figure.subplots_adjust(left=0.07, right=0.86, top=0.85, bottom=0.1, wspace=0.14)
+    figure.subplots_adjust(left=0.07, right=0.82, top=0.85, bottom=0.1, wspace=0.14)
     left, right = figure.subplots(1, 2, sharey=True)
     styles = {
         name: {"color": color, "linewidth": 2.2}
