@@ -45,7 +45,7 @@ def draw(children: list[Trained], plan: Plan) -> Figure:
             axes.plot(times, mean, drawstyle="steps-post", **styles[name])
         ends[name] = float(test.mean(axis=1)[-1])
     for axes, title in ((left, "on the validation part"), (right, "of that child, on test images")):
-        frame(axes, "processor seconds, those of the supernet among them")
+        frame(axes, "processor seconds, with the supernet's")
         axes.set_title(title, size=11, family=FONT, color=INK, loc="left")
         axes.set_xlim(0, plan.seconds)
     left.set_ylabel("accuracy of the best child so far", size=11, family=FONT, color=INK)
