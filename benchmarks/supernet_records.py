@@ -22,6 +22,7 @@ from cellwright import PieceCosts
 CONTENDERS = ("plain", "hyperband", "supernet", "supernet, then auto")
 FILE = "children.jsonl"
 ANEW = "anew.jsonl"
+TENS = (slice(10), slice(-10, None))  # children at the start and at the end of a search
 PARTS = (0.25, 0.5, 0.75, 1.0)  # of the time, after which the table tells what was found
 
 
@@ -110,18 +111,25 @@ def seeds_of(children: list[Trained], contender: str) -> list[int]:
     return sorted({one.seed for one in children if one.contender == contender})
 
 
-def best_of(
+def ended(
     children: list[Trained], plan: Plan, contender: str, seed: int, part: float = 1.0
-) -> Trained | None:
-    """The best child that a search had trained to the end after a part of its time, if any."""
-    ended = [
+) -> list[Trained]:
+    """The children that a search had trained to the end after a part of its time."""
+    return [
         one
         for one in children
         if (one.contender, one.seed) == (contender, seed)
         and one.epochs == plan.how.epochs
         and one.spent <= part * plan.seconds
     ]
-    return max(ended, key=lambda one: (one.val_accuracy, -one.number), default=None)
+
+
+def best_of(
+    children: list[Trained], plan: Plan, contender: str, seed: int, part: float = 1.0
+) -> Trained | None:
+    """The best of these, if there are any."""
+    found = ended(children, plan, contender, seed, part)
+    return max(found, key=lambda one: (one.val_accuracy, -one.number), default=None)
 
 
 def table(children: list[Trained], anew: list[Anew], plan: Plan) -> str:
@@ -145,6 +153,24 @@ def table(children: list[Trained], anew: list[Anew], plan: Plan) -> str:
         cells.append(_mean([mean for one in last if (mean := _anew(one, anew)) is not None]))
         if seeds:
             lines.append(f"| {contender} | {' | '.join(cells)} | {len(last)} |")
+    return "\n".join(lines) + "\n"
+
+
+def in_the_end(children: list[Trained], plan: Plan) -> str:
+    """How many children each search trained to the end, and the mean accuracies of its first and
+    its last ten on the validation part, in Markdown: means over the seeds, and standard errors."""
+    lines = [
+        "| search | children trained to the end | the first ten | the last ten |",
+        "|---" * 4 + "|",
+    ]
+    for contender in CONTENDERS:
+        seeds = seeds_of(children, contender)
+        found = [ended(children, plan, contender, seed) for seed in seeds]
+        values = [[one.val_accuracy for one in own] for own in found if own]
+        if values:
+            first, last = ([statistics.mean(own[part]) for own in values] for part in TENS)
+            number = statistics.mean(map(len, values))
+            lines.append(f"| {contender} | {number:.1f} | {_mean(first)} | {_mean(last)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -35,6 +35,7 @@ from benchmarks.supernet_records import (
     Trained,
     add,
     best_of,
+    in_the_end,
     read,
     table,
     trained_anew,
@@ -184,16 +185,22 @@ def train_anew(plan: Plan, found: Trained, images: Path, out: Path, times: int) 
     """Train what a search found with other seeds, as far as that has not been done."""
     import keras
 
-    data, before = load(images, plan.how), trained_anew(out)
-    for seed in range(OTHER_SEEDS, OTHER_SEEDS + times):
-        one = (found.contender, found.seed, found.number, seed)
-        if any(one == (o.contender, o.seed, o.number, o.training_seed) for o in before):
-            continue
+    one = (found.contender, found.seed, found.number)
+    before = {
+        other.training_seed
+        for other in trained_anew(out)
+        if (other.contender, other.seed, other.number) == one
+    }
+    missing = [s for s in range(OTHER_SEEDS, OTHER_SEEDS + times) if s not in before]
+    if not missing:
+        return
+    data = load(images, plan.how)
+    for seed in missing:
         keras.utils.clear_session()
         recipe = plan.how.recipe(seed)
         evaluation = Evaluation(SPACE, data, recipe, options=plan.how.options, seed=seed)
         _, model = evaluation.run(SPACE.decode(found.choices))
-        add(out, Anew(*one, on_test_images(model, images, plan.how)))
+        add(out, Anew(*one, seed, on_test_images(model, images, plan.how)))
         typer.echo(f"{found.contender} {found.seed}: trained anew with seed {seed}", err=True)
 
 
@@ -238,13 +245,14 @@ def main(
     for seed in range(seeds):
         for name in contender or CONTENDERS:
             run(Search(plan, name, seed, images, out, read(out)))
+    children = read(out)
     for name in contender or CONTENDERS:
         for seed in range(seeds):
-            found = best_of(read(out), plan, name, seed)
+            found = best_of(children, plan, name, seed)
             if found is not None:
                 train_anew(plan, found, images, out, anew)
-    draw(read(out), plan).savefig(out / "best_so_far.png")
-    text = table(read(out), trained_anew(out), plan)
+    draw(children, plan).savefig(out / "best_so_far.png")
+    text = table(children, trained_anew(out), plan) + "\n" + in_the_end(children, plan)
     (out / "table.md").write_text(text, encoding="utf-8")
     typer.echo(text)
 

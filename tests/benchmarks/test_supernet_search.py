@@ -13,7 +13,7 @@ import pytest
 from benchmarks.supernet import How
 from benchmarks.supernet import read as read_table
 from benchmarks.supernet_picture import curve, draw
-from benchmarks.supernet_records import CONTENDERS, Anew, Plan, Trained, table
+from benchmarks.supernet_records import CONTENDERS, Anew, Plan, Trained, in_the_end, table
 from cellwright import NASNetSpace
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +42,17 @@ def test_the_table_has_the_best_child_that_was_trained_to_its_end_in_time() -> N
         "| 0.5000 ± 0.1250 | 2 |"
     )
     assert hyperband == "| hyperband |  |  |  |  |  |  | 0.2500 | 0.2000 |  | 1 |"
+
+
+def test_the_first_and_the_last_ten_are_of_the_children_that_ended_in_time() -> None:
+    plan = Plan(How("nasnet", "images.npz", 4, 2, 3, 32, 0.003), 100, 5, 10)
+    children = [Trained("plain", 0, n, 5 + n, 3, 0.25 if n < 10 else 0.5, [0]) for n in range(20)]
+    children += [Trained("plain", 0, 20, 101, 3, 1.0, [0])]  # too late
+    children += [Trained("hyperband", 0, 0, 10, 1, 1.0, [0])]  # a rung below the last
+    children += [Trained("hyperband", 0, 1, 20, 3, 0.75, [0])]
+    _, _, plain, hyperband = in_the_end(children, plan).splitlines()
+    assert plain == "| plain | 20.0 | 0.2500 | 0.5000 |"
+    assert hyperband == "| hyperband | 1.0 | 0.7500 | 0.7500 |"
 
 
 def test_a_curve_is_of_what_each_seed_had_found_by_then() -> None:
